@@ -1,0 +1,125 @@
+"""The reverse sweep: cotangents flow from the output to the leaves, the youngest node first.
+
+``sweep`` is the whole of backpropagation. A node's number is its place in a topological order, so when
+a node is reached every use of it has been seen and its cotangent is complete.
+
+Two things differ: "zero gradient" and "no gradient". ``np.where(x > 0, np.log(x), 0)`` does not use log at 0,
+so the entry has *no* gradient there, whatever 1/0 may be. Where a choice is in the graph and a leaf came out
+non-finite, the sweep runs again and carries with each cotangent which entries are live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .graph import Node, made
+from .rules.reductions import broadcast_to
+
+__all__ = ["sweep", "unbroadcast"]
+
+Read = Callable[[Node], tuple[Any, ...]]
+
+
+def arrays(node: Node) -> tuple[Any, ...]:
+    """Read a node as arrays: what a rule takes after ``g``."""
+    return (node.value, *node.args)
+
+
+def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
+    """Return the cotangent of every leaf, and of every result that keeps one, from the cotangents of the outputs.
+
+    Parameters
+    ----------
+    seeds : the outputs' nodes with their cotangents.
+    read : how a node's result and arguments are given to a rule: as arrays, or as tensors (then the
+        cotangents are tensors too, and can be differentiated again).
+    """
+    order = made(seeds)
+    if not any([node.rule.kind == "choice" for node in order]):
+        return flow(order, seeds, read)
+    with np.errstate(all="ignore"):
+        kept = flow(order, seeds, read)
+        if all(np.isfinite(values(g)).all() for g in kept.values()):
+            return kept
+        return flow_live(order, seeds, read)
+
+
+def flow(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, Any]:
+    """Carry each node's cotangent to its parents; what is left at the end belongs to the leaves."""
+    cotangents, kept = seeds.copy(), {}
+    for node in order:
+        if node not in cotangents:
+            continue
+        g = cotangents.pop(node)
+        if node.keeps_grad:
+            kept[node] = g
+        args, kwargs, operands = node.args, node.kwargs, read(node)
+        for parent, vjp, i in node.edges:
+            c, x = vjp(g, *operands, **kwargs), args[i]
+            if c.shape != x.shape or c.dtype is not x.dtype:
+                c = fit(c, x)
+            cotangents[parent] = cotangents[parent] + c if parent in cotangents else c
+    return cotangents | kept if kept else cotangents
+
+
+def fit(c: Any, x: Any) -> Any:
+    """Give a cotangent the shape and the dtype of what it belongs to: sum what was repeated, repeat what was summed."""
+    if c.shape != x.shape:
+        c = unbroadcast(c, x.shape)
+    if c.shape != x.shape:
+        c = broadcast_to(c, x.shape)
+    if c.dtype != x.dtype:
+        c = (c.real if c.dtype.kind == "c" and x.dtype.kind != "c" else c).astype(x.dtype)
+    return c
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum over the axes along which broadcasting repeated an array of this shape."""
+    extra = len(g.shape) - len(shape)
+    if extra < 0:
+        return g
+    if g.shape[extra:] == shape:
+        return np.add.reduce(g, 0 if extra == 1 else tuple(range(extra)))
+    ones = tuple(i + extra for i, n in enumerate(shape) if n == 1)
+    folded = np.add.reduce(g, (*range(extra), *ones), keepdims=True)
+    return folded.reshape(folded.shape[extra:])
+
+
+def values(g: Any) -> Any:
+    """Return the array of an array or of a tensor."""
+    return g if isinstance(g, (np.ndarray, np.generic)) else g.data
+
+
+def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, Any]:
+    """Do as ``flow``, and carry with each cotangent a mask of its live entries (None: all are)."""
+    cotangents: dict[Node, tuple[Any, Any]] = {node: (g, None) for node, g in seeds.items()}
+    kept = {}
+    for node in order:
+        if node not in cotangents:
+            continue
+        g, live = cotangents.pop(node)
+        if node.keeps_grad:
+            kept[node] = g
+        for parent, vjp, i in node.edges:
+            x = node.args[i]
+            c, alive = vjp(g, *read(node), **node.kwargs), live_entries(node, vjp, live)
+            if alive is not None:
+                c, alive = np.where(alive, c, 0), fit(alive.astype(float), np.empty(x.shape)) != 0
+            c = fit(c, x)
+            if parent in cotangents:
+                other, was_alive = cotangents[parent]
+                c, alive = other + c, None if alive is None or was_alive is None else alive | was_alive
+            cotangents[parent] = (c, alive)
+    return {node: g for node, (g, _) in cotangents.items()} | kept
+
+
+def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
+    """Return which entries of an argument's cotangent are live: the rule itself says so, read on a mask."""
+    kind = node.rule.kind
+    if kind == "choice" or (kind == "movement" and live is not None):
+        mask = np.ones(node.value.shape) if live is None else live.astype(float)
+        return np.asarray(vjp(mask, *arrays(node), **node.kwargs) != 0)
+    return live if kind == "elementwise" else None

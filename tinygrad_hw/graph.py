@@ -1,0 +1,78 @@
+"""What is recorded: a node for each value, in the order of creation, and the walk back over them.
+
+A node knows how its value was made (``rule``, ``args``, ``kwargs``) and, for each argument that a
+gradient flows to, an edge ``(parent, vjp, i)``: the argument's own node, its rule, its place in ``args``.
+It holds arrays, never tensors, so a graph has no cycles and dies with its last name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+__all__ = ["Edge", "Node", "leaf", "made"]
+
+Edge = tuple["Node", Callable[..., Any], int]
+
+next_number: Callable[[], int] = count().__next__
+by_number = attrgetter("number")
+
+
+class Node:
+    """One value and how it was made.
+
+    Attributes
+    ----------
+    value : the array (or NumPy scalar) itself.
+    rule : the row of the table that made it, or None for a leaf.
+    args, kwargs : what the row's function was called with; ``rule.call(*args, **kwargs)`` gives ``value`` again.
+    edges : one ``(parent, vjp, i)`` for each argument that a gradient flows to; empty for a leaf.
+    number : the number of creation; parents have smaller ones, so numbers are a topological order.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "args", "edges", "keeps_grad", "kwargs", "lent", "number", "requires_grad", "rule", "value")
+
+    value: Any
+    rule: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    edges: tuple[Edge, ...]
+    number: int
+    requires_grad: bool
+    keeps_grad: bool  # whether the sweep reports this node's cotangent
+    lent: bool  # whether the user holds the array itself, and may write to it
+
+    # What few nodes have, in their __dict__ only where it is set.
+    name: str | None = None
+    grad: Any = None
+    inputs: dict[int, Node] = {}  # the nodes of arguments that no gradient flows to
+
+
+NO_KWARGS: dict[str, Any] = {}
+
+
+def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
+    """Return a node that nothing made."""
+    node = Node()
+    node.value, node.rule, node.args, node.kwargs, node.edges, node.number = value, None, (), NO_KWARGS, (), next_number()
+    node.requires_grad, node.keeps_grad, node.lent = requires_grad, requires_grad, False
+    if name is not None:
+        node.name = name
+    return node
+
+
+def made(roots: Iterable[Node]) -> list[Node]:
+    """Return all that a gradient from the roots can reach, leaves left out, the youngest first; no recursion."""
+    found = [node for node in roots if node.edges]
+    seen = set(found)
+    stack = found.copy()
+    while stack:
+        for parent, _, _ in stack.pop().edges:
+            if parent.edges and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+                found.append(parent)
+    found.sort(key=by_number, reverse=True)
+    return found

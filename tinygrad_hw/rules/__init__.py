@@ -1,0 +1,24 @@
+"""The calculus: every derivative that the package knows, one row per function, by topic.
+
+Read ``elementwise`` first: it is the table at its plainest. ``table`` says how a row is written.
+"""
+
+from . import elementwise, neural, products, reductions, shaping
+from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
+
+__all__ = [
+    "COMPOSITIONS",
+    "NO_DERIVATIVE",
+    "RULES",
+    "Each",
+    "Rule",
+    "composition",
+    "dispatched",
+    "elementwise",
+    "neural",
+    "no_derivative",
+    "products",
+    "reductions",
+    "rule",
+    "shaping",
+]

@@ -1,0 +1,215 @@
+"""The calculus, entry by entry: one row per ufunc.
+
+``g`` is the incoming cotangent, ``out`` the result, ``x`` and ``y`` the arguments.
+At a kink a rule gives the minimum-norm element of the subdifferential: 0 for abs at 0 and for clip at a
+bound, equal shares for maximum and its kin at a tie. Steps (floor, sign, ...) have the derivative 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .table import composition, dispatched, no_derivative, rule
+
+LN2, LN10, DEGREE = float(np.log(2)), float(np.log(10)), float(np.pi / 180)
+
+
+def _nonzero(x: Any) -> Any:
+    """Return x with 1 in place of each 0: a denominator for what is 0 there anyway."""
+    return x + (x == 0)
+
+
+def _share(g: Any, x: Any, y: Any, taken: Any) -> Any:
+    """Return the cotangent of x in a choice between x and y: g where taken, half of it at a tie."""
+    return np.where(x == y, g * 0.5, g * taken)
+
+
+# Arithmetic
+rule(np.add,        lambda g, out, x, y: g,
+                    lambda g, out, x, y: g)
+rule(np.subtract,   lambda g, out, x, y: g,
+                    lambda g, out, x, y: -g)
+rule(np.multiply,   lambda g, out, x, y: g * y,
+                    lambda g, out, x, y: g * x)
+rule(np.divide,     lambda g, out, x, y: g / y,
+                    lambda g, out, x, y: -g * out / y)
+rule(np.negative,   lambda g, out, x: -g)
+rule(np.positive,   lambda g, out, x: g)
+rule(np.reciprocal, lambda g, out, x: -g * out * out)
+rule(np.square,     lambda g, out, x: g * (x + x))
+rule(np.sqrt,       lambda g, out, x: g / (out + out))
+rule(np.cbrt,       lambda g, out, x: g / (3 * out * out))
+rule(np.remainder,  lambda g, out, x, y: g,
+                    lambda g, out, x, y: -g * np.floor(x / y))
+rule(np.fmod,       lambda g, out, x, y: g,
+                    lambda g, out, x, y: -g * np.trunc(x / y))
+
+
+def _power_x(g: Any, out: Any, x: Any, y: Any) -> Any:
+    """Return g y x^(y-1), and 0 where y is 0."""
+    return g * y * x ** np.where(np.equal(y, 0), 1, y - 1)
+
+
+def _power_y(g: Any, out: Any, x: Any, y: Any) -> Any:
+    """Return g x^y log x, and 0 where x is 0."""
+    return g * out * np.log(np.where(np.equal(x, 0), 1, x))
+
+
+rule(np.power,       _power_x, _power_y)
+rule(np.float_power, _power_x, _power_y)
+
+# Exponentials and logarithms
+rule(np.exp,        lambda g, out, x: g * out)
+rule(np.exp2,       lambda g, out, x: g * out * LN2)
+rule(np.expm1,      lambda g, out, x: g * (out + 1))
+rule(np.log,        lambda g, out, x: g / x)
+rule(np.log2,       lambda g, out, x: g / (x * LN2))
+rule(np.log10,      lambda g, out, x: g / (x * LN10))
+rule(np.log1p,      lambda g, out, x: g / (1 + x))
+
+
+def _part(x: Any, out: Any, exp: Any) -> Any:
+    """Return exp(x - out), the part of x in out = log Σ exp; 0 where all is -inf, 1 where x is +inf."""
+    return exp(np.where(x == np.inf, 0, x - np.where(out == -np.inf, 0, out)))
+
+
+rule(np.logaddexp,  lambda g, out, x, y: g * _part(x, out, np.exp),
+                    lambda g, out, x, y: g * _part(y, out, np.exp))
+rule(np.logaddexp2, lambda g, out, x, y: g * _part(x, out, np.exp2),
+                    lambda g, out, x, y: g * _part(y, out, np.exp2))
+
+# Trigonometry
+rule(np.sin,        lambda g, out, x: g * np.cos(x))
+rule(np.cos,        lambda g, out, x: -g * np.sin(x))
+rule(np.tan,        lambda g, out, x: g * (1 + out * out))
+rule(np.arcsin,     lambda g, out, x: g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arccos,     lambda g, out, x: -g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arctan,     lambda g, out, x: g / (1 + x * x))
+rule(np.arctan2,    lambda g, out, y, x: g * x / _nonzero(y * y + x * x),
+                    lambda g, out, y, x: -g * y / _nonzero(y * y + x * x))
+rule(np.hypot,      lambda g, out, x, y: g * (x / _nonzero(out)),
+                    lambda g, out, x, y: g * (y / _nonzero(out)))
+rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
+rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
+rule(np.tanh,       lambda g, out, x: g * (1 - out * out))
+rule(np.arcsinh,    lambda g, out, x: g / np.sqrt(x * x + 1))
+rule(np.arccosh,    lambda g, out, x: g / np.sqrt((x - 1) * (x + 1)))
+rule(np.arctanh,    lambda g, out, x: g / ((1 - x) * (1 + x)))
+rule(np.degrees,    lambda g, out, x: g / DEGREE)
+rule(np.rad2deg,    lambda g, out, x: g / DEGREE)
+rule(np.radians,    lambda g, out, x: g * DEGREE)
+rule(np.deg2rad,    lambda g, out, x: g * DEGREE)
+
+# Kinks
+rule(np.absolute,   lambda g, out, x: g * np.sign(x))
+rule(np.fabs,       lambda g, out, x: g * np.sign(x))
+rule(np.copysign,   lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
+                    lambda g, out, x, y: 0 * g)
+# (a tie with a constant is a kink of the argument alone: its minimum-norm subgradient is 0, as for relu and clip)
+rule(np.maximum,    lambda g, out, x, y: _share(g, x, y, x > y),
+                    lambda g, out, x, y: _share(g, x, y, y > x), kind="choice",
+     alone=(        lambda g, out, x, y: g * np.greater(x, y),
+                    lambda g, out, x, y: g * np.greater(y, x)))
+rule(np.minimum,    lambda g, out, x, y: _share(g, x, y, x < y),
+                    lambda g, out, x, y: _share(g, x, y, y < x), kind="choice",
+     alone=(        lambda g, out, x, y: g * np.less(x, y),
+                    lambda g, out, x, y: g * np.less(y, x)))
+rule(np.fmax,       lambda g, out, x, y: _share(g, x, y, (x > y) | np.isnan(y)),
+                    lambda g, out, x, y: _share(g, x, y, (y > x) | np.isnan(x)), kind="choice",
+     alone=(        lambda g, out, x, y: g * (np.greater(x, y) | np.isnan(y)),
+                    lambda g, out, x, y: g * (np.greater(y, x) | np.isnan(x))))
+rule(np.fmin,       lambda g, out, x, y: _share(g, x, y, (x < y) | np.isnan(y)),
+                    lambda g, out, x, y: _share(g, x, y, (y < x) | np.isnan(x)), kind="choice",
+     alone=(        lambda g, out, x, y: g * (np.less(x, y) | np.isnan(y)),
+                    lambda g, out, x, y: g * (np.less(y, x) | np.isnan(x))))
+rule(np.where,      None,
+                    lambda g, out, condition, x, y: np.where(condition, g, 0),
+                    lambda g, out, condition, x, y: np.where(condition, 0, g), kind="choice")
+
+
+@dispatched
+def clip(x: Any, lower: Any, upper: Any) -> Any:
+    """Return min(max(x, lower), upper)."""
+    return np.minimum(np.maximum(x, lower), upper)
+
+
+rule(clip,          lambda g, out, x, lower, upper: g * ((x > lower) & (x < upper)),
+                    lambda g, out, x, lower, upper: g * ((x < lower) & (lower < upper)),
+                    lambda g, out, x, lower, upper: g * ((x > upper) | (lower > upper)), kind="choice")
+
+# Steps
+for step in (np.floor, np.ceil, np.trunc, np.rint, np.sign):
+    rule(step,      lambda g, out, x: 0 * g)
+rule(np.floor_divide, lambda g, out, x, y: 0 * g,
+                      lambda g, out, x, y: 0 * g)
+rule(np.heaviside,  lambda g, out, x, y: 0 * g,
+                    lambda g, out, x, y: np.where(x == 0, g, 0))
+
+# Exponents and complex parts of real numbers
+rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
+rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
+
+
+@composition(np.clip)
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    lower, upper = (a_min if min is None else min), (a_max if max is None else max)
+    return clip(a, -np.inf if lower is None else lower, np.inf if upper is None else upper)
+
+
+@composition(np.divmod)
+def _divmod(x: Any, y: Any) -> Any:
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+@composition(np.modf)
+def _modf(x: Any) -> Any:
+    return x - np.trunc(x), np.trunc(x)
+
+
+@composition(np.nan_to_num)
+def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    replaced = np.nan_to_num(x.data, nan=nan, posinf=posinf, neginf=neginf)
+    return np.where(np.isfinite(x), x, replaced)
+
+
+@composition(np.round, np.around)
+def _round(a: Any, decimals: int = 0) -> Any:
+    return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
+
+
+@composition(np.fix)
+def _fix(x: Any) -> Any:
+    return np.trunc(x)
+
+
+@composition(np.sinc)
+def _sinc(x: Any) -> Any:
+    return sinc(x)
+
+
+no_derivative(
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
+    np.logical_not, np.logical_xor, np.isnan, np.isfinite, np.isinf, np.isnat, np.signbit, np.isneginf, np.isposinf,
+    np.isclose, np.allclose, np.array_equal, np.array_equiv, np.spacing, np.nextafter, np.bitwise_and, np.bitwise_or,
+    np.bitwise_xor, np.bitwise_count, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm, np.frexp,
+)  # fmt: skip
+
+
+@dispatched
+def sinc(x: Any) -> Any:
+    """Return sin(πx) / (πx), and 1 at 0."""
+    return np.sinc(x)
+
+
+def _sinc_derivative(g: Any, out: Any, x: Any) -> Any:
+    """Return g (cos πx - sinc x) / x, and near 0 its series Σ (-1)^k 2k π^2k x^(2k-1) / (2k+1)!."""
+    small = np.abs(x) < 0.05
+    safe = np.where(small, 1, x)
+    square = np.square(np.pi * x)
+    series = np.pi**2 * x * (-1 / 3 + square * (1 / 30 + square * (-1 / 840 + square / 45360)))
+    return g * np.where(small, series, (np.cos(np.pi * x) - out) / safe)
+
+
+rule(sinc, _sinc_derivative)

@@ -1,0 +1,115 @@
+"""What NumPy lacks and networks need: sigmoid, relu and their kin, and the softmax family.
+
+Each function takes arrays and gives arrays, takes Tensors and gives Tensors, and is stable: at ±1000
+it neither overflows nor warns.
+"""
+
+from __future__ import annotations
+
+from math import erfc, pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from .reductions import Axis, logsumexp, sum
+from .table import dispatched, rule
+
+__all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
+
+_erfc = np.frompyfunc(erfc, 1, 1)
+
+
+@dispatched
+def sigmoid(x: Any) -> Any:
+    """Return σ(x) = 1 / (1 + e⁻ˣ), entry by entry.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Notes
+    -----
+    Computed from e⁻ᵃᵇˢ⁽ˣ⁾, which cannot overflow, so both tails are exact to the last digits.
+    σ′ = σ (1 - σ).
+    """
+    small = np.exp(np.copysign(x, -1))
+    return np.where(np.less(x, 0), small, 1) / (1 + small)
+
+
+@dispatched
+def log_sigmoid(x: Any) -> Any:
+    """Return log σ(x) = -softplus(-x), entry by entry; x of any shape."""
+    return -softplus(-np.asarray(x))
+
+
+@dispatched
+def relu(x: Any) -> Any:
+    """Return max(x, 0), entry by entry; its derivative at 0 is 0 (the minimum-norm subgradient)."""
+    return np.maximum(x, 0)
+
+
+@dispatched
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """Return x where x > 0, else ``slope * x``; its derivative at 0 is the slope (Maas, Hannun & Ng 2013)."""
+    return np.where(np.greater(x, 0), x, slope * np.asarray(x))
+
+
+@dispatched
+def softplus(x: Any) -> Any:
+    """Return log(1 + eˣ), entry by entry, as max(x, 0) + log1p(e⁻ᵃᵇˢ⁽ˣ⁾); its derivative is σ(x)."""
+    return np.maximum(x, 0) + np.log1p(np.exp(np.copysign(x, -1)))
+
+
+@dispatched
+def gelu(x: Any) -> Any:
+    """Return x Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
+    return x * normal_cdf(x)
+
+
+@dispatched
+def normal_cdf(x: Any) -> Any:
+    """Return Φ(x) = erfc(-x / √2) / 2, entry by entry."""
+    x = np.asarray(x, dtype=np.result_type(x, np.float16))
+    return (_erfc(x / -sqrt(2)) * 0.5).astype(x.dtype)
+
+
+@dispatched
+def softmax(x: Any, axis: Axis = -1) -> Any:
+    """Return eˣ / Σ eˣ over the axis, of x's shape; it sums to 1 there.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If x has no such axis.
+
+    Notes
+    -----
+    ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result.
+    """
+    return np.exp(log_softmax(x, axis))
+
+
+@dispatched
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
+    """Return x - log Σ eˣ over the axis, of x's shape."""
+    return x - logsumexp(x, axis, True)
+
+
+def _normal_density(x: Any) -> Any:
+    """Return φ(x) = e^(-x²/2) / √(2π)."""
+    return np.exp(x * x * -0.5) / sqrt(2 * pi)
+
+
+rule(sigmoid,     lambda g, out, x: g * (out * (1 - out)), kind="elementwise")
+rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
+rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
+rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")
+rule(softplus,    lambda g, out, x: g * sigmoid(x), kind="elementwise")
+rule(normal_cdf,  lambda g, out, x: g * _normal_density(x), kind="elementwise")
+rule(gelu,        lambda g, out, x: g * (normal_cdf(x) + x * _normal_density(x)), kind="elementwise")
+rule(softmax,     lambda g, out, x, axis=-1: out * (g - sum(g * out, axis, True)))
+rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * sum(g, axis, True))

@@ -1,0 +1,150 @@
+"""The calculus of products: matmul, dot, einsum and their kin, for every rank that NumPy allows."""
+
+from __future__ import annotations
+
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+
+from .table import Each, composition, dispatched, no_derivative, rule
+
+
+def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
+    """Return g yᵀ, with the axis that a vector lacks put in and taken out again."""
+    if x.ndim == y.ndim == 2:
+        return g.dot(y.T)
+    if y.ndim == 1:
+        return g[..., None] * y
+    return (g[..., None, :] @ y.mT)[..., 0, :] if x.ndim == 1 else g @ y.mT
+
+
+def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
+    """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
+    if x.ndim == y.ndim == 2:
+        return x.T.dot(g)
+    if y.ndim == 1:
+        return g[..., None] * x
+    return x[:, None] * g[..., None, :] if x.ndim == 1 else x.mT @ g
+
+
+def _multiply_matrices(x: Any, y: Any) -> Any:
+    """Return x @ y: for two matrices by np.dot, which starts sooner."""
+    return x.dot(y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+
+
+rule(np.matmul, _matmul_x, _matmul_y, call=_multiply_matrices)
+
+
+@composition(np.dot)
+def _dot(a: Any, b: Any, out: None = None) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, (-1, -2))
+
+
+@composition(np.vdot)
+def _vdot(a: Any, b: Any) -> Any:
+    return np.conjugate(np.ravel(a)) @ np.ravel(b)
+
+
+@composition(np.inner)
+def _inner(a: Any, b: Any) -> Any:
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1))
+
+
+@composition(np.outer)
+def _outer(a: Any, b: Any, out: None = None) -> Any:
+    return np.ravel(a)[:, None] * np.ravel(b)[None, :]
+
+
+@composition(np.linalg.outer)
+def _linalg_outer(x1: Any, x2: Any, /) -> Any:
+    return np.outer(x1, x2)
+
+
+@composition(np.tensordot, np.linalg.tensordot)
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    if isinstance(axes, int):
+        axes_a, axes_b = list(range(np.ndim(a) - axes, np.ndim(a))), list(range(axes))
+    else:
+        axes_a, axes_b = ([axis] if isinstance(axis, int) else list(axis) for axis in axes)
+    axes_a, axes_b = [i % np.ndim(a) for i in axes_a], [i % np.ndim(b) for i in axes_b]
+    free_a, free_b = ([i for i in range(np.ndim(x)) if i not in used] for x, used in ((a, axes_a), (b, axes_b)))
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    if [shape_a[i] for i in axes_a] != [shape_b[i] for i in axes_b]:
+        raise ValueError("shape-mismatch for sum")
+    folded = int(np.prod([shape_a[i] for i in axes_a]))
+    left = np.reshape(np.transpose(a, free_a + axes_a), (-1 if folded else int(np.prod([shape_a[i] for i in free_a])), folded))
+    right = np.reshape(np.transpose(b, axes_b + free_b), (folded, -1 if folded else int(np.prod([shape_b[i] for i in free_b]))))
+    return np.reshape(left @ right, [shape_a[i] for i in free_a] + [shape_b[i] for i in free_b])
+
+
+# einsum: a product of operands with labelled axes, summed over the labels that the result lacks
+@dispatched
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Return np.einsum(subscripts, *operands), the subscripts with neither dots nor blanks and with their arrow."""
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def _einsum_operand(i: int, g: Any, out: Any, subscripts: str, *operands: Any) -> Any:
+    """Return the einsum of g with the other operands; a label that only this operand has is spread, a trace made diagonal."""
+    inputs, result = subscripts.split("->")
+    labels = inputs.split(",")
+    own, operand = labels.pop(i - 1), operands[i - 1]
+    others = [*operands[: i - 1], *operands[i:]]
+    spare = iter(letter for letter in ascii_letters if letter not in subscripts)
+    wanted = ""
+    for axis, letter in enumerate(own):
+        if letter in wanted:
+            letter, twin = next(spare), letter
+            labels.append(twin + letter)
+            others.append(np.eye(operand.shape[axis], dtype=operand.dtype))
+        elif letter not in result and not any(letter in label for label in labels):
+            labels.append(letter)
+            others.append(np.ones(operand.shape[axis], operand.dtype))
+        wanted += letter
+    return einsum(f"{','.join([result, *labels])}->{wanted}", g, *others)
+
+
+rule(einsum, Each(_einsum_operand))
+
+
+@composition(np.einsum)
+def _np_einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **kwargs: Any) -> Any:
+    subscripts, arrays = _subscripts_and_operands(operands)
+    arrays = [a if hasattr(a, "ndim") else np.asarray(a) for a in arrays]
+    if dtype is not None:
+        arrays = [a.astype(dtype) for a in arrays]
+    return einsum(_explicit(subscripts, [a.ndim for a in arrays]), *arrays)
+
+
+def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
+    """Return einsum's two ways of calling as one: the text and the arrays."""
+    if isinstance(operands[0], str):
+        return operands[0], list(operands[1:])
+    name = lambda labels: "".join("..." if label is Ellipsis else ascii_letters[label] for label in labels)  # noqa: E731
+    text = ",".join(name(labels) for labels in operands[1::2][: len(operands) // 2])
+    if len(operands) % 2:
+        text += "->" + name(operands[-1])
+    return text, list(operands[0 : 2 * (len(operands) // 2) : 2])
+
+
+def _explicit(subscripts: str, ndims: list[int]) -> str:
+    """Write out what einsum's subscripts leave unsaid: the axes under the dots, and the result."""
+    text = subscripts.replace(" ", "")
+    inputs, arrow, result = text.partition("->")
+    labels = inputs.split(",")
+    if len(labels) != len(ndims):
+        raise ValueError(f"einsum: {subscripts!r} names {len(labels)} operands, {len(ndims)} were given")
+    spare = [letter for letter in ascii_letters if letter not in text]
+    hidden = [ndim - len(label.replace("...", "")) for label, ndim in zip(labels, ndims, strict=True)]
+    dots = spare[: max((n for n, label in zip(hidden, labels, strict=True) if "..." in label), default=0)]
+    labels = [label.replace("...", "".join(dots[len(dots) - n :])) for label, n in zip(labels, hidden, strict=True)]
+    if not arrow:
+        once = sorted(letter for letter in set(inputs) - set(".,") if inputs.count(letter) == 1)
+        result = "..." * ("..." in inputs) + "".join(once)
+    return ",".join(labels) + "->" + result.replace("...", "".join(dots))
+
+
+no_derivative(np.einsum_path)

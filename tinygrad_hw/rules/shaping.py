@@ -1,0 +1,360 @@
+"""The calculus of shape: indexing, reshaping, joining, splitting, padding, sorting, repeating.
+
+All of these only move entries, so each rule moves the cotangent's entries back; where one entry was
+used several times, its cotangents add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .reductions import broadcast_to
+from .table import Each, composition, dispatched, no_derivative, rule
+
+
+# Indexing
+@dispatched
+def getitem(x: Any, index: Any) -> Any:
+    """Return x[index], for every kind of index that NumPy has."""
+    return x[index]
+
+
+@dispatched
+def scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Return zeros of the shape, with g added at the index as often as the index names an entry."""
+    out = np.zeros(shape, g.dtype)
+    if _is_basic(index):
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+@dispatched
+def setitem(x: Any, value: Any, index: Any) -> Any:
+    """Return x with value at the index."""
+    out = np.array(x, dtype=np.result_type(x, value) if np.size(x) == 0 else x.dtype)
+    out[index] = value
+    return out
+
+
+def _is_basic(index: Any) -> bool:
+    """Tell whether an index names each entry at most once: integers, slices, newaxis, ellipsis, masks."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)) or getattr(part, "dtype", None) == bool
+        for part in parts
+    )
+
+
+def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ...]) -> Any:
+    """Return which entries of a broadcast value stay after x[index] = value, where the index repeats."""
+    order = np.arange(int(np.prod(value_shape))).reshape(value_shape)
+    seen = np.zeros(shape, int)
+    seen[index] = order
+    return seen[index] == order
+
+
+def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any) -> Any:
+    """Return g at the index, for the last of several writes to one entry."""
+    taken = g[index]
+    return taken if _is_basic(index) else np.where(_last_written(index, x.shape, taken.shape), taken, 0)
+
+
+rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="movement")
+rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, kind="movement")
+rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, kind="choice")
+
+# Axes
+rule(np.reshape,     lambda g, out, x, *args, **kwargs: np.reshape(g, x.shape), kind="movement")
+rule(np.ravel,       lambda g, out, x, *args, **kwargs: np.reshape(g, x.shape), kind="movement")
+rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement")
+rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement")
+rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement")
+rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement")
+rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement")
+rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement")
+rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
+rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
+
+
+def _inverse(axes: Any, ndim: int) -> Any:
+    """Return the transposition that undoes one."""
+    return None if axes is None else [int(i) for i in np.argsort([axis % ndim for axis in axes])]
+
+
+@dispatched
+def astype(x: Any, dtype: Any) -> Any:
+    """Return x in another dtype."""
+    return x.astype(dtype)
+
+
+rule(astype, lambda g, out, x, dtype: g, None, kind="movement")
+
+
+# Joining
+@dispatched
+def concatenate(*arrays: Any, axis: int = 0) -> Any:
+    """Return the arrays joined along an axis that they have."""
+    return np.concatenate(arrays, axis=axis)
+
+
+def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0) -> Any:
+    """Return the part of g that came from the i-th array."""
+    start = sum(array.shape[axis] for array in arrays[:i])
+    index = [slice(None)] * g.ndim
+    index[axis] = slice(start, start + arrays[i].shape[axis])
+    return g[tuple(index)]
+
+
+rule(concatenate, Each(_segment), kind="movement")
+
+
+def _together(arrays: Any) -> list[Any]:
+    """Return the arrays, or the rows of one array, as a list."""
+    return list(arrays)
+
+
+@composition(np.concatenate)
+def _concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    arrays = [np.ravel(a) for a in arrays] if axis is None else _together(arrays)
+    joined = concatenate(*arrays, axis=axis or 0)
+    return joined if dtype is None else joined.astype(dtype)
+
+
+@composition(np.stack)
+def _stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    arrays = _together(arrays)
+    if len({np.shape(a) for a in arrays}) > 1:
+        raise ValueError("all input arrays must have the same shape")
+    axis = axis % (np.ndim(arrays[0]) + 1)
+    return np.concatenate([np.expand_dims(a, axis) for a in arrays], axis, dtype=dtype)
+
+
+composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in tup], 0, **kwargs))
+composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in tup], 2, **kwargs))
+
+
+@composition(np.hstack)
+def _hstack(tup: Any, **kwargs: Any) -> Any:
+    arrays = [np.atleast_1d(a) for a in tup]
+    return np.concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, **kwargs)
+
+
+@composition(np.column_stack)
+def _column_stack(tup: Any) -> Any:
+    return np.concatenate([a if np.ndim(a) == 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
+
+
+@composition(np.append)
+def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    return np.concatenate([arr, values], axis)
+
+
+@composition(np.block)
+def _block(arrays: Any) -> Any:
+    depth = _depth(arrays)
+    ndim = max(depth, *(np.ndim(a) for a in _flat(arrays)))
+    return _block_level(arrays, depth, ndim)
+
+
+def _depth(arrays: Any) -> int:
+    """Return how deep the lists are nested."""
+    return 1 + _depth(arrays[0]) if isinstance(arrays, list) else 0
+
+
+def _flat(arrays: Any) -> list[Any]:
+    """Return the arrays of nested lists in one list."""
+    return [a for part in arrays for a in _flat(part)] if isinstance(arrays, list) else [arrays]
+
+
+def _block_level(arrays: Any, depth: int, ndim: int) -> Any:
+    """Join the innermost lists along the last axis, the next along the one before, and so on."""
+    if not isinstance(arrays, list):
+        return np.reshape(arrays, (1,) * (ndim - np.ndim(arrays)) + np.shape(arrays))
+    return np.concatenate([_block_level(a, depth - 1, ndim) for a in arrays], -depth)
+
+
+@composition(np.atleast_1d)
+def _atleast_1d(*arrays: Any) -> Any:
+    return _one_or_all([np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays])
+
+
+@composition(np.atleast_2d)
+def _atleast_2d(*arrays: Any) -> Any:
+    return _one_or_all([np.reshape(a, (1, -1)) if np.ndim(a) < 2 else a for a in arrays])
+
+
+@composition(np.atleast_3d)
+def _atleast_3d(*arrays: Any) -> Any:
+    return _one_or_all([a if np.ndim(a) > 2 else a[..., None] if np.ndim(a) == 2 else np.reshape(a, (1, -1, 1)) for a in arrays])
+
+
+def _one_or_all(arrays: list[Any]) -> Any:
+    """Return one array as itself, several as a tuple."""
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+
+# Splitting
+@composition(np.array_split)
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    places = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
+    before = (slice(None),) * (axis % ary.ndim)
+    return [ary[(*before, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0))] for p in places]
+
+
+@composition(np.split)
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    np.split(np.empty(ary.shape[axis]), indices_or_sections)
+    return _array_split(ary, indices_or_sections, axis)
+
+
+composition(np.hsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1))
+composition(np.vsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0))
+composition(np.dsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 2))
+composition(np.broadcast_arrays)(lambda *args, **kwargs: tuple(np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args))
+
+
+@composition(np.broadcast_to)
+def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    return broadcast_to(array, (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+# Every other function that only moves entries: apply it to the places instead, and index with the result.
+def moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as an index: where each entry of its result comes from."""
+
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        places = function(np.arange(x.size).reshape(x.shape), *args, **kwargs)
+        return np.ravel(x)[places]
+
+    return call
+
+
+for mover in (
+    np.rot90, np.tile, np.repeat, np.delete, np.resize, np.diagonal, np.rollaxis, np.compress, np.matrix_transpose,
+):  # fmt: skip
+    composition(mover)(moved(mover))
+
+composition(np.fliplr)(lambda m: m[:, ::-1])
+composition(np.flipud)(lambda m: m[::-1])
+
+
+@composition(np.take)
+def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    places = np.take(np.arange(a.size if axis is None else a.shape[axis]), indices, mode=mode)
+    return np.ravel(a)[places] if axis is None else a[(slice(None),) * (axis % a.ndim) + (places,)]
+
+
+@composition(np.take_along_axis)
+def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    places = np.arange(arr.size).reshape(arr.shape)
+    return np.ravel(arr)[np.take_along_axis(places, np.asarray(indices), axis)]
+
+
+@composition(np.sort)
+def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+    a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
+    return np.take_along_axis(a, np.argsort(a, axis, kind="stable"), axis)
+
+
+@composition(np.partition)
+def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
+    a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
+    return np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)
+
+
+@composition(np.extract)
+def _extract(condition: Any, arr: Any) -> Any:
+    return np.ravel(arr)[np.ravel(np.asarray(condition)).astype(bool)]
+
+
+@composition(np.select)
+def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    out = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        out = np.where(condition, choice, out)
+    return out
+
+
+@composition(np.choose)
+def _choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    choices = _together(choices)
+    shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
+    numbers = np.choose(np.broadcast_to(a, shape), [np.full(shape, k) for k in range(len(choices))], mode=mode)
+    return np.select([numbers == k for k in range(len(choices))], choices)
+
+
+@composition(np.pad)
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    places = np.arange(array.size).reshape(array.shape)
+    if mode in ("edge", "reflect", "symmetric", "wrap") and kwargs.get("reflect_type", "even") == "even":
+        return np.ravel(array)[np.pad(places, pad_width, mode, **kwargs)]
+    if mode == "constant":
+        values = kwargs.get("constant_values", 0)
+        inside = np.pad(places, pad_width, constant_values=-1)
+        frame = np.pad(np.zeros(array.shape, array.dtype), pad_width, constant_values=np.asarray(values))
+        return setitem(frame, np.ravel(array), inside >= 0) if array.size else np.where(inside >= 0, 0, frame) + 0 * np.sum(array)
+    raise NotImplementedError(f"pad: mode {mode!r} has no rule; constant, edge, reflect, symmetric and wrap have")
+
+
+@composition(np.triu)
+def _triu(m: Any, k: int = 0) -> Any:
+    return np.where(np.triu(np.ones(m.shape[-2:], bool), k), m, 0)
+
+
+@composition(np.tril)
+def _tril(m: Any, k: int = 0) -> Any:
+    return np.where(np.tril(np.ones(m.shape[-2:], bool), k), m, 0)
+
+
+@composition(np.diag)
+def _diag(v: Any, k: int = 0) -> Any:
+    if v.ndim == 2:
+        return np.diagonal(v, k)
+    n = v.size + abs(k)
+    rows = np.arange(v.size)
+    return scatter(v, (rows + max(-k, 0), rows + max(k, 0)), (n, n))
+
+
+composition(np.diagflat)(lambda v, k=0: np.diag(np.ravel(v), k))
+
+
+@composition(np.insert)
+def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    arr, axis = (np.ravel(arr), 0) if axis is None else (arr, axis % arr.ndim)
+    marked = np.insert(np.arange(arr.shape[axis]), obj, -1)
+    new = np.flatnonzero(marked < 0)
+    shape = tuple(len(marked) if i == axis else n for i, n in enumerate(arr.shape))
+    before = (slice(None),) * axis
+    widened = setitem(np.zeros(shape, arr.dtype), arr, (*before, np.flatnonzero(marked >= 0)))
+    if np.ndim(obj) == 0 and np.ndim(values) > 1:
+        values = np.moveaxis(values, 0, axis)
+    return setitem(widened, values, (*before, new))
+
+
+@composition(np.ediff1d)
+def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    flat = np.ravel(ary)
+    parts = [to_begin, flat[1:] - flat[:-1], to_end]
+    return np.concatenate([np.ravel(p) for p in parts if p is not None])
+
+
+@composition(np.trim_zeros)
+def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    kept = np.flatnonzero(np.asarray(filt.data) != 0)
+    if not len(kept):
+        return filt[:0]
+    return filt[int(kept[0]) if "f" in trim.lower() else 0 : int(kept[-1]) + 1 if "b" in trim.lower() else None]
+
+
+no_derivative(
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.iscomplexobj,
+    np.isrealobj, np.iscomplex, np.isreal, np.shares_memory, np.may_share_memory, np.zeros_like, np.ones_like,
+    np.empty_like, np.full_like, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.ravel_multi_index,
+    np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.isin, np.tril_indices_from,
+    np.triu_indices_from, np.diag_indices_from, np.iterable, np.isscalar,
+)  # fmt: skip

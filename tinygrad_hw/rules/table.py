@@ -1,0 +1,101 @@
+"""How a row of the table is written, and how a function of our own is made to speak NumPy's protocol.
+
+In a rule, ``g`` is the incoming cotangent, ``out`` the result, then come the function's own
+arguments under NumPy's names; the rule returns that argument's cotangent. One rule for each
+argument, in order; None where there is nothing to differentiate. The sweep undoes broadcasting, and
+repeats what was summed: a rule may return any shape that broadcasts with its argument's. A rule is plain NumPy: read on arrays it is the
+gradient, read on Tensors it is the gradient as a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["COMPOSITIONS", "NO_DERIVATIVE", "RULES", "Each", "Rule", "composition", "dispatched", "no_derivative", "rule"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Rule:
+    """A row: the function as users know it, the VJP of each argument, and the call that computes it on arrays.
+
+    ``alone`` holds the VJPs for when one argument is differentiated and the others are constants.
+    ``kind`` says how "no gradient" travels through it (see ``backward.py``): "elementwise" keeps each entry's
+    mark, "choice" marks the entries that were not taken, "movement" carries marks along, "dense" drops them.
+    """
+
+    __slots__ = ("alone", "call", "function", "kind", "name", "vjps")
+
+    def __init__(
+        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any] | None, kind: str, alone: Sequence[Any]
+    ) -> None:
+        self.function = function
+        self.name: str = function.__name__
+        self.vjps = vjps
+        self.alone = alone or vjps
+        self.call = call or getattr(function, "on_arrays", function)
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"Rule({self.name})"
+
+
+class Each(Sequence[Any]):
+    """The VJPs of a function of any number of arguments: ``vjp(i, g, out, *args)`` for the i-th."""
+
+    def __init__(self, vjp: Callable[..., Any]) -> None:
+        self.vjp = vjp
+
+    def __getitem__(self, i: Any) -> Any:
+        return partial(self.vjp, i)
+
+    def __len__(self) -> int:
+        return 1
+
+
+RULES: dict[Any, Rule] = {}
+COMPOSITIONS: dict[Any, Callable[..., Any]] = {}
+NO_DERIVATIVE: set[Any] = set()
+
+
+def rule(
+    function: Callable[..., Any], *vjps: Any, call: Callable[..., Any] | None = None, kind: str = "", alone: Sequence[Any] = ()
+) -> Rule:
+    """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``."""
+    each = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
+    elementwise = isinstance(function, np.ufunc) and function.signature is None
+    RULES[function] = Rule(function, each, call, kind or ("elementwise" if elementwise else "dense"), alone)
+    return RULES[function]
+
+
+def composition(*functions: Callable[..., Any]) -> Callable[[F], F]:
+    """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's."""
+
+    def register(body: F) -> F:
+        COMPOSITIONS.update(dict.fromkeys(functions, body))
+        return body
+
+    return register
+
+
+def no_derivative(*functions: Callable[..., Any]) -> None:
+    """Say that these functions take tensors and give plain arrays: their results have no derivative."""
+    NO_DERIVATIVE.update(functions)
+
+
+def dispatched(function: F) -> F:
+    """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for arg in args:
+            if type(arg) is not np.ndarray and hasattr(arg, "__array_function__"):
+                return arg.__array_function__(call, (type(arg),), args, kwargs)
+        return function(*args, **kwargs)
+
+    call.on_arrays = function  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
