@@ -77,6 +77,15 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], edges: tuple[Any, ...]
     return tensor
 
 
+def tensors(node: Node) -> tuple[Any, ...]:
+    """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
+    args = list(node.args)
+    for parent, _, i in node.edges:
+        unchanged = parent.value is args[i]
+        args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), ((parent, POSITIVE.vjps[0], 0),))
+    return (handle(node), *args)
+
+
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
     arrays, tensors = [], []
@@ -658,4 +667,5 @@ def why_no_gradient(tensor: Tensor) -> str:
     )
 
 
+POSITIVE = RULES[np.positive]
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
