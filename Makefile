@@ -1,0 +1,32 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: report test bench lint clean
+
+report: $(VENV)/report.done
+	$(BIN)/python -m examples.report $(ARGS)
+
+test: $(VENV)/test.done
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+bench: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(VENV)/report.done: extras = draw,report
+$(VENV)/test.done: extras = draw,report,test
+$(VENV)/bench.done: extras = draw,report,bench
+$(VENV)/dev.done: extras = draw,report,test,dev
+
+$(VENV)/%.done: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(extras)]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
