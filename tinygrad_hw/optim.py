@@ -70,6 +70,7 @@ class Optimizer:
     @lr.setter
     def lr(self, lr: float) -> None:
         self._lr = _not_negative("lr", lr)
+        self._rates = [np.array(self._lr, parameter.dtype) for parameter in self.parameters]
 
     def zero_grad(self) -> None:
         """Clear the gradients of all parameters: ``.grad`` becomes None."""
@@ -112,7 +113,7 @@ class Optimizer:
         for i, (parameter, state) in enumerate(zip(self.parameters, states)):
             for key, kept in state.items():
                 if np.ndim(kept) and np.shape(kept) != parameter.shape:
-                    raise ShapeError(f"{_label(i, parameter)} has shape {parameter.shape}, and its {key!r} in the state has {np.shape(kept)}")
+                    raise ShapeError(f"{_label(i, parameter)} has shape {parameter.shape}, its {key!r} in the state has {np.shape(kept)}")
         for name in self.settings:  # lr, which alone may be refused, comes first
             setattr(self, name, settings[name])
         self.state = [{key: np.copy(kept) for key, kept in state.items()} for state in states]
@@ -173,15 +174,14 @@ class SGD(Optimizer):
         """Update each parameter by its ``.grad``, which stays as it is; a parameter whose ``.grad`` is None is left alone."""
         if self.momentum or self.weight_decay:
             return super().step()
-        lr = self._lr
-        for parameter in self.parameters:
+        for parameter, rate in zip(self.parameters, self._rates):  # (an array multiplies sooner than a Python float)
             node = parameter._node
             grad = node.grad
             if grad is not None:
                 if node.lent:
-                    node.value[...] -= lr * grad
+                    node.value[...] -= grad * rate
                 else:
-                    node.value = node.value - lr * grad
+                    node.value = node.value - grad * rate
         return None
 
     def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
@@ -305,7 +305,9 @@ def _checked(parameters: Iterable[Tensor]) -> list[Tensor]:
         if not parameter.requires_grad:
             raise GradientError(f"{_label(i, parameter)} does not require a gradient: make it with requires_grad=True, or leave it out")
         if parameter.dtype.kind == "c":
-            raise DTypeError(f"{_label(i, parameter)} is complex ({parameter.dtype}): optimise its real and its imaginary part as two parameters")
+            raise DTypeError(
+                f"{_label(i, parameter)} is complex ({parameter.dtype}): optimise its real and its imaginary part as two parameters"
+            )
         if parameter._node in places:
             raise ValueError(f"{_label(i, parameter)} is the same tensor as parameter {places[parameter._node]}: give each parameter once")
         places[parameter._node] = i
