@@ -11,6 +11,7 @@ non-finite, the sweep runs again and carries with each cotangent which entries a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ from .rules.reductions import broadcast_to
 
 __all__ = ["sweep", "unbroadcast"]
 
-Read = Callable[[Node], tuple[Any, ...]]
+Read = Callable[[Node], tuple[Any, tuple[Any, ...]]]
 
 
-def arrays(node: Node) -> tuple[Any, ...]:
-    """Read a node as arrays: what a rule takes after ``g``."""
-    return (node.value, *node.args)
+def arrays(node: Node) -> tuple[Any, tuple[Any, ...]]:
+    """Read a node as arrays: the result and the arguments, as a rule takes them after ``g``."""
+    return node.value, node.args
 
 
 def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
@@ -38,7 +39,7 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
         cotangents are tensors too, and can be differentiated again).
     """
     order = made(seeds)
-    if not any([node.rule.kind == "choice" for node in order]):
+    if not [node for node in order if node.rule.kind == "choice"]:
         return flow(order, seeds, read)
     with np.errstate(all="ignore"):
         kept = flow(order, seeds, read)
@@ -56,11 +57,16 @@ def flow(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, An
         g = cotangents.pop(node)
         if node.keeps_grad:
             kept[node] = g
-        args, kwargs, operands = node.args, node.kwargs, read(node)
-        for parent, vjp, i in node.edges:
-            c, x = vjp(g, *operands, **kwargs), args[i]
+        out, args = read(node)
+        kwargs = node.kwargs
+        for parent, vjp, x in zip(node.parents, node.vjps, args):
+            if parent is None:
+                continue
+            c = vjp(g, out, *args, **kwargs)
             if c.shape != x.shape or c.dtype is not x.dtype:
                 c = fit(c, x)
+            if c is g and not parent.parents:
+                c = c.copy()
             cotangents[parent] = cotangents[parent] + c if parent in cotangents else c
     return cotangents | kept if kept else cotangents
 
@@ -82,10 +88,20 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if extra < 0:
         return g
     if g.shape[extra:] == shape:
-        return np.add.reduce(g, 0 if extra == 1 else tuple(range(extra)))
+        if extra == 1 and type(g) is np.ndarray and g.ndim == 2:
+            return row_of_ones(len(g), g.dtype).dot(g)
+        return np.add.reduce(g, tuple(range(extra)))
     ones = tuple(i + extra for i, n in enumerate(shape) if n == 1)
     folded = np.add.reduce(g, (*range(extra), *ones), keepdims=True)
     return folded.reshape(folded.shape[extra:])
+
+
+@lru_cache(64)
+def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
+    """Return a row of ones: times a matrix, the sum of its rows, in one call that starts sooner than a reduction."""
+    row = np.ones(n, dtype)
+    row.flags.writeable = False
+    return row
 
 
 def values(g: Any) -> Any:
@@ -103,9 +119,10 @@ def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Nod
         g, live = cotangents.pop(node)
         if node.keeps_grad:
             kept[node] = g
+        out, args = read(node)
         for parent, vjp, i in node.edges:
-            x = node.args[i]
-            c, alive = vjp(g, *read(node), **node.kwargs), live_entries(node, vjp, live)
+            x = args[i]
+            c, alive = vjp(g, out, *args, **node.kwargs), live_entries(node, vjp, live)
             if alive is not None:
                 c, alive = np.where(alive, c, 0), fit(alive.astype(float), np.empty(x.shape)) != 0
             c = fit(c, x)
@@ -121,5 +138,5 @@ def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
     kind = node.rule.kind
     if kind == "choice" or (kind == "movement" and live is not None):
         mask = np.ones(node.value.shape) if live is None else live.astype(float)
-        return np.asarray(vjp(mask, *arrays(node), **node.kwargs) != 0)
+        return np.asarray(vjp(mask, node.value, *node.args, **node.kwargs) != 0)
     return live if kind == "elementwise" else None

@@ -1,7 +1,7 @@
 """What is recorded: a node for each value, in the order of creation, and the walk back over them.
 
-A node knows how its value was made (``rule``, ``args``, ``kwargs``) and, for each argument that a
-gradient flows to, an edge ``(parent, vjp, i)``: the argument's own node, its rule, its place in ``args``.
+A node knows how its value was made (``rule``, ``args``, ``kwargs``) and where a gradient flows on: for each
+argument its own node in ``parents`` and its rule in ``vjps``, or None where no gradient flows.
 It holds arrays, never tensors, so a graph has no cycles and dies with its last name.
 """
 
@@ -28,17 +28,20 @@ class Node:
     value : the array (or NumPy scalar) itself.
     rule : the row of the table that made it, or None for a leaf.
     args, kwargs : what the row's function was called with; ``rule.call(*args, **kwargs)`` gives ``value`` again.
-    edges : one ``(parent, vjp, i)`` for each argument that a gradient flows to; empty for a leaf.
+    parents, vjps : for each argument its node and its rule, or None where no gradient flows; empty for a leaf.
     number : the number of creation; parents have smaller ones, so numbers are a topological order.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "args", "edges", "keeps_grad", "kwargs", "lent", "number", "requires_grad", "rule", "value")
+    __slots__ = (
+        "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value", "vjps",
+    )  # fmt: skip
 
     value: Any
     rule: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    edges: tuple[Edge, ...]
+    parents: tuple[Node | None, ...]
+    vjps: tuple[Callable[..., Any] | None, ...]
     number: int
     requires_grad: bool
     keeps_grad: bool  # whether the sweep reports this node's cotangent
@@ -47,7 +50,12 @@ class Node:
     # What few nodes have, in their __dict__ only where it is set.
     name: str | None = None
     grad: Any = None
-    inputs: dict[int, Node] = {}  # the nodes of arguments that no gradient flows to
+    inputs: dict[int, Node] = {}  # the nodes of all arguments that are tensors, where not all have a gradient
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Return ``(parent, vjp, i)`` for each argument that a gradient flows to."""
+        return tuple((p, v, i) for i, (p, v) in enumerate(zip(self.parents, self.vjps, strict=True)) if p is not None and v is not None)
 
 
 NO_KWARGS: dict[str, Any] = {}
@@ -56,7 +64,8 @@ NO_KWARGS: dict[str, Any] = {}
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
     """Return a node that nothing made."""
     node = Node()
-    node.value, node.rule, node.args, node.kwargs, node.edges, node.number = value, None, (), NO_KWARGS, (), next_number()
+    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, None, (), NO_KWARGS, (), ()
+    node.number = next_number()
     node.requires_grad, node.keeps_grad, node.lent = requires_grad, requires_grad, False
     if name is not None:
         node.name = name
@@ -65,12 +74,12 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
 
 def made(roots: Iterable[Node]) -> list[Node]:
     """Return all that a gradient from the roots can reach, leaves left out, the youngest first; no recursion."""
-    found = [node for node in roots if node.edges]
+    found = [node for node in roots if node.parents]
     seen = set(found)
     stack = found.copy()
     while stack:
-        for parent, _, _ in stack.pop().edges:
-            if parent.edges and parent not in seen:
+        for parent in stack.pop().parents:
+            if parent is not None and parent.parents and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
                 found.append(parent)

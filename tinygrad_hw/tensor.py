@@ -67,33 +67,33 @@ def handle(node: Node) -> Tensor:
     return tensor
 
 
-def result(value: Any, rule: Rule, args: tuple[Any, ...], edges: tuple[Any, ...]) -> Tensor:
+def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ...], vjps: Any) -> Tensor:
     """Return the tensor of a recorded result."""
     node = new(Node)
-    node.value, node.rule, node.args, node.kwargs, node.edges, node.number = value, rule, args, NO_KWARGS, edges, next_number()
-    node.requires_grad, node.keeps_grad, node.lent = True, False, False
+    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, rule, args, NO_KWARGS, parents, vjps
+    node.number, node.requires_grad, node.keeps_grad, node.lent = next_number(), True, False, False
     tensor = new(Tensor)
     tensor._node = node
     return tensor
 
 
-def tensors(node: Node) -> tuple[Any, ...]:
+def tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
     """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
     args = list(node.args)
     for parent, _, i in node.edges:
         unchanged = parent.value is args[i]
-        args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), ((parent, POSITIVE.vjps[0], 0),))
-    return (handle(node), *args)
+        args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), (parent,), POSITIVE.vjps)
+    return handle(node), tuple(args)
 
 
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
-    arrays, tensors = [], []
+    arrays, given = [], []
     for i, arg in enumerate(args):
         if isinstance(arg, Tensor):
             node = arg._node
             arrays.append(node.value.copy() if node.lent else node.value)
-            tensors.append((i, node))
+            given.append((i, node))
         else:
             arrays.append(private(arg))
     try:
@@ -102,16 +102,17 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         raise operands_do_not_fit(rule.function, rule.call, arrays, names_of(args), reason) from None
     if not is_recording():
         return handle(leaf(value))
-    sources = [(node, i) for i, node in tensors if node.requires_grad]
-    vjps = rule.alone if len(sources) == 1 else rule.vjps
-    edges = tuple((node, vjps[i], i) for node, i in sources if vjps[i] is not None)
-    if not edges:
+    sources = {i: node for i, node in given if node.requires_grad}
+    rules = rule.alone if len(sources) == 1 else rule.vjps
+    vjps = tuple([rules[i] if i in sources else None for i in range(len(args))])
+    parents = tuple([sources[i] if vjps[i] is not None else None for i in range(len(args))])
+    if not any(parent is not None for parent in parents):
         return handle(leaf(value))
-    out = result(value, rule, tuple(arrays), edges)
+    out = result(value, rule, tuple(arrays), parents, vjps)
     if kwargs:
         out._node.kwargs = kwargs
-    if len(edges) < len(tensors):
-        out._node.inputs = dict(tensors)
+    if any(parents[i] is None for i, _ in given):
+        out._node.inputs = dict(given)
     return out
 
 
@@ -141,7 +142,7 @@ def operand(other: Any) -> Any:
 def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return an operator and its reflection. This is ``record`` for two operands, written out for speed."""
     rule = RULES[function]
-    call, (vjp_x, vjp_y), (alone_x, alone_y) = rule.call, rule.vjps, rule.alone
+    call, vjps, alone = rule.call, rule.vjps, rule.alone
 
     def operator(self: Tensor, other: Any) -> Any:
         node = self._node
@@ -162,14 +163,14 @@ def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
         if node_y is not None and node_y.requires_grad:
             if is_recording():
                 if node.requires_grad:
-                    return result(value, rule, (x, y), ((node, vjp_x, 0), (node_y, vjp_y, 1)))
-                out = result(value, rule, (x, y), ((node_y, alone_y, 1),))
-                out._node.inputs = {0: node}
+                    return result(value, rule, (x, y), (node, node_y), vjps)
+                out = result(value, rule, (x, y), (None, node_y), alone)
+                out._node.inputs = {0: node, 1: node_y}
                 return out
         elif node.requires_grad and is_recording():
-            out = result(value, rule, (x, y), ((node, alone_x, 0),))
+            out = result(value, rule, (x, y), (node, None), alone)
             if node_y is not None:
-                out._node.inputs = {1: node_y}
+                out._node.inputs = {0: node, 1: node_y}
             return out
         return handle(leaf(value))
 
@@ -185,7 +186,7 @@ def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
         except (ValueError, AttributeError) as reason:
             raise operands_do_not_fit(function, call, (x, y), names_of((other, self)), reason) from None
         if node.requires_grad and is_recording():
-            return result(value, rule, (x, y), ((node, alone_y, 1),))
+            return result(value, rule, (x, y), (None, node), alone)
         return handle(leaf(value))
 
     return operator, reflected
@@ -194,14 +195,14 @@ def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
 def unary(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method of no arguments. This is ``record`` for one operand, written out for speed."""
     rule = RULES[function]
-    call, (vjp,) = rule.call, rule.vjps
+    call, vjps = rule.call, rule.vjps
 
     def method(self: Tensor) -> Tensor:
         node = self._node
         x = node.value.copy() if node.lent else node.value
         value = call(x)
         if node.requires_grad and is_recording():
-            return result(value, rule, (x,), ((node, vjp, 0),))
+            return result(value, rule, (x,), (node,), vjps)
         return handle(leaf(value))
 
     method.__doc__ = f"Return {rule.name}(self), entry by entry."
@@ -283,7 +284,7 @@ class Tensor:
     def data(self) -> np.ndarray:
         """The values. A leaf's may be written to; a result's are read-only, since its graph needs them."""
         node = self._node
-        if node.edges:
+        if node.parents:
             view = np.asarray(node.value).view()
             view.flags.writeable = False
             return view
@@ -294,7 +295,7 @@ class Tensor:
     @data.setter
     def data(self, data: Any) -> None:
         node = self._node
-        if node.edges:
+        if node.parents:
             raise GradientError(
                 f"{label(self)} is the result of {node.rule.name}: its value follows from its arguments. "
                 "Assign to entries (t[...] = v, which is differentiable) or make a new Tensor"
@@ -333,7 +334,7 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, requires_grad: bool) -> None:
         node = self._node
-        if node.edges:
+        if node.parents:
             raise GradientError(f"{label(self)} is the result of {node.rule.name}: only a leaf can be told whether it requires a gradient")
         if requires_grad:
             differentiable(node.value.dtype)
@@ -385,7 +386,7 @@ class Tensor:
         cotangents = sweep({node: cotangent(self, grad)})
         with adding_up:
             for kept, g in cotangents.items():
-                kept.grad = np.array(g) if kept.grad is None else np.asarray(kept.grad + g)
+                kept.grad = owned(kept, g) if kept.grad is None else np.asarray(kept.grad + g)
 
     def retain_grad(self) -> Tensor:
         """Let ``backward`` keep this result's gradient in ``.grad`` too; return the tensor."""
@@ -458,7 +459,7 @@ class Tensor:
         node = self._node
         body = np.array2string(np.asarray(node.value), separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype in (np.dtype(float), np.dtype(int)) else f", dtype={self.dtype}"
-        origin = f", from {node.rule.name}" if node.edges else ", requires_grad=True" if node.requires_grad else ""
+        origin = f", from {node.rule.name}" if node.parents else ", requires_grad=True" if node.requires_grad else ""
         name = f", name={node.name!r}" if node.name else ""
         return f"Tensor({body}{dtype}{origin}{name})"
 
@@ -472,7 +473,7 @@ class Tensor:
         return memo.setdefault(id(self), Tensor(*self.__reduce__()[1]))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._node.edges:
+        if self._node.parents:
             raise GradientError(f"{label(self)} is the result of {self._node.rule.name}: only leaves can be copied or pickled; detach() it first")
         return Tensor, (self.numpy(), self.requires_grad, self.name)
 
@@ -509,14 +510,14 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         node = self._node
-        if not node.edges and node.requires_grad and is_recording():
+        if not node.parents and node.requires_grad and is_recording():
             raise GradientError(
                 f"{label(self)} is a leaf that requires a gradient, and would be one no more: assign to a copy (y = x.copy(); "
                 "y[...] = v), or inside tg.no_grad() to change its value"
             )
         value = value if isinstance(value, Tensor) else np.asarray(value)
         changed = record(SETITEM, (self, value, index), {})
-        if node.edges or changed.requires_grad:
+        if node.parents or changed.requires_grad:
             self._node = changed._node
             self._node.name = node.name
         else:
@@ -652,6 +653,11 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
     if array.shape != shape:
         raise ShapeError(f"the cotangent has shape {array.shape}, and {label(tensor)} has shape {shape}: they must be equal")
     return array.astype(dtype)
+
+
+def owned(node: Node, g: Any) -> np.ndarray:
+    """Return a node's cotangent as an array of its own: the sweep shares none with a leaf, but for views."""
+    return g if not node.parents and type(g) is ndarray and g.base is None else np.array(g)
 
 
 def label(tensor: Tensor) -> str:

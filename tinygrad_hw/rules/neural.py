@@ -16,6 +16,7 @@ from .table import dispatched, rule
 
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
+LOG_TINY = {np.dtype(kind): float(np.log(np.finfo(kind).tiny)) for kind in (np.float16, np.float32, np.float64)}
 _erfc = np.frompyfunc(erfc, 1, 1)
 
 
@@ -33,11 +34,11 @@ def sigmoid(x: Any) -> Any:
 
     Notes
     -----
-    Computed from e⁻ᵃᵇˢ⁽ˣ⁾, which cannot overflow, so both tails are exact to the last digits.
-    σ′ = σ (1 - σ).
+    Below log(tiny) (-708.4 in float64) the result stays at tiny, the smallest normal number, instead of
+    running through e⁻ˣ = inf. σ′ = σ (1 - σ).
     """
-    small = np.exp(np.copysign(x, -1))
-    return np.where(np.less(x, 0), small, 1) / (1 + small)
+    floor = LOG_TINY.get(getattr(x, "dtype", None), LOG_TINY[np.dtype(float)])
+    return 1 / (1 + np.exp(-np.maximum(x, floor)))
 
 
 @dispatched
