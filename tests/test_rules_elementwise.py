@@ -1,0 +1,378 @@
+"""The calculus, entry by entry: the laws for every row, then every kink and special value by itself."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from laws import LAWS, Case, arrays, gradient_at, gradients, leaves_of, name_of, numbers, random_like, rows, second_at, spread
+from numpy.testing import assert_allclose, assert_array_equal
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor
+from tinygrad_hw.rules import COMPOSITIONS, NO_DERIVATIVE, RULES, elementwise
+
+X, Y = spread(2, 3), spread(2, 3, low=0.41, high=1.81, seed=5)
+COLUMN, ROW = spread(3, 1), spread(4, low=1.8, high=3.0)
+SIGNED = np.array([-1.4, -0.8, -0.35, 0.45, 0.9, 1.6])
+INSIDE, BEYOND = SIGNED / 2, spread(5, low=1.2, high=3.0)
+
+ANALYTIC = {
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal, np.square, np.sqrt, np.exp, np.exp2,
+    np.expm1, np.log, np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh,
+    np.tanh, np.arcsinh, np.arctanh,
+}  # fmt: skip
+POINTS = {np.arcsin: INSIDE, np.arccos: INSIDE, np.arctanh: INSIDE, np.arccosh: BEYOND} | dict.fromkeys((np.log, np.log2, np.log10, np.log1p, np.sqrt), X)
+UNARY = [
+    np.negative, np.positive, np.reciprocal, np.square, np.sqrt, np.cbrt, np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10,
+    np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh,
+    np.arctanh, np.degrees, np.rad2deg, np.radians, np.deg2rad, np.absolute, np.fabs, np.floor, np.ceil, np.trunc, np.rint,
+    np.sign, np.conjugate, np.sinc, np.modf, np.fix, np.nan_to_num, np.round, np.around,
+]  # fmt: skip
+BINARY = [
+    np.add, np.subtract, np.multiply, np.divide, np.remainder, np.fmod, np.power, np.float_power, np.logaddexp, np.logaddexp2,
+    np.arctan2, np.hypot, np.copysign, np.maximum, np.minimum, np.fmax, np.fmin, np.floor_divide, np.heaviside, np.divmod,
+]  # fmt: skip
+HALVES = np.array([0.5, -1.5, 2.5])
+CASES = [
+    *(Case(f, POINTS.get(f, SIGNED), analytic=f in ANALYTIC) for f in UNARY),
+    *(Case(f, np.asarray(0.7 if f is not np.arccosh else 1.7), analytic=f in ANALYTIC) for f in UNARY),
+    *(Case(f, X, Y, analytic=f in ANALYTIC) for f in BINARY),
+    *(Case(f, COLUMN, ROW, analytic=f in ANALYTIC) for f in BINARY),
+    *(Case(f, ROW, np.asarray(0.6), analytic=f in ANALYTIC) for f in BINARY),
+    *(Case(f, X, call=lambda x, f=f: f(x, 1.0)) for f in BINARY),
+    *(Case(f, X, call=lambda y, f=f: f(1.0, y)) for f in BINARY),
+    Case(np.remainder, SIGNED * 2, np.array([0.65, -0.73])[:, None]),
+    Case(np.fmod, SIGNED * 2, np.array([0.65, -0.73])[:, None]),
+    Case(np.copysign, SIGNED, -SIGNED[::-1] + 0.1),
+    Case(np.power, SIGNED, call=lambda x: np.power(x, 3), analytic=True),
+    Case(np.power, SIGNED, call=lambda x: np.power(x, 2.0), analytic=True),
+    Case(np.power, SIGNED, call=lambda x: np.power(x, -2), analytic=True),
+    Case(np.power, SIGNED, call=lambda x: np.power(x, np.array([0, 1, 2, 3, 4, 5]))),
+    Case(np.power, SIGNED, call=lambda x: x**2, analytic=True),
+    Case(np.where, SIGNED, 2 * SIGNED, call=lambda x, y: np.where(SIGNED > 0, x, y), analytic=True),
+    Case(np.where, COLUMN, ROW, call=lambda x, y: np.where(np.arange(8).reshape(2, 1, 4) % 3 == 0, x, y), analytic=True),
+    Case(np.where, SIGNED, call=lambda x: np.where(x > 0, x, 0.0)),
+    Case(np.ldexp, SIGNED, call=lambda x: np.ldexp(x, np.array([0, 1, -2, 3, 4, 5]))),
+    Case(elementwise.sinc, SIGNED, oracle=np.sinc),
+    Case(elementwise.sinc, np.array([0.0, 1e-9, -0.03, 0.0499, 0.0501, -0.07, 1.0, 7.3]), oracle=np.sinc),
+    Case(elementwise.clip, SIGNED, call=lambda x: elementwise.clip(x, -0.5, 1.0), oracle=lambda x: np.clip(x, -0.5, 1.0)),
+    Case(np.clip, SIGNED, call=lambda x: np.clip(x, -0.5, 1.0)),
+    Case(np.clip, SIGNED, a_min=None, a_max=1.0),
+    Case(np.clip, SIGNED, a_min=0.1, a_max=None),
+    Case(np.clip, SIGNED, np.array(-0.5), np.array([1.0, 0.8, 1.1, 2.0, 0.2, 0.7])),
+    Case(np.clip, SIGNED, min=-0.5, max=1.0),
+    Case(np.nan_to_num, np.array([1.5, np.nan, np.inf, -np.inf])),
+    Case(np.round, np.array([-4.21, -2.4, -1.08, 1.3, 2.79]), decimals=1),
+    Case(np.exp, np.zeros((0, 3)), analytic=True),
+    Case(np.multiply, np.zeros((0, 3)), np.ones((1, 3)), analytic=True),
+    Case(np.multiply, np.ones((2, 1)), np.ones((1, 1)), analytic=True),
+    Case(np.maximum, np.zeros((0,)), np.asarray(1.0)),
+    Case(np.add, X, call=lambda x: np.add.outer(x, x), analytic=True),
+    Case(np.multiply, X, Y, call=lambda x, y: np.multiply.outer(x, y), analytic=True),
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_row_obeys(case, law):
+    law(case)
+
+
+def test_every_row_has_a_case():
+    assert rows("elementwise") - {case.function for case in CASES} == set()
+
+
+UFUNCS = {f for f in vars(np).values() if isinstance(f, np.ufunc)}
+
+
+@pytest.mark.parametrize("ufunc", sorted(UFUNCS, key=lambda f: f.__name__), ids=lambda f: f.__name__)
+def test_every_ufunc_of_numpy_is_placed_once(ufunc):
+    assert (ufunc in RULES) + (ufunc in COMPOSITIONS) + (ufunc in NO_DERIVATIVE) == 1
+
+
+@pytest.mark.parametrize("ufunc", sorted(UFUNCS & NO_DERIVATIVE, key=lambda f: f.__name__), ids=lambda f: f.__name__)
+def test_a_ufunc_with_no_derivative_gives_a_plain_array(ufunc):
+    integers = not any(t.startswith("d") for t in ufunc.types)
+    x = Tensor(np.array([1, 2, 3]) if integers else np.array([1.0, 2.0, 3.0]))
+    if ufunc is np.isnat:
+        pytest.raises(TypeError, ufunc, x)
+        return
+    given = (x,) * ufunc.nin
+    out = ufunc(*given)
+    for part, expected in zip(*((o if isinstance(o, tuple) else (o,)) for o in (out, ufunc(*(t.data for t in given))))):
+        assert type(part) is np.ndarray
+        assert_array_equal(part, expected)
+
+
+# Broadcasting, by shapes that include 0-d, size 1 and empty
+@pytest.mark.parametrize("f", [np.add, np.multiply, np.divide, np.maximum, np.logaddexp, np.hypot, np.power, np.where, elementwise.clip], ids=name_of)
+@given(data=st.data())
+def test_a_gradient_has_its_operands_shape_and_sums_over_what_was_repeated(f, data):
+    n = 2 if isinstance(f, np.ufunc) else 3
+    drawn = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=n, min_dims=0, max_dims=3, min_side=0, max_side=3))
+    inputs = [spread(*shape, seed=7 * i, low=0.4 + i / 10) for i, shape in enumerate(drawn.input_shapes)]
+    if f is np.where:
+        condition, *inputs = inputs
+        call = lambda x, y: np.where(condition > 1, x, y)
+    else:
+        call = f
+    out = np.asarray(call(*inputs))
+    g = random_like(out)
+    whole = gradients(call, [np.array(np.broadcast_to(x, out.shape)) for x in inputs], g)
+    for x, found, full in zip(inputs, gradients(call, inputs, g), whole):
+        lead = out.ndim - x.ndim
+        axes = (*range(lead), *(i + lead for i, size in enumerate(x.shape) if size == 1))
+        assert found.shape == x.shape
+        assert_allclose(found, full.sum(axes, keepdims=True).reshape(x.shape) if axes else full, rtol=1e-12, atol=1e-12)
+
+
+# Kinks
+@pytest.mark.parametrize("f", [np.abs, np.fabs, tg.relu, lambda x: np.maximum(x, 0), lambda x: np.maximum(0, x), lambda x: np.minimum(x, 0),
+                               lambda x: np.maximum(x, 0.0), lambda x: np.maximum(x, np.zeros(1)), lambda x: np.maximum(x, Tensor(0.0)),
+                               lambda x: np.fmax(x, 0), lambda x: np.fmin(x, 0), lambda x: np.maximum(x, -x), lambda x: np.clip(x, 0, None),
+                               lambda x: np.clip(x, None, 0), lambda x: np.clip(x, 0, 1), lambda x: np.clip(x, -1, 0),
+                               lambda x: np.where(x > 0, x, 0), lambda x: np.clip(x, min=0), lambda x: np.sqrt(x * x * 0 + 1) * np.abs(x)])  # fmt: skip
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_gradient_at_the_kink_is_0(f, zero):
+    assert_array_equal(gradient_at(f, [zero]), [0.0])
+
+
+RELUS = [tg.relu, lambda x: np.maximum(x, 0), lambda x: np.clip(x, 0, None), lambda x: np.where(x > 0, x, 0), lambda x: x.relu(), lambda x: x.clip(0)]
+
+
+@given(x=arrays(elements=numbers(0.0, -0.0, 1.0, np.inf, -np.inf, 5e-324)))
+def test_relu_maximum_clip_and_where_are_one_function_with_one_gradient(x):
+    g = random_like(x)
+    expected = gradients(RELUS[0], [x], g)[0]
+    assert_array_equal(expected, np.where(x > 0, g, 0))
+    for f in RELUS[1:]:
+        assert_array_equal(f(Tensor(x)).data, np.maximum(x, 0))
+        assert_array_equal(gradients(f, [x], g)[0], expected)
+
+
+@given(x=arrays(elements=numbers(0.0, -0.0, 1.0, np.inf, -np.inf)))
+def test_abs_is_the_maximum_of_x_and_minus_x_with_its_gradient(x):
+    g = random_like(x)
+    expected = gradients(np.abs, [x], g)[0]
+    assert_array_equal(expected, g * np.sign(x))
+    assert_array_equal(gradients(lambda x: np.maximum(x, -x), [x], g)[0], expected)
+    assert_array_equal(gradients(lambda x: np.where(x > 0, x, np.where(x < 0, -x, 0)), [x], g)[0], expected)
+
+
+@pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_a_tie_of_two_tensors_is_shared_equally(f):
+    x, y = gradient_at(f, [1.0, 2.0, 3.0], [1.0, 3.0, 2.0], cotangent=np.array([4.0, 8.0, 16.0]))
+    larger = f in (np.maximum, np.fmax)
+    assert_array_equal(x, [2, 0, 16] if larger else [2, 8, 0])
+    assert_array_equal(x + y, [4, 8, 16])
+
+
+@pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
+@pytest.mark.parametrize("value", [0.0, 1.0, np.inf, -np.inf])
+def test_one_tensor_with_itself_gets_the_whole_gradient(f, value):
+    assert_array_equal(gradient_at(lambda x: f(x, x), [value]), [1.0])
+
+
+@pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_a_tie_with_a_constant_is_0_on_either_side(f):
+    assert_array_equal(gradient_at(lambda x: f(x, 1.0), [1.0]), [0])
+    assert_array_equal(gradient_at(lambda x: f(1.0, x), [1.0]), [0])
+    assert_array_equal(gradient_at(lambda x: f(x, np.array([1.0])), [1.0]), [0])
+    assert_array_equal(gradient_at(lambda x: f(np.array([1.0]), x), [1.0]), [0])
+
+
+def test_fmax_and_fmin_pass_the_gradient_to_what_is_not_nan():
+    for f in (np.fmax, np.fmin):
+        x, y = gradient_at(f, [np.nan, 1.0], [2.0, np.nan])
+        assert_array_equal(x, [0, 1])
+        assert_array_equal(y, [1, 0])
+        assert_array_equal(gradient_at(lambda x, f=f: f(x, np.nan), [1.0]), [1])
+
+
+def test_maximum_with_nan_takes_the_nan_and_gives_the_other_nothing():
+    _, y = gradient_at(np.maximum, [np.nan], [2.0])
+    assert_array_equal(y, [0])
+
+
+def test_clip_at_a_bound_beyond_it_and_with_crossed_bounds():
+    f = lambda x: np.clip(x, 0.0, 1.0)
+    assert_array_equal(gradient_at(f, [-0.5, 0.0, 0.5, 1.0, 1.5]), [0, 0, 1, 0, 0])
+    x, low, high = gradient_at(np.clip, [-1.0, 0.5, 2.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+    assert_array_equal([x, low, high], [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    x, low, high = gradient_at(np.clip, [0.5], [2.0], [1.0])
+    assert_array_equal([x, low, high], [[0], [0], [1]])
+
+
+def test_clip_with_neither_bound_is_the_identity():
+    assert_array_equal(gradient_at(lambda x: np.clip(x, None, None), [np.inf, 1.0, -np.inf]), [1, 1, 1])
+
+
+def test_hypot_at_the_origin_has_gradient_0():
+    assert_array_equal(gradient_at(np.hypot, [0.0, 3.0], [0.0, 4.0]), [[0, 0.6], [0, 0.8]])
+
+
+def test_arctan2_at_the_origin_is_finite_and_exact_elsewhere():
+    y, x = gradient_at(np.arctan2, [0.0, 3.0, 0.0], [0.0, 4.0, -2.0])
+    assert_allclose([y, x], [[0, 4 / 25, -0.5], [0, -3 / 25, 0]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("y, expected", [(0, 0), (1, 1), (2, 0), (3, 0), (0.0, 0), (1.0, 1), (2.0, 0), (1.5, 0)])
+@pytest.mark.parametrize("way", [lambda x, y: x**y, np.power, np.float_power, lambda x, y: np.power(x, np.array([y])), lambda x, y: np.power(x, Tensor(y))])
+def test_the_derivative_of_x_to_the_y_at_0_by_x(way, y, expected):
+    assert_array_equal(gradient_at(lambda x: way(x, y), [0.0]), [expected])
+
+
+def test_the_derivative_of_x_to_the_y_at_x_0_by_y_is_0():
+    x, y = gradient_at(np.power, [0.0, 0.0, 0.0], [0.0, 1.0, 2.0])
+    assert_array_equal(y, [0, 0, 0])
+    assert_array_equal(x, [0, 1, 0])
+
+
+def test_a_root_at_0_has_an_infinite_derivative():
+    with np.errstate(divide="ignore"):
+        t = Tensor([0.0], requires_grad=True)
+        np.power(t, 0.5).backward()
+        assert_array_equal(t.grad, [np.inf])
+
+
+@pytest.mark.parametrize("y, expected", [(1, 1.0), (2, -4.0), (3, 12.0), (-1, -0.25), (2.0, -4.0)])
+def test_a_negative_base_with_a_whole_exponent(y, expected):
+    assert_allclose(gradient_at(lambda x: x**y, [-2.0]), [expected], rtol=1e-15)
+    assert_allclose(gradient_at(lambda x: np.power(x, y), [-2.0]), [expected], rtol=1e-15)
+
+
+@pytest.mark.parametrize("y, second", [(0, 0), (1, 0), (2, 2), (3, 0), (4, 0)])
+def test_the_second_derivative_of_a_whole_power_at_0(y, second):
+    assert_array_equal(second_at(lambda x: np.sum(np.power(x, y)), [0.0], [1.0]), [second])
+    assert_array_equal(second_at(lambda x: np.sum(x**y), [0.0], [1.0]), [second])
+
+
+def test_logaddexp_with_minus_infinity():
+    x, y = gradient_at(np.logaddexp, [-np.inf, -np.inf, 1.0], [0.0, -np.inf, -np.inf])
+    assert_array_equal([x, y], [[0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("f", [np.logaddexp, np.logaddexp2])
+def test_logaddexp_far_apart_neither_overflows_nor_warns(f):
+    x, y = gradient_at(f, [1000.0, -1000.0, 1000.0], [-1000.0, 1000.0, 1000.0])
+    assert_array_equal([x, y], [[1, 0, 0.5], [0, 1, 0.5]])
+
+
+def test_sinc_at_0_and_near_it_is_accurate_at_both_orders():
+    x = np.array([0.0, 1e-300, 1e-8, 1e-3, 0.049, 0.051])
+    k = np.arange(1, 12)
+    from math import factorial
+
+    terms = [(-1.0) ** j * np.pi ** (2 * j) / factorial(2 * j + 1) for j in k]
+    first = sum(t * 2 * j * x ** (2 * j - 1) for t, j in zip(terms, k))
+    second = sum(t * 2 * j * (2 * j - 1) * x ** (2 * j - 2) for t, j in zip(terms, k))
+    assert_allclose(gradient_at(np.sinc, x), first, rtol=1e-12, atol=0)
+    assert_allclose([second_at(lambda x: np.sum(np.sinc(x)), [v], [1.0])[0] for v in x], second, rtol=1e-9)
+
+
+def test_copysign_at_0_is_0():
+    assert_array_equal(gradient_at(lambda x: np.copysign(x, 1.0), [0.0]), [0])
+
+
+@pytest.mark.parametrize("f", [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.round, np.fix])
+def test_a_step_has_the_derivative_0_at_the_step_and_at_infinity(f):
+    assert_array_equal(gradient_at(f, [0.0, 1.0, 0.5, np.inf, -np.inf]), np.zeros(5))
+
+
+def test_remainder_by_infinity_and_at_a_multiple():
+    x, y = gradient_at(np.remainder, [4.0], [2.0])
+    assert_array_equal([x, y], [[1], [-2]])
+
+
+def test_nan_to_num_gives_no_gradient_to_what_it_replaced():
+    assert_array_equal(gradient_at(np.nan_to_num, [np.nan, 1.0, np.inf, -np.inf]), [0, 1, 0, 0])
+
+
+# A branch not taken
+BRANCHES = [
+    (lambda x: np.where(x > 0, np.log(x), 0.0), [0.0, 2.0], [0, 0.5]),
+    (lambda x: np.where(x > 0, np.sqrt(x), 0.0), [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.where(x == 0, 1.0, 1 / x), [0.0, 2.0], [0, -0.25]),
+    (lambda x: np.where(x == 0, 1.0, np.sin(x) / x), [0.0], [0]),
+    (lambda x: np.where(x < 0, x, np.sqrt(np.abs(x))), [-3.0, 4.0, 0.0], None),
+    (lambda x: np.where(x > 0, np.log(x) * 3 + 1, x * 2), [-1.0, 0.0, 2.0], [2, 2, 1.5]),
+    (lambda x: np.where(x > 0, np.exp(np.log(x)), 0.0), [0.0, -1.0], [0, 0]),
+    (lambda x: np.where(np.isnan(x), 0.0, x * x), [np.nan, 3.0], [0, 6]),
+    (lambda x: np.maximum(np.log(x), -5.0), [0.0, 1.0], [0, 1]),
+    (lambda x: np.minimum(1 / x, 10.0), [0.0, 1.0], [0, -1]),
+    (lambda x: tg.relu(np.log(x)), [0.0, 2.0], [0, 0.5]),
+    (lambda x: np.sqrt(x)[1:], [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.sqrt(x)[x.data > 0], [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.sqrt(x)[np.array([1, 1])], [0.0, 4.0], [0, 0.5]),
+    (lambda x: np.max(np.log(x)), [0.0, 2.0], [0, 0.5]),
+    (lambda x: np.max(np.sqrt(x)), [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.min(1 / x), [0.0, 2.0], [0, -0.25]),
+    (lambda x: np.sort(np.sqrt(x))[1:], [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.take(np.sqrt(x), [1]), [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.select([x > 1, x > 0], [np.log(x), np.sqrt(x)], 0.0), [0.0, 0.25, 2.0], [0, 1, 0.5]),
+    (lambda x: np.sum(np.log(x), where=x.data > 0), [0.0, 2.0], [0, 0.5]),
+    (lambda x: np.nansum(np.sqrt(x)), [-1.0, 4.0], [0, 0.25]),
+    (lambda x: np.clip(np.log(x), -1.0, 1.0), [0.0, 1.0], [0, 1]),
+    (lambda x: np.split(np.sqrt(x), 2)[1], [0.0, 4.0], [0, 0.25]),
+    (lambda x: np.triu(np.sqrt(x).reshape(2, 2)), [1.0, 1.0, 0.0, 4.0], [0.5, 0.5, 0, 0.25]),
+    (lambda x: np.sum(np.where(x > 0, np.log(x), 0.0) ** 2), [0.0, np.e], [0, 2 / np.e]),
+    (lambda x: np.mean(np.where(x > 0, np.log(x), 0.0).reshape(2, 1) * np.ones(3)), [0.0, 2.0], [0, 0.25]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f, x, expected", BRANCHES)
+def test_a_branch_not_taken_has_no_gradient(f, x, expected):
+    found = gradient_at(f, x)
+    if expected is None:
+        assert_array_equal(found[:2], [1, 0.25])
+    else:
+        assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_a_branch_not_taken_has_no_gradient_at_order_two():
+    for f, x, second in [
+        (lambda x: np.sum(np.where(x > 0, np.log(x), 0.0)), [0.0, 2.0], [0, -0.25]),
+        (lambda x: np.sum(np.sqrt(x)[1:]), [0.0, 4.0], [0, -1 / 32]),
+        (lambda x: np.max(np.log(x)), [0.0, 2.0], [0, -0.25]),
+    ]:
+        with np.errstate(all="ignore"):
+            assert_allclose(second_at(f, x, np.ones(2)), second, rtol=1e-14)
+
+
+def test_a_value_that_is_used_elsewhere_too_keeps_its_honest_gradient():
+    with np.errstate(all="ignore"):
+        assert np.isnan(gradients(lambda x: np.sqrt(x) ** 2, [np.zeros(1)], np.ones(1))[0][0])
+        (used,) = gradients(lambda x: np.where(x > 0, np.sqrt(x), 0.0) + np.sqrt(x), [np.array([0.0, 4.0])], np.ones(2))
+    assert_array_equal(used, [np.inf, 0.5])
+
+
+def test_a_mask_by_multiplication_is_not_a_choice():
+    with np.errstate(all="ignore"):
+        assert np.isnan(gradients(lambda x: np.log(x) * (x.data > 0), [np.zeros(1)], np.ones(1))[0][0])
+
+
+# dtype
+@pytest.mark.parametrize("f", [lambda t: t * 2.0, lambda t: 2 / t, lambda t: t**2, lambda t: t**0.5, lambda t: 2.0**t, lambda t: np.maximum(t, 0.0),
+                               lambda t: np.where(t > 0, t, 0.0), lambda t: np.clip(t, 0, 1), lambda t: np.nan_to_num(t), lambda t: t - 1,
+                               lambda t: np.round(t, 1), lambda t: np.hypot(t, 1.0), lambda t: t % 0.3, lambda t: t.sum() / 3])  # fmt: skip
+def test_a_python_scalar_never_widens(f):
+    t = Tensor(np.array([0.5, 1.5], np.float32), requires_grad=True)
+    out = f(t)
+    out.backward(np.ones(out.shape))
+    assert (out.dtype, t.grad.dtype) == (np.float32, np.float32)
+
+
+def test_mixed_dtypes_give_each_its_own_gradients_dtype():
+    x, y = Tensor(np.ones(2, np.float32), requires_grad=True), Tensor(np.ones(2), requires_grad=True)
+    (x * y).sum().backward()
+    assert (x.grad.dtype, y.grad.dtype) == (np.float32, np.float64)
+
+
+def test_a_ufunc_s_dtype_is_respected_and_differentiated():
+    (x,) = leaves_of([np.array([1.0, 2.0])])
+    out = np.multiply(x, 3, dtype=np.float32)
+    assert out.dtype == np.float32
+    out.backward(np.ones(2))
+    assert_array_equal(x.grad, [3, 3])
+    assert x.grad.dtype == np.float64
