@@ -51,6 +51,7 @@ class Node:
     name: str | None = None
     grad: Any = None
     inputs: dict[int, Node] = {}  # the nodes of all arguments that are tensors, where not all have a gradient
+    calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
 
     @property
     def edges(self) -> tuple[Edge, ...]:
