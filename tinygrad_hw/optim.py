@@ -297,7 +297,7 @@ def _checked(parameters: Iterable[Tensor]) -> list[Tensor]:
     for i, parameter in enumerate(checked):
         if not isinstance(parameter, Tensor):
             raise TypeError(f"parameter {i} must be a Tensor, not {type(parameter).__name__}")
-        if parameter._node.edges:
+        if parameter._node.rule is not None:
             raise GradientError(
                 f"{_label(i, parameter)} is the result of {parameter._node.rule.name}: only a leaf can be optimised. "
                 "Make it with Tensor(values, requires_grad=True)"
