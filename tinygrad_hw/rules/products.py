@@ -22,7 +22,7 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return x.T.dot(g)
+        return x.T.dot(g) if type(g) is np.ndarray else x.T @ g
     if y.ndim == 1:
         return g[..., None] * x
     return x[:, None] * g[..., None, :] if x.ndim == 1 else x.mT @ g
