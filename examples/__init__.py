@@ -1,0 +1,1 @@
+"""Worked examples, which use the public names of tinygrad_hw alone."""

@@ -1,0 +1,126 @@
+"""Reproduce the report: ``python -m examples.report [--run ID] [--epochs N] [--jobs N] [--out DIR]``.
+
+Exit status: 0 if every loss agrees with the printed one, 1 if one does not, 2 if the command was wrong, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import NoReturn
+
+try:
+    from joblib import cpu_count
+    from tqdm import tqdm
+
+    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, train_all
+    from .figures import draw_all
+    from .page import page
+except ModuleNotFoundError as missing:
+    sys.exit(f"examples.report needs {missing.name}: pip install 'tinygrad_hw[report]'")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that words an error in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error alone, and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def a_run(text: str) -> Run:
+    """Read the id of a run."""
+    if text not in RUNS:
+        raise argparse.ArgumentTypeError(f"there is no run {text!r}; the runs are {', '.join(RUNS)}")
+    return RUNS[text]
+
+
+def a_count(text: str) -> int:
+    """Read a number of epochs or jobs."""
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def a_folder(text: str) -> Path:
+    """Read a folder, make it if need be, and see that it can be written to."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, ValueError) as reason:
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {text!r}: {getattr(reason, 'strerror', None) or reason}") from None
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser("python -m examples.report", description="Reproduce the homework report.")
+    parser.add_argument("--run", type=a_run, action="append", metavar="ID", help=f"one of {', '.join(RUNS)}; may be repeated (default: all)")
+    parser.add_argument("--epochs", type=a_count, metavar="N", help="train each run for N epochs instead of its own number")
+    parser.add_argument("--jobs", type=a_count, metavar="N", default=cpu_count(), help="runs side by side (default: the number of cores)")
+    parser.add_argument("--out", type=a_folder, metavar="DIR", default="out/report", help="folder for the results (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, print, save; return the exit status."""
+    chosen = options(arguments)
+    runs = [run for run in RUNS.values() if run in (chosen.run or RUNS.values())]
+    began = perf_counter()
+    finished: dict[str, Outcome] = {}
+    interrupted = False
+    try:
+        for outcome in train_all(runs, chosen.epochs, chosen.jobs):
+            finished[outcome.run.id] = outcome
+            tqdm.write("\n".join(lines(outcome)))
+    except KeyboardInterrupt:
+        interrupted = True
+    outcomes = {run.id: finished[run.id] for run in runs if run.id in finished}
+    if outcomes:
+        save(outcomes, chosen.out)
+        print("\n".join(summary(outcomes)))
+        print(f"{perf_counter() - began:.1f} s in all; see {chosen.out / 'report.html'}")
+    if interrupted:
+        missing = [run.id for run in runs if run.id not in outcomes]
+        print(f"interrupted; finished: {', '.join(outcomes) or 'none'}; not finished: {', '.join(missing) or 'none'}", file=sys.stderr)
+        return 130
+    return 0 if all(outcome.agrees for outcome in outcomes.values()) else 1
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """Return what the report printed of a run, computed here."""
+    run = outcome.run
+    head = f"\n{run.id}: data {run.data}, lr {run.lr:g}, hidden_dim {run.hidden_dim}, activation {run.activation or 'none'}"
+    losses = [f"epoch {epoch}, train_loss: {loss}" for epoch, loss in outcome.printed_epochs.items()]
+    return [head, *losses, outcome.overflow or f"accuracy: {outcome.accuracy}"]
+
+
+def summary(outcomes: dict[str, Outcome]) -> list[str]:
+    """Return a table of the runs: how far from the printed losses, how many points right, how long."""
+    rows = [f"\n{'run':<22}{'worst difference':>18}{'accuracy':>10}{'seconds':>9}{'µs/epoch':>10}"]
+    for outcome in outcomes.values():
+        worst = "-" if outcome.worst_difference is None else f"{outcome.worst_difference:.1e}"
+        verdict = "" if outcome.agrees else "  differs from the report"
+        rows.append(
+            f"{outcome.run.id:<22}{worst:>18}{outcome.accuracy or 'all nan':>10}"
+            f"{outcome.seconds:>9.1f}{outcome.seconds_per_epoch * 1e6:>10.0f}{verdict}"
+        )
+    return [*rows, f"worst difference: relative, from the losses that the report printed; up to {TOLERANCE:g} counts as agreement"]
+
+
+def save(outcomes: dict[str, Outcome], folder: Path) -> None:
+    """Write losses.json, the figures and report.html."""
+    (folder / "losses.json").write_text(as_json(list(outcomes.values())))
+    figures = draw_all(outcomes)
+    for name, themes in figures.items():
+        for theme, svg in themes.items():
+            (folder / f"{name}-{theme}.svg").write_bytes(svg)
+    (folder / "report.html").write_text(page(outcomes, figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

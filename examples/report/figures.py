@@ -1,0 +1,192 @@
+"""The report's figures, drawn from the outcomes of its runs: each once for light and once for dark paper, as SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .experiments import GRID, PRINTED, Outcome, best_linear
+
+__all__ = ["FIGURES", "THEMES", "draw_all"]
+
+Outcomes = dict[str, Outcome]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a figure; label 0 and label 1 differ by their markers too."""
+
+    paper: str
+    ink: str
+    faint: str
+    labels: tuple[str, str]
+    regions: tuple[str, str]
+    lines: tuple[str, str]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What matplotlib calls them."""
+        ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        return {
+            **dict.fromkeys(ink, self.ink),
+            **{"figure.facecolor": self.paper, "axes.facecolor": self.paper, "savefig.facecolor": self.paper},
+            **{"legend.facecolor": self.paper, "legend.edgecolor": self.faint, "grid.color": self.faint},
+            **{"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "font.size": 10},
+            **{"svg.fonttype": "path", "svg.hashsalt": "report"},
+        }
+
+
+THEMES = {
+    "light": Theme("#ffffff", "#1c1c1c", "#d9d9d9", ("#0b5fa5", "#b34700"), ("#d3e5f5", "#fbe0cc"), ("#0b5fa5", "#b34700")),
+    "dark": Theme("#16181c", "#e6e6e6", "#3d4148", ("#7cc0ff", "#ffb070"), ("#1d3a56", "#54341c"), ("#7cc0ff", "#ffb070")),
+}
+
+
+def draw_points(ax: Axes, theme: Theme, outcome: Outcome, title: str, regions: np.ndarray | None = None) -> None:
+    """Draw the labelled points; with the decision regions behind them and a ring around each wrong one, if regions are given."""
+    X, y = outcome.X, outcome.y[:, 0]
+    if regions is not None:
+        ax.contourf(GRID, GRID, regions, levels=[-1e9, 0.5, 1e9], colors=theme.regions)
+    for label, (marker, size) in enumerate((('o', 30), ('^', 42))):
+        chosen = X[y == label]
+        ax.scatter(*chosen.T, s=size, marker=marker, color=theme.labels[label], edgecolor=theme.paper, linewidth=0.6, label=f"label {label}")
+    ax.set(title=title, xlim=GRID[[0, -1]], ylim=GRID[[0, -1]], aspect="equal", xlabel="first coordinate", ylabel="second coordinate")
+
+
+def ring(ax: Axes, theme: Theme, X: np.ndarray, right: np.ndarray) -> None:
+    """Draw a ring around each point that is predicted wrong."""
+    if not right.all():
+        ax.scatter(*X[~right].T, s=130, facecolor="none", edgecolor=theme.ink, linewidth=1.3, label="wrong")
+
+
+def legend_below(fig: Figure, ax: Axes) -> None:
+    """Put the legend of one panel under the whole figure."""
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+
+
+def draw_prediction(ax: Axes, theme: Theme, outcome: Outcome, title: str) -> None:
+    """Draw the points over the regions that the trained network predicts."""
+    draw_points(ax, theme, outcome, f"{title}: {outcome.accuracy} right", outcome.regions)
+    ring(ax, theme, outcome.X, outcome.right)
+
+
+def draw_curve(ax: Axes, outcome: Outcome, color: str, label: str, style: str = "-") -> None:
+    """Draw a learning curve, and a ring at each loss that the report printed."""
+    epochs = np.unique(np.linspace(1, outcome.epochs, 1500).astype(int))
+    ax.plot(epochs, outcome.losses[epochs - 1], style, color=color, linewidth=1.6, label=label)
+    printed = {epoch: loss for epoch, loss in PRINTED[outcome.run.id].losses.items() if epoch <= outcome.epochs}
+    ax.plot(list(printed), list(printed.values()), "o", color=color, markersize=5, markerfacecolor="none", label="printed in the report")
+
+
+def finish_curves(ax: Axes, title: str) -> None:
+    """Name the axes of learning curves, and let the losses fill decades."""
+    ax.set(title=title, xlabel="epoch", ylabel="loss", yscale="log")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.grid(True)
+    ax.legend()
+
+
+def truth_and_prediction(run_id: str) -> Callable[[Theme, Outcomes], Figure]:
+    """Return what draws a data set beside what the network makes of it."""
+
+    def draw(theme: Theme, outcomes: Outcomes) -> Figure:
+        fig = Figure((8, 4.5), layout="constrained")
+        truth, prediction = fig.subplots(1, 2)
+        draw_points(truth, theme, outcomes[run_id], "Ground truth")
+        draw_prediction(prediction, theme, outcomes[run_id], "Prediction")
+        legend_below(fig, prediction)
+        return fig
+
+    return draw
+
+
+def learning_curves(theme: Theme, outcomes: Outcomes) -> Figure:
+    """Draw the learning curves of both data sets."""
+    fig = Figure((9, 3.8), layout="constrained")
+    for ax, run_id in zip(fig.subplots(1, 2), ("data_100", "data_X")):
+        draw_curve(ax, outcomes[run_id], theme.lines[0], "computed here")
+        finish_curves(ax, f"{run_id}, learning rate {outcomes[run_id].run.lr:g}")
+    return fig
+
+
+def compared(first: str, second: str, setting: Callable[[Outcome], str]) -> Callable[[Theme, Outcomes], Figure]:
+    """Return what draws two runs that differ in one setting: their learning curves and their predictions."""
+
+    def draw(theme: Theme, outcomes: Outcomes) -> Figure:
+        fig = Figure((9, 7.6), layout="constrained")
+        axes = fig.subplot_mosaic("cc;ab", height_ratios=(0.85, 1))
+        for panel, run_id, color, style in zip("ab", (first, second), theme.lines, ("-", "--")):
+            outcome = outcomes[run_id]
+            draw_curve(axes["c"], outcome, color, setting(outcome), style)
+            draw_prediction(axes[panel], theme, outcome, setting(outcome))
+        finish_curves(axes["c"], "Learning curves")
+        legend_below(fig, axes["a"] if outcomes[second].right.all() else axes["b"])
+        return fig
+
+    return draw
+
+
+def no_activation(theme: Theme, outcomes: Outcomes) -> Figure:
+    """Draw the first losses without and with activations, and the best that any linear function can do."""
+    without, within = outcomes["data_X_no_activation"], outcomes["data_X"]
+    fig = Figure((9, 4.4), layout="constrained")
+    losses, linear = fig.subplots(1, 2)
+    shown = min(8, without.epochs, within.epochs)
+    for outcome, color, style, label in zip((within, without), theme.lines, ("o-", "^--"), ("sigmoid", "no activation")):
+        finite = np.isfinite(outcome.losses[:shown])
+        losses.plot(np.flatnonzero(finite) + 1, outcome.losses[:shown][finite], style, color=color, label=label)
+    for epoch, word, shift in zip(without.first_overflow, ("inf", "nan"), (0.95, 0.8)):
+        if epoch is not None:
+            losses.axvline(epoch, color=theme.lines[1], linewidth=1, linestyle=":")
+            losses.text(epoch + 0.1, shift, word, transform=losses.get_xaxis_transform(), color=theme.lines[1], va="top")
+    finish_curves(losses, "The first losses")
+    losses.legend(loc="center right")
+    y_pred, regions = best_linear(without.X, without.y)
+    right = ((y_pred > 0.5) == without.y)[:, 0]
+    draw_points(linear, theme, without, f"Best linear function: {right.sum()}/{right.size} right", regions)
+    ring(linear, theme, without.X, right)
+    legend_below(fig, linear)
+    return fig
+
+
+# Each figure with the runs that it needs.
+FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Theme, Outcomes], Figure]]] = {
+    "data_100": (("data_100",), truth_and_prediction("data_100")),
+    "data_X": (("data_X",), truth_and_prediction("data_X")),
+    "learning_curves": (("data_100", "data_X"), learning_curves),
+    "learning_rates": (
+        ("data_X", "data_X_lr_0.01"),
+        compared("data_X", "data_X_lr_0.01", lambda outcome: f"learning rate {outcome.run.lr:g}"),
+    ),
+    "hidden_sizes": (
+        ("data_X_lr_0.01", "data_X_hidden_100"),
+        compared("data_X_lr_0.01", "data_X_hidden_100", lambda outcome: f"{outcome.run.hidden_dim} hidden units"),
+    ),
+    "no_activation": (("data_X", "data_X_no_activation"), no_activation),
+}
+
+
+def draw_all(outcomes: Outcomes) -> dict[str, dict[str, bytes]]:
+    """Return ``{figure: {theme: SVG}}`` of every figure whose runs are there."""
+    return {
+        name: {word: as_svg(draw, theme, outcomes) for word, theme in THEMES.items()}
+        for name, (needed, draw) in FIGURES.items()
+        if all(run_id in outcomes for run_id in needed)
+    }
+
+
+def as_svg(draw: Callable[[Theme, Outcomes], Figure], theme: Theme, outcomes: Outcomes) -> bytes:
+    """Draw a figure in a theme; the same outcomes give the same bytes."""
+    file = io.BytesIO()
+    with matplotlib.rc_context(theme.settings):
+        draw(theme, outcomes).savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
