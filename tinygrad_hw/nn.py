@@ -206,10 +206,10 @@ def _held(value: Any, path: str) -> Iterator[tuple[str, Tensor | Module]]:
             yield from _held(part, f"{path}.{key}" if path else str(key))
 
 
-def _walk(value: Any, path: str, seen: set[Any]) -> Iterator[tuple[str, Tensor | Module]]:
+def _walk(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Tensor | Module]]:
     """Yield with its path each tensor and module that a value is or holds, those in modules too, each once."""
     for at, found in _held(value, path):
-        key = found._node if isinstance(found, Tensor) else found
+        key = id(found._node if isinstance(found, Tensor) else found)
         if key not in seen:
             seen.add(key)
             yield at, found

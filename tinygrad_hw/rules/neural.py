@@ -16,7 +16,10 @@ from .table import dispatched, rule
 
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
-LOG_TINY = {np.dtype(kind): float(np.log(np.finfo(kind).tiny)) for kind in (np.float16, np.float32, np.float64)}
+# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
+ONE_AND_LOG_TINY = {
+    np.dtype(kind): (np.array(1, kind), np.log(np.array(np.finfo(kind).tiny))) for kind in (np.float16, np.float32, np.float64)
+}
 _erfc = np.frompyfunc(erfc, 1, 1)
 
 
@@ -37,8 +40,8 @@ def sigmoid(x: Any) -> Any:
     Below log(tiny) (-708.4 in float64) the result stays at tiny, the smallest normal number, instead of
     running through e⁻ˣ = inf. σ′ = σ (1 - σ).
     """
-    floor = LOG_TINY.get(getattr(x, "dtype", None), LOG_TINY[np.dtype(float)])
-    return 1 / (1 + np.exp(-np.maximum(x, floor)))
+    one, floor = ONE_AND_LOG_TINY[x.dtype] if getattr(x, "dtype", None) in ONE_AND_LOG_TINY else ONE_AND_LOG_TINY[np.dtype(float)]
+    return one / (one + np.exp(-np.maximum(x, floor)))
 
 
 @dispatched
@@ -105,7 +108,7 @@ def _normal_density(x: Any) -> Any:
     return np.exp(x * x * -0.5) / sqrt(2 * pi)
 
 
-rule(sigmoid,     lambda g, out, x: g * (out * (1 - out)), kind="elementwise")
+rule(sigmoid,     lambda g, out, x: g * (out * (ONE_AND_LOG_TINY[out.dtype][0] - out)), kind="elementwise")
 rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")

@@ -1,0 +1,209 @@
+"""What to draw of a large graph: vertices are put together in groups until there are few enough.
+
+First constants and leaves go into the operation that uses them, then modules become one group each, down to the depth that
+fits, then runs that repeat (``Linear + relu ×2000``), and at last only the groups nearest the output are kept. A
+group of results is always a stretch of the order of creation, so groups never form a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Group", "Outline", "fold", "merge_leaves"]
+
+LONGEST_PERIOD = 64  # how many groups a repeated run may have
+WORDS_IN_TITLE = 4
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What folding needs to know of a recorded graph; see ``Recorded``.
+
+    ``titles`` says what to call a module that is drawn as one group.
+    """
+
+    kinds: Sequence[str]
+    operations: Sequence[str]
+    operands: Sequence[tuple[int, ...]]
+    paths: Sequence[tuple[str, ...]]
+    outputs: tuple[int, ...]
+    titles: dict[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Vertices that are drawn as one: the last of them gives the result; ``title`` is "" for a single operation."""
+
+    members: tuple[int, ...]
+    title: str = ""
+    path: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # what it is made of, to tell whether two groups are alike
+
+
+def fold(outline: Outline, most: int, depth: int | None = None) -> tuple[list[Group], int]:
+    """Return at most ``most`` groups, in order, and how many vertices are in none of them.
+
+    Parameters
+    ----------
+    outline : the graph.
+    most : how many groups there may be.
+    depth : draw modules at this depth as one group each, even where there is room.
+    """
+    for groups in ever_coarser(outline, depth):
+        if len(groups) <= most:
+            return groups, 0
+    kept = nearest(outline, groups, most - 1)
+    return kept, len(outline.kinds) - sum(len(group.members) for group in kept)
+
+
+def ever_coarser(outline: Outline, depth: int | None) -> Iterator[list[Group]]:
+    """Yield ways to group the vertices, each with fewer groups than the one before."""
+    groups = single(outline)
+    if depth is None:
+        yield groups
+        yield merge_leaves(outline, groups, ("constant",))
+    groups = merge_leaves(outline, groups, ("constant", "input", "parameter"))
+    deepest = max(map(len, outline.paths), default=0)
+    if depth is None:
+        yield groups
+    else:
+        deepest = min(depth, deepest)
+    for level in range(deepest, 0, -1):
+        collapsed = merge_modules(outline, groups, level)
+        yield collapsed
+    yield merge_repeats(outline, collapsed if deepest > 0 else groups)
+
+
+def single(outline: Outline) -> list[Group]:
+    """Return a group for each vertex."""
+    return [
+        Group((vertex,), "", path, (operation or kind,))
+        for vertex, (kind, operation, path) in enumerate(zip(outline.kinds, outline.operations, outline.paths))
+    ]
+
+
+def merge_leaves(outline: Outline, groups: Sequence[Group], kinds: Sequence[str]) -> list[Group]:
+    """Put each leaf of these kinds into the first result that uses it; what is an output itself stays."""
+    first_user: dict[int, int] = {}
+    for vertex, operands in enumerate(outline.operands):
+        for operand in operands:
+            if outline.kinds[operand] in kinds and operand not in outline.outputs:
+                first_user.setdefault(operand, vertex)
+    carried: dict[int, list[int]] = {}
+    for leaf, user in first_user.items():
+        carried.setdefault(user, []).append(leaf)
+    merged = []
+    for group in groups:
+        (vertex,) = group.members
+        if vertex not in first_user:
+            leaves = sorted(carried.get(vertex, ()))
+            merged.append(Group((*leaves, vertex), "", group.path, group.words) if leaves else group)
+    return merged
+
+
+def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list[Group]:
+    """Put stretches of results of one module at this depth into one group."""
+    merged: list[Group] = []
+    stretch: list[Group] = []
+
+    def close() -> None:
+        if len(stretch) > 1:
+            path = stretch[0].path[:level]
+            title = outline.titles.get(path, ".".join(path))
+            words = (outline.titles.get(path, "module").split(": ")[-1], *[word for group in stretch for word in group.words])
+            merged.append(Group(joined(stretch), title, path[:-1], words))
+        else:
+            merged.extend(stretch)
+        stretch.clear()
+
+    for group in groups:
+        inside = len(group.path) >= level and bool(outline.operations[group.members[-1]])
+        if stretch and not (inside and group.path[:level] == stretch[0].path[:level]):
+            close()
+        if inside:
+            stretch.append(group)
+        else:
+            merged.append(group)
+    close()
+    return merged
+
+
+def joined(groups: Sequence[Group]) -> tuple[int, ...]:
+    """Return the members of several groups, the last result last."""
+    return tuple([member for group in groups for member in group.members])
+
+
+def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
+    """Put runs in which the same stretch of groups repeats into one group each, those that save most first."""
+    likeness = alike(outline, groups)
+    candidates = []
+    for period in range(1, min(LONGEST_PERIOD, len(groups) // 2) + 1):
+        same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
+        starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
+        times = (ends - starts) // period + 1
+        for k in np.flatnonzero(times > 1):
+            candidates.append((-period * (int(times[k]) - 1), period, int(starts[k]), int(times[k])))
+    taken = np.zeros(len(groups), bool)
+    runs = {}
+    for _, period, start, times_over in sorted(candidates):
+        if not taken[start : start + period * times_over].any():
+            taken[start : start + period * times_over] = True
+            runs[start] = period, times_over
+    merged, i = [], 0
+    while i < len(groups):
+        if i in runs:
+            period, times_over = runs[i]
+            run = groups[i : i + period * times_over]
+            merged.append(Group(joined(run), f"{summary(run[:period])} ×{times_over}", common_path(run), ("run",)))
+            i += period * times_over
+        else:
+            merged.append(groups[i])
+            i += 1
+    return merged
+
+
+def alike(outline: Outline, groups: Sequence[Group]) -> np.ndarray:
+    """Return a number for each group; equal ones do the same with operands that lie equally far back."""
+    owner = {group.members[-1]: i for i, group in enumerate(groups)}
+    numbers: dict[tuple[object, ...], int] = {}
+    likeness = np.empty(len(groups), int)
+    for i, group in enumerate(groups):
+        far = []
+        for member in group.members:
+            for operand in outline.operands[member]:
+                back = i - owner.get(operand, i)
+                if back and outline.operations[operand]:
+                    far.append(min(back, LONGEST_PERIOD + 1))
+        likeness[i] = numbers.setdefault((group.words, tuple(far)), len(numbers))
+    return likeness
+
+
+def summary(groups: Sequence[Group]) -> str:
+    """Return what one turn of a repeated run does."""
+    words = [group.words[0] for group in groups]
+    more = [f"… {len(words) - WORDS_IN_TITLE} more"] if len(words) > WORDS_IN_TITLE else []
+    return " + ".join(words[:WORDS_IN_TITLE] + more)
+
+
+def common_path(groups: Sequence[Group]) -> tuple[str, ...]:
+    """Return the modules that all groups lie in."""
+    first, last = min(group.path for group in groups), max(group.path for group in groups)
+    n = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))
+    return first[:n]
+
+
+def nearest(outline: Outline, groups: Sequence[Group], most: int) -> list[Group]:
+    """Return the groups that are the fewest steps away from an output."""
+    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    found = dict.fromkeys(owner[output] for output in outline.outputs)
+    ring = list(found)
+    while ring and len(found) < most:
+        ahead = dict.fromkeys(
+            owner[operand] for i in ring for member in groups[i].members for operand in outline.operands[member] if owner[operand] not in found
+        )
+        ring = sorted(ahead, reverse=True)
+        found.update(ahead)
+    return [groups[i] for i in sorted(list(found)[:most])]

@@ -1,0 +1,117 @@
+"""A drawing as plain frozen data: boxes, arrows, and what is not drawn. Every writer reads this and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Arrow", "Box", "Picture", "clean"]
+
+KINDS = {
+    "input": "input: needs no gradient",
+    "parameter": "parameter: its gradient is wanted",
+    "constant": "constant",
+    "result": "result of an operation",
+    "output": "output",
+    "loss": "loss: backward starts here",
+    "folded": "several operations drawn as one",
+    "omitted": "operations that are not drawn",
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    """One vertex, or several that are drawn as one.
+
+    Attributes
+    ----------
+    kind : one of ``KINDS``.
+    name, operation, shape, dtype : what it is called, the function that made it ("" if nothing did), what it holds.
+    formula : the operation with the names of its operands, ``x @ W₁``.
+    value, gradient : a few figures of its entries, "" where they were not asked for or there are none.
+    path : the modules that it lies in, from the outside in.
+    count : how many vertices of the recorded graph it stands for.
+    """
+
+    kind: str
+    name: str
+    operation: str = ""
+    formula: str = ""
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    value: str = ""
+    gradient: str = ""
+    path: tuple[str, ...] = ()
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One use of a box by another.
+
+    Attributes
+    ----------
+    tail, head : the positions of the boxes, from the operand to the result.
+    note : what happens on the way: ``(4,) → (5, 4)`` where broadcasting repeats it, ``×3`` for several uses drawn as one.
+    broadcast : whether broadcasting repeats it.
+    gradient : whether a gradient flows back along it.
+    """
+
+    tail: int
+    head: int
+    note: str = ""
+    broadcast: bool = False
+    gradient: bool = True
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Boxes in the order of creation, the arrows between them, and how much is drawn.
+
+    Attributes
+    ----------
+    boxes, arrows : what is drawn.
+    modules : for the path of each module that is drawn as a frame, its title.
+    caption : what the drawing is of, and what it leaves out.
+    total : how many vertices were recorded.
+    omitted : how many of them are not drawn.
+    legend : whether the kinds are explained beside the drawing.
+    """
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    modules: tuple[tuple[tuple[str, ...], str], ...]
+    caption: str
+    total: int
+    omitted: int
+    legend: bool
+
+
+def clean(text: Any) -> str:
+    """Return text that every format can hold and that cannot rearrange its surroundings.
+
+    Control characters become their pictures (U+2400 and on); lone surrogates, non-characters and marks that change the
+    direction of what follows become U+FFFD.
+    """
+    return "".join(map(_clean_character, str(text)))
+
+
+def _clean_character(character: str) -> str:
+    """Return a character, or what stands for it."""
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    forbidden = (
+        0x80 <= code < 0xA0
+        or 0xD800 <= code < 0xE000
+        or code & 0xFFFE == 0xFFFE
+        or 0xFDD0 <= code < 0xFDF0
+        or code in (0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF)
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+        or 0xFFF9 <= code <= 0xFFFB
+        or 0xE0000 <= code < 0xE0080
+    )
+    return "\ufffd" if forbidden else character

@@ -1,0 +1,112 @@
+"""A recorded graph as plain sequences: every vertex is its position in the order of creation.
+
+A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if
+the user has a name for it). Single numbers are no vertices: they stand in the formula of the operation that uses them. The walk is a loop, so depth does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+
+__all__ = ["Recorded", "read"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What can be reached from some outputs; equal positions of the sequences belong to one vertex.
+
+    Attributes
+    ----------
+    nodes : the graph's node, or None for an array that was no tensor.
+    known : the user's name for such an array, "" where there is none.
+    values : the array, as it was when it was used.
+    kinds : "parameter", "input", "constant" or "result".
+    operations : the name of the function that made it, "" for what nothing made.
+    operands : the positions of the vertices it was made from, one for each use; all are smaller than its own.
+    places : for each operand, its place among the function's arguments.
+    outputs : the positions of the outputs.
+    """
+
+    nodes: Sequence[Node | None]
+    known: Sequence[str]
+    values: Sequence[Any]
+    kinds: Sequence[str]
+    operations: Sequence[str]
+    operands: Sequence[tuple[int, ...]]
+    places: Sequence[tuple[int, ...]]
+    outputs: tuple[int, ...]
+
+
+def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None) -> Recorded:
+    """Return what can be reached from the outputs, in the order of creation; constants equal to one of the arrays are one vertex."""
+    nodes: list[Node | None] = []
+    known: list[str] = []
+    values: list[Any] = []
+    kinds: list[str] = []
+    operations: list[str] = []
+    operands: list[tuple[int, ...]] = []
+    places: list[tuple[int, ...]] = []
+    position: dict[Any, int] = {}
+
+    def add(node: Node | None, value: Any, kind: str, uses: Sequence[tuple[int, int]] = (), name: str = "") -> int:
+        nodes.append(node)
+        known.append(name)
+        values.append(value)
+        kinds.append(kind)
+        operations.append(node.rule.name if node is not None and kind == "result" else "")
+        operands.append(tuple([operand for _, operand in uses]))
+        places.append(tuple([place for place, _ in uses]))
+        return len(nodes) - 1
+
+    def constant(array: np.ndarray) -> int:
+        name = known_as(array, arrays) if arrays else ""
+        if not name:
+            return add(None, array, "constant")
+        if name not in position:
+            position[name] = add(None, array, "input", name=name)
+        return position[name]
+
+    for node in reachable(outputs):
+        if not node.edges:
+            position[node] = add(node, node.value, "parameter" if node.requires_grad else "input")
+            continue
+        parents = {**node.inputs, **{i: parent for parent, _, i in node.edges}}
+        uses = []
+        for i, arg in enumerate(node.args):
+            if i in parents:
+                operand = position[parents[i]]
+                uses.append((i, operand))
+                if not parents[i].edges:
+                    values[operand] = arg
+            elif isinstance(arg, np.ndarray) and arg.ndim:
+                uses.append((i, constant(arg)))
+        position[node] = add(node, node.value, "result", uses)
+    return Recorded(nodes, known, values, kinds, operations, operands, places, tuple(position[node] for node in outputs))
+
+
+def reachable(outputs: Sequence[Node]) -> list[Node]:
+    """Return the nodes that the outputs were computed from, the outputs with them, the eldest first; no recursion."""
+    seen = set(outputs)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        for parent in (*node.inputs.values(), *[parent for parent, _, _ in node.edges]) if node.edges else ():
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("number"))
+
+
+def known_as(array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the name under which the user knows an array that was copied into the graph."""
+    for name, known in arrays.items():
+        if known.shape == array.shape and known.dtype == array.dtype and np.array_equal(known, array, equal_nan=known.dtype.kind in "fc"):
+            return name
+    return ""
