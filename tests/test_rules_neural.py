@@ -1,0 +1,130 @@
+"""What NumPy lacks: the laws for every row, and stability far out."""
+
+from math import erf
+
+import numpy as np
+import pytest
+from hypothesis import given
+from laws import LAWS, Case, arrays, gradient_at, gradients, numbers, random_like, rows, second_at, spread
+from numpy.testing import assert_allclose, assert_array_equal
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor
+from tinygrad_hw.rules import neural
+
+SIGNED = np.array([-1.4, -0.8, -0.35, 0.45, 0.9, 1.6])
+M = spread(2, 3, low=-2, high=2)
+
+
+def softmax(x, axis=-1):
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+def cdf(x):
+    return np.vectorize(lambda v: (1 + erf(v / 2**0.5)) / 2, otypes=[x.dtype])(x)
+
+
+ORACLES = {
+    tg.sigmoid: lambda x: 1 / (1 + np.exp(-x)),
+    tg.log_sigmoid: lambda x: -np.log(1 + np.exp(-x)),
+    tg.relu: lambda x: np.where(x > 0, x, 0),
+    tg.leaky_relu: lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    tg.softplus: lambda x: np.log(1 + np.exp(x)),
+    tg.gelu: lambda x: x * cdf(x),
+    neural.normal_cdf: cdf,
+    tg.softmax: softmax,
+    tg.log_softmax: lambda x, axis=-1: np.log(softmax(x, axis)),
+}
+ANALYTIC = {tg.sigmoid, tg.log_sigmoid, tg.softplus, tg.softmax, tg.log_softmax}
+CASES = [
+    *(Case(f, SIGNED, oracle=oracle, analytic=f in ANALYTIC) for f, oracle in ORACLES.items()),
+    *(Case(f, M, oracle=oracle, analytic=f in ANALYTIC) for f, oracle in ORACLES.items()),
+    *(Case(f, np.asarray(0.3), oracle=ORACLES[f], analytic=f in ANALYTIC) for f in ORACLES if f not in (tg.softmax, tg.log_softmax)),
+    *(Case(f, np.zeros((0, 2)), oracle=oracle, analytic=f in ANALYTIC) for f, oracle in ORACLES.items()),
+    *(Case(f, M, axis=axis, oracle=ORACLES[f], analytic=True) for f in (tg.softmax, tg.log_softmax) for axis in (0, 1, -2)),
+    *(Case(f, spread(3, 1), oracle=ORACLES[f], analytic=True) for f in (tg.softmax, tg.log_softmax)),
+    Case(tg.leaky_relu, SIGNED, slope=0.2, oracle=ORACLES[tg.leaky_relu]),
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_row_obeys(case, law):
+    law(case)
+
+
+def test_every_row_has_a_case():
+    assert rows("neural") - {case.function for case in CASES} == set()
+
+
+FAR = np.array([-1000.0, -40.0, 0.0, 40.0, 1000.0])
+
+
+@pytest.mark.parametrize("f, expected, slope", [
+    (tg.sigmoid, [0, np.exp(-40), 0.5, 1, 1], [0, np.exp(-40), 0.25, np.exp(-40), 0]),
+    (tg.log_sigmoid, [-1000, -40, -np.log(2), -np.exp(-40), 0], [1, 1, 0.5, np.exp(-40), 0]),
+    (tg.softplus, [0, np.exp(-40), np.log(2), 40, 1000], [0, np.exp(-40), 0.5, 1, 1]),
+    (tg.relu, [0, 0, 0, 40, 1000], [0, 0, 0, 1, 1]),
+    (tg.leaky_relu, [-10, -0.4, 0, 40, 1000], [0.01, 0.01, 0.01, 1, 1]),
+    (tg.gelu, [0, 0, 0, 40, 1000], [0, 0, 0.5, 1, 1]),
+])  # fmt: skip
+def test_far_out_the_values_and_gradients_are_exact_and_nothing_warns(f, expected, slope):
+    atol = 1e-300 if f in (tg.sigmoid, tg.softplus, tg.log_sigmoid) else 1e-200
+    assert_allclose(f(Tensor(FAR)).data, expected, rtol=1e-14, atol=atol)
+    rtol = 1e-14 if f is not tg.sigmoid else 1e-2
+    assert_allclose(gradient_at(f, FAR)[:3], slope[:3], rtol=1e-14, atol=1e-200)
+    assert_allclose(gradient_at(f, FAR)[4], slope[4], rtol=rtol, atol=1e-200)
+    assert_allclose(gradient_at(f, FAR)[3], slope[3], rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("f", [tg.sigmoid, tg.log_sigmoid, tg.softplus, tg.relu, tg.gelu, tg.leaky_relu])
+def test_at_the_infinities_and_for_float32_nothing_warns(f):
+    assert not np.isnan(gradient_at(lambda x: f(x)[1:], [0.0, np.inf]))[0]
+    narrow = Tensor(FAR.astype(np.float32), requires_grad=True)
+    out = f(narrow)
+    out.backward(np.ones(5))
+    assert out.dtype == narrow.grad.dtype == np.float32
+    assert np.isfinite(narrow.grad).all()
+
+
+@pytest.mark.parametrize("x, expected", [([1000.0, -1000.0], [1, 0]), ([1000.0, 1000.0], [0.5, 0.5]), ([-1000.0, -1000.0], [0.5, 0.5]),
+                                         ([-np.inf, 0.0], [0, 1]), ([1e16, 1e16], [0.5, 0.5]), ([-1e300, 0.0], [0, 1])])  # fmt: skip
+def test_softmax_far_out(x, expected):
+    assert_allclose(tg.softmax(Tensor(x)).data, expected, rtol=1e-14)
+    with np.errstate(divide="ignore"):
+        logs = np.log(expected)
+    found = tg.log_softmax(Tensor(x)).data
+    assert_allclose(found[np.isfinite(logs)], logs[np.isfinite(logs)], rtol=1e-14, atol=1e-300)
+    s = np.array(expected)
+    assert_allclose(gradient_at(tg.softmax, x, cotangent=np.array([1.0, 3.0])), s * (np.array([1.0, 3.0]) - s @ [1.0, 3.0]), rtol=1e-14)
+    assert_allclose(gradient_at(tg.log_softmax, x, cotangent=np.array([1.0, 3.0])), np.array([1.0, 3.0]) - 4 * s, rtol=1e-14)
+
+
+@given(x=arrays(shape=(2, 3), elements=numbers(0.0, 1000.0, -1000.0, 1e16)))
+def test_softmax_sums_to_1_and_its_gradient_to_0(x):
+    assert_allclose(tg.softmax(Tensor(x)).data.sum(-1), 1, rtol=1e-14)
+    (found,) = gradients(tg.softmax, [x], random_like(x))
+    assert_allclose(found.sum(-1), 0, atol=1e-14)
+
+
+def test_relu_at_0_has_first_and_second_derivative_0_and_leaky_relu_its_slope():
+    assert_array_equal(gradient_at(tg.relu, [0.0, -0.0]), [0, 0])
+    assert_array_equal(second_at(lambda x: np.sum(tg.relu(x)), [0.0], [1.0]), [0])
+    assert_array_equal(gradient_at(tg.leaky_relu, [0.0]), [0.01])
+
+
+@pytest.mark.parametrize("f", list(ORACLES), ids=lambda f: f.__name__)
+def test_arrays_give_arrays_lists_and_scalars_work_and_integers_become_floats(f):
+    assert not isinstance(f(SIGNED), Tensor)
+    assert_allclose(f(SIGNED), ORACLES[f](SIGNED), rtol=1e-14)
+    assert_allclose(f([0.5, 1.0]), ORACLES[f](np.array([0.5, 1.0])), rtol=1e-14)
+    assert_allclose(f(Tensor(np.array([1, 2]))).data, ORACLES[f](np.array([1.0, 2.0])), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "relu", "softplus", "gelu", "log_sigmoid", "leaky_relu", "softmax", "log_softmax"])
+def test_the_method_is_the_function(name):
+    assert_array_equal(getattr(Tensor(M), name)().data, getattr(tg, name)(M))
+
+
+def test_gelu_uses_the_exact_normal_distribution_in_the_far_tail():
+    assert_allclose(tg.gelu(np.array([-10.0])), [-10 * 7.61985302416052606597e-24], rtol=1e-13)
