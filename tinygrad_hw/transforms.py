@@ -273,7 +273,7 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         out = f(*(wrapped.get(n, arg) for n, arg in enumerate(args)), **kwargs)
     finally:
         recording.reset(token)
-    results = [y._node if isinstance(y, Tensor) else leaf(y) for y in leaves(out)]
+    results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
     order, used = recorded(results, since)
     known = {x for x in inputs if not x.edges}
     captured = outside and not used <= known
