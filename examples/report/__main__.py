@@ -59,7 +59,7 @@ def a_folder(text: str) -> Path:
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser("python -m examples.report", description="Reproduce the homework report.")
-    parser.add_argument("--run", type=a_run, action="append", metavar="ID", help=f"one of {', '.join(RUNS)}; may be repeated (default: all)")
+    parser.add_argument("--run", type=a_run, action="append", metavar="ID", help=f"repeatable; of {', '.join(RUNS)} (default: all)")
     parser.add_argument("--epochs", type=a_count, metavar="N", help="train each run for N epochs instead of its own number")
     parser.add_argument("--jobs", type=a_count, metavar="N", default=cpu_count(), help="runs side by side (default: the number of cores)")
     parser.add_argument("--out", type=a_folder, metavar="DIR", default="out/report", help="folder for the results (default: %(default)s)")

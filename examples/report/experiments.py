@@ -30,7 +30,20 @@ from . import manual, network
 from .data import Points, data_100, data_X, initial_parameters
 from .progress import progress_bars
 
-__all__ = ["GRID", "PRINTED", "RUNS", "TOLERANCE", "Outcome", "Run", "as_json", "best_linear", "start", "train", "train_all", "train_by_hand"]
+__all__ = [
+    "GRID",
+    "PRINTED",
+    "RUNS",
+    "TOLERANCE",
+    "Outcome",
+    "Run",
+    "as_json",
+    "best_linear",
+    "start",
+    "train",
+    "train_all",
+    "train_by_hand",
+]
 
 SEED = 2023
 PRINT_EVERY = 5000
@@ -75,9 +88,7 @@ def read_printed() -> dict[str, Printed]:
     """Read the report's numbers from the file beside this one."""
     runs = json.loads((Path(__file__).parent / "printed_losses.json").read_text())["runs"]
     return {
-        run["id"]: Printed(
-            {int(epoch): math.nan if loss is None else loss for epoch, loss in run["train_loss"].items()}, run["accuracy"]
-        )
+        run["id"]: Printed({int(epoch): math.nan if loss is None else loss for epoch, loss in run["train_loss"].items()}, run["accuracy"])
         for run in runs
     }
 
@@ -168,7 +179,7 @@ class Outcome:
         if missing is None:
             return None
         before = "" if infinite is None else f"inf at epoch {infinite} and "
-        return f"the loss overflows: it is {before}nan from epoch {missing} on, for nothing bounds what the layers hand on"
+        return f"the loss overflows: it is {before}nan from epoch {missing} on, since nothing bounds the layers' outputs"
 
 
 def as_json(outcomes: list[Outcome]) -> str:
@@ -207,6 +218,7 @@ def train(run: Run, epochs: int | None = None, tell: Callable[[int], None] = lam
     Parameters
     ----------
     run : Run
+        What to train, one of ``RUNS``.
     epochs : int, optional
         Instead of the run's own number.
     tell : callable
@@ -265,6 +277,7 @@ def train_all(runs: list[Run], epochs: int | None = None, jobs: int = 1, trainer
     Parameters
     ----------
     runs : list of Run
+        What to train.
     epochs : int, optional
         Instead of each run's own number.
     jobs : int

@@ -32,15 +32,16 @@ class Theme:
     lines: tuple[str, str]
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[Any, Any]:
         """What matplotlib calls them."""
-        ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
         return {
-            **dict.fromkeys(ink, self.ink),
-            **{"figure.facecolor": self.paper, "axes.facecolor": self.paper, "savefig.facecolor": self.paper},
-            **{"legend.facecolor": self.paper, "legend.edgecolor": self.faint, "grid.color": self.faint},
-            **{"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "font.size": 10},
-            **{"svg.fonttype": "path", "svg.hashsalt": "report"},
+            **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), self.ink),
+            **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), self.paper),
+            **dict.fromkeys(("legend.edgecolor", "grid.color"), self.faint),
+            **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+            "axes.titlesize": 11,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "report",
         }
 
 
@@ -55,16 +56,16 @@ def draw_points(ax: Axes, theme: Theme, outcome: Outcome, title: str, regions: n
     X, y = outcome.X, outcome.y[:, 0]
     if regions is not None:
         ax.contourf(GRID, GRID, regions, levels=[-1e9, 0.5, 1e9], colors=theme.regions)
-    for label, (marker, size) in enumerate((('o', 30), ('^', 42))):
-        chosen = X[y == label]
-        ax.scatter(*chosen.T, s=size, marker=marker, color=theme.labels[label], edgecolor=theme.paper, linewidth=0.6, label=f"label {label}")
+    for label, (marker, size) in enumerate((("o", 30), ("^", 42))):
+        chosen, color = X[y == label], theme.labels[label]
+        ax.scatter(chosen[:, 0], chosen[:, 1], s=size, marker=marker, color=color, edgecolor=theme.paper, label=f"label {label}")
     ax.set(title=title, xlim=GRID[[0, -1]], ylim=GRID[[0, -1]], aspect="equal", xlabel="first coordinate", ylabel="second coordinate")
 
 
 def ring(ax: Axes, theme: Theme, X: np.ndarray, right: np.ndarray) -> None:
     """Draw a ring around each point that is predicted wrong."""
     if not right.all():
-        ax.scatter(*X[~right].T, s=130, facecolor="none", edgecolor=theme.ink, linewidth=1.3, label="wrong")
+        ax.scatter(X[~right, 0], X[~right, 1], s=130, facecolor="none", edgecolor=theme.ink, linewidth=1.3, label="wrong")
 
 
 def legend_below(fig: Figure, ax: Axes) -> None:

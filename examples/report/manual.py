@@ -61,8 +61,11 @@ def gradients(p: Parameters, X: np.ndarray, y: np.ndarray, activation: str | Non
     p : dict of str to ndarray
         W1 (d, h), b1 (h,), W2 (h, k), b2 (k,), W3 (k, m), b3 (m,).
     X : (N, d) ndarray
+        The points.
     y : (N, m) ndarray
+        Their labels.
     activation : {"sigmoid", "tanh", None}
+        What follows each linear layer.
 
     Notes
     -----

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import inspect
 import math
+import textwrap
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,13 +24,15 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e6e6; --paper: #16181c; --faint: #3d4148; --soft: #1f2227; --accent: #7cc0ff; }
 }
-body { background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1rem; }
+body { background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
+body { max-width: 58rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; margin-top: 2em; }
 h1 { margin-top: 0; }
 figure { margin: 1.5rem 0; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption, caption { font-size: .9rem; text-align: left; padding: .4rem 0; }
-pre { background: var(--soft); border: 1px solid var(--faint); border-radius: 4px; padding: .8rem; overflow-x: auto; font-size: .85rem; line-height: 1.4; }
+pre { background: var(--soft); border: 1px solid var(--faint); border-radius: 4px; padding: .8rem; }
+pre { overflow-x: auto; font-size: .85rem; line-height: 1.4; }
 .tables { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
 .table { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
@@ -52,7 +55,7 @@ def page(outcomes: Outcomes, figures: Figures, graph: bytes | None = None) -> st
     graph : bytes, optional
         The computation graph of one training step, as SVG.
     """
-    body = "\n".join([*introduction(outcomes), *setups(figures, graph), *results(outcomes, figures), *discussion(outcomes, figures)])
+    body = "\n".join([*introduction(outcomes), *setups(graph), *results(outcomes, figures), *discussion(outcomes, figures)])
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -84,17 +87,18 @@ def introduction(outcomes: Outcomes) -> list[str]:
     ]
 
 
-def setups(figures: Figures, graph: bytes | None) -> list[str]:
+def setups(graph: bytes | None) -> list[str]:
     """Show the network, its loss, and both ways to its gradients."""
-    deltas = inspect.cleandoc(manual.__doc__ or "").split("\n\n")[1]
-    drawn = [f'<figure><img alt="Computation graph" src="{data_uri(graph)}"><figcaption>What one training step records.</figcaption></figure>']
+    deltas = (manual.__doc__ or "").split("\n\n")[1]
+    caption = "What one training step records."
+    drawn = [f'<figure><img alt="{caption}" src="{data_uri(graph)}"><figcaption>{caption}</figcaption></figure>'] if graph else []
     return [
         "<h2>2. Experiment setups</h2>",
         "<h3>A. Sigmoid function</h3>",
         "<p>σ(x) = 1 / (1 + e<sup>−x</sup>), with the derivative σ′ = σ (1 − σ).</p>",
         "<h3>B. Neural network</h3>",
-        "<p>Two inputs, two hidden layers of 10 units unless said otherwise, one output; a sigmoid after each linear layer. The loss is half the "
-        "mean squared error. Training is full-batch gradient descent.</p>",
+        "<p>Two inputs, two hidden layers of 10 units unless said otherwise, one output; a sigmoid after each linear layer. "
+        "The loss is half the mean squared error. Training is full-batch gradient descent.</p>",
         code(inspect.getsource(network.Network.__call__)),
         code(inspect.getsource(network.loss)),
         "<h3>C. Backpropagation</h3>",
@@ -102,7 +106,7 @@ def setups(figures: Figures, graph: bytes | None) -> list[str]:
         code(deltas),
         "<p>Here the step is the forward pass, <code>backward()</code> and the update. The equations above serve as the check of it.</p>",
         code(inspect.getsource(network.step)),
-        *(drawn if graph else []),
+        *drawn,
     ]
 
 
@@ -138,7 +142,7 @@ def discussion(outcomes: Outcomes, figures: Figures) -> list[str]:
         *loss_tables([outcomes[i] for i in ("data_X_hidden_100",) if i in outcomes]),
         "<h3>C. Without activation functions</h3>",
         *told(outcomes, ("data_X_no_activation",), about_no_activation),
-        *figure(figures, "no_activation", "Left: the first losses with sigmoids and without. Right: what the best linear function predicts."),
+        *figure(figures, "no_activation", "Left: the first losses. Right: what the best linear function predicts."),
         *loss_tables([outcomes[i] for i in ("data_X_no_activation",) if i in outcomes]),
     ]
 
@@ -146,18 +150,17 @@ def discussion(outcomes: Outcomes, figures: Figures) -> list[str]:
 def about_learning_rates(fast: Outcome, slow: Outcome) -> str:
     """Measure how many epochs a small learning rate costs."""
     reached = np.flatnonzero(fast.losses <= slow.losses[-1])
-    ratio = slow.epochs / (reached[0] + 1) if reached.size else math.nan
-    epochs = (
-        f"The rate {fast.run.lr:g} is below that after {reached[0] + 1:,} epochs already: "
-        f"a rate {fast.run.lr / slow.run.lr:.0f} times smaller needs {ratio:.1f} times the epochs. "
-        if reached.size
-        else ""
+    words = (
+        f"After {slow.epochs:,} epochs the loss is {fast.losses[-1]:.3g} with the learning rate {fast.run.lr:g} "
+        f"({fast.accuracy} points right) and {slow.losses[-1]:.3g} with {slow.run.lr:g} ({slow.accuracy} points right). "
     )
-    return (
-        f"After {slow.epochs:,} epochs the loss is {fast.losses[-1]:.3g} with the learning rate {fast.run.lr:g} and {slow.losses[-1]:.3g} with "
-        f"{slow.run.lr:g}, which has {slow.accuracy} points right and has not converged. {epochs}"
-        "A rate that is too large may not converge at all: section C shows how that looks."
-    )
+    if reached.size:
+        epochs = int(reached[0]) + 1
+        words += (
+            f"The larger rate came as far as that after {epochs:,} epochs: a rate {fast.run.lr / slow.run.lr:.0f} times smaller "
+            f"needs {slow.epochs / epochs:.1f} times the epochs. "
+        )
+    return words + "A rate that is too large may not converge at all: section C shows how that looks."
 
 
 def about_hidden_sizes(small: Outcome, large: Outcome) -> str:
@@ -178,8 +181,8 @@ def about_no_activation(outcome: Outcome) -> str:
     right = int(((y_pred > 0.5) == outcome.y).sum())
     overflow = outcome.overflow or f"in {outcome.epochs:,} epochs the loss does not become nan"
     return (
-        f"With the learning rate {outcome.run.lr:g} {overflow}. And even the best weights would not help: without activations the network is "
-        f"a linear function of its inputs, and the best of those by least squares has {right} of {outcome.y.size} points right."
+        f"With the learning rate {outcome.run.lr:g} {overflow}. Even the best weights would not help: without activations the network "
+        f"is a linear function of its inputs, and the best of those by least squares has {right} of {outcome.y.size} points right."
     )
 
 
@@ -198,23 +201,24 @@ def figure(figures: Figures, name: str, caption: str) -> list[str]:
     if name not in figures:
         return []
     light, dark = (data_uri(figures[name][theme]) for theme in ("light", "dark"))
+    words = html.escape(caption)
     return [
-        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}"><img alt="{html.escape(caption)}" src="{light}"></picture>',
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>",
+        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}"><img alt="{words}" src="{light}"></picture>',
+        f"<figcaption>{words}</figcaption></figure>",
     ]
 
 
-def data_uri(svg: bytes | None) -> str:
+def data_uri(svg: bytes) -> str:
     """Return an SVG picture as an address that holds it."""
-    return f"data:image/svg+xml;base64,{b64encode(svg or b'').decode()}"
+    return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
 
 
 def code(source: str) -> str:
     """Return source text, at the left margin."""
-    return f"<pre>{html.escape(inspect.cleandoc(source))}</pre>"
+    return f"<pre>{html.escape(textwrap.dedent(source).strip())}</pre>"
 
 
-def table(caption: str, head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str = "") -> str:
+def table(caption: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], kind: str = "") -> str:
     """Return a table."""
 
     def row(tag: str, cells: tuple[str, ...]) -> str:

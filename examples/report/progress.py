@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -47,5 +48,7 @@ def watch(bars: list[tqdm], counts: np.ndarray, ended: threading.Event) -> None:
             if count and not bar.n:
                 bar.reset()  # the clock starts when the work does
             bar.update(count - bar.n)
-            if count == bar.total:
+            if count == bar.total and not bar.disable:
+                bar.leave = False
                 bar.close()
+                tqdm.write(f"\r{bar}", file=sys.stderr)
