@@ -1,0 +1,344 @@
+"""Each optimiser's steps are the documented formulas'; nothing else is touched; slips are named."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, no_grad, optim
+
+SHAPES = [(), (1,), (0,), (3,), (2, 3)]
+weights = st.sampled_from([0.0, 0.01, 0.3])
+seeds = st.integers(0, 2**16)
+
+
+# The formulas, entry by entry in Python numbers, as PyTorch's documentation states them
+def sgd(theta, gradients, lr, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0):
+    b = None
+    for g in gradients:
+        g = g + weight_decay * theta
+        if momentum != 0:
+            b = g if b is None else momentum * b + (1 - dampening) * g
+            g = g + momentum * b if nesterov else b
+        theta = theta - lr * g
+    return theta
+
+
+def adam(theta, gradients, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, decoupled=False):
+    m = v = 0.0
+    for t, g in enumerate(gradients, 1):
+        if decoupled:
+            theta = theta - lr * weight_decay * theta
+        else:
+            g = g + weight_decay * theta
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        theta = theta - lr * (m / (1 - betas[0] ** t)) / ((v / (1 - betas[1] ** t)) ** 0.5 + eps)
+    return theta
+
+
+def adamw(theta, gradients, **settings):
+    return adam(theta, gradients, decoupled=True, **{"weight_decay": 0.01, **settings})
+
+
+def entry_by_entry(formula, start, gradients, **settings):
+    """Return where a formula for single numbers takes each entry of an array."""
+    end = np.empty_like(start)
+    for i in np.ndindex(start.shape):
+        end[i] = formula(float(start[i]), [float(g[i]) for g in gradients], **settings)
+    return end
+
+
+SGD_SETTINGS = st.one_of(
+    st.fixed_dictionaries({"lr": st.sampled_from([0.0, 0.1, 1.5]), "weight_decay": weights}),
+    st.fixed_dictionaries(
+        {"lr": st.just(0.1), "momentum": st.sampled_from([0.5, 0.9]), "dampening": st.sampled_from([0.0, 0.4]), "weight_decay": weights}
+    ),
+    st.fixed_dictionaries({"lr": st.just(0.1), "momentum": st.just(0.9), "nesterov": st.just(True), "weight_decay": weights}),
+)
+ADAM_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "lr": st.sampled_from([0.0, 0.01, 0.5]),
+        "betas": st.sampled_from([(0.0, 0.0), (0.8, 0.95)]),
+        "eps": st.sampled_from([1e-4, 0.1]),
+        "weight_decay": weights,
+    },
+)
+CASES = st.one_of(
+    st.tuples(st.just(optim.SGD), st.just(sgd), SGD_SETTINGS),
+    st.tuples(st.just(optim.Adam), st.just(adam), ADAM_SETTINGS),
+    st.tuples(st.just(optim.AdamW), st.just(adamw), ADAM_SETTINGS),
+)
+
+
+def walk(optimizer, parameters, gradients):
+    """Step once for each row of gradients; None leaves a parameter out."""
+    for row in gradients:
+        for parameter, grad in zip(parameters, row, strict=True):
+            parameter.grad = grad
+        optimizer.step()
+
+
+@given(CASES, st.lists(st.sampled_from(SHAPES), min_size=1, max_size=4), st.integers(1, 6), seeds)
+def test_steps_are_the_formula_s(case, shapes, steps, seed):
+    make, formula, settings = case
+    rng = np.random.default_rng(seed)
+    starts = [rng.normal(size=shape) for shape in shapes]
+    gradients = [[rng.normal(size=shape) for shape in shapes] for _ in range(steps)]
+    parameters = [Tensor(start, requires_grad=True) for start in starts]
+    walk(make(parameters, **settings), parameters, gradients)
+    for i, (parameter, start) in enumerate(zip(parameters, starts, strict=True)):
+        expected = entry_by_entry(formula, start, [row[i] for row in gradients], **settings)
+        assert_allclose(parameter.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+@given(CASES, seeds, st.lists(st.booleans(), min_size=5, max_size=5))
+def test_a_step_without_a_gradient_leaves_parameter_and_memory_alone(case, seed, present):
+    make, formula, settings = case
+    rng = np.random.default_rng(seed)
+    start, gradients = rng.normal(size=3), [rng.normal(size=3) if there else None for there in present]
+    parameter, other = Tensor(start, requires_grad=True), Tensor(1.0, requires_grad=True)
+    walk(make([parameter, other], **settings), [parameter, other], [(grad, 1.0) for grad in gradients])
+    expected = entry_by_entry(formula, start, [g for g in gradients if g is not None], **settings)
+    assert_allclose(parameter.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+@given(CASES, seeds, st.integers(0, 4), st.booleans())
+def test_training_goes_on_from_a_state_dict_as_if_uninterrupted(case, seed, at, lent):
+    make, _, settings = case
+    rng = np.random.default_rng(seed)
+    start, gradients = rng.normal(size=(2, 3)), rng.normal(size=(5, 1, 2, 3))
+    whole = Tensor(start, requires_grad=True)
+    walk(make([whole], **settings), [whole], gradients)
+    first = Tensor(start, requires_grad=True)
+    before = make([first], **settings)
+    walk(before, [first], gradients[:at])
+    second = Tensor(first.numpy(), requires_grad=True)
+    after = make([second], **({"lr": 7.0} if make is optim.SGD else {}))
+    if lent:
+        second.data  # noqa: B018
+    after.load_state_dict(before.state_dict())
+    walk(before, [first], gradients[at:] * 2)
+    walk(after, [second], gradients[at:])
+    assert after.lr == before.lr
+    assert_array_equal(second.numpy(), whole.numpy())
+
+
+@given(CASES, seeds)
+def test_float32_stays_float32(case, seed):
+    make, _, settings = case
+    rng = np.random.default_rng(seed)
+    shapes = [(), (2, 3)]
+    starts, gradients = [rng.normal(size=s) for s in shapes], [[rng.normal(size=s) for s in shapes] for _ in range(3)]
+    wide, narrow = ([Tensor(a, requires_grad=True, dtype=t) for a in starts] for t in (np.float64, np.float32))
+    for parameters in (wide, narrow):
+        optimizer = make(parameters, **settings)
+        optimizer.lr = np.float64(optimizer.lr)
+        walk(optimizer, parameters, gradients)
+    assert [p.dtype for p in narrow] == [np.float32] * 2
+    for a, b in zip(wide, narrow, strict=True):
+        assert_allclose(b.numpy(), a.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@given(CASES, st.booleans())
+def test_a_step_changes_neither_gradients_nor_graphs_recorded_before(case, lent):
+    make, _, settings = case
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    mine = w.data if lent else None
+    optimizer = make([w], **{**settings, "lr": 0.1})
+    y = (w * w * w).sum()
+    value = y.item()
+    w.grad = [0.25, -0.5]
+    grad = w.grad
+    optimizer.step()
+    optimizer.step()
+    assert w.grad is grad
+    assert_array_equal(grad, [0.25, -0.5])
+    assert not np.array_equal(w.numpy(), [1.0, 2.0])
+    assert y.item() == value
+    optimizer.zero_grad()
+    y.backward()
+    assert_array_equal(w.grad, [3.0, 12.0])
+    assert mine is None or (w.data is mine and np.array_equal(mine, w.numpy()))
+
+
+def test_changing_a_gradient_after_a_step_does_not_change_what_is_remembered():
+    w = Tensor([1.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=1.0, momentum=0.5)
+    w.grad = [1.0]
+    optimizer.step()
+    w.grad[:] = 100.0
+    w.grad = [0.0]
+    optimizer.step()
+    assert_array_equal(w.numpy(), [-0.5])
+
+
+def test_zero_grad_clears_every_gradient():
+    parameters = [Tensor(np.ones(n), requires_grad=True) for n in range(3)]
+    optimizer = optim.SGD(parameters, lr=1.0)
+    for parameter in parameters:
+        parameter.sum().backward()
+    optimizer.zero_grad()
+    assert [p.grad for p in parameters] == [None] * 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.5}])
+def test_lr_can_be_set_between_steps(settings):
+    w = Tensor([1.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=1.0, **settings)
+    optimizer.lr = 0.25
+    w.grad = [1.0]
+    optimizer.step()
+    assert optimizer.lr == 0.25
+    assert_array_equal(w.numpy(), [0.75])
+
+
+def test_sgd_finds_the_minimum_of_a_quadratic():
+    target = np.array([[1.0, -2.0], [3.0, 0.5]])
+    w = Tensor(np.zeros((2, 2)), requires_grad=True)
+    for optimizer in (optim.SGD([w], lr=0.1), optim.SGD([w], lr=0.1, momentum=0.5, nesterov=True), optim.Adam([w], lr=0.1)):
+        w.data = np.zeros((2, 2))
+        for _ in range(600):
+            optimizer.zero_grad()
+            ((w - target) ** 2).sum().backward()
+            optimizer.step()
+        assert_allclose(w.numpy(), target, atol=1e-6)
+
+
+def test_an_optimiser_of_ones_own_is_one_method():
+    class SignDescent(optim.Optimizer):
+        def update(self, value, grad, state):
+            return value - self.lr * np.sign(grad)
+
+    w = Tensor([1.0, 1.0, 1.0], requires_grad=True)
+    optimizer = SignDescent([w], lr=0.5)
+    w.grad = [3.0, -0.1, 0.0]
+    optimizer.step()
+    assert_array_equal(w.numpy(), [0.5, 1.5, 1.0])
+    with pytest.raises(NotImplementedError, match=r"Optimizer must define update\(value, grad, state\)"):
+        walk(optim.Optimizer([w], lr=0.1), [w], [[np.ones(3)]])
+
+
+def test_an_iterator_of_parameters_will_do():
+    ws = [Tensor(1.0, requires_grad=True), Tensor(2.0, requires_grad=True)]
+    assert optim.Adam(iter(ws)).parameters == ws
+
+
+def test_repr_tells_the_settings():
+    w = Tensor(1.0, requires_grad=True)
+    assert repr(optim.SGD([w], lr=0.1)) == "SGD(1 parameters, lr=0.1, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0)"
+    assert repr(optim.AdamW([w])) == "AdamW(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
+
+
+# Errors
+W = Tensor([1.0, 2.0], requires_grad=True, name="W")
+NAMELESS = Tensor([1.0, 2.0], requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ([], ValueError, "there are no parameters to optimise: the list is empty"),
+        (W, TypeError, r"parameters must be several tensors: put a single one in a list, \[w\]"),
+        (7, TypeError, "parameters must be an iterable of tensors, not int$"),
+        ([W, np.ones(2)], TypeError, "parameter 1 must be a Tensor, not ndarray"),
+        ({"W": W}, TypeError, "parameter 0 must be a Tensor, not str"),
+        ([NAMELESS, W, NAMELESS], ValueError, "parameter 2 is the same tensor as parameter 0: give each parameter once"),
+        ([W, W], ValueError, r"parameter 1 \('W'\) is the same tensor as parameter 0"),
+        ([NAMELESS * 2], GradientError, "parameter 0 is the result of multiply: only a leaf can be optimised. Make it with"),
+        ([Tensor(1.0, name="t")], GradientError, r"parameter 0 \('t'\) does not require a gradient: make it with requires_grad=True"),
+        ([Tensor(1j, requires_grad=True)], DTypeError, r"parameter 0 is complex \(complex128\): optimise its real and its imaginary part"),
+    ],
+)
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
+def test_what_cannot_be_optimised_is_named(make, parameters, error, message):
+    with pytest.raises(error, match=message):
+        make(parameters, lr=0.1)
+
+
+def test_an_object_with_parameters_is_told_to_give_them():
+    class Network:
+        def parameters(self):
+            return [W]
+
+    with pytest.raises(TypeError, match=r"parameters must be an iterable of tensors, not Network: give its \.parameters\(\)"):
+        optim.SGD(Network(), lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (optim.SGD, {"lr": -0.1}, "lr must be a number >= 0, not -0.1"),
+        (optim.SGD, {"lr": float("nan")}, "lr must be a number >= 0, not nan"),
+        (optim.SGD, {"lr": 1, "momentum": -1}, "momentum must be a number >= 0, not -1"),
+        (optim.SGD, {"lr": 1, "weight_decay": -1}, "weight_decay must be a number >= 0, not -1"),
+        (optim.SGD, {"lr": 1, "nesterov": True}, "nesterov=True needs momentum > 0 and dampening = 0, not momentum=0.0 and dampening=0.0"),
+        (optim.SGD, {"lr": 1, "nesterov": True, "momentum": 0.9, "dampening": 0.1}, "nesterov=True needs momentum > 0 and dampening = 0"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, r"betas must be two numbers from 0 up to, not including, 1, not \(0.9, 1.0\)"),
+        (optim.Adam, {"betas": (-0.1, 0.9)}, "betas must be two numbers from 0"),
+        (optim.AdamW, {"eps": -1e-8}, "eps must be a number >= 0, not -1e-08"),
+        (optim.AdamW, {"weight_decay": -0.1}, "weight_decay must be a number >= 0, not -0.1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(make, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make([W], **settings)
+
+
+def test_a_negative_lr_is_refused_when_assigned_and_the_old_one_stays():
+    optimizer = optim.SGD([W], lr=0.5)
+    with pytest.raises(ValueError, match="lr must be a number >= 0, not -1"):
+        optimizer.lr = -1
+    assert optimizer.lr == 0.5
+
+
+def stepped(make, shape=(2,), **settings):
+    """Return an optimiser that has made a step."""
+    parameter = Tensor(np.ones(shape), requires_grad=True)
+    optimizer = make([parameter], **settings)
+    walk(optimizer, [parameter], [[np.ones(shape)]])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("state_dict", "error", "message"),
+    [
+        (stepped(optim.Adam).state_dict(), ValueError, r"the state has the settings \['betas', .*\], and SGD has \['dampening', .*\]"),
+        (
+            optim.SGD([NAMELESS, W], lr=1).state_dict(),
+            ValueError,
+            "the state is of 2 parameters, and this SGD has 1",
+        ),
+        (
+            stepped(optim.SGD, (3,), lr=1, momentum=0.1).state_dict(),
+            ShapeError,
+            r"parameter 0 \('W'\) has shape \(2,\), its 'direction' in the state has \(3,\)",
+        ),
+        (
+            {"settings": {**optim.SGD([W], lr=1, momentum=0.3).state_dict()["settings"], "lr": -1}, "state": [{}]},
+            ValueError,
+            "lr must be a number >= 0, not -1",
+        ),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(state_dict, error, message):
+    w = Tensor([1.0, 2.0], requires_grad=True, name="W")
+    optimizer = optim.SGD([w], lr=0.5, momentum=0.9)
+    walk(optimizer, [w], [[np.ones(2)]])
+    before = optimizer.state_dict()
+    with pytest.raises(error, match=message):
+        optimizer.load_state_dict(state_dict)
+    after = optimizer.state_dict()
+    assert after["settings"] == before["settings"]
+    assert_array_equal(after["state"][0]["direction"], before["state"][0]["direction"])
+
+
+def test_steps_work_inside_no_grad_too():
+    w = Tensor([1.0], requires_grad=True)
+    w.grad = [1.0]
+    with no_grad():
+        optim.SGD([w], lr=0.5).step()
+    assert_array_equal(w.numpy(), [0.5])
+    assert w.requires_grad
