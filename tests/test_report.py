@@ -1,0 +1,391 @@
+"""The homework report: its facts, its delta equations as the oracle of the tensor network, and its command."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import examples.report.experiments as experiments
+from examples.report import manual, network
+from examples.report.__main__ import main
+from examples.report.data import PARAMETERS, data_X
+from examples.report.experiments import PRINTED, RUNS, Outcome, as_json, difference, start, train, train_by_hand
+from examples.report.figures import FIGURES, draw_all
+from examples.report.page import page
+from tinygrad_hw import Tensor
+
+SIGMOID_RUNS = [run for run in RUNS.values() if run.activation == "sigmoid"]
+ROOT = Path(__file__).parent.parent
+
+
+# The facts of the report
+
+
+def test_random_stream_gives_the_reports_points_and_first_parameters():
+    X, y, parameters = start(RUNS["data_100"])
+    assert X[0] == pytest.approx([0.3219883, 0.89042245], abs=1e-8)
+    assert (y[0, 0], y.sum(), y.shape) == (1, 55, (100, 1))
+    assert parameters["b3"] == pytest.approx([0.10981172], abs=1e-8)
+
+
+def test_parameters_are_the_same_on_both_data_sets():
+    (_, _, first), (_, _, second) = start(RUNS["data_100"]), start(RUNS["data_X"])
+    assert all((first[name] == second[name]).all() for name in PARAMETERS)
+
+
+def test_data_X_lies_on_both_diagonals_and_has_the_centre_once():
+    X, y = data_X()
+    assert X.shape == (21, 2) and y.sum() == 10
+    assert np.allclose(X[y[:, 0] == 0] @ [1, -1], 0) and np.allclose(X[y[:, 0] == 1].sum(axis=1), 1)
+    assert X[:3].tolist() == [[0, 0], [0, 1], [0.1, 0.1]]
+
+
+@pytest.mark.parametrize(("run_id", "loss"), [("data_100", 0.2395479122723064), ("data_X", 0.20579753424856398)])
+def test_first_loss_is_the_reports(run_id, loss):
+    assert train(RUNS[run_id], epochs=1).losses[0] == pytest.approx(loss, rel=1e-14)
+
+
+def test_printed_losses_are_70_numbers_and_20_nan():
+    losses = [loss for printed in PRINTED.values() for loss in printed.losses.values()]
+    assert (len(losses), sum(map(math.isnan, losses))) == (90, 20)
+    assert {run_id: max(printed.losses) for run_id, printed in PRINTED.items()} == {run.id: run.epochs for run in RUNS.values()}
+
+
+def test_losses_after_5000_epochs_are_the_printed_ones():
+    """The whole runs take minutes, and the command itself compares them; the quickest runs' first printed losses stand for them here."""
+    for run_id in ("data_X", "data_X_no_activation"):
+        outcome = train(RUNS[run_id], epochs=5000)
+        assert list(outcome.differences) == [5000] and outcome.worst_difference <= 1e-12
+
+
+# The tensor network against the delta equations
+
+
+@pytest.mark.parametrize("run", SIGMOID_RUNS, ids=lambda run: run.id)
+def test_first_1000_losses_are_those_of_the_delta_equations(run):
+    tensors, by_hand = train(run, epochs=1000), train_by_hand(run, epochs=1000)
+    assert np.abs(tensors.losses / by_hand.losses - 1).max() <= 1e-12
+    assert (tensors.right == by_hand.right).all()
+
+
+def test_without_activation_the_loss_is_inf_at_epoch_5_and_nan_from_epoch_6_on():
+    run = RUNS["data_X_no_activation"]
+    tensors, by_hand = train(run, epochs=1000), train_by_hand(run, epochs=1000)
+    assert np.abs(tensors.losses[:4] / by_hand.losses[:4] - 1).max() <= 1e-12
+    for outcome in (tensors, by_hand):
+        assert np.isfinite(outcome.losses[:4]).all() and outcome.losses[4] == np.inf and np.isnan(outcome.losses[5:]).all()
+        assert outcome.first_overflow == (5, 6) and outcome.accuracy is None and not outcome.right.any()
+
+
+@st.composite
+def networks(draw):
+    """Draw sizes, parameters, points, labels and an activation; entries are 0 first, then simple, then any."""
+    d, h, k, m, n = (draw(st.integers(1, 5), label=what) for what in ("inputs", "hidden 1", "hidden 2", "outputs", "points"))
+    entries = st.one_of(st.just(0.0), st.sampled_from([1.0, -1.0, 0.5]), st.floats(-3, 3, allow_subnormal=False))
+
+    def array(*shape):
+        return np.array(draw(st.lists(entries, min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(shape)
+
+    shapes = ((d, h), (h,), (h, k), (k,), (k, m), (m,))
+    parameters = {name: array(*shape) for name, shape in zip(PARAMETERS, shapes)}
+    return parameters, array(n, d), array(n, m), draw(st.sampled_from(["sigmoid", "tanh", None]))
+
+
+def complex_step(parameters, X, y, activation, name, index):
+    """Return ∂L/∂x as Im L(x + iε) / ε, exact to the last digits since nothing is subtracted."""
+    shifted = {key: value.astype(complex) for key, value in parameters.items()}
+    shifted[name][index] += 1e-100j
+    return manual.loss(shifted, X, y, activation).imag / 1e-100
+
+
+@given(networks())
+@settings(max_examples=60, deadline=None)
+def test_gradients_of_tensors_delta_equations_and_complex_step_agree(drawn):
+    parameters, X, y, activation = drawn
+    net = network.Network(parameters, activation)
+    loss = network.loss(Tensor(y), net(Tensor(X)))
+    loss.backward()
+    value, expected = manual.gradients(parameters, X, y, activation)
+    assert loss.item() == pytest.approx(value, rel=1e-13, abs=1e-300)
+    for tensor, (name, gradient) in zip(net.parameters, expected.items()):
+        scale = 1e-12 * max(1, *(np.abs(g).max() for g in expected.values()))
+        assert tensor.name == name and tensor.grad.shape == gradient.shape
+        assert np.abs(tensor.grad - gradient).max() <= scale
+        exact = [complex_step(parameters, X, y, activation, name, index) for index in np.ndindex(gradient.shape)]
+        assert np.abs(gradient.ravel() - exact).max() <= scale
+        assert np.abs(tensor.grad.ravel() - exact).max() <= scale
+
+
+def test_prediction_does_not_depend_on_the_other_points():
+    X, _, parameters = start(RUNS["data_X"])
+    net = network.Network(parameters)
+    assert net(Tensor(X[:1])).numpy() == pytest.approx(net(Tensor(X)).numpy()[:1], rel=1e-15)
+
+
+# What an outcome says of itself
+
+
+def outcome_of(run_id, losses, right=21):
+    """Return an outcome with these losses and the first ``right`` points right."""
+    run = RUNS[run_id]
+    X, y, _ = start(run)
+    y_pred = np.where(np.arange(len(y)) < right, y[:, 0], 1 - y[:, 0])[:, None]
+    return Outcome(run, np.asarray(losses, float), 1.0, X, y, y_pred, np.zeros((221, 221)))
+
+
+def exactly_as_printed(run_id):
+    losses = np.full(RUNS[run_id].epochs, 0.1)
+    for epoch, loss in PRINTED[run_id].losses.items():
+        losses[epoch - 1] = loss
+    return losses
+
+
+@pytest.mark.parametrize(("ours", "printed", "expected"), [(math.nan, math.nan, 0), (math.nan, 1, math.inf), (1, math.nan, math.inf)])
+def test_nan_equals_nan_alone(ours, printed, expected):
+    assert difference(ours, printed) == expected
+
+
+def test_an_outcome_agrees_up_to_1e_12_and_no_further():
+    losses = exactly_as_printed("data_X")
+    assert outcome_of("data_X", losses).agrees
+    losses[4999] *= 1 + 5e-13
+    assert outcome_of("data_X", losses).agrees
+    losses[4999] *= 1 + 5e-12
+    assert not outcome_of("data_X", losses).agrees
+    losses[4999] = math.nan
+    assert not outcome_of("data_X", losses).agrees
+
+
+def test_an_outcome_agrees_only_with_the_printed_accuracy():
+    assert not outcome_of("data_X", exactly_as_printed("data_X"), right=20).agrees
+
+
+def test_a_loss_that_differs_from_the_printed_one_is_exit_status_1(tmp_path, monkeypatch, capsys):
+    wrong = outcome_of("data_X", exactly_as_printed("data_X") * (1 + 1e-9))
+    monkeypatch.setattr("examples.report.__main__.train_all", lambda runs, epochs, jobs: iter([wrong]))
+    assert main(["--run", "data_X", "--out", str(tmp_path)]) == 1
+    assert re.search(r"data_X +1\.0e-09 +21/21 .*differs from the report", capsys.readouterr().out)
+
+
+def test_json_has_the_form_of_the_printed_losses():
+    printed = json.loads((ROOT / "examples/report/printed_losses.json").read_text())
+    outcomes = [outcome_of(run_id, exactly_as_printed(run_id), right=100) for run_id in RUNS]
+    ours = json.loads(as_json(outcomes))
+    assert ours.keys() == printed.keys() and ours["loss"] == printed["loss"]
+    assert [run | {"accuracy": None} for run in ours["runs"]] == [run | {"accuracy": None} for run in printed["runs"]]
+
+
+# Figures and page
+
+
+@pytest.fixture(scope="module")
+def short_outcomes():
+    return {run_id: train(run, epochs=20) for run_id, run in RUNS.items()}
+
+
+@pytest.fixture(scope="module")
+def figures(short_outcomes):
+    return draw_all(short_outcomes)
+
+
+def test_every_figure_is_an_svg_for_light_and_for_dark_paper(figures):
+    assert figures.keys() == FIGURES.keys()
+    for themes in figures.values():
+        assert all(ElementTree.fromstring(svg).tag.endswith("svg") for svg in themes.values())
+        assert b"#ffffff" in themes["light"] and b"#16181c" in themes["dark"]
+
+
+def test_the_same_outcomes_draw_the_same_bytes(short_outcomes, figures):
+    few = {run_id: short_outcomes[run_id] for run_id in ("data_X", "data_X_no_activation")}
+    again = draw_all(few)
+    assert again == {name: figures[name] for name in ("data_X", "no_activation")}
+
+
+class Loads(HTMLParser):
+    """Collect what a page would load, and see that every element is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses, self.tags, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "srcset", "href", "data", "action", "poster")]
+        if tag not in ("meta", "img", "source"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read_page(text):
+    loads = Loads()
+    loads.feed(text)
+    loads.close()
+    return loads
+
+
+def test_page_loads_nothing_from_elsewhere(short_outcomes, figures):
+    text = page(short_outcomes, figures, graph=b"<svg/>")
+    loads = read_page(text)
+    assert len(loads.addresses) == 2 * len(FIGURES) + 1
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in loads.addresses)
+    assert not {"script", "link", "iframe", "object", "base"} & set(loads.tags) and not loads.open
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert "default-src 'none'" in text and text.count("prefers-color-scheme: dark") == 1 + len(FIGURES)
+
+
+def test_page_tells_each_section_with_its_measured_conclusion(short_outcomes, figures):
+    text = page(short_outcomes, figures)
+    for heading in ("1. Introduction", "2. Experiment setups", "3. Results", "4. Discussion", "A. Different learning rates"):
+        assert f">{heading}</h" in text
+    assert text.count('class="measured"') == 4
+    few, many = (short_outcomes[run_id].seconds_per_epoch for run_id in ("data_X_lr_0.01", "data_X_hidden_100"))
+    assert f"{many / few:.1f} times as long, with 70 times the parameters (10,501 instead of 151)" in text
+    assert "the loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in text
+    assert "has 11 of 21 points right" in text
+
+
+def test_page_puts_computed_losses_beside_printed_ones():
+    losses = exactly_as_printed("data_X")
+    losses[4999] *= 1 + 1e-15
+    outcome, overflowing = outcome_of("data_X", losses), outcome_of("data_X_no_activation", exactly_as_printed("data_X_no_activation"))
+    text = page({"data_X": outcome, "data_X_no_activation": overflowing}, {})
+    beside = re.search(r"<td>5,000</td><td>(\S+)</td><td>0\.1196865986809471</td><td>(\S+)</td>", text)
+    assert float(beside[1]) == losses[4999] and 0 < float(beside[2]) < 2e-15
+    assert text.count("<td>nan</td><td>nan</td><td>both nan</td>") == 20
+    assert "Not finished, so not shown: data_100, data_X_lr_0.01, data_X_hidden_100." in text
+
+
+def test_page_shows_the_delta_equations_and_the_code_that_ran(short_outcomes):
+    text = page(short_outcomes, {})
+    assert "δ2 = (δ3 W3ᵀ) ⊙ σ′(z2)       ∂L/∂W2 = a1ᵀ δ2 / N" in text
+    assert "    a1 = σ(X @ self.W1 + self.b1)\n    a2 = σ(a1 @ self.W2 + self.b2)\n" in text
+
+
+# The command
+
+
+def test_command_prints_as_the_report_did_and_writes_its_files(tmp_path, capsys):
+    assert main(["--epochs", "12", "--jobs", "1", "--out", str(tmp_path / "new" / "folder")]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^epoch 12, train_loss: 0\.\d+$", out, re.M)
+    assert "\nepoch 12, train_loss: nan\nthe loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in out
+    assert all(re.search(rf"^{re.escape(run_id)} +- +", out, re.M) for run_id in RUNS)
+    assert all(re.search(rf"{re.escape(run_id)} *: 100%.* 12/12 ", err) for run_id in RUNS)
+    assert "Warning" not in err and "Traceback" not in err
+    files = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
+    assert {"losses.json", "report.html"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
+    runs = json.loads((tmp_path / "new" / "folder" / "losses.json").read_text())["runs"]
+    assert [run["id"] for run in runs] == list(RUNS) and runs[-1]["train_loss"] == {"12": None}
+
+
+def test_runs_side_by_side_give_what_runs_alone_give(tmp_path, capsys):
+    chosen = ["--run", "data_X", "--run", "data_100", "--run", "data_X", "--epochs", "30"]
+    assert main([*chosen, "--jobs", "2", "--out", str(tmp_path / "two")]) == 0
+    assert main([*chosen, "--jobs", "1", "--out", str(tmp_path / "one")]) == 0
+    two, one = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("two", "one"))
+    assert two == one and [run["id"] for run in two["runs"]] == ["data_100", "data_X"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run", "data_Y"], "argument --run: there is no run 'data_Y'; the runs are data_100, data_X, data_X_lr_0.01, "),
+        (["--epochs", "0"], "argument --epochs: '0' is not a whole number from 1 on"),
+        (["--epochs", "-3"], "argument --epochs: '-3' is not a whole number from 1 on"),
+        (["--epochs", "many"], "argument --epochs: 'many' is not a whole number from 1 on"),
+        (["--epochs", "²"], "argument --epochs: '²' is not a whole number from 1 on"),
+        (["--jobs", "1.5"], "argument --jobs: '1.5' is not a whole number from 1 on"),
+        (["--nothing"], "unrecognized arguments: --nothing"),
+        (["--out", "FILE/below"], "argument --out: cannot write to the folder 'FILE/below': Not a directory"),
+        (["--out", "FILE"], "argument --out: cannot write to the folder 'FILE': File exists"),
+        (["--out", "/proc"], "argument --out: cannot write to the folder '/proc': "),
+        (["--out", "a\0b"], "argument --out: cannot write to the folder 'a\\x00b': embedded null byte"),
+    ],
+)
+def test_a_wrong_command_is_one_line_and_status_2_before_any_training(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text("")
+    monkeypatch.setattr("examples.report.__main__.train_all", lambda *args: pytest.fail("training started"))
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert stopped.value.code == 2 and out == ""
+    assert err.startswith(f"python -m examples.report: {message}") and err.count("\n") == 1
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_what_is_not(tmp_path, monkeypatch, capsys):
+    def interrupted(runs, epochs, jobs):
+        yield train(RUNS["data_X"], epochs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("examples.report.__main__.train_all", interrupted)
+    chosen = ["--run", "data_X", "--run", "data_100", "--run", "data_X_hidden_100"]
+    assert main([*chosen, "--epochs", "10", "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "interrupted; finished: data_X; not finished: data_100, data_X_hidden_100\n"
+    assert [run["id"] for run in json.loads((tmp_path / "losses.json").read_text())["runs"]] == ["data_X"]
+    assert "Not finished, so not shown: data_100, data_X_lr_0.01" in (tmp_path / "report.html").read_text()
+
+
+def test_ctrl_c_in_the_terminal_ends_all_processes_without_a_traceback(tmp_path):
+    """The signal goes to the workers as well, as a terminal sends it; the run that is finished by then is kept."""
+    command = [sys.executable, "-m", "examples.report", "--jobs", "2", "--out", str(tmp_path), "--epochs", "6000"]
+    process = subprocess.Popen(
+        [*command, "--run", "data_X_hidden_100", "--run", "data_X_no_activation"],
+        cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "the loss overflows" not in process.stdout.readline():
+        pass
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith("interrupted; finished: data_X_no_activation; not finished: data_X_hidden_100\n")
+    assert "Traceback" not in err
+    for _ in range(50):
+        if not group_is_alive(process.pid):
+            break
+        time.sleep(0.1)
+    assert not group_is_alive(process.pid)
+
+
+def group_is_alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_longest_run_starts_first(monkeypatch):
+    began = []
+
+    def note(run, epochs, tell):
+        began.append(run.id)
+        return train(run, 1)
+
+    list(experiments.train_all(list(RUNS.values()), None, 1, note))
+    assert began[0] == "data_X_hidden_100" and began[-1] == "data_100"
+
+
+def test_a_run_is_frozen():
+    with pytest.raises(AttributeError):
+        RUNS["data_X"].lr = 1.0
+    assert replace(RUNS["data_X"], lr=1.0).lr == 1.0
