@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .backward import arrays, flow, flow_live, values
+from . import backward
+from .backward import arrays, values
 from .errors import DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule, dispatched, rule
@@ -275,8 +276,8 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         recording.reset(token)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
     order, used = recorded(results, since)
-    known = {x for x in inputs if not x.edges}
-    captured = outside and not used <= known
+    fresh = {x for x in inputs if not x.parents}
+    captured = outside and not used <= fresh
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured
 
     def pullback(cotangent: Any) -> Any:
@@ -320,19 +321,19 @@ def recorded(roots: Iterable[Node], since: int) -> tuple[list[Node], set[Node]]:
         node = stack.pop()
         if node.number < since:
             ends.add(node)
-        elif node not in found and node.edges:
+        elif node not in found and node.parents:
             found.add(node)
-            stack.extend(parent for parent, _, _ in node.edges)
+            stack.extend(parent for parent in node.parents if parent is not None)
     return sorted(found, key=by_number, reverse=True), ends
 
 
 def sweep(order: list[Node], seeds: dict[Node, Any], read: Any) -> dict[Node, Any]:
     """Carry cotangents over these nodes, and no further."""
     if not any(node.rule.kind == "choice" for node in order):
-        return flow(order, seeds, read)
+        return backward.flow(order, seeds, read)
     with np.errstate(all="ignore"):
-        kept = flow(order, seeds, read)
-        return kept if all(np.isfinite(values(g)).all() for g in kept.values()) else flow_live(order, seeds, read)
+        kept = backward.flow(order, seeds, read)
+        return kept if all(np.isfinite(values(g)).all() for g in kept.values()) else backward.flow_live(order, seeds, read)
 
 
 def given_back(value: Any, as_tensor: bool) -> Any:

@@ -1,0 +1,194 @@
+"""Find where the first nan or infinity comes from.
+
+    with tg.detect_anomaly():
+        loss = model(x)
+        loss.backward()
+
+raises at the operation, forward or backward, whose result is the first that is not finite, and tells its operands and the line
+of your code that made it. Outside of ``with`` nothing is watched and nothing is paid: the functions that record and
+that sweep are exchanged for watching ones only while some thread is inside.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from .. import backward, tensor
+from ..backward import values
+from ..errors import TinygradError
+from ..graph import Node
+
+__all__ = ["AnomalyError", "detect_anomaly"]
+
+watching: ContextVar[bool] = ContextVar("watching", default=False)
+changing = threading.Lock()
+inside = 0
+original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"), (backward, "flow_live"))}
+NOT_THE_USERS = tuple(os.path.dirname(module.__file__) + os.sep for module in (tensor, np))
+
+
+class AnomalyError(TinygradError, FloatingPointError):
+    """A value or a cotangent that is not finite came up under ``detect_anomaly``."""
+
+
+class detect_anomaly(ContextDecorator):
+    """Raise at the first value that is not finite, forward or backward: a context manager and a decorator, for this thread alone.
+
+    The error names the operation, its operands with their shapes, the entries at fault, and the line of code that made it. NumPy's
+    own warnings about such values are silent inside.
+
+    Raises
+    ------
+    AnomalyError
+        Inside, where a recorded operation gives nan or ±inf, or the sweep a cotangent that is nan or ±inf. An entry that a choice
+        leaves unused (``np.where(x > 0, np.sqrt(x), 0)`` at 0) has no cotangent, and does not count.
+
+    Notes
+    -----
+    Forward, what is recorded is watched: what depends on a tensor that requires a gradient.
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> x = tg.Tensor([1.0, 0.0], requires_grad=True, name="x")
+    >>> with detect_anomaly():  # doctest: +SKIP
+    ...     np.log(x).sum().backward()
+    AnomalyError: log gave -inf at (1,), in ...
+    """
+
+    def __init__(self) -> None:
+        self._entered: list[Any] = []
+
+    def __enter__(self) -> detect_anomaly:
+        quiet = np.errstate(all="ignore")
+        quiet.__enter__()
+        self._entered.append((watching.set(True), quiet))
+        _exchange(+1)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _exchange(-1)
+        token, quiet = self._entered.pop()
+        watching.reset(token)
+        quiet.__exit__(*error)
+
+    def _recreate_cm(self) -> detect_anomaly:
+        return detect_anomaly()
+
+
+def _exchange(step: int) -> None:
+    """Count the threads inside, and put the watching functions in place while there are some."""
+    global inside
+    with changing:
+        inside += step
+        for (module, name), function in original.items():
+            setattr(module, name, watchers[name] if inside else function)
+
+
+def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple[Any, ...], *rest: Any) -> Any:
+    """Record a result as ``tensor.result`` does, remember the line of the user's code, and raise unless the value is finite."""
+    out = original[tensor, "result"](value, rule, args, parents, *rest)
+    if watching.get():
+        node = out._node
+        node.__dict__["line"] = _users_line()
+        if not _finite(value):
+            raise AnomalyError("\n".join([f"{rule.name} gave {_entries(value)}, in {node.line}", *_operands(node, _first(value))]))
+    return out
+
+
+def _watched(name: str) -> Callable[..., Any]:
+    """Return a flow of cotangents that raises if what it gives is not finite."""
+
+    def flow(order: list[Node], seeds: dict[Node, Any], read: Any) -> dict[Node, Any]:
+        carry = original[backward, name]
+        cotangents = carry(order, seeds, read)
+        decides = name == "flow_live" or not any(node.rule.kind == "choice" for node in order)
+        if watching.get() and decides and not _all_finite(cotangents):
+            raise AnomalyError(_blame(carry, order, seeds))
+        return cotangents
+
+    return flow
+
+
+def _blame(carry: Callable[..., Any], order: list[Node], seeds: dict[Node, Any]) -> str:
+    """Find by bisection the node after which the cotangents are no longer finite, and word what it did."""
+    seeds = {node: values(g) for node, g in seeds.items()}
+    if not _all_finite(seeds):
+        return f"backward was given a cotangent with {_entries(next(g for g in seeds.values() if not _finite(g)))}"
+    finite, broken = 0, len(order)
+    while broken - finite > 1:
+        middle = (finite + broken) // 2
+        finite, broken = (middle, broken) if _all_finite(carry(order[:middle], seeds, backward.arrays)) else (finite, middle)
+    node = order[finite]
+    g = carry(order[:finite], seeds, backward.arrays)[node]
+    after = carry(order[:broken], seeds, backward.arrays)
+    parent, i = next((parent, i) for parent, _, i in node.edges if not _finite(after[parent]))
+    place = _first(after[parent])
+    line = getattr(node, "line", "code that ran outside of detect_anomaly")
+    what = f"backward of {node.rule.name}: the cotangent of {_called(parent, i)} has {_entries(after[parent])}, in {line}"
+    return "\n".join([what, *_operands(node, place), f"  incoming cotangent {np.shape(g)}: {_at(g, place)}"])
+
+
+def _operands(node: Node, place: tuple[int, ...]) -> list[str]:
+    """Return a line for each operand: its name, its shape, and its entries at fault."""
+    nodes = {i: parent for parent, _, i in node.edges} | node.inputs
+    return [f"  {_called(nodes.get(i), i)} {x.shape}: {_at(x, place)}" for i, x in enumerate(node.args) if isinstance(x, (np.ndarray, np.generic))]
+
+
+def _called(node: Node | None, i: int) -> str:
+    """Return what to call an operand."""
+    return node.name if node is not None and node.name else f"operand {i}"
+
+
+def _at(x: Any, place: tuple[int, ...]) -> str:
+    """Return the entry of an operand that met the place, where that is known, or the range of its entries."""
+    if not _finite(x):
+        return f"not finite already, {_entries(x)}"
+    if np.ndim(x) == len(place) and all(i < n for i, n in zip(place, np.shape(x))):
+        return f"{x[place]} there" if place else f"{x}"
+    return f"{np.min(x)} ... {np.max(x)}" if np.size(x) else "empty"
+
+
+def _entries(x: Any) -> str:
+    """Return the entries that are not finite: the first three, and how many there are."""
+    places = [tuple(map(int, place)) for place in np.argwhere(~np.isfinite(x))]
+    if np.ndim(x) == 0:
+        return str(x)
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return ", ".join(f"{x[place]} at {place}" for place in places[:3]) + more
+
+
+def _first(x: Any) -> tuple[int, ...]:
+    """Return the place of the first entry that is not finite."""
+    return tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0]) if np.ndim(x) and not _finite(x) else ()
+
+
+def _finite(x: Any) -> bool:
+    """Tell whether all entries are finite."""
+    return bool(np.isfinite(values(x)).all())
+
+
+def _all_finite(cotangents: dict[Node, Any]) -> bool:
+    """Tell whether all cotangents are finite."""
+    return all(map(_finite, cotangents.values()))
+
+
+def _users_line() -> str:
+    """Return the innermost line of the stack that is neither this package's nor NumPy's: file, number and text."""
+    frame: Any = sys._getframe(2)
+    while frame.f_back and frame.f_code.co_filename.startswith(NOT_THE_USERS):
+        frame = frame.f_back
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{file}:{line}: {linecache.getline(file, line).strip()}"
+
+
+watchers = {"result": _watched_result, "flow": _watched("flow"), "flow_live": _watched("flow_live")}
