@@ -199,21 +199,33 @@ def short_outcomes():
 
 
 @pytest.fixture(scope="module")
-def figures(short_outcomes):
-    return draw_all(short_outcomes)
+def command(tmp_path_factory):
+    """Run the whole command once, as a user does, for as many epochs as ``short_outcomes``."""
+    folder = tmp_path_factory.mktemp("report") / "new" / "folder"
+    arguments = [sys.executable, "-m", "examples.report", "--epochs", "20", "--jobs", "2", "--out", str(folder)]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=120), folder
+
+
+@pytest.fixture(scope="module")
+def figures(command):
+    _, folder = command
+    return {name: {theme: (folder / f"{name}-{theme}.svg").read_bytes() for theme in ("light", "dark")} for name in FIGURES}
 
 
 def test_every_figure_is_an_svg_for_light_and_for_dark_paper(figures):
-    assert figures.keys() == FIGURES.keys()
     for themes in figures.values():
         assert all(ElementTree.fromstring(svg).tag.endswith("svg") for svg in themes.values())
         assert b"#ffffff" in themes["light"] and b"#16181c" in themes["dark"]
 
 
+def test_no_colour_of_light_paper_is_left_on_dark_paper(figures):
+    for themes in figures.values():
+        used = [set(re.findall(rb"#[0-9a-f]{6}\b", themes[theme])) for theme in ("light", "dark")]
+        assert not used[0] & used[1]
+
+
 def test_the_same_outcomes_draw_the_same_bytes(short_outcomes, figures):
-    few = {run_id: short_outcomes[run_id] for run_id in ("data_X", "data_X_no_activation")}
-    again = draw_all(few)
-    assert again == {name: figures[name] for name in ("data_X", "no_activation")}
+    assert draw_all({"data_X": short_outcomes["data_X"]}) == {"data_X": figures["data_X"]}
 
 
 class Loads(HTMLParser):
@@ -281,26 +293,32 @@ def test_page_shows_the_delta_equations_and_the_code_that_ran(short_outcomes):
 # The command
 
 
-def test_command_prints_as_the_report_did_and_writes_its_files(tmp_path, capsys):
-    assert main(["--epochs", "12", "--jobs", "1", "--out", str(tmp_path / "new" / "folder")]) == 0
-    out, err = capsys.readouterr()
-    assert re.search(r"^epoch 12, train_loss: 0\.\d+$", out, re.M)
-    assert "\nepoch 12, train_loss: nan\nthe loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in out
-    assert all(re.search(rf"^{re.escape(run_id)} +- +", out, re.M) for run_id in RUNS)
-    assert all(re.search(rf"{re.escape(run_id)} *: 100%.* 12/12 ", err) for run_id in RUNS)
-    assert "Warning" not in err and "Traceback" not in err
-    files = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
+def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
+    process, _ = command
+    assert process.returncode == 0
+    assert re.search(r"^epoch 20, train_loss: 0\.\d+$", process.stdout, re.M)
+    assert "\nepoch 20, train_loss: nan\nthe loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in process.stdout
+    assert all(re.search(rf"^{re.escape(run_id)} +- +", process.stdout, re.M) for run_id in RUNS)
+    assert all(re.search(rf"{re.escape(run_id)} *: 100%.* 20/20 ", process.stderr) for run_id in RUNS)
+    assert "Warning" not in process.stderr and "Traceback" not in process.stderr
+
+
+def test_command_writes_losses_figures_and_page(command):
+    _, folder = command
+    files = {path.name for path in folder.iterdir()}
     assert {"losses.json", "report.html"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
-    runs = json.loads((tmp_path / "new" / "folder" / "losses.json").read_text())["runs"]
-    assert [run["id"] for run in runs] == list(RUNS) and runs[-1]["train_loss"] == {"12": None}
+    assert not read_page((folder / "report.html").read_text(encoding="utf-8")).open
 
 
-def test_runs_side_by_side_give_what_runs_alone_give(tmp_path, capsys):
-    chosen = ["--run", "data_X", "--run", "data_100", "--run", "data_X", "--epochs", "30"]
-    assert main([*chosen, "--jobs", "2", "--out", str(tmp_path / "two")]) == 0
-    assert main([*chosen, "--jobs", "1", "--out", str(tmp_path / "one")]) == 0
-    two, one = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("two", "one"))
-    assert two == one and [run["id"] for run in two["runs"]] == ["data_100", "data_X"]
+def test_runs_side_by_side_give_what_runs_alone_give(command, short_outcomes):
+    _, folder = command
+    assert (folder / "losses.json").read_text() == as_json(list(short_outcomes.values()))
+
+
+def test_a_chosen_run_is_trained_once_and_alone(tmp_path, capsys):
+    assert main(["--run", "data_X", "--run", "data_X", "--epochs", "10", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("epoch 10, train_loss") == 1
+    assert [run["id"] for run in json.loads((tmp_path / "losses.json").read_text())["runs"]] == ["data_X"]
 
 
 @pytest.mark.parametrize(

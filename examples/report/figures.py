@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -15,57 +15,53 @@ from matplotlib.ticker import MaxNLocator
 
 from .experiments import GRID, PRINTED, Outcome, best_linear
 
-__all__ = ["FIGURES", "THEMES", "draw_all"]
+__all__ = ["FIGURES", "draw_all"]
 
 Outcomes = dict[str, Outcome]
+Draw = Callable[[Outcomes], Figure]
 
 
-@dataclass(frozen=True)
-class Theme:
-    """The colours of a figure; label 0 and label 1 differ by their markers too."""
+PAPER, INK, FAINT = "#ffffff", "#1c1c1c", "#d9d9d9"
+COLORS = ("#0b5fa5", "#b34700")  # of label 0 and label 1, which differ by their markers too, and of two curves
+REGIONS = ("#d3e5f5", "#fbe0cc")  # where label 0 and label 1 are predicted
 
-    paper: str
-    ink: str
-    faint: str
-    labels: tuple[str, str]
-    regions: tuple[str, str]
-    lines: tuple[str, str]
+# What becomes of each colour on dark paper.
+DARK = {
+    PAPER: "#16181c",
+    INK: "#e6e6e6",
+    FAINT: "#3d4148",
+    COLORS[0]: "#7cc0ff",
+    COLORS[1]: "#ffb070",
+    REGIONS[0]: "#1d3a56",
+    REGIONS[1]: "#54341c",
+}
 
-    @property
-    def settings(self) -> dict[Any, Any]:
-        """What matplotlib calls them."""
-        return {
-            **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), self.ink),
-            **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), self.paper),
-            **dict.fromkeys(("legend.edgecolor", "grid.color"), self.faint),
-            **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
-            "axes.titlesize": 11,
-            "svg.fonttype": "path",
-            "svg.hashsalt": "report",
-        }
-
-
-THEMES = {
-    "light": Theme("#ffffff", "#1c1c1c", "#d9d9d9", ("#0b5fa5", "#b34700"), ("#d3e5f5", "#fbe0cc"), ("#0b5fa5", "#b34700")),
-    "dark": Theme("#16181c", "#e6e6e6", "#3d4148", ("#7cc0ff", "#ffb070"), ("#1d3a56", "#54341c"), ("#7cc0ff", "#ffb070")),
+SETTINGS: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), PAPER),
+    **dict.fromkeys(("legend.edgecolor", "grid.color"), FAINT),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    "axes.titlesize": 11,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "report",
 }
 
 
-def draw_points(ax: Axes, theme: Theme, outcome: Outcome, title: str, regions: np.ndarray | None = None) -> None:
+def draw_points(ax: Axes, outcome: Outcome, title: str, regions: np.ndarray | None = None) -> None:
     """Draw the labelled points; with the decision regions behind them and a ring around each wrong one, if regions are given."""
     X, y = outcome.X, outcome.y[:, 0]
     if regions is not None:
-        ax.contourf(GRID, GRID, regions, levels=[-1e9, 0.5, 1e9], colors=theme.regions)
+        ax.contourf(GRID, GRID, regions, levels=[-1e9, 0.5, 1e9], colors=REGIONS)
     for label, (marker, size) in enumerate((("o", 30), ("^", 42))):
-        chosen, color = X[y == label], theme.labels[label]
-        ax.scatter(chosen[:, 0], chosen[:, 1], s=size, marker=marker, color=color, edgecolor=theme.paper, label=f"label {label}")
+        chosen, color = X[y == label], COLORS[label]
+        ax.scatter(chosen[:, 0], chosen[:, 1], s=size, marker=marker, color=color, edgecolor=PAPER, label=f"label {label}")
     ax.set(title=title, xlim=GRID[[0, -1]], ylim=GRID[[0, -1]], aspect="equal", xlabel="first coordinate", ylabel="second coordinate")
 
 
-def ring(ax: Axes, theme: Theme, X: np.ndarray, right: np.ndarray) -> None:
+def ring(ax: Axes, X: np.ndarray, right: np.ndarray) -> None:
     """Draw a ring around each point that is predicted wrong."""
     if not right.all():
-        ax.scatter(X[~right, 0], X[~right, 1], s=130, facecolor="none", edgecolor=theme.ink, linewidth=1.3, label="wrong")
+        ax.scatter(X[~right, 0], X[~right, 1], s=130, facecolor="none", edgecolor=INK, linewidth=1.3, label="wrong")
 
 
 def legend_below(fig: Figure, ax: Axes) -> None:
@@ -74,10 +70,10 @@ def legend_below(fig: Figure, ax: Axes) -> None:
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
 
 
-def draw_prediction(ax: Axes, theme: Theme, outcome: Outcome, title: str) -> None:
+def draw_prediction(ax: Axes, outcome: Outcome, title: str) -> None:
     """Draw the points over the regions that the trained network predicts."""
-    draw_points(ax, theme, outcome, f"{title}: {outcome.accuracy} right", outcome.regions)
-    ring(ax, theme, outcome.X, outcome.right)
+    draw_points(ax, outcome, f"{title}: {outcome.accuracy} right", outcome.regions)
+    ring(ax, outcome.X, outcome.right)
 
 
 def draw_curve(ax: Axes, outcome: Outcome, color: str, label: str, style: str = "-") -> None:
@@ -96,39 +92,39 @@ def finish_curves(ax: Axes, title: str) -> None:
     ax.legend()
 
 
-def truth_and_prediction(run_id: str) -> Callable[[Theme, Outcomes], Figure]:
+def truth_and_prediction(run_id: str) -> Draw:
     """Return what draws a data set beside what the network makes of it."""
 
-    def draw(theme: Theme, outcomes: Outcomes) -> Figure:
+    def draw(outcomes: Outcomes) -> Figure:
         fig = Figure((8, 4.5), layout="constrained")
         truth, prediction = fig.subplots(1, 2)
-        draw_points(truth, theme, outcomes[run_id], "Ground truth")
-        draw_prediction(prediction, theme, outcomes[run_id], "Prediction")
+        draw_points(truth, outcomes[run_id], "Ground truth")
+        draw_prediction(prediction, outcomes[run_id], "Prediction")
         legend_below(fig, prediction)
         return fig
 
     return draw
 
 
-def learning_curves(theme: Theme, outcomes: Outcomes) -> Figure:
+def learning_curves(outcomes: Outcomes) -> Figure:
     """Draw the learning curves of both data sets."""
     fig = Figure((9, 3.8), layout="constrained")
     for ax, run_id in zip(fig.subplots(1, 2), ("data_100", "data_X")):
-        draw_curve(ax, outcomes[run_id], theme.lines[0], "computed here")
+        draw_curve(ax, outcomes[run_id], COLORS[0], "computed here")
         finish_curves(ax, f"{run_id}, learning rate {outcomes[run_id].run.lr:g}")
     return fig
 
 
-def compared(first: str, second: str, setting: Callable[[Outcome], str]) -> Callable[[Theme, Outcomes], Figure]:
+def compared(first: str, second: str, setting: Callable[[Outcome], str]) -> Draw:
     """Return what draws two runs that differ in one setting: their learning curves and their predictions."""
 
-    def draw(theme: Theme, outcomes: Outcomes) -> Figure:
+    def draw(outcomes: Outcomes) -> Figure:
         fig = Figure((9, 7.6), layout="constrained")
         axes = fig.subplot_mosaic("cc;ab", height_ratios=(0.85, 1))
-        for panel, run_id, color, style in zip("ab", (first, second), theme.lines, ("-", "--")):
+        for panel, run_id, color, style in zip("ab", (first, second), COLORS, ("-", "--")):
             outcome = outcomes[run_id]
             draw_curve(axes["c"], outcome, color, setting(outcome), style)
-            draw_prediction(axes[panel], theme, outcome, setting(outcome))
+            draw_prediction(axes[panel], outcome, setting(outcome))
         finish_curves(axes["c"], "Learning curves")
         legend_below(fig, axes["a"] if outcomes[second].right.all() else axes["b"])
         return fig
@@ -136,31 +132,31 @@ def compared(first: str, second: str, setting: Callable[[Outcome], str]) -> Call
     return draw
 
 
-def no_activation(theme: Theme, outcomes: Outcomes) -> Figure:
+def no_activation(outcomes: Outcomes) -> Figure:
     """Draw the first losses without and with activations, and the best that any linear function can do."""
     without, within = outcomes["data_X_no_activation"], outcomes["data_X"]
     fig = Figure((9, 4.4), layout="constrained")
     losses, linear = fig.subplots(1, 2)
     shown = min(8, without.epochs, within.epochs)
-    for outcome, color, style, label in zip((within, without), theme.lines, ("o-", "^--"), ("sigmoid", "no activation")):
+    for outcome, color, style, label in zip((within, without), COLORS, ("o-", "^--"), ("sigmoid", "no activation")):
         finite = np.isfinite(outcome.losses[:shown])
         losses.plot(np.flatnonzero(finite) + 1, outcome.losses[:shown][finite], style, color=color, label=label)
     for epoch, word, shift in zip(without.first_overflow, ("inf", "nan"), (0.95, 0.8)):
         if epoch is not None:
-            losses.axvline(epoch, color=theme.lines[1], linewidth=1, linestyle=":")
-            losses.text(epoch + 0.1, shift, word, transform=losses.get_xaxis_transform(), color=theme.lines[1], va="top")
+            losses.axvline(epoch, color=COLORS[1], linewidth=1, linestyle=":")
+            losses.text(epoch + 0.1, shift, word, transform=losses.get_xaxis_transform(), color=COLORS[1], va="top")
     finish_curves(losses, "The first losses")
     losses.legend(loc="center right")
     y_pred, regions = best_linear(without.X, without.y)
     right = ((y_pred > 0.5) == without.y)[:, 0]
-    draw_points(linear, theme, without, f"Best linear function: {right.sum()}/{right.size} right", regions)
-    ring(linear, theme, without.X, right)
+    draw_points(linear, without, f"Best linear function: {right.sum()}/{right.size} right", regions)
+    ring(linear, without.X, right)
     legend_below(fig, linear)
     return fig
 
 
 # Each figure with the runs that it needs.
-FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Theme, Outcomes], Figure]]] = {
+FIGURES: dict[str, tuple[tuple[str, ...], Draw]] = {
     "data_100": (("data_100",), truth_and_prediction("data_100")),
     "data_X": (("data_X",), truth_and_prediction("data_X")),
     "learning_curves": (("data_100", "data_X"), learning_curves),
@@ -177,17 +173,23 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Theme, Outcomes], Figure]]] 
 
 
 def draw_all(outcomes: Outcomes) -> dict[str, dict[str, bytes]]:
-    """Return ``{figure: {theme: SVG}}`` of every figure whose runs are there."""
-    return {
-        name: {word: as_svg(draw, theme, outcomes) for word, theme in THEMES.items()}
-        for name, (needed, draw) in FIGURES.items()
-        if all(run_id in outcomes for run_id in needed)
-    }
+    """Return ``{figure: {"light": SVG, "dark": SVG}}`` of every figure whose runs are there."""
+    drawn = {}
+    for name, (needed, draw) in FIGURES.items():
+        if all(run_id in outcomes for run_id in needed):
+            light = as_svg(draw, outcomes)
+            drawn[name] = {"light": light.encode(), "dark": recolored(light, DARK).encode()}
+    return drawn
 
 
-def as_svg(draw: Callable[[Theme, Outcomes], Figure], theme: Theme, outcomes: Outcomes) -> bytes:
-    """Draw a figure in a theme; the same outcomes give the same bytes."""
-    file = io.BytesIO()
-    with matplotlib.rc_context(theme.settings):
-        draw(theme, outcomes).savefig(file, format="svg", metadata={"Date": None})
+def as_svg(draw: Draw, outcomes: Outcomes) -> str:
+    """Draw a figure; the same outcomes give the same text."""
+    file = io.StringIO()
+    with matplotlib.rc_context(SETTINGS):
+        draw(outcomes).savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
+
+
+def recolored(svg: str, colors: dict[str, str]) -> str:
+    """Return a drawing in other colours."""
+    return re.sub("#[0-9a-f]{6}", lambda color: colors.get(color[0], color[0]), svg)
