@@ -51,7 +51,7 @@ def operands_do_not_fit(
     width = max((len(called[i]) for i, _ in arrays), default=0)
     lines = [f"{label}: the operands do not fit"]
     lines += [f"  {called[i]:<{width}}  {array.shape}" for i, array in arrays]
-    if len(arrays) == 2:
+    if len(arrays) == len(operands) == 2:
         (i, x), (j, y) = arrays
         lines += [f"  {fault}" for fault in _axis_at_fault(label, called[i], x.shape, called[j], y.shape)]
         lines += [f"  {fix}" for fix in _fix_that_works(call, called[i], x, called[j], y)]

@@ -23,6 +23,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 from .backward import sweep
 from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
@@ -99,8 +100,10 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     try:
         value = rule.call(*arrays, **kwargs)
     except ValueError as reason:
+        if isinstance(reason, AxisError) or sum(isinstance(array, ndarray) for array in arrays) < 2:
+            raise
         raise operands_do_not_fit(rule.function, rule.call, arrays, names_of(args), reason) from None
-    if not is_recording():
+    if not is_recording() or value.dtype.kind not in "fc":
         return handle(leaf(value))
     sources = {i: node for i, node in given if node.requires_grad}
     rules = rule.alone if len(sources) == 1 else rule.vjps
@@ -567,7 +570,7 @@ class Tensor:
             raise NoRuleError(f"{ufunc.__name__}: where= leaves entries undefined; use np.where(condition, {ufunc.__name__}(...), ...)")
         elif kwargs.get("dtype") is not None:
             dtype = kwargs.pop("dtype")
-            inputs = tuple(np.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
+            inputs = tuple(shaping.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
         return apply(function, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

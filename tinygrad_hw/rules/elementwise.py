@@ -70,15 +70,17 @@ rule(np.log10,      lambda g, out, x: g / (x * LN10))
 rule(np.log1p,      lambda g, out, x: g / (1 + x))
 
 
-def _part(x: Any, out: Any, exp: Any) -> Any:
-    """Return exp(x - out), the part of x in out = log Σ exp; 0 where all is -inf, 1 where x is +inf."""
-    return exp(np.where(x == np.inf, 0, x - np.where(out == -np.inf, 0, out)))
+def _gap(x: Any, y: Any) -> Any:
+    """Return x - y, and 0 where both are the same infinity."""
+    same = np.equal(x, y)
+    return np.where(same, 0, x - np.where(same, 0, y))
 
 
-rule(np.logaddexp,  lambda g, out, x, y: g * _part(x, out, np.exp),
-                    lambda g, out, x, y: g * _part(y, out, np.exp))
-rule(np.logaddexp2, lambda g, out, x, y: g * _part(x, out, np.exp2),
-                    lambda g, out, x, y: g * _part(y, out, np.exp2))
+# (the part of x in log(eˣ + eʸ) is σ(x - y), written so that it cannot overflow)
+rule(np.logaddexp,  lambda g, out, x, y: g * np.exp(-np.logaddexp(0, _gap(y, x))),
+                    lambda g, out, x, y: g * np.exp(-np.logaddexp(0, _gap(x, y))))
+rule(np.logaddexp2, lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(y, x))),
+                    lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(x, y))))
 
 # Trigonometry
 rule(np.sin,        lambda g, out, x: g * np.cos(x))
@@ -155,7 +157,9 @@ rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
 @composition(np.clip)
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     lower, upper = (a_min if min is None else min), (a_max if max is None else max)
-    return clip(a, -np.inf if lower is None else lower, np.inf if upper is None else upper)
+    if lower is None:
+        return np.positive(a) if upper is None else np.minimum(a, upper)
+    return np.maximum(a, lower) if upper is None else clip(a, lower, upper)
 
 
 @composition(np.divmod)
@@ -170,8 +174,9 @@ def _modf(x: Any) -> Any:
 
 @composition(np.nan_to_num)
 def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    replaced = np.nan_to_num(x.data, nan=nan, posinf=posinf, neginf=neginf)
-    return np.where(np.isfinite(x), x, replaced)
+    largest = np.finfo(x.dtype).max
+    upper, lower = (largest if posinf is None else posinf), (-largest if neginf is None else neginf)
+    return np.where(np.isnan(x), nan, np.where(np.isposinf(x), upper, np.where(np.isneginf(x), lower, x)))
 
 
 @composition(np.round, np.around)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import Axis, logsumexp, sum
+from .reductions import floating, log_softmax, logsumexp, softmax
 from .table import dispatched, rule
 
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
@@ -71,36 +71,14 @@ def softplus(x: Any) -> Any:
 @dispatched
 def gelu(x: Any) -> Any:
     """Return x Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
-    return x * normal_cdf(x)
+    return np.where(np.equal(x, -np.inf), 0, x) * normal_cdf(x)
 
 
 @dispatched
 def normal_cdf(x: Any) -> Any:
     """Return Φ(x) = erfc(-x / √2) / 2, entry by entry."""
-    x = np.asarray(x, dtype=np.result_type(x, np.float16))
-    return (_erfc(x / -sqrt(2)) * 0.5).astype(x.dtype)
-
-
-@dispatched
-def softmax(x: Any, axis: Axis = -1) -> Any:
-    """Return eˣ / Σ eˣ over the axis, of x's shape; it sums to 1 there.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        If x has no such axis.
-
-    Notes
-    -----
-    ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result.
-    """
-    return np.exp(log_softmax(x, axis))
-
-
-@dispatched
-def log_softmax(x: Any, axis: Axis = -1) -> Any:
-    """Return x - log Σ eˣ over the axis, of x's shape."""
-    return x - logsumexp(x, axis, True)
+    x = floating(x)
+    return np.asarray(_erfc(x / -sqrt(2)), x.dtype) * 0.5
 
 
 def _normal_density(x: Any) -> Any:
@@ -114,6 +92,4 @@ rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")
 rule(softplus,    lambda g, out, x: g * sigmoid(x), kind="elementwise")
 rule(normal_cdf,  lambda g, out, x: g * _normal_density(x), kind="elementwise")
-rule(gelu,        lambda g, out, x: g * (normal_cdf(x) + x * _normal_density(x)), kind="elementwise")
-rule(softmax,     lambda g, out, x, axis=-1: out * (g - sum(g * out, axis, True)))
-rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * sum(g, axis, True))
+rule(gelu,        lambda g, out, x: g * (normal_cdf(x) + np.where(np.isinf(x), 0, x) * _normal_density(x)), kind="elementwise")

@@ -48,6 +48,11 @@ def _vdot(a: Any, b: Any) -> Any:
     return np.conjugate(np.ravel(a)) @ np.ravel(b)
 
 
+composition("vecdot", np.linalg.vecdot)(lambda x1, x2, /, *, axis=-1: np.sum(np.conjugate(x1) * x2, axis))
+composition("matvec")(lambda x1, x2, /: (x1 @ x2[..., None])[..., 0])
+composition("vecmat")(lambda x1, x2, /: (np.conjugate(x1)[..., None, :] @ x2)[..., 0, :])
+
+
 @composition(np.inner)
 def _inner(a: Any, b: Any) -> Any:
     return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1))
@@ -141,6 +146,8 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     hidden = [ndim - len(label.replace("...", "")) for label, ndim in zip(labels, ndims, strict=True)]
     dots = spare[: max((n for n, label in zip(hidden, labels, strict=True) if "..." in label), default=0)]
     labels = [label.replace("...", "".join(dots[len(dots) - n :])) for label, n in zip(labels, hidden, strict=True)]
+    if arrow and dots and "..." not in result:
+        raise ValueError(f"einsum: {subscripts!r} has axes under its dots, and no dots in its result")
     if not arrow:
         once = sorted(letter for letter in set(inputs) - set(".,") if inputs.count(letter) == 1)
         result = "..." * ("..." in inputs) + "".join(once)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import _nonzero, _part
+from .elementwise import _gap, _nonzero
 from .table import composition, dispatched, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
@@ -30,6 +30,12 @@ def count(x: Any, axis: Axis) -> int:
     return int(np.prod([x.shape[i] for i in axes]))
 
 
+def floating(x: Any) -> Any:
+    """Return x as an array of floating numbers."""
+    x = np.asarray(x)
+    return x.astype(np.result_type(x, np.float16), copy=False)
+
+
 @dispatched
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """Return x repeated to the shape, in memory of its own."""
@@ -47,6 +53,8 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 @dispatched
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return Σ x / n over the axis."""
+    if x.dtype.kind in "biu" or x.dtype.itemsize < 4:
+        return np.mean(x, axis=axis, keepdims=keepdims)
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
 
 
@@ -114,12 +122,37 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     log Σ exp(x) = m + log Σ exp(x - m) with m = max x (Blanchard, Higham & Higham 2021,
     "Accurately computing the log-sum-exp and softmax functions"). Its gradient is softmax(x).
     """
-    x = np.asarray(x)
+    x = floating(x)
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
-        out = np.log(np.add.reduce(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+        out = np.log(np.add.reduce(np.exp(_gap(x, top)), axis=axis, keepdims=True)) + top
     return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
+
+
+@dispatched
+def softmax(x: Any, axis: Axis = -1) -> Any:
+    """Return eˣ / Σ eˣ over the axis, of x's shape; it sums to 1 there.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If x has no such axis.
+
+    Notes
+    -----
+    ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result. Equal infinities share equally.
+    """
+    x = floating(x)
+    parts = np.exp(_gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)))
+    return parts / np.add.reduce(parts, axis=axis, keepdims=True)
+
+
+@dispatched
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
+    """Return x - log Σ eˣ over the axis, of x's shape."""
+    x = floating(x)
+    below = _gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+    return below - np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))
 
 
 def _max_or_min(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -174,6 +207,14 @@ def _spread(x: Any, axis: Axis, ddof: float) -> Any:
     return (x - mean(x, axis, True)) / (count(x, axis) - ddof)
 
 
+def _std(g: Any, out: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Return g (x - mean x) / ((n - ddof) std x), and 0 where all entries are equal, whatever rounding made of their std."""
+    if x.size == 0:
+        return restored(g, x, axis, keepdims)
+    varies = max(x, axis, True) != min(x, axis, True)
+    return restored(g / _nonzero(out), x, axis, keepdims) * _spread(x, axis, ddof) * varies
+
+
 rule(broadcast_to, lambda g, out, x, shape: g, kind="movement")
 rule(sum,  lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims), kind="movement")
 rule(mean, lambda g, out, x, axis=None, keepdims=False: restored(g / count(x, axis), x, axis, keepdims), kind="movement")
@@ -181,12 +222,12 @@ rule(max,  _max_or_min, kind="choice")
 rule(min,  _max_or_min, kind="choice")
 rule(prod, _prod)
 rule(var,  lambda g, out, x, axis=None, ddof=0, keepdims=False: 2 * restored(g, x, axis, keepdims) * _spread(x, axis, ddof))
-rule(std,  lambda g, out, x, axis=None, ddof=0, keepdims=False:
-     restored(g / _nonzero(out), x, axis, keepdims) * _spread(x, axis, ddof))
+rule(std,  _std)
 rule(cumsum, lambda g, out, x, axis: np.flip(cumsum(np.flip(g, axis), axis), axis))
 rule(cumprod, _cumprod)
-rule(logsumexp, lambda g, out, x, axis=None, keepdims=False:
-     restored(g, x, axis, keepdims) * _part(x, restored(out, x, axis, keepdims), np.exp))
+rule(logsumexp, lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims) * softmax(x, axis))
+rule(softmax,     lambda g, out, x, axis=-1: out * (g - sum(g * out, axis, True)))
+rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * sum(g, axis, True))
 
 
 def _as_numpy(reduce: Any, neutral: Any, join: Any) -> Any:
@@ -255,7 +296,8 @@ def _np_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof:
     a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
     if where is True:
         return std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    return _root(_masked_var(a, axis, ddof, keepdims, where))
+    largest, smallest = np.max(a, axis, where=where, keepdims=keepdims), np.min(a, axis, where=where, keepdims=keepdims)
+    return _root(np.where(largest == smallest, 0, _masked_var(a, axis, ddof, keepdims, where)))
 
 
 @composition(np.ptp)
@@ -284,12 +326,12 @@ composition(np.add.accumulate)(_along_first(cumsum))
 composition(np.multiply.accumulate)(_along_first(cumprod))
 
 
-@composition(np.cumulative_sum)
+@composition("cumulative_sum")
 def _cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
     return _with_initial(_running(cumsum)(x, axis, dtype), 0, axis, include_initial)
 
 
-@composition(np.cumulative_prod)
+@composition("cumulative_prod")
 def _cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
     return _with_initial(_running(cumprod)(x, axis, dtype), 1, axis, include_initial)
 

@@ -64,13 +64,12 @@ def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any) -> Any:
     return taken if _is_basic(index) else np.where(_last_written(index, x.shape, taken.shape), taken, 0)
 
 
-rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="movement")
+rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice")
 rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, kind="movement")
 rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, kind="choice")
 
 # Axes
-rule(np.reshape,     lambda g, out, x, *args, **kwargs: np.reshape(g, x.shape), kind="movement")
-rule(np.ravel,       lambda g, out, x, *args, **kwargs: np.reshape(g, x.shape), kind="movement")
+rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement")
 rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement")
 rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement")
 rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement")
@@ -79,6 +78,23 @@ rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, desti
 rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement")
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
 rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
+
+
+@dispatched
+def by_stride(x: Any) -> list[int]:
+    """Return the axes in the order in which the memory holds them."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+
+
+no_derivative(by_stride)
+
+
+@composition(np.ravel)
+def _ravel(a: Any, order: Any = "C") -> Any:
+    axes = by_stride(a) if order in ("K", "A") else list(range(a.ndim))
+    if order == "K":
+        return np.reshape(np.transpose(a, axes), -1)
+    return np.reshape(a, -1, order="F" if order == "F" or (order == "A" and axes != sorted(axes) and axes[::-1] == sorted(axes)) else "C")
 
 
 def _inverse(axes: Any, ndim: int) -> Any:
@@ -93,6 +109,7 @@ def astype(x: Any, dtype: Any) -> Any:
 
 
 rule(astype, lambda g, out, x, dtype: g, None, kind="movement")
+composition("astype")(lambda x, dtype, /, **kwargs: astype(x, dtype))
 
 
 # Joining
@@ -235,10 +252,11 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for mover in (
-    np.rot90, np.tile, np.repeat, np.delete, np.resize, np.diagonal, np.rollaxis, np.compress, np.matrix_transpose,
+    np.rot90, np.tile, np.repeat, np.delete, np.resize, np.diagonal, np.rollaxis, np.matrix_transpose,
 ):  # fmt: skip
     composition(mover)(moved(mover))
 
+composition(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr)(lambda m: m[:, ::-1])
 composition(np.flipud)(lambda m: m[::-1])
 
@@ -325,27 +343,21 @@ composition(np.diagflat)(lambda v, k=0: np.diag(np.ravel(v), k))
 
 @composition(np.insert)
 def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    arr, axis = (np.ravel(arr), 0) if axis is None else (arr, axis % arr.ndim)
-    marked = np.insert(np.arange(arr.shape[axis]), obj, -1)
-    new = np.flatnonzero(marked < 0)
-    shape = tuple(len(marked) if i == axis else n for i, n in enumerate(arr.shape))
-    before = (slice(None),) * axis
-    widened = setitem(np.zeros(shape, arr.dtype), arr, (*before, np.flatnonzero(marked >= 0)))
-    if np.ndim(obj) == 0 and np.ndim(values) > 1:
-        values = np.moveaxis(values, 0, axis)
-    return setitem(widened, values, (*before, new))
+    places, new = np.arange(np.size(arr)), np.size(arr) + np.arange(np.size(values))
+    where = np.insert(places.reshape(np.shape(arr)), obj, new.reshape(np.shape(values)), axis)
+    return np.concatenate([np.ravel(arr), np.ravel(values)])[where].astype(np.result_type(arr))
 
 
 @composition(np.ediff1d)
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = np.ravel(ary)
     parts = [to_begin, flat[1:] - flat[:-1], to_end]
-    return np.concatenate([np.ravel(p) for p in parts if p is not None])
+    return np.concatenate([np.ravel(p) for p in parts if p is not None]).astype(ary.dtype)
 
 
 @composition(np.trim_zeros)
 def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
-    kept = np.flatnonzero(np.asarray(filt.data) != 0)
+    kept = np.flatnonzero(filt != 0)
     if not len(kept):
         return filt[:0]
     return filt[int(kept[0]) if "f" in trim.lower() else 0 : int(kept[-1]) + 1 if "b" in trim.lower() else None]

@@ -72,11 +72,15 @@ def rule(
     return RULES[function]
 
 
-def composition(*functions: Callable[..., Any]) -> Callable[[F], F]:
-    """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's."""
+def composition(*functions: Callable[..., Any] | str) -> Callable[[F], F]:
+    """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's.
+
+    A function younger than the oldest NumPy that the package supports is given by its name.
+    """
 
     def register(body: F) -> F:
-        COMPOSITIONS.update(dict.fromkeys(functions, body))
+        known = [getattr(np, function, None) if isinstance(function, str) else function for function in functions]
+        COMPOSITIONS.update(dict.fromkeys([function for function in known if function is not None], body))
         return body
 
     return register
