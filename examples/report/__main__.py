@@ -1,6 +1,7 @@
 """Reproduce the report: ``python -m examples.report [--run ID] [--epochs N] [--jobs N] [--out DIR]``.
 
-Exit status: 0 if every loss agrees with the printed one, 1 if one does not, 2 if the command was wrong, 130 after Ctrl-C.
+Exit status: 0 if every loss and accuracy agrees with the printed one, 1 if one does not, 2 if the command was wrong,
+130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ try:
     from .page import page
 except ModuleNotFoundError as missing:
     sys.exit(f"examples.report needs {missing.name}: pip install 'tinygrad_hw[report]'")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -289,11 +289,21 @@ def train_all(runs: list[Run], epochs: int | None = None, jobs: int = 1, trainer
     with progress_bars({run.id: epochs or run.epochs for run in runs}) as counts:
         with parallel_config(backend="loky", inner_max_num_threads=1):
             parallel = Parallel(n_jobs=min(jobs, len(runs)), return_as="generator_unordered", batch_size=1, pre_dispatch="all")
-        yield from parallel(delayed(work)(trainer, run, epochs, counts, i, os.getpid()) for i, run in enumerate(runs))
+        with ctrl_c_ignored():  # the workers start here and inherit it, so that Ctrl-C is for this process to answer
+            outcomes = parallel(delayed(work)(trainer, run, epochs, counts, i) for i, run in enumerate(runs))
+        yield from outcomes
 
 
-def work(trainer: Callable[..., Outcome], run: Run, epochs: int | None, counts: np.ndarray, i: int, parent: int) -> Outcome:
-    """Train, in a worker or here, writing the epochs done to ``counts[i]``; Ctrl-C is for the parent to answer."""
-    if os.getpid() != parent:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+def work(trainer: Callable[..., Outcome], run: Run, epochs: int | None, counts: np.ndarray, i: int) -> Outcome:
+    """Train, in a worker or here, writing the number of epochs done to ``counts[i]``."""
     return trainer(run, epochs, lambda epoch: counts.__setitem__(i, epoch))
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C inside, in this process and, for good, in those that it starts."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
