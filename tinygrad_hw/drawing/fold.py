@@ -7,10 +7,13 @@ group of results is always a stretch of the order of creation, so groups never f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from .picture import shared_path
 
 __all__ = ["Group", "Outline", "fold", "merge_leaves"]
 
@@ -20,17 +23,13 @@ WORDS_IN_TITLE = 4
 
 @dataclass(frozen=True)
 class Outline:
-    """What folding needs to know of a recorded graph; see ``Recorded``.
-
-    ``titles`` says what to call a module that is drawn as one group.
-    """
+    """What folding needs to know of a recorded graph; see ``Recorded``."""
 
     kinds: Sequence[str]
     operations: Sequence[str]
     operands: Sequence[tuple[int, ...]]
     paths: Sequence[tuple[str, ...]]
     outputs: tuple[int, ...]
-    titles: dict[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,9 @@ def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list
 
     def close() -> None:
         if len(stretch) > 1:
-            path = stretch[0].path[:level]
-            title = outline.titles.get(path, ".".join(path))
-            words = (outline.titles.get(path, "module").split(": ")[-1], *[word for group in stretch for word in group.words])
-            merged.append(Group(joined(stretch), title, path[:-1], words))
+            *outer, path = stretch[0].path[:level]
+            words = (re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path), *[word for group in stretch for word in group.words])
+            merged.append(Group(joined(stretch), path, tuple(outer), words))
         else:
             merged.extend(stretch)
         stretch.clear()
@@ -157,7 +155,7 @@ def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
         if i in runs:
             period, times_over = runs[i]
             run = groups[i : i + period * times_over]
-            merged.append(Group(joined(run), f"{summary(run[:period])} ×{times_over}", common_path(run), ("run",)))
+            merged.append(Group(joined(run), f"{summary(run[:period])} ×{times_over}", shared_path(group.path for group in run), ("run",)))
             i += period * times_over
         else:
             merged.append(groups[i])
@@ -186,13 +184,6 @@ def summary(groups: Sequence[Group]) -> str:
     words = [group.words[0] for group in groups]
     more = [f"… {len(words) - WORDS_IN_TITLE} more"] if len(words) > WORDS_IN_TITLE else []
     return " + ".join(words[:WORDS_IN_TITLE] + more)
-
-
-def common_path(groups: Sequence[Group]) -> tuple[str, ...]:
-    """Return the modules that all groups lie in."""
-    first, last = min(group.path for group in groups), max(group.path for group in groups)
-    n = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))
-    return first[:n]
 
 
 def nearest(outline: Outline, groups: Sequence[Group], most: int) -> list[Group]:

@@ -1,18 +1,20 @@
 """What a vertex is called: the user's own names first, then its role in a network, then its operation and a count.
 
-``name=`` comes before the path of a parameter, that before the path of a module, that before the names of the user's
-variables. What is left is called by its role (z₁ = x @ W₁ + b₁, a₁ = σ(z₁), ŷ, y, L), and what has none ``matmul_3``.
+A tensor's own name (``name=``, or the path that its module gave it) comes before the path of the module whose result it is,
+that before the names of the user's variables. What is left is called by its role (z₁ = x @ W₁ + b₁, a₁ = σ(z₁), ŷ, y, L), and what has none ``matmul_3``.
 Nothing depends on where an object lies in memory: one program gives one set of names.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..graph import Node
+from .picture import shared_path
 from .recorded import Recorded
 
 __all__ = ["name_vertices", "paths_of", "user_names"]
@@ -36,37 +38,25 @@ def user_names(names: Mapping[str, Any] | None) -> tuple[dict[Any, str], dict[st
     return nodes, arrays
 
 
-def name_vertices(
-    recorded: Recorded,
-    paths: Sequence[tuple[str, ...]],
-    parameters: Mapping[Any, str],
-    variables: Mapping[Any, str],
-) -> list[str]:
+def name_vertices(recorded: Recorded, variables: Mapping[Any, str]) -> list[str]:
     """Return a name for each vertex; no two are equal."""
-    names = given(recorded, paths, parameters, variables)
+    names = given(recorded, variables)
     for vertex, role in roles(recorded).items():
         names[vertex] = names[vertex] or role
     return distinct([name or call for name, call in zip(names, counted(recorded))])
 
 
-def given(
-    recorded: Recorded,
-    paths: Sequence[tuple[str, ...]],
-    parameters: Mapping[Any, str],
-    variables: Mapping[Any, str],
-) -> list[str]:
+def given(recorded: Recorded, variables: Mapping[Any, str]) -> list[str]:
     """Return the names that come from the user, "" where there is none."""
-    last = last_of_modules(recorded, paths)
     return [
-        known if node is None else node.name or parameters.get(node) or last.get(vertex) or variables.get(node) or ""
-        for vertex, (node, known) in enumerate(zip(recorded.nodes, recorded.known))
+        known if node is None else node.name or module_of(node) or variables.get(node) or ""
+        for node, known in zip(recorded.nodes, recorded.known)
     ]
 
 
-def last_of_modules(recorded: Recorded, paths: Sequence[tuple[str, ...]]) -> dict[int, str]:
-    """Return the result with which each module ended, and the module's path."""
-    last = {path: vertex for vertex, path in enumerate(paths) if path and recorded.operations[vertex]}
-    return {vertex: ".".join(path) for path, vertex in last.items()}
+def module_of(node: Node) -> str:
+    """Return the path of the module whose result a node is; the class of a whole network, or a mere number, is no name."""
+    return next((path for _, path in node.calls if not path[:1].isupper() and not path.replace(".", "").isdigit()), "")
 
 
 def counted(recorded: Recorded) -> list[str]:
@@ -122,7 +112,8 @@ def affine_roles(recorded: Recorded) -> dict[int, str]:
             parts[vertex] = [weight], []
             inputs += [u for u in used if kinds[u] in ("input", "constant")]
         elif operation == "add" and any(u in parts for u in used) and all(u in parts or kinds[u] == "parameter" for u in used):
-            weights, biases = [], [u for u in used if kinds[u] == "parameter"]
+            weights: list[int] = []
+            biases = [u for u in used if kinds[u] == "parameter"]
             for u in set(used) & parts.keys():
                 weights, biases = weights + parts[u][0], biases + parts.pop(u)[1]
             parts[vertex] = weights, biases
@@ -147,45 +138,40 @@ def target_roles(recorded: Recorded, found: Mapping[int, str], users: Mapping[in
     return {}
 
 
-def paths_of(recorded: Recorded, parameters: Mapping[Any, str]) -> list[tuple[str, ...]]:
-    """Return the path of the module that each vertex belongs to, told from the paths of the parameters.
+def paths_of(recorded: Recorded) -> list[tuple[str, ...]]:
+    """Return the module calls that each vertex lies in, the outermost first.
 
-    A parameter belongs to its module. A result that uses parameters belongs to what their modules share; any other lies in
-    what the modules before it share with the modules after it.
+    A result lies in the calls that were running when it was made. A parameter or a constant lies where all its users do, an input
+    outside. Later calls of one module are told apart: ``cell``, ``cell (2)``.
     """
-    count = len(recorded.nodes)
-    own: list[tuple[str, ...] | None] = [None] * count
+    ends: dict[tuple[int, str], int] = {}
+    for node in recorded.nodes:
+        for call in node.calls if node is not None else ():
+            ends[call] = max(node.number, ends.get(call, 0)) if node is not None else 0
+    waiting = sorted(ends, reverse=True)
+    running: list[tuple[int, str]] = []
+    times: Counter[str] = Counter()
+    paths: list[tuple[str, ...]] = [()] * len(recorded.nodes)
     for vertex, node in enumerate(recorded.nodes):
-        if node in parameters:
-            own[vertex] = tuple(parameters[node].split(".")[:-1])
-    if not any(path is not None for path in own):
-        return [()] * count
-    leaf_paths = own.copy()
-    before: list[tuple[str, ...] | None] = [None] * count
-    for vertex, operands in enumerate(recorded.operands):
-        if operands:
-            own[vertex] = shared(leaf_paths[u] for u in operands)
-            before[vertex] = own[vertex] if own[vertex] is not None else shared(before[u] for u in operands)
-    after: list[tuple[str, ...] | None] = [None] * count
-    for output in recorded.outputs:
-        after[output] = ()
-    for vertex in range(count - 1, -1, -1):
-        ahead = own[vertex] if own[vertex] is not None else after[vertex]
-        for u in recorded.operands[vertex]:
-            after[u] = shared((after[u], ahead))
-    between = [() if path is None else shared((path, after[v] or ())) for v, path in enumerate(before)]
-    return [path or beside or () for path, beside in zip(own, between)]
-
-
-def shared(paths: Any) -> tuple[str, ...] | None:
-    """Return the longest beginning that the paths have in common, those that are None left out; None if none is left."""
-    common: tuple[str, ...] | None = None
-    for path in paths:
-        if path is None:
+        if node is None or node.rule is None:
             continue
-        if common is None:
-            common = path
-        else:
-            n = next((i for i, (a, b) in enumerate(zip(common, path)) if a != b), min(len(common), len(path)))
-            common = common[:n]
-    return common
+        while waiting and waiting[-1][0] < node.number:
+            before, path = waiting.pop()
+            times[path] += 1
+            running.append((ends[before, path], path if times[path] == 1 else f"{path} ({times[path]})"))
+        while running and running[-1][0] < node.number:
+            running.pop()
+        paths[vertex] = tuple([path for _, path in running])
+    return leaves_inside(recorded, paths) if ends else paths
+
+
+def leaves_inside(recorded: Recorded, paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Put each parameter and each constant where all its users are."""
+    users: dict[int, list[int]] = {}
+    for vertex, operands in enumerate(recorded.operands):
+        for operand in operands:
+            if recorded.kinds[operand] in ("parameter", "constant"):
+                users.setdefault(operand, []).append(vertex)
+    for leaf, vertices in users.items():
+        paths[leaf] = shared_path(paths[vertex] for vertex in vertices)
+    return paths

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Arrow", "Box", "Picture", "clean"]
+__all__ = ["Arrow", "Box", "Picture", "clean", "shared_path"]
 
 KINDS = {
     "input": "input: needs no gradient",
@@ -71,7 +72,6 @@ class Picture:
     Attributes
     ----------
     boxes, arrows : what is drawn.
-    modules : for the path of each module that is drawn as a frame, its title.
     caption : what the drawing is of, and what it leaves out.
     total : how many vertices were recorded.
     omitted : how many of them are not drawn.
@@ -80,11 +80,17 @@ class Picture:
 
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
-    modules: tuple[tuple[tuple[str, ...], str], ...]
     caption: str
     total: int
     omitted: int
     legend: bool
+
+
+def shared_path(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the modules that all of some paths lie in."""
+    paths = list(paths)
+    first, last = min(paths), max(paths)
+    return first[: next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))]
 
 
 def clean(text: Any) -> str:

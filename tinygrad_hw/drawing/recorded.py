@@ -74,16 +74,16 @@ def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None
         return position[name]
 
     for node in reachable(outputs):
-        if not node.edges:
+        if node.rule is None:
             position[node] = add(node, node.value, "parameter" if node.requires_grad else "input")
             continue
-        parents = {**node.inputs, **{i: parent for parent, _, i in node.edges}}
+        parents = node.inputs or {i: parent for i, parent in enumerate(node.parents) if parent is not None}
         uses = []
         for i, arg in enumerate(node.args):
             if i in parents:
                 operand = position[parents[i]]
                 uses.append((i, operand))
-                if not parents[i].edges:
+                if parents[i].rule is None:
                     values[operand] = arg
             elif isinstance(arg, np.ndarray) and arg.ndim:
                 uses.append((i, constant(arg)))
@@ -97,8 +97,8 @@ def reachable(outputs: Sequence[Node]) -> list[Node]:
     stack = list(seen)
     while stack:
         node = stack.pop()
-        for parent in (*node.inputs.values(), *[parent for parent, _, _ in node.edges]) if node.edges else ():
-            if parent not in seen:
+        for parent in node.inputs.values() or node.parents:
+            if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("number"))

@@ -1,0 +1,261 @@
+"""Drawings of computation graphs: pictures, text for terminals, Mermaid, and a page that steps through backward.
+
+    >>> print(draw(loss).text())
+    >>> draw(loss, names=locals()).save("graph.html")
+
+``recorded`` reads the graph as plain sequences, ``names`` says what things are called, ``fold`` makes large graphs small,
+``build`` fills the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
+and ``page`` (with ``replay`` and ``steps``). ``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import graphviz
+
+from ..errors import GradientError
+from ..graph import Node
+from ..tensor import Tensor, cotangent, why_no_gradient
+from .build import Story, build, tell
+from .dot import dot
+from .layout import LayoutError, render
+from .mermaid import mermaid
+from .page import page
+from .picture import Arrow, Box, Picture
+from .replay import Turn, replay
+from .svg import polished
+from .text import text
+
+__all__ = ["Arrow", "Box", "Drawing", "LayoutError", "Picture", "draw"]
+
+SHOWN = ("shape", "dtype", "value", "gradient")
+
+
+class Drawing:
+    """A drawing of a computation graph, made by ``draw``.
+
+    Attributes
+    ----------
+    picture : the drawing as plain frozen data: boxes, arrows, caption.
+    digraph : ``graphviz.Digraph``.
+    dot : str, the drawing in the DOT language; the same program gives the same text in every process.
+    omitted : int, how many vertices of the recorded graph are not drawn.
+    """
+
+    def __init__(self, picture: Picture, story: Story, seeds: Mapping[Node, Any] | None) -> None:
+        self.picture = picture
+        self._story = story
+        self._seeds = seeds
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.picture.caption})"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    @property
+    def omitted(self) -> int:
+        """How many vertices of the recorded graph are not drawn."""
+        return self.picture.omitted
+
+    @cached_property
+    def digraph(self) -> graphviz.Digraph:
+        """The drawing as an object of the graphviz package."""
+        return dot(self.picture)
+
+    @property
+    def dot(self) -> str:
+        """The drawing in the DOT language."""
+        return str(self.digraph.source)
+
+    def svg(self) -> str:
+        """Return the drawing as SVG, fit to stand alone or inside a page; raises LayoutError where there is no layout engine."""
+        return polished(render(self.dot, "svg"), self.picture, self.dot)
+
+    def png(self, dpi: int = 144) -> bytes:
+        """Return the drawing as PNG; raises LayoutError where there is no layout engine, or if it is too large for a bitmap."""
+        return render(self.dot.replace("{", f"{{\n\tdpi={int(dpi)}", 1), "png")
+
+    def pdf(self) -> bytes:
+        """Return the drawing as PDF; raises LayoutError where there is no layout engine."""
+        return render(self.dot, "pdf")
+
+    def text(self, width: int | None = None, color: bool | None = None, ascii_only: bool | None = None) -> str:
+        """Return the drawing for a terminal: a table of what was computed, and a tree from the output down.
+
+        Parameters
+        ----------
+        width : cells in a line; by default as wide as the terminal.
+        color : by default only in a terminal, and not where the variable NO_COLOR is set.
+        ascii_only : by default only where the output's encoding has no Greek letters.
+        """
+        if color is None:
+            color = not os.environ.get("NO_COLOR") and bool(getattr(sys.stdout, "isatty", bool)())
+        if ascii_only is None:
+            ascii_only = not has_greek(getattr(sys.stdout, "encoding", None) or "ascii")
+        return text(self.picture, width or shutil.get_terminal_size((100, 24)).columns, color, ascii_only)
+
+    def mermaid(self) -> str:
+        """Return the drawing as a Mermaid flowchart, for README files."""
+        return mermaid(self.picture)
+
+    def html(self) -> str:
+        """Return one self-contained page that steps through the computation, forward and backward."""
+        return page(self._story, self.picture, lambda: self._turns)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is none of these.
+        LayoutError
+            If there is no layout engine for .svg, .png or .pdf.
+        """
+        path = Path(path)
+        writers: dict[str, Callable[[], str | bytes]] = {
+            ".dot": lambda: self.dot,
+            ".gv": lambda: self.dot,
+            ".svg": self.svg,
+            ".png": self.png,
+            ".pdf": self.pdf,
+            ".txt": lambda: self.text(100, False, False),
+            ".mmd": self.mermaid,
+            ".html": self.html,
+        }
+        if path.suffix.lower() not in writers:
+            raise ValueError(f"{path.name}: a drawing cannot be saved as {path.suffix or 'a file without a suffix'}; use one of {' '.join(writers)}")
+        content = writers[path.suffix.lower()]()
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the drawing for Jupyter: the picture if it can be laid out, the text in any case."""
+        try:
+            bundle = {"text/plain": self.text(100, False, False)}
+        except Exception as error:
+            return {"text/plain": f"Drawing: {error}"}
+        try:
+            svg = self.svg()
+            bundle.update({"image/svg+xml": svg, "text/html": f'<div style="overflow:auto">{svg}</div>'})
+        except Exception as error:
+            bundle["text/plain"] += f"\n{error}\n"
+        return bundle
+
+    @cached_property
+    def _turns(self) -> list[Turn] | None:
+        """The turns of the backward sweep, or None if no cotangent to start from was given or can be assumed."""
+        return None if self._seeds is None else replay(self._seeds)[0]
+
+
+def draw(
+    *outputs: Tensor,
+    show: Collection[str] = ("shape",),
+    names: Mapping[str, Any] | None = None,
+    grad: Any = None,
+    depth: int | None = None,
+    max_nodes: int = 200,
+    title: str | None = None,
+    legend: bool = True,
+) -> Drawing:
+    """Draw how the outputs were computed.
+
+    Parameters
+    ----------
+    outputs : Tensor
+        One or several; what they were computed from is drawn with them, once.
+    show : collection of str
+        What the boxes say beside name and operation: any of "shape", "dtype", "value", "gradient". The gradient is the cotangent
+        that a backward sweep from the outputs brings; no tensor's ``.grad`` is read or changed.
+    names : mapping, optional
+        Names for tensors and arrays: ``names=locals()``.
+    grad : array_like, or a sequence of them for several outputs, optional
+        The cotangents to start backward from; an output of size 1 needs none.
+    depth : int, optional
+        Draw each module at this depth as one box. By default modules are closed only as far as ``max_nodes`` demands.
+    max_nodes : int
+        How many boxes there may be. Beyond it constants and leaves go into the operations that use them, modules are closed,
+        repeated runs become one box, and at last only what is nearest the output is drawn.
+    title : str, optional
+        The first words of the caption.
+    legend : bool
+        Whether the kinds of boxes and arrows are explained beside the drawing.
+
+    Returns
+    -------
+    Drawing
+        It has ``.dot .svg() .png() .pdf() .text() .mermaid() .html() .save(path) .omitted``, and Jupyter shows it.
+
+    Raises
+    ------
+    TypeError
+        If an output is not a Tensor.
+    ValueError
+        If ``show`` names something else, or ``max_nodes`` is less than 2.
+    GradientError
+        If gradients are asked for and an output that is no single number has no cotangent.
+
+    Notes
+    -----
+    Modules (``tg.nn``) are drawn as nested frames around what was computed in them.
+
+    A name is, in this order: the tensor's own, which is a parameter's path in its module; the path of the module whose result it is; the name in ``names``; its role in a network
+    (x, W₁, b₁, z₁, a₁, ŷ, y, L); its operation with a count (``matmul_3``).
+    """
+    show = (show,) if isinstance(show, str) else tuple(show)
+    check(outputs, show, max_nodes)
+    nodes = [tensor._node for tensor in outputs]
+    story = tell(list(dict.fromkeys(nodes)), names)
+    seeds = cotangents(outputs, grad, "gradient" in show)
+    gradients = replay(seeds)[1] if seeds and "gradient" in show else {}
+    reasons = [why_no_gradient(t) for t in outputs if not t.requires_grad]
+    title = " · ".join(filter(None, (title, f"nothing was recorded: {reasons[0]}" if reasons and len(reasons) == len(outputs) else "")))
+    return Drawing(build(story, show, gradients, depth, max_nodes, title, legend), story, seeds)
+
+
+def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int) -> None:
+    """Raise if what was asked for cannot be drawn."""
+    if not outputs:
+        raise TypeError("draw() needs a Tensor: draw(loss), or draw(a, b) for several")
+    for output in outputs:
+        if not isinstance(output, Tensor):
+            hint = "give several outputs one by one: draw(a, b)" if isinstance(output, (list, tuple)) else "only a Tensor remembers how it was computed"
+            raise TypeError(f"draw() takes Tensors, not {type(output).__name__}: {hint}")
+    unknown = set(show) - set(SHOWN)
+    if unknown:
+        raise ValueError(f"draw(show=...) takes a collection of {', '.join(map(repr, SHOWN))}, not {', '.join(map(repr, sorted(unknown)))}")
+    if max_nodes < 2:
+        raise ValueError(f"draw(max_nodes={max_nodes}): a drawing needs room for at least 2 boxes")
+
+
+def cotangents(outputs: Sequence[Tensor], grad: Any, needed: bool) -> dict[Node, Any] | None:
+    """Return the cotangents that backward starts from, or None if there is no telling and no need."""
+    if not all(tensor.requires_grad for tensor in outputs):
+        if needed:
+            raise GradientError(why_no_gradient(next(tensor for tensor in outputs if not tensor.requires_grad)))
+        return None
+    if grad is None and not needed and any(tensor.size != 1 for tensor in outputs):
+        return None
+    given = [grad] if len(outputs) == 1 else list(grad) if grad is not None else [None] * len(outputs)
+    seeds: dict[Node, Any] = {}
+    for tensor, g in zip(outputs, given, strict=True):
+        node, seed = tensor._node, cotangent(tensor, g)
+        seeds[node] = seeds[node] + seed if node in seeds else seed
+    return seeds
+
+
+def has_greek(encoding: str) -> bool:
+    """Tell whether an encoding has what the names of roles are written in."""
+    try:
+        "z₁ŷ∂└".encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True

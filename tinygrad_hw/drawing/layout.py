@@ -1,0 +1,75 @@
+"""From DOT to SVG, PNG and PDF: the ``dot`` program, else the Graphviz in pygraphviz's wheel, always in another process.
+
+A process of its own costs a tenth of a second, and nothing that the library does to a strange label can end the user's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+
+from ..errors import TinygradError
+
+__all__ = ["LayoutError", "engine", "has_fonts", "render"]
+
+TIMEOUT = 60
+WORKER = """
+import sys, pygraphviz
+text = sys.stdin.buffer.read().decode()
+sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format=sys.argv[1], prog="dot"))
+"""
+REMEDIES = (
+    "no layout engine for pictures was found: install Graphviz so that `dot` is on PATH (apt install graphviz, brew install graphviz), "
+    "or `pip install pygraphviz`, whose wheel carries it. Drawing.text() and .mermaid() work without"
+)
+
+
+class LayoutError(TinygradError, RuntimeError):
+    """A drawing could not be laid out: no engine, no end, or an engine's own error."""
+
+
+def engine() -> tuple[str, list[str]] | None:
+    """Return the layout engine that there is, as its name and the command that starts it, the format left out."""
+    program = shutil.which("dot")
+    if program:
+        return f"dot ({program})", [program, "-T"]
+    if find_spec("pygraphviz"):
+        return "pygraphviz", [sys.executable, "-c", WORKER]
+    return None
+
+
+def render(dot: str, form: str) -> bytes:
+    """Return the drawing of DOT text in a format that Graphviz knows, such as svg, png or pdf.
+
+    Raises
+    ------
+    LayoutError
+        If there is no layout engine, if it fails or takes longer than a minute, or if the picture is too large for a bitmap.
+    """
+    found = engine()
+    if found is None:
+        raise LayoutError(REMEDIES)
+    name, command = found
+    command = [*command[:-1], command[-1] + form] if command[-1] == "-T" else [*command, form]
+    try:
+        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise LayoutError(f"{name} did not end within {TIMEOUT} s: draw fewer boxes (max_nodes=...) or collapse modules (depth=1)") from None
+    complaint = done.stderr.decode(errors="replace").strip()
+    if done.returncode or not done.stdout:
+        raise LayoutError(f"{name} could not draw this as {form} (exit status {done.returncode}): {complaint[-500:] or 'no reason given'}")
+    if "too large" in complaint:
+        raise LayoutError(f"the picture is too large for a bitmap: use .svg() or .pdf(), or draw fewer boxes (max_nodes=...). {name} says: {complaint[-200:]}")
+    return done.stdout
+
+
+def has_fonts() -> bool:
+    """Tell whether the layout engine has a font: without one every letter is an equally wide empty box."""
+    widths = [
+        float(line.split()[4])
+        for line in render('digraph { node [shape=box margin=0 width=0] a [label="iiiiiiii"]; b [label="WWWWWWWW"] }', "plain").decode().splitlines()
+        if line.startswith("node")
+    ]
+    return widths[0] != widths[1]

@@ -1,0 +1,98 @@
+"use strict";
+const story = JSON.parse(document.getElementById("story").textContent);
+const byId = (id) => document.getElementById(id);
+const boxes = story.boxes.map((_, i) => byId("n" + i));
+const arrows = Array.from({ length: story.arrows }, (_, i) => byId("e" + i));
+const last = story.steps.length - 1;
+let now = 0;
+
+// Write lines as a list of terms: what it is, its formula, its entries. Text only, never markup.
+function write(list, lines) {
+  list.replaceChildren();
+  for (const [what, formula, value] of lines) {
+    const term = document.createElement("dt");
+    term.textContent = what;
+    list.append(term);
+    const add = (tag, kind, text) => {
+      const definition = document.createElement("dd");
+      const inner = document.createElement(tag);
+      inner.className = kind;
+      inner.textContent = text;
+      definition.append(inner);
+      list.append(definition);
+    };
+    if (formula) add("span", "formula", formula);
+    if (value) add("pre", "value", value);
+  }
+}
+
+function mark(elements, name, chosen) {
+  elements.forEach((element, i) => element && element.classList.toggle(name, chosen.has(i)));
+}
+
+// Show a step: its words in the panel, what it is about in the picture, its number in the address.
+function show(step, focus) {
+  now = Math.min(Math.max(step, 0), last);
+  const { phase, title, box, touched, arrows: along, lines } = story.steps[now];
+  byId("title").textContent = title;
+  write(byId("lines"), lines);
+  byId("slider").value = now;
+  byId("slider").setAttribute("aria-valuetext", "step " + now + " of " + last + ", " + title);
+  byId("count").textContent = "step " + now + " of " + last;
+  for (const id of ["first", "back"]) byId(id).disabled = now === 0;
+  for (const id of ["next", "last"]) byId(id).disabled = now === last;
+  const known = new Set(story.steps.slice(0, now + 1).flatMap((s) => (s.phase === "backward" ? [] : s.touched)));
+  mark(boxes, "waiting", new Set(boxes.keys().filter((i) => !known.has(i))));
+  mark(arrows, "waiting", new Set(story.heads.keys().filter((i) => !known.has(story.heads[i]))));
+  mark(boxes, "touched", new Set(phase === "backward" ? touched : []));
+  mark(boxes, "active", new Set(box === null ? [] : [box]));
+  mark(arrows, "active", new Set(along));
+  if (box !== null && boxes[box]) boxes[box].scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (location.hash !== "#step=" + now) history.replaceState(null, "", "#step=" + now);
+}
+
+// Show all that is known of one box.
+function choose(i) {
+  mark(boxes, "chosen", new Set([i]));
+  byId("box-title").textContent = story.boxes[i].name;
+  write(byId("box-lines"), story.boxes[i].lines);
+}
+
+function fromAddress() {
+  const asked = /^#step=(\d+)$/.exec(location.hash);
+  show(asked ? Number(asked[1]) : 0);
+}
+
+boxes.forEach((box, i) => {
+  if (!box) return;
+  box.addEventListener("click", () => choose(i));
+  box.addEventListener("focus", () => choose(i));
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      choose(i);
+    }
+  });
+});
+
+if (last > 0) {
+  const backward = story.steps.findIndex((step) => step.phase === "backward");
+  const moves = {
+    ArrowRight: () => now + 1, ArrowDown: () => now + 1, ArrowLeft: () => now - 1, ArrowUp: () => now - 1,
+    Home: () => 0, End: () => last, f: () => Math.min(1, last), b: () => (backward < 0 ? now : backward),
+  };
+  document.addEventListener("keydown", (event) => {
+    const move = moves[event.key];
+    if (!move || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("pre, #side dl")) return;
+    event.preventDefault();
+    show(move());
+  });
+  const press = (id, to) => byId(id).addEventListener("click", () => show(to()));
+  press("first", () => 0);
+  press("back", () => now - 1);
+  press("next", () => now + 1);
+  press("last", () => last);
+  byId("slider").addEventListener("input", (event) => show(Number(event.target.value)));
+  addEventListener("hashchange", fromAddress);
+  fromAddress();
+}

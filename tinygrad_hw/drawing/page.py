@@ -1,0 +1,169 @@
+"""One self-contained page: the picture, and a stepper through forward and backward.
+
+Style and script are in the page and named by their digests in its Content-Security-Policy; nothing else may run, and nothing is
+fetched. What the user named goes into the page as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from .build import Story
+from .dot import dot, said
+from .layout import LayoutError, render
+from .picture import KINDS, Picture, clean
+from .replay import Turn
+from .steps import Line, Step, details, steps
+from .svg import polished
+from .text import text
+
+__all__ = ["page"]
+
+MARKS = {
+    "input": '<ellipse cx="16" cy="8" rx="14" ry="6"/>',
+    "parameter": '<polygon stroke-width="3" points="3,2 29,2 29,14 3,14"/>',
+    "constant": '<polygon points="3,2 24,2 29,6 29,14 3,14"/>',
+    "result": '<path d="M7,2H25A4,4 0 0 1 29,6V10A4,4 0 0 1 25,14H7A4,4 0 0 1 3,10V6A4,4 0 0 1 7,2Z"/>',
+    "output": '<polygon points="1,1 31,1 31,15 1,15"/><polygon points="4,4 28,4 28,12 4,12"/>',
+    "loss": '<polygon points="1,1 31,1 31,15 1,15"/><polygon points="4,4 28,4 28,12 4,12"/>',
+    "folded": '<polygon points="3,5 6,2 29,2 29,11 26,14 3,14"/>',
+    "omitted": '<polygon stroke-dasharray="3" points="3,2 29,2 29,14 3,14"/>',
+}
+SHELL = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header><h1>Computation graph</h1><p>{caption}</p></header>
+{controls}
+<main>
+<div id="picture" tabindex="0" role="region" aria-label="Picture of the graph">{picture}</div>
+<div id="side">
+{notice}{step}
+<section aria-live="polite" aria-labelledby="box-title"><h2 id="box-title">Choose a box</h2><dl id="box-lines"></dl></section>
+<section aria-labelledby="legend-title"><h2 id="legend-title">Legend</h2><ul class="legend">{legend}</ul></section>
+<noscript><section><h2>All of it as text</h2><p>Stepping needs JavaScript.</p><pre>{text}</pre></section></noscript>
+</div>
+</main>
+<script type="application/json" id="story">{story}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+CONTROLS = """<nav aria-label="Steps">
+<button id="first" type="button" aria-label="First step">⏮</button>
+<button id="back" type="button" aria-label="One step back">◀</button>
+<button id="next" type="button" aria-label="One step on">▶</button>
+<button id="last" type="button" aria-label="Last step">⏭</button>
+<input id="slider" type="range" min="0" max="{last}" value="0" step="1" aria-label="Step">
+<output id="count" for="slider"></output>
+</nav>"""
+STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="title"></h2><dl id="lines"></dl></section>
+<p class="keys"><kbd>←</kbd> <kbd>→</kbd> one step · <kbd>Home</kbd> <kbd>End</kbd> · <kbd>f</kbd> forward · <kbd>b</kbd> backward ·
+<kbd>Tab</kbd> or a click chooses a box</p>"""
+
+
+def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | None]) -> str:
+    """Return the page of a picture; where it is too large to step through, or there is no layout engine, it says so."""
+    picture = replace(picture, legend=False)
+    whole = all(box.count == 1 for box in picture.boxes)
+    told = turns() if whole else None
+    all_steps = steps(story, picture, told) if whole else []
+    notices = [*why_no_steps(picture, whole), *why_no_backward(whole, told)]
+    drawn, reason = drawn_picture(picture)
+    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return SHELL.format(
+        policy=escape(policy(style, script)),
+        title=escape(clean(picture.caption)),
+        style=style,
+        caption=escape(clean(picture.caption)),
+        controls=CONTROLS.format(last=len(all_steps) - 1) if len(all_steps) > 1 else "",
+        picture=drawn,
+        notice="".join(f'<section class="note"><p>{escape(clean(notice))}</p></section>' for notice in [*reason, *notices]),
+        step=STEP if len(all_steps) > 1 else "",
+        legend="".join(legend_row(kind) for kind in KINDS if any(box.kind == kind for box in picture.boxes)),
+        text=escape(text(picture, 100, colour=False, ascii_only=False)),
+        story=as_json(data(story, picture, all_steps, told)),
+        script=script,
+    )
+
+
+def why_no_steps(picture: Picture, whole: bool) -> list[str]:
+    """Say why a graph cannot be stepped through."""
+    if whole:
+        return []
+    return [
+        f"This graph is too large to step through: {picture.total} vertices are more than the {len(picture.boxes)} boxes drawn. "
+        "Draw a part of it (an earlier tensor), or raise max_nodes=."
+    ]
+
+
+def why_no_backward(whole: bool, turns: Sequence[Turn] | None) -> list[str]:
+    """Say why there is no backward to step through."""
+    if not whole or turns is not None:
+        return []
+    return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
+
+
+def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
+    """Return the picture as SVG to put into the page, or as text with the reason."""
+    source = str(dot(picture).source)
+    try:
+        svg = polished(render(source, "svg"), picture, source, prefix="")
+    except LayoutError as error:
+        return f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>", [str(error)]
+    svg = svg.replace('role="img"', 'role="group"', 1)
+    for i, box in enumerate(picture.boxes):
+        svg = svg.replace(f'<g id="n{i}" ', f'<g id="n{i}" tabindex="0" role="button" aria-label="{escape(clean(said(box)))}" ', 1)
+    return svg, []
+
+
+def legend_row(kind: str) -> str:
+    """Return a kind with its shape."""
+    mark = f'<svg width="32" height="16" aria-hidden="true"><g class="node {kind}">{MARKS[kind]}</g></svg>'
+    return f"<li>{mark}{escape(KINDS[kind])}</li>"
+
+
+def data(story: Story, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
+    """Return what the script needs."""
+    whole = bool(all_steps)
+    return {
+        "boxes": [{"name": clean(box.name), "lines": box_lines(story, i, turns) if whole else [row(Line(said(box), "", ""))]} for i, box in enumerate(picture.boxes)],
+        "arrows": len(picture.arrows),
+        "heads": [arrow.head for arrow in picture.arrows],
+        "steps": [{**vars(step), "lines": [row(line) for line in step.lines]} for step in all_steps],
+    }
+
+
+def box_lines(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[list[str]]:
+    """Return what is said of a box that is one vertex."""
+    return [row(line) for line in details(story, vertex, turns)]
+
+
+def row(line: Line) -> list[str]:
+    """Return a line as the script takes it."""
+    return [line.what, line.formula, line.value]
+
+
+def as_json(value: Any) -> str:
+    """Return JSON that no HTML parser can mistake for markup."""
+    return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=True, separators=(",", ":")))
+
+
+def policy(style: str, script: str) -> str:
+    """Return a Content-Security-Policy that allows this style and this script, and nothing else."""
+    digests = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)]
+    return f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}'; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,107 @@
+"""A picture for terminals: a table with a row for each vertex, and a tree from the output down.
+
+Rows are as wide as the terminal; colour and characters beyond ASCII only where the terminal has them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from .formulas import shape_text
+from .picture import Box, Picture, clean
+
+__all__ = ["text"]
+
+COLOURS = {"parameter": "34;1", "input": "32", "constant": "2", "output": "33;1", "loss": "33;1", "folded": "36", "omitted": "2"}
+ASCII = str.maketrans(
+    {**dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789")), "ŷ": "y_hat", "×": "x", "→": "->", "·": "-", "…": "...", "±": "+-", "│": "|", "├": "|", "└": "`", "─": "-",
+     "↩": "see ", "²": "^2", "ᵀ": ".T", "∂": "d", "σ": "sigma", "\N{NO-BREAK SPACE}": " "}
+)  # fmt: skip
+DEEPEST_INDENT = 24
+
+
+def text(picture: Picture, width: int, colour: bool, ascii_only: bool) -> str:
+    """Return the table, the tree and the caption, no line longer than ``width``."""
+    said = [clean(line) if kind is None else line for kind, line in ((None, picture.caption),)]
+    rows = [("#", "name", "operation", "shape", "dtype", "value", "gradient"), *(row(i, box) for i, box in enumerate(picture.boxes))]
+    kinds = ["", *(box.kind for box in picture.boxes)]
+    body = [*zip(kinds, table(rows, width)), ("", ""), *tree(picture), ("", "")]
+    out = []
+    for kind, line in [*body, *(("", line) for line in said)]:
+        line = plain_ascii(line) if ascii_only else line
+        line = clipped(line, width, "..." if ascii_only else "…")
+        out.append(f"\x1b[{COLOURS[kind]}m{line}\x1b[0m" if colour and kind in COLOURS else line)
+    return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def row(i: int, box: Box) -> tuple[str, ...]:
+    """Return what the table says of a box."""
+    shape = "" if box.shape is None else shape_text(box.shape)
+    does = box.formula or box.kind
+    return tuple(map(clean, (str(i), box.name, f"{does} ({box.kind})" if box.kind in ("loss", "output") else does, shape, box.dtype, box.value, box.gradient)))
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return rows in columns; empty columns are left out, and the widest ones shrink until the rows fit."""
+    columns = [column for column in zip(*rows) if any(column[1:])]
+    widths = [max(map(cells, column)) for column in columns]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 8:
+        widths[widths.index(max(widths))] -= 1
+    return ["  ".join(padded(clipped(cell, w), w) for cell, w in zip(line, widths)) for line in zip(*columns)]
+
+
+def tree(picture: Picture) -> list[tuple[str, str]]:
+    """Return the outputs with what they were made from indented below; a vertex is spread out once, then pointed at."""
+    operands: dict[int, list[int]] = {}
+    used = {arrow.tail for arrow in picture.arrows}
+    for arrow in picture.arrows:
+        operands.setdefault(arrow.head, []).append(arrow.tail)
+    lines: list[tuple[str, str]] = []
+    spread: set[int] = set()
+    stack = [(i, "", "", 0) for i in range(len(picture.boxes) - 1, -1, -1) if i not in used]
+    stack.reverse()
+    stack = stack[::-1]
+    while stack:
+        i, lead, branch, depth = stack.pop()
+        box = picture.boxes[i]
+        below = operands.get(i, [])
+        again = i in spread and bool(below)
+        spread.add(i)
+        words = clean(f"{box.name} = {box.formula}" if box.formula else box.name)
+        lines.append((box.kind, f"{lead}{branch}{'↩ ' if again else ''}{clean(box.name) if again else words}"))
+        if again:
+            continue
+        inner = lead if not branch else lead + ("│  " if branch[0] == "├" else "   ")
+        if depth >= DEEPEST_INDENT and len(below) == 1:
+            inner = lead
+        for k, operand in enumerate(reversed(below)):
+            stack.append((operand, inner, "└─ " if k == 0 else "├─ ", depth + 1))
+    return lines
+
+
+def plain_ascii(line: str) -> str:
+    """Return a line in ASCII: what has a spelling is spelt, the rest is written as its code."""
+    return line.translate(ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def cells(line: str) -> int:
+    """Return how many cells of a terminal a line takes."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def clipped(line: str, width: int, end: str = "…") -> str:
+    """Return a line that takes at most so many cells."""
+    if cells(line) <= width:
+        return line
+    kept, room = "", width - len(end)
+    for c in line:
+        if cells(kept + c) > room:
+            break
+        kept += c
+    return kept + end
+
+
+def padded(line: str, width: int) -> str:
+    """Return a line filled with blanks to a number of cells."""
+    return line + " " * (width - cells(line))
