@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -143,6 +143,8 @@ def test_float32_stays_float32(case, seed):
 
 
 @given(CASES, st.booleans())
+@example((optim.SGD, sgd, {}), True)
+@example((optim.SGD, sgd, {}), False)
 def test_a_step_changes_neither_gradients_nor_graphs_recorded_before(case, lent):
     make, _, settings = case
     w = Tensor([1.0, 2.0], requires_grad=True)
