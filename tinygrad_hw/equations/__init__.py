@@ -1,0 +1,360 @@
+"""Equations: a recorded graph, forward and backward, as numbered equations.
+
+``explain(loss)`` reads the package's own rules on Symbols (see ``symbols``), so what it prints is the calculus that
+``backward`` computes: for a network, its delta equations. ``.check()`` computes every printed line with NumPy again.
+
+    >>> from tinygrad_hw import Tensor
+    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> print(explain((x * x).sum()))
+    Forward
+      (1)  L = Σ x²
+    <BLANKLINE>
+    Backward
+      (2)  ∂L/∂x = 2 x
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..backward import sweep
+from ..errors import GradientError
+from ..graph import Node
+from ..tensor import Tensor, cotangent, why_no_gradient
+from .derivation import Derivation, Line, contribution, opaque_in
+from .expressions import Constant, Expression, Sum, Variable, evaluate, express
+from .names import Label, label_of
+from .symbols import Symbol
+from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Writer
+
+__all__ = ["Checked", "Equation", "Equations", "Formula", "explain", "formula"]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One numbered line.
+
+    Attributes
+    ----------
+    number : counted from 1, forward first.
+    line : the node it is about, the tree of its right-hand side (which ``check`` computes), and its kind: "forward", "delta"
+        (a gradient with a name) or "gradient" (of a leaf).
+    text, latex, mathml : the equation, set in each way.
+    """
+
+    number: int
+    line: Line
+    text: str
+    latex: str
+    mathml: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What ``check`` found.
+
+    Attributes
+    ----------
+    verified : the numbers of the lines that agree with the engine.
+    unverified : number of a line → why nothing can be said of it, or of which part of it.
+    wrong : number of a line → what is wrong with it.
+    error : the largest difference seen, relative to the largest entry.
+    """
+
+    verified: tuple[int, ...]
+    unverified: dict[int, str]
+    wrong: dict[int, str]
+    error: float
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.verified)} lines agree with the engine (largest relative difference {self.error:.1e})"]
+        lines += [f"  ({k}) not verified: {why}" for k, why in self.unverified.items()]
+        lines += [f"  ({k}) wrong: {why}" for k, why in self.wrong.items()]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula in text, LaTeX and MathML."""
+
+    text: str
+    latex: str
+    mathml: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Equations:
+    """The equations of a graph; made by ``explain``, shown by Jupyter as they are.
+
+    Attributes
+    ----------
+    forward, backward : the numbered lines, each an ``Equation``.
+    notes : what the symbols stand for (δ, σ′, N, ...), each a ``Formula``.
+    """
+
+    def __init__(self, derivation: Derivation, shapes: bool) -> None:
+        self._derivation = derivation
+        self._writers = [writer(labels_of(derivation)) for writer in (Text, Latex, MathML)]
+        lines = enumerate([*derivation.written, *derivation.backward], 1)
+        equations = [Equation(k, line, *self._set(*self._sides(line, shapes))) for k, line in lines]
+        self.forward = tuple([e for e in equations if e.line.kind == "forward"])
+        self.backward = tuple([e for e in equations if e.line.kind != "forward"])
+        self.notes = tuple([Formula(*self._set(*sides)) for sides in notes(derivation, shapes)])
+
+    def _set(self, *sides: Side) -> tuple[str, ...]:
+        """Set an equation in each of the three ways."""
+        return tuple([writer.equation(*sides) for writer in self._writers])
+
+    def _sides(self, line: Line, shapes: bool) -> tuple[Side, ...]:
+        """Return what stands on the sides of a line."""
+        names = self._derivation.names.labels
+        left: Side = Gradient(names[self._derivation.root], names[line.node]) if line.kind == "gradient" else line.variable
+        return (left, line.right, Space(line.variable.shape)) if shapes else (left, line.right)
+
+    def __str__(self) -> str:
+        width = len(str(len(self.forward) + len(self.backward)))
+        out = []
+        for title, equations in (("Forward", self.forward), ("Backward", self.backward)):
+            if equations:
+                out += [title, *[f"  {f'({e.number})':>{width + 2}}  {e.text}" for e in equations], ""]
+        if self.notes:
+            out += ["where", *[f"  {note.text}" for note in self.notes], ""]
+        return "\n".join(out[:-1])
+
+    def __repr__(self) -> str:
+        return f"<Equations: {len(self.forward)} forward, {len(self.backward)} backward>"
+
+    def latex(self) -> str:
+        """Return one ``align*`` environment, a line for each equation, tagged with its number."""
+        lines = [f"{aligned(e.latex)} \\tag{{{e.number}}}" for e in (*self.forward, *self.backward)]
+        lines += [aligned(note.latex) for note in self.notes]
+        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+
+    def mathml(self) -> str:
+        """Return a ``section`` of HTML that is well-formed XML, the equations as numbered ``math`` elements."""
+        out = []
+        for title, equations in (("Forward", self.forward), ("Backward", self.backward)):
+            items = "".join([f"<li value='{e.number}'>{e.mathml}</li>" for e in equations])
+            out.append(f"<h3>{title}</h3><ol>{items}</ol>" if equations else "")
+        items = "".join([f"<li>{note.mathml}</li>" for note in self.notes])
+        out.append(f"<h3>where</h3><ul>{items}</ul>" if items else "")
+        return f"<section class='equations'>{''.join(out)}</section>"
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/latex": self.latex(), "text/html": self.mathml()}
+
+    def check(self) -> Checked:
+        """Compute every line with NumPy, from what is printed, and compare it with the engine.
+
+        Each right-hand side is evaluated from the leaves' arrays and the lines before it; forward lines are compared with
+        the recorded values, gradients with those that ``backward`` computes.
+
+        Returns
+        -------
+        Checked
+            Which lines agree, and which could not be verified: those that use ``vjp[op]``, the engine's own numbers, and entries
+            that are not finite where plain NumPy computes them.
+
+        Raises
+        ------
+        GradientError
+            If a line disagrees; the message says which, and by how much.
+        """
+        derivation = self._derivation
+        engine = gradients(derivation)
+        values: dict[Expression, Any] = dict(derivation.numbers)
+        verified, unverified, wrong, largest = [], {}, {}, 0.0
+        with np.errstate(all="ignore"):
+            for equation in (*self.forward, *self.backward):
+                line = equation.line
+                expected = np.asarray(line.node.value if line.kind == "forward" else engine[line.node])
+                printed = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
+                values[line.variable] = printed
+                error, comparable = difference(printed, expected, terms(line.right, values))
+                opaque = opaque_in(line.right)
+                if error > tolerance(expected.dtype):
+                    wrong[equation.number] = f"{equation.text} is off by {error:.1e}, relative to the largest entry"
+                elif opaque:
+                    unverified[equation.number] = "; ".join(f"vjp[{part.name}] is the engine's own ({part.reason})" for part in opaque)
+                elif not comparable.all():
+                    unverified[equation.number] = f"{(~comparable).sum()} of {comparable.size} entries are not finite"
+                else:
+                    verified.append(equation.number)
+                    largest = max(largest, error)
+        checked = Checked(tuple(verified), unverified, wrong, largest)
+        if wrong:
+            raise GradientError(f"equations that the engine contradicts:\n{checked}")
+        return checked
+
+
+def explain(
+    loss: Tensor, *, names: Mapping[str, Any] | None = None, derivative: Literal["prime", "expanded"] = "prime", shapes: bool = False
+) -> Equations:
+    """Write the graph of a loss as equations: the forward pass, and every gradient as ``backward`` computes it.
+
+    Parameters
+    ----------
+    loss : Tensor
+        One number that requires a gradient.
+    names : mapping, optional
+        What the values are called, by tensor or array: ``names=locals()``. A tensor's own ``name`` goes first; what has
+        no name gets its role's (W₁, z₁, a₁, ŷ, y, L) or its operation's.
+    derivative : {"prime", "expanded"}
+        Whether the derivative of an entry-by-entry function is written σ′(z), or written out, a ⊙ (1 − a).
+    shapes : bool
+        Whether each line says the shape of its value.
+
+    Returns
+    -------
+    Equations
+        ``str()``, ``.latex()``, ``.mathml()``, ``.check()``.
+
+    Raises
+    ------
+    GradientError
+        If the loss requires no gradient, or is more than one number.
+
+    Notes
+    -----
+    ⊙ multiplies entry by entry, Σ₀ sums over axis 0, [a > b] is 1 where it is true and else 0 (Iverson's bracket), 𝟏 is an
+    array of ones; N is the number of rows that a mean divides by. A rule that looks at values cannot be written
+    as a formula and is printed as ``vjp[op](…)``.
+    """
+    if derivative not in ("prime", "expanded"):
+        raise ValueError(f"derivative={derivative!r}: give 'prime' or 'expanded'")
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"explain takes a Tensor, not {type(loss).__name__}")
+    if not loss.requires_grad:
+        raise GradientError(why_no_gradient(loss))
+    cotangent(loss, None)
+    return Equations(Derivation(loss._node, names, derivative == "prime"), shapes)
+
+
+def formula(node: Node, i: int) -> Formula:
+    """Write one rule of a node as a formula, in the words of the rule: ``x̄ += g ⊙ y``.
+
+    Parameters
+    ----------
+    node : graph.Node
+        A recorded result.
+    i : int
+        The place among ``node.args`` of an argument that a gradient flows to.
+
+    Returns
+    -------
+    Formula
+        ``g`` is the incoming cotangent, ``out`` the result, the others are the function's own arguments.
+    """
+    edge = next(edge for edge in node.edges if edge[2] == i)
+    words = argument_names(edge[1], len(node.args))
+    g, out = Variable(np.shape(node.value)), Variable(np.shape(node.value))
+    labels: dict[Expression, Label] = {g: Label("g"), out: Label("out")}
+    args: list[Any] = []
+    sources = {j: parent for parent, _, j in node.edges} | node.inputs
+    seen: dict[Any, Symbol] = {}
+    for j, arg in enumerate(node.args):
+        is_array = j in sources or (isinstance(arg, np.ndarray) and arg.ndim and isinstance(express(arg), Constant) and arg.dtype.kind == "f")
+        if is_array:
+            symbol = Symbol(Variable(np.shape(arg)), np.asarray(arg).dtype)
+            labels[symbol.expression] = words[j]
+            seen[j] = symbol
+        args.append(seen.get(j, arg))
+    right = contribution(edge, g, out, tuple(args), node)
+    return Formula(*[writer(labels).equation(Bar(words[i]), right, relation="+=") for writer in (Text, Latex, MathML)])
+
+
+def argument_names(vjp: Any, count: int) -> list[Label]:
+    """Return what a rule calls the arguments of its function."""
+    parameters = list(inspect.signature(vjp).parameters.values())[2:]
+    names: list[str] = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}{k}" for k in range(1, count + 1)]
+        else:
+            names.append(parameter.name)
+    return [label_of(name) for name in names[:count]]
+
+
+def labels_of(derivation: Derivation) -> dict[Expression, Label]:
+    """Return the label of everything that has one: values, constants, gradients, N."""
+    names = derivation.names.labels
+    labels: dict[Expression, Label] = {}
+    for thing, label in names.items():
+        labels[thing if isinstance(thing, Constant) else derivation.variable(thing)] = label
+        if isinstance(thing, Node):
+            is_z = label.base == "z" and label.sub
+            labels[derivation.gradient.get(thing, Variable(()))] = Label("δ", label.sub if is_z else label)
+    if derivation.batch is not None:
+        labels[derivation.batch] = Label("N")
+    return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
+
+
+def notes(derivation: Derivation, shapes: bool) -> Iterable[tuple[Side, ...]]:
+    """Return what stands on the sides of each line of explanation."""
+    names = derivation.names.labels
+    loss = names[derivation.root]
+    deltas = [names[line.node] for line in derivation.backward if line.kind == "delta"]
+    numbered = [label for label in deltas if label.base == "z" and label.sub]
+    if numbered:
+        yield Label("δ", "k"), Gradient(loss, Label("z", "k"))
+    if len(numbered) < len(deltas):
+        yield Label("δ", "v"), Gradient(loss, Label("v"))
+    yield from derivation.definitions.values()
+    if derivation.batch is not None:
+        yield Label("N"), express(int(derivation.numbers[derivation.batch]))
+    yield from derivation.assumed.items()
+    if shapes:
+        leaves = [thing for thing in derivation.names.things if not isinstance(thing, Node) or not thing.edges]
+        yield from [(names[leaf], Space(np.shape(leaf.value))) for leaf in leaves]
+
+
+def gradients(derivation: Derivation) -> dict[Node, Any]:
+    """Return the engine's gradient of every node that a line is about."""
+    root = derivation.root
+    inner = [line.node for line in derivation.backward if line.node.edges and not line.node.keeps_grad]
+    for node in inner:
+        node.keeps_grad = True
+    try:
+        return sweep({root: np.ones_like(root.value)})
+    finally:
+        for node in inner:
+            node.keeps_grad = False
+
+
+def terms(x: Expression, values: Mapping[Expression, Any]) -> list[Any]:
+    """Return the values of a sum's terms, whose size says how far rounding can go."""
+    return [evaluate(term, values) for term in x.parts] if isinstance(x, Sum) else []
+
+
+def difference(printed: np.ndarray, expected: np.ndarray, parts: list[Any]) -> tuple[float, np.ndarray]:
+    """Return the largest difference relative to the largest entry, and which entries are finite in both."""
+    comparable = np.isfinite(printed) & np.isfinite(expected)
+    if not comparable.any():
+        return 0.0, comparable
+    sizes = [np.abs(np.asarray(part, float)) for part in (expected, *parts)]
+    scale = max([float(size[np.isfinite(size)].max(initial=0)) for size in sizes])
+    error = float(np.abs(printed - expected)[comparable].max())
+    return (error / scale if scale else error), comparable
+
+
+def tolerance(dtype: np.dtype) -> float:
+    """Return how much two orders of the same arithmetic may differ."""
+    return float(np.finfo(dtype).eps ** 0.6) if dtype.kind in "fc" else 1e-9
+
+
+def aligned(line: str) -> str:
+    """Return a line of LaTeX that lines up at its relation."""
+    return line.replace(" = ", " &= ", 1)

@@ -1,0 +1,330 @@
+"""The derivation: each node's rule read on Symbols, and a sweep that carries formulas instead of numbers.
+
+A gradient gets a name, δ, where it is used more than once; everything else is written out where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node, made
+from ..rules import reductions
+from .expressions import (
+    Call,
+    Constant,
+    Expression,
+    Ones,
+    Opaque,
+    Prime,
+    Product,
+    Sum,
+    Variable,
+    evaluate,
+    express,
+    mapped,
+    occurrences,
+    product,
+    substitute,
+    sum_of,
+)
+from .names import Label, Names, Thing
+from .symbols import Symbol
+
+__all__ = ["Derivation", "Line", "Reading", "contribution", "opaque_in"]
+
+LONGEST, DEEPEST = 14, 9  # an expression with more atoms or levels gets a name
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one rule says: the cotangent of ``parent`` as an expression of ``g``, the result and the arguments."""
+
+    parent: Node
+    expression: Expression
+
+
+@dataclass(frozen=True)
+class Line:
+    """An equation: the value of ``node``, or the gradient with respect to it, is ``right``."""
+
+    node: Node
+    variable: Variable
+    right: Expression
+    kind: str  # "forward", "delta" or "gradient"
+
+
+def fitted(x: Symbol, shape: tuple[int, ...]) -> Expression:
+    """Return a cotangent in the shape of what it belongs to: summed where that was repeated, repeated where it was summed."""
+    extra = x.ndim - len(shape)
+    if x.shape != shape and extra >= 0:
+        repeated = tuple(i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1))
+        if repeated:
+            keepdims = len(repeated) > extra
+            x = reductions.sum(x, axis=repeated, keepdims=keepdims)
+            x = np.reshape(x, shape) if keepdims else x
+    return x.expression if x.shape == shape else product([(x.expression, 1), (Ones(shape), 1)])
+
+
+def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, args: tuple[Any, ...], node: Node) -> Expression:
+    """Read one edge's rule on Symbols; where that cannot be done, return it as ``vjp[op](g)``."""
+    _, vjp, i = edge
+    dtype = np.asarray(node.value).dtype
+    shape = np.shape(node.args[i])
+    try:
+        result = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
+        result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
+        return fitted(result, shape)
+    except Exception as reason:  # a rule may fail in any way when it is given no numbers
+        return Opaque(node.rule.name, partial(on_arrays, node, vjp, i), g, shape, f"{type(reason).__name__}: {reason}")
+
+
+def on_arrays(node: Node, vjp: Callable[..., Any], i: int, g: Any) -> Any:
+    """Run a rule on the node's own arrays."""
+    g = np.broadcast_to(np.asarray(g, np.asarray(node.value).dtype), np.shape(node.value))
+    c = vjp(g, node.value, *node.args, **node.kwargs)
+    x = Symbol(Variable(np.shape(c)), np.asarray(c).dtype)
+    return evaluate(fitted(x, np.shape(node.args[i])), {x.expression: c})
+
+
+class Derivation:
+    """The equations of a graph, forward and backward, in the order in which they can be computed."""
+
+    def __init__(self, root: Node, names: Mapping[str, Any] | None, primes: bool) -> None:
+        self.root, self.primes = root, primes
+        self.order = made([root])[::-1]
+        self.values: dict[Node, Variable] = {}
+        self.things: dict[Variable, Node] = {}
+        self.numbers: dict[Variable, Any] = {}
+        self.operands = {node: [self.operand(node, i) for i in range(len(node.args))] for node in self.order}
+        self.names = Names(root, self.order, self.operands, names)
+        self.batch: Variable | None = None
+        self.definitions: dict[Any, tuple[Expression, Expression]] = {}
+        self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
+        self.readings = {node: self.read(node) for node in reversed(self.order)}
+        self.said = {node: self.say(node) for node in self.order}
+        self.shown = self.to_show()
+        missing = True
+        while missing:
+            self.written = self.write_forward()
+            self.assumed: dict[Expression, Expression] = {}
+            missing = self.write_backward()
+            self.shown |= missing
+        for node in self.order:
+            if node in self.shown:
+                self.names.operation(node)
+
+    # What takes part
+    def operand(self, node: Node, i: int) -> Thing | None:
+        """Return what stands at a place among the arguments: a node, a constant array, or None for anything else."""
+        source = next((parent for parent, _, j in node.edges if j == i), None) or node.inputs.get(i)
+        if source is not None:
+            self.variable(source, node.args[i])
+            return source
+        arg = node.args[i]
+        index = node.rule.kind == "movement" or node.rule.name == "setitem"
+        return Constant(arg) if isinstance(arg, np.ndarray) and arg.ndim and not (index and i) and isinstance(express(arg), Constant) else None
+
+    def variable(self, node: Node, value: Any = None) -> Variable:
+        """Return the variable that stands for a node's value."""
+        if node not in self.values:
+            self.values[node] = variable = Variable(np.shape(node.value))
+            self.things[variable] = node
+            if not node.edges:
+                self.numbers[variable] = node.value if value is None else value
+        return self.values[node]
+
+    def leaves(self) -> list[Node]:
+        """Return the leaves that a gradient flows to, the oldest first."""
+        found = {parent for node in self.order for parent, _, _ in node.edges if not parent.edges}
+        return sorted(found or ({self.root} - set(self.order)), key=lambda node: node.number)
+
+    def arguments(self, node: Node) -> tuple[Any, ...]:
+        """Return a node's arguments as Symbols; numbers and whatever else is no array as they are."""
+        args: list[Any] = []
+        for arg, thing in zip(node.args, self.operands[node]):
+            if thing is None:
+                args.append(arg.item() if isinstance(arg, np.ndarray) and arg.ndim == 0 else arg)
+            else:
+                args.append(Symbol(thing if isinstance(thing, Constant) else self.values[thing], np.asarray(arg).dtype))
+        return tuple(args)
+
+    # Reading
+    def read(self, node: Node) -> list[Reading]:
+        """Read a node's rules, one for each edge."""
+        g, out, args = self.gradient[node], self.variable(node), self.arguments(node)
+        found = []
+        for edge in node.edges:
+            expression = contribution(edge, g, out, args, node)
+            expression = self.with_batch(node, expression)
+            if self.primes and len([arg for arg in args if isinstance(arg, Symbol)]) == len(args) == 1:
+                expression = self.as_prime(node, expression, g, args[0].expression)
+            found.append(Reading(edge[0], expression))
+        return found
+
+    def as_prime(self, node: Node, x: Expression, g: Expression, argument: Expression) -> Expression:
+        """Write g ⊙ f′(x) for what a rule says of an entry-by-entry function, unless f′ is no longer than its name."""
+        if not isinstance(x, Product) or (g, Fraction(1)) not in x.factors or x.shape != argument.shape:
+            return x
+        factor, function = product([f for f in x.factors if f[0] != g], x.coefficient), node.rule.function
+        if g in occurrences(factor) or not is_involved(factor) or node.rule.kind not in ("elementwise", "choice"):
+            return x
+        if function not in self.definitions:
+            z = Variable(argument.shape)
+            general = substitute(factor, {argument: z, self.values[node]: Call(function, (z,), {}, x.shape)})
+            self.definitions[function] = Prime(function, z, general), general
+        return product([(g, 1), (Prime(function, argument, factor), 1)])
+
+    def with_batch(self, node: Node, x: Expression) -> Expression:
+        """Write the number of rows that a mean divides by as N."""
+        rows, folded = np.shape(node.args[0])[:1], node.kwargs.get("axis") if node.kwargs else None
+        over_rows = rows and rows[0] > 1 and node.rule.kind == "movement" and (folded is None or 0 in np.atleast_1d(folded))
+        if not over_rows or not isinstance(x, Product) or x.coefficient == 0 or x.coefficient.denominator % rows[0]:
+            return x
+        if self.batch is None:
+            self.batch = Variable(())
+            self.numbers[self.batch] = float(rows[0])
+        if self.numbers[self.batch] != rows[0]:
+            return x
+        return product([*x.factors, (self.batch, -1)], x.coefficient * Fraction(rows[0]))
+
+    def say(self, node: Node) -> Expression:
+        """Read the forward call itself on Symbols."""
+        args, shape = self.arguments(node), np.shape(node.value)
+        try:
+            said = node.rule.function(*args, **node.kwargs)
+            if isinstance(said, Symbol) and said.shape == shape:
+                return said.expression
+        except Exception:  # as for a rule
+            pass
+        plain = mapped(lambda arg: arg.expression if isinstance(arg, Symbol) else arg, args)
+        return Call(node.rule.function, plain, node.kwargs, shape)
+
+    # Writing
+    def to_show(self) -> set[Node]:
+        """Return the nodes that get an equation of their own: with a name or a role, used twice, or needed by a rule."""
+        needed: dict[Expression, int] = {}
+        for readings in self.readings.values():
+            for reading in readings:
+                occurrences(reading.expression, needed)
+        named = {node for node in self.order if node in self.names.labels}
+        twice = {node for node in self.order if len(self.names.uses.get(node, ())) > 1}
+        called = {node for node in self.order if self.values[node] in needed and not is_light(self.said[node])}
+        return named | twice | called | {self.root}
+
+    def write_forward(self) -> list[Line]:
+        """Return the forward equations; what is not shown is written out where it is used."""
+        lines = []
+        self.inline: dict[Expression, Expression] = {}
+        for node in self.order:
+            right = substitute(self.said[node], self.inline)
+            if node not in self.shown and (right.size > LONGEST or right.depth > DEEPEST):
+                self.shown.add(node)
+            if node in self.shown:
+                lines.append(Line(node, self.values[node], right, "forward"))
+            else:
+                self.inline[self.values[node]] = right
+        return lines
+
+    def write_backward(self) -> set[Node]:
+        """Sweep over the graph with formulas; return the nodes whose gradient needs a name, and who have none."""
+        lines: list[Line] = []
+        missing: set[Node] = set()
+        waiting: dict[Node, list[Expression]] = {self.root: [product([(Ones(np.shape(self.root.value)), 1)])]}
+        last_use = {parent: node for node in reversed(self.order) for parent, _, _ in node.edges if not parent.edges}
+        finished: dict[Node, list[Node]] = {}
+        for leaf, node in sorted(last_use.items(), key=lambda item: item[0].number):
+            finished.setdefault(node, []).append(leaf)
+        pending: list[Node] = []
+        for node in reversed(self.order):
+            if node not in waiting:
+                continue
+            g = self.gradient[node]
+            total = sum_of(waiting.pop(node))
+            readings = self.readings[node]
+            uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
+            if (uses > 1 and not is_atomic(total)) or total.size > LONGEST or total.depth > DEEPEST:
+                self.finish(pending, waiting, lines)
+                lines.append(Line(node, g, total, "delta"))
+                total = g
+                if node not in self.shown:
+                    missing.add(node)
+            here = {**self.local(node), g: total}
+            for reading in readings:
+                waiting.setdefault(reading.parent, []).append(self.folded(substitute(reading.expression, here)))
+            pending += finished.get(node, [])
+        self.finish(pending or ([self.root] if not self.order else []), waiting, lines)
+        self.backward = lines
+        return missing
+
+    def local(self, node: Node) -> dict[Expression, Expression]:
+        """Return what is written out of a node's value and arguments."""
+        atoms = [self.values[node], *[self.values[thing] for thing in self.operands[node] if isinstance(thing, Node)]]
+        return {atom: self.inline[atom] for atom in atoms if atom in self.inline}
+
+    def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
+        """Write the gradients of the leaves whose last use the sweep has passed."""
+        lines += [Line(leaf, self.gradient[leaf], sum_of(waiting.pop(leaf)), "gradient") for leaf in sorted(pending, key=lambda n: n.number)]
+        pending.clear()
+
+    def folded(self, x: Expression) -> Expression:
+        """Write a sum over constants that is one whole number everywhere as that number, and remember it."""
+        constants = {
+            part: whole
+            for part in sums_in(x)
+            if all(isinstance(atom, (Constant, Ones)) or self.is_constant(atom) for atom in occurrences(part))
+            and (whole := self.whole(part)) is not None
+        }
+        self.assumed |= constants
+        return substitute(x, constants) if constants else x
+
+    def is_constant(self, atom: Expression) -> bool:
+        node = self.things.get(atom) if isinstance(atom, Variable) else None
+        return node is not None and not node.edges and not node.requires_grad
+
+    def whole(self, x: Expression) -> Expression | None:
+        """Return the whole number that every entry of x is, or None."""
+        value = np.asarray(evaluate(x, self.numbers))
+        if value.size and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
+            return product([(Ones(x.shape), 1)], Fraction(int(value.flat[0])))
+        return None
+
+
+def is_involved(x: Expression) -> bool:
+    """Tell whether a factor is more than a power, a number, or one function of one thing."""
+    if isinstance(x, Product):
+        return any(is_involved(base) or isinstance(base, Call) and comparison(base) for base, _ in x.factors)
+    return isinstance(x, Sum) or (isinstance(x, Call) and (comparison(x) or any(part.parts for part in x.parts)))
+
+
+def comparison(x: Call) -> bool:
+    return x.function in (np.greater, np.less, np.equal, np.not_equal, np.greater_equal, np.less_equal)
+
+
+def is_atomic(x: Expression) -> bool:
+    """Tell whether a gradient is so short that it needs no name of its own."""
+    if not isinstance(x, Product):
+        return not x.parts
+    return all(not base.parts for base, _ in x.factors) and sum(bool(base.shape) for base, _ in x.factors) <= 1
+
+
+def is_light(x: Expression) -> bool:
+    """Tell whether an expression is so short that it can be written out wherever it is needed."""
+    return x.size <= 3 and x.depth <= 3 and isinstance(x, (Product, Sum)) and not any(isinstance(part, Call) for part in x.parts)
+
+
+def sums_in(x: Expression) -> list[Expression]:
+    """Return the sums over axes in an expression."""
+    if isinstance(x, Call) and x.function is reductions.sum:
+        return [x]
+    return [found for part in x.parts for found in sums_in(part)]
+
+
+def opaque_in(x: Expression) -> list[Opaque]:
+    """Return the parts that no formula says."""
+    return [x] if isinstance(x, Opaque) else [found for part in x.parts for found in opaque_in(part)]

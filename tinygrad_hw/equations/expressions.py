@@ -1,0 +1,528 @@
+"""Expressions: what the right-hand side of an equation is made of; they simplify as they are built.
+
+``product``, ``sum_of`` and ``call`` are the ways to build one. Coefficients are exact fractions, so 2 · ½ vanishes;
+an entry-by-entry product keeps its factors with their exponents, so x ⊙ x is x² and x / x is 1. Whatever is neither
+a sum nor a product is a call of a NumPy function, so ``evaluate`` can compute every expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..rules import RULES, neural, reductions, shaping
+
+Shape = tuple[int, ...]
+
+__all__ = [
+    "Call",
+    "Constant",
+    "Expression",
+    "Ones",
+    "Opaque",
+    "Prime",
+    "Product",
+    "Sum",
+    "Variable",
+    "call",
+    "evaluate",
+    "express",
+    "mapped",
+    "occurrences",
+    "product",
+    "scalars_apart",
+    "substitute",
+    "sum_of",
+]
+
+
+class Expression:
+    """A node of an expression's tree: equal to another if it is built alike.
+
+    Attributes
+    ----------
+    shape : of its value.
+    parts : the expressions it is built from.
+    size, depth : how many atoms it holds, how deep they are nested.
+    """
+
+    __slots__ = ("__weakref__", "_hash", "depth", "key", "parts", "shape", "size")
+
+    def __init__(self, shape: Shape, parts: tuple[Expression, ...], *key: Any) -> None:
+        self.shape, self.parts, self.key = shape, parts, (type(self), *key)
+        self._hash = hash(self.key)
+        self.size: int = sum([part.size for part in parts]) or 1
+        self.depth: int = 1 + max([part.depth for part in parts], default=0)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Expression) and self._hash == other._hash and self.key == other.key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class Variable(Expression):
+    """Something with a name: the value of a node, a gradient, the length of the batch."""
+
+    __slots__ = ()
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, (), id(self))
+
+
+class Constant(Expression):
+    """An array that the program brought along, or a number that is no fraction."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = np.asarray(value)
+        super().__init__(self.value.shape, (), hashable(self.value))
+
+
+class Ones(Expression):
+    """The array of ones of a shape: what repeats a smaller value to that shape."""
+
+    __slots__ = ()
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, (), shape)
+
+
+class Product(Expression):
+    """A coefficient times factors to their exponents, entry by entry; a number is a product of no factors."""
+
+    __slots__ = ("coefficient", "factors")
+
+    def __init__(self, coefficient: Fraction, factors: tuple[tuple[Expression, Fraction], ...]) -> None:
+        self.coefficient, self.factors = coefficient, factors
+        parts = tuple([base for base, _ in factors])
+        super().__init__(np.broadcast_shapes(*[part.shape for part in parts]), parts, coefficient, frozenset(factors))
+
+
+class Sum(Expression):
+    """Terms added up, entry by entry."""
+
+    __slots__ = ()
+
+    def __init__(self, terms: tuple[Expression, ...]) -> None:
+        super().__init__(np.broadcast_shapes(*[term.shape for term in terms]), terms, frozenset(terms))
+
+
+class Call(Expression):
+    """A NumPy function of arguments, some of them expressions."""
+
+    __slots__ = ("args", "function", "kwargs")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs
+        super().__init__(shape, tuple(expressions_in((args, kwargs))), function, hashable(args), hashable(kwargs))
+
+
+class Prime(Expression):
+    """f′(x): the factor that f's own rule multiplies a cotangent by."""
+
+    __slots__ = ("factor", "function")
+
+    def __init__(self, function: Callable[..., Any], argument: Expression, factor: Expression) -> None:
+        self.function, self.factor = function, factor
+        super().__init__(factor.shape, (argument,), function, argument)
+
+
+class Opaque(Expression):
+    """What a rule makes of a cotangent, where the rule cannot be read on symbols: ``vjp(g)``."""
+
+    __slots__ = ("name", "reason", "vjp")
+
+    def __init__(self, name: str, vjp: Callable[[Any], Any], g: Expression, shape: Shape, reason: str) -> None:
+        self.name, self.vjp, self.reason = name, vjp, reason
+        super().__init__(shape, (g,), name, id(vjp), g)
+
+
+def hashable(value: Any) -> Any:
+    """Return something hashable that two alike values share."""
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.str, value.tobytes())
+    if isinstance(value, (tuple, list)):
+        return (type(value), *map(hashable, value))
+    if isinstance(value, dict):
+        return tuple((key, hashable(v)) for key, v in value.items())
+    if isinstance(value, slice):
+        return (slice, value.start, value.stop, value.step)
+    return value if getattr(type(value), "__hash__", None) else repr(value)
+
+
+def mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return the value with each leaf of its tuples, lists and dicts changed."""
+    if type(value) in (tuple, list):
+        return type(value)([mapped(change, v) for v in value])
+    return {key: mapped(change, v) for key, v in value.items()} if type(value) is dict else change(value)
+
+
+def expressions_in(value: Any) -> list[Expression]:
+    """Return the expressions in tuples, lists and dicts, in order."""
+    found: list[Expression] = []
+    mapped(lambda v: found.append(v) if isinstance(v, Expression) else None, value)
+    return found
+
+
+# Numbers
+def express(value: Any) -> Any:
+    """Return a number or an array as an expression; an expression as it is."""
+    if isinstance(value, Expression):
+        return value
+    array = np.asarray(value)
+    if array.size and array.dtype.kind in "biuf" and np.isfinite(array.flat[0]) and (array.ndim == 0 or (array == array.flat[0]).all()):
+        first = array.flat[0]
+        number = Product(Fraction(str(first)) if array.dtype.kind == "f" else Fraction(int(first)), ())
+        return product([(number, 1), (Ones(array.shape), 1)])
+    return Constant(array)
+
+
+def number_of(value: Any) -> Fraction | None:
+    """Return the fraction that an expression is, or None."""
+    return value.coefficient if isinstance(value, Product) and not value.factors else None
+
+
+def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
+    """Return x as a number times the rest: a product of shape () and one without coefficient."""
+    if not x.shape:
+        return x, ONE
+    if not isinstance(x, Product):
+        return ONE, x
+    scalars = [(base, exponent) for base, exponent in x.factors if not base.shape]
+    return product(scalars, x.coefficient), product([factor for factor in x.factors if factor[0].shape])
+
+
+# Sums and products
+def product(factors: Iterable[tuple[Expression, Any]], coefficient: Fraction = Fraction(1)) -> Expression:
+    """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
+    powers: dict[Expression, Fraction] = {}
+    shapes = []
+    for base, exponent in factors:
+        shapes.append(base.shape)
+        inner: Iterable[tuple[Expression, Fraction]] = [(base, Fraction(1))]
+        if isinstance(base, Product) and (exponent == 1 or (Fraction(exponent).denominator == 1 and base.coefficient)):
+            coefficient *= base.coefficient ** int(exponent)
+            inner = base.factors
+        for each, power in inner:
+            if not isinstance(each, Ones):
+                powers[each] = powers.get(each, Fraction(0)) + power * exponent
+    shape = np.broadcast_shapes(*shapes)
+    kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
+    if coefficient < 0:
+        for i, (base, power) in enumerate(kept):
+            if isinstance(base, Sum) and power.denominator == 1 and power % 2 and any(map(is_negative, base.parts)):
+                kept[i], coefficient = (turned(base), power), -coefficient
+                break
+    if np.broadcast_shapes(*[base.shape for base, _ in kept]) != shape:
+        kept.insert(0, (Ones(shape), Fraction(1)))
+    if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
+        return kept[0][0]
+    return Product(coefficient, tuple(kept))
+
+
+def negative(x: Expression) -> Expression:
+    return product([(x, 1)], Fraction(-1))
+
+
+def is_negative(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient < 0
+
+
+def positive_first(terms: list[Expression]) -> tuple[Expression, ...]:
+    """Return the terms with one that has no minus in front."""
+    first = next((i for i, term in enumerate(terms) if not is_negative(term)), 0)
+    return (terms[first], *terms[:first], *terms[first + 1 :])
+
+
+def turned(x: Sum) -> Sum:
+    """Return the sum with every sign changed."""
+    return Sum(positive_first([negative(term) for term in x.parts]))
+
+
+def sum_of(terms: Iterable[Expression]) -> Expression:
+    """Return the sum: flat, like terms collected, what is common to all (a sign, a number) in front."""
+    collected: dict[Expression, Fraction] = {}
+    shapes = []
+    for term in terms:
+        shapes.append(term.shape)
+        for coefficient, rest in flat_terms(term):
+            collected[rest] = collected.get(rest, Fraction(0)) + coefficient
+    shape = np.broadcast_shapes(*shapes)
+    kept = [(c, rest) for rest, c in collected.items() if c]
+    if not kept:
+        return product([(Ones(shape), 1)], Fraction(0))
+    if len(kept) == 1:
+        return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
+    size = abs(kept[0][0]) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
+    size = -size if all(c < 0 for c, _ in kept) else size
+    common = common_scalars([rest for _, rest in kept])
+    undone = [(base, -power) for base, power in common]
+    bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
+    if np.broadcast_shapes(*[term.shape for term in bare]) != shape:
+        bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
+    return product([(Sum(positive_first(bare)), 1), *common], size)
+
+
+def flat_terms(term: Expression) -> list[tuple[Fraction, Expression]]:
+    """Return the terms of a term with their coefficients: several if it is itself a sum, or a number times one."""
+    coefficient = Fraction(1)
+    if isinstance(term, Product):
+        coefficient, factors = term.coefficient, term.factors
+        term = product(factors)
+    parts = term.parts if isinstance(term, Sum) else (term,)
+    return [
+        (coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts
+    ]
+
+
+def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Fraction]]:
+    """Return the factors of shape () that all terms have to the same exponent."""
+    sets = [{f for f in term.factors if not f[0].shape} if isinstance(term, Product) else set() for term in terms]
+    first = terms[0]
+    return [f for f in first.factors if all(f in s for s in sets)] if isinstance(first, Product) else []
+
+
+def without_ones(term: Expression) -> Expression:
+    """Return a term of a sum as small as it is: the other terms repeat it."""
+    if isinstance(term, Ones):
+        return ONE
+    if isinstance(term, Product):
+        return product([factor for factor in term.factors if not isinstance(factor[0], Ones)], term.coefficient)
+    return term
+
+
+ONE, ZERO = Product(Fraction(1), ()), Product(Fraction(0), ())
+
+
+# Calls
+def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
+    """Return a function of expressions: as algebra where it is algebra, else as a call, numbers drawn in front of it."""
+    if function in ALGEBRA:
+        simple = ALGEBRA[function](*map(express, args), **kwargs)
+        if simple is not None:
+            return simple if simple.shape == shape else product([(simple, 1), (Ones(shape), 1)])
+    elif function in SHAPING:
+        simple = SHAPING[function](shape, *args, **kwargs)
+        if simple is not None:
+            return simple
+    row = RULES.get(function)
+    if row is not None and row.kind == "movement" and len(expressions_in((args, kwargs))) == 1 and isinstance(args[0], Expression):
+        number, rest = scalars_apart(args[0])
+        if isinstance(rest, Ones) or rest is ONE:
+            ones = spread(function, rest, args[1:], kwargs, shape)
+            return product([(ones, 1), (number, 1)])
+        if number != ONE:
+            return product([(call(function, (rest, *args[1:]), kwargs, shape), 1), (number, 1)])
+    return Call(function, args, kwargs, shape)
+
+
+def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
+    """Return what a function that moves entries makes of ones."""
+    if function is shaping.scatter:
+        return Call(function, (ones, *args), kwargs, shape)
+    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is reductions.sum and np.prod(shape) else Fraction(1)
+    return product([(Ones(shape), 1)], count)
+
+
+def power(x: Expression, y: Expression) -> Expression | None:
+    exponent = number_of(y)
+    return None if exponent is None else product([(x, exponent)])
+
+
+def either(x: Expression, y: Expression) -> Expression | None:
+    return y if number_of(x) == 0 else x if number_of(y) == 0 else None
+
+
+def exp(x: Expression) -> Expression | None:
+    """Return softmax for exp of log softmax."""
+    if isinstance(x, Call) and x.function is neural.log_softmax:
+        return Call(neural.softmax, x.args, x.kwargs, x.shape)
+    return None
+
+
+def where(condition: Expression, x: Expression, y: Expression) -> Expression | None:
+    """Return a choice: as a product with the condition if one of the two is 0, with the factors of both in front."""
+    shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
+    if number_of(condition) is not None:
+        return x if number_of(condition) else y
+    if is_zero(y):
+        return product([(x, 1), (condition, 1)])
+    if is_zero(x):
+        return product([(y, 1), (sum_of([ONE, negative(condition)]), 1)])
+    own, others = factors_of(x), factors_of(y)
+    common = [f for f in own if f in others and not isinstance(f[0], Ones)]
+    if not common:
+        return None
+    undone = [(base, -exponent) for base, exponent in common]
+    parts = [without_ones(product([(part, 1), *undone])) for part in (x, y)]
+    if number_of(parts[0]) is not None and number_of(parts[0]) == number_of(parts[1]):
+        return product([*common, (Ones(shape), 1)], number_of(parts[0]) or Fraction(0))
+    chosen = Call(np.where, (condition, *parts), {}, np.broadcast_shapes(condition.shape, *[part.shape for part in parts]))
+    return product([(base, exponent) for base, exponent in common] + [(chosen, 1)])
+
+
+def is_zero(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient == 0
+
+
+def factors_of(x: Expression) -> tuple[tuple[Expression, Fraction], ...]:
+    return x.factors if isinstance(x, Product) else ((x, Fraction(1)),)
+
+
+ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
+    np.add: lambda x, y: sum_of([x, y]),
+    np.subtract: lambda x, y: sum_of([x, negative(y)]),
+    np.multiply: lambda x, y: product([(x, 1), (y, 1)]),
+    np.divide: lambda x, y: None if is_zero(y) else product([(x, 1), (y, -1)]),
+    np.negative: negative,
+    np.positive: lambda x: x,
+    np.square: lambda x: product([(x, 2)]),
+    np.reciprocal: lambda x: product([(x, -1)]),
+    np.power: power,
+    np.bitwise_and: lambda x, y: product([(x, 1), (y, 1)]),
+    np.logical_and: lambda x, y: product([(x, 1), (y, 1)]),
+    np.bitwise_or: either,
+    np.logical_or: either,
+    np.exp: exp,
+    np.where: where,
+    np.copy: lambda x, *args, **kwargs: x,
+    reductions.broadcast_to: lambda x, shape: x,
+}
+
+
+def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | None:
+    """Return xᵀ: itself for a vector, x for (xᵀ)ᵀ."""
+    ndim = len(shape)
+    if ndim < 2 or (axes is not None and tuple(i % ndim for i in axes) == tuple(range(ndim))):
+        return x
+    if axes is not None and tuple(i % ndim for i in axes) != tuple(range(ndim))[::-1]:
+        return None
+    if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
+        return x.args[0]
+    number, rest = scalars_apart(x)
+    return product([(Ones(shape) if isinstance(rest, Ones) else Call(np.transpose, (rest,), {}, shape), 1), (number, 1)])
+
+
+def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression | None:
+    """Return xᵀ for a matrix, x for axes exchanged twice."""
+    if len(shape) == 2 and axis1 % 2 != axis2 % 2:
+        return transpose(shape, x)
+    again = isinstance(x, Call) and x.function is np.swapaxes and {i % len(shape) for i in x.args[1:]} == {axis1 % len(shape), axis2 % len(shape)}
+    return x.parts[0] if again else None
+
+
+def reshape(shape: Shape, x: Expression, *args: Any, **kwargs: Any) -> Expression | None:
+    """Return x if it has that shape."""
+    return x if x.shape == shape else None
+
+
+def matmul(shape: Shape, x: Any, y: Any) -> Expression:
+    """Return x y with the numbers in front."""
+    (a, x), (b, y) = scalars_apart(express(x)), scalars_apart(express(y))
+    return product([(Call(np.matmul, (x, y), {}, shape), 1), (a, 1), (b, 1)])
+
+
+def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
+    """Return how a reduction is written: its axes as a tuple, with the axes of size 1 left out of a sum."""
+
+    def fold(shape: Shape, x: Expression, axis: Any = None, keepdims: bool = False) -> Expression | None:
+        ndim = len(x.shape)
+        axes = tuple(range(ndim)) if axis is None else tuple(sorted(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))))
+        if not axes:
+            return x
+        number, rest = scalars_apart(x)
+        if isinstance(rest, Ones):
+            return product([(spread(function, rest, (), {}, shape), 1), (number, 1)])
+        return product([(Call(function, (rest,), {"axis": axes, "keepdims": keepdims}, shape), 1), (number, 1)])
+
+    return fold
+
+
+SHAPING: dict[Any, Callable[..., Expression | None]] = {
+    np.transpose: transpose,
+    np.swapaxes: swapaxes,
+    np.matmul: matmul,
+    np.reshape: reshape,
+    np.ravel: reshape,
+    np.squeeze: reshape,
+    np.expand_dims: reshape,
+    reductions.sum: folded(reductions.sum),
+    reductions.mean: folded(reductions.mean),
+}
+
+
+# Walks; no expression is nested deeper than a few dozen levels
+def substitute(x: Expression, new: Mapping[Expression, Expression]) -> Expression:
+    """Return x with other expressions in the place of some variables, simplified anew."""
+    if x in new:
+        return new[x]
+    if not x.parts:
+        return x
+    if isinstance(x, Product):
+        return product([(substitute(base, new), exponent) for base, exponent in x.factors], x.coefficient)
+    if isinstance(x, Sum):
+        return sum_of([substitute(term, new) for term in x.parts])
+    if isinstance(x, Prime):
+        return Prime(x.function, substitute(x.parts[0], new), substitute(x.factor, new))
+    if isinstance(x, Opaque):
+        return Opaque(x.name, x.vjp, substitute(x.parts[0], new), x.shape, x.reason)
+    assert isinstance(x, Call)
+    args, kwargs = mapped(lambda v: substitute(v, new) if isinstance(v, Expression) else v, (x.args, x.kwargs))
+    return call(x.function, args, kwargs, x.shape)
+
+
+def occurrences(x: Expression, found: dict[Expression, int] | None = None) -> dict[Expression, int]:
+    """Count how often each atom stands in x; under f′ those of its written-out form do not count."""
+    found = {} if found is None else found
+    if not x.parts:
+        found[x] = found.get(x, 0) + 1
+    for part in x.parts:
+        occurrences(part, found)
+    return found
+
+
+def evaluate(x: Expression, values: Mapping[Expression, Any]) -> Any:
+    """Compute x with NumPy from the values of its variables."""
+    if x in values:
+        return values[x]
+    if isinstance(x, Constant):
+        return x.value
+    if isinstance(x, Ones):
+        return np.ones(x.shape)
+    if isinstance(x, Product):
+        return evaluate_product(x, values)
+    if isinstance(x, Sum):
+        total = evaluate(x.parts[0], values)
+        for term in x.parts[1:]:
+            total = total + evaluate(term, values)
+        return total
+    if isinstance(x, Prime):
+        return evaluate(x.factor, values)
+    if isinstance(x, Opaque):
+        return x.vjp(evaluate(x.parts[0], values))
+    assert isinstance(x, Call), "a variable without a value"
+    args, kwargs = mapped(lambda v: evaluate(v, values) if isinstance(v, Expression) else v, (x.args, x.kwargs))
+    return getattr(x.function, "on_arrays", x.function)(*args, **kwargs)
+
+
+def evaluate_product(x: Product, values: Mapping[Expression, Any]) -> Any:
+    """Compute the factors above the line, then divide by those below."""
+    above, below = None, float(x.coefficient.denominator)
+    for base, exponent in x.factors:
+        value = evaluate(base, values)
+        size = abs(exponent)
+        value = value if size == 1 else np.square(value) if size == 2 else value ** (int(size) if size.denominator == 1 else float(size))
+        if exponent > 0:
+            above = value if above is None else above * value
+        else:
+            below = below * value
+    numerator = x.coefficient.numerator
+    above = numerator if above is None else above if numerator == 1 else above * numerator
+    return above if isinstance(below, float) and below == 1 else above / below
+
+

@@ -1,0 +1,204 @@
+"""Names: what the values of a graph are called, the same in every process.
+
+In this order: the tensor's own ``name``, the user's variables (``names=locals()``), the role in a network
+(x, W₁, b₁, z₁, a₁, ŷ, y, L), the operation with a number (``matmul_3``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..rules import neural, reductions
+from ..tensor import Tensor
+from .expressions import Constant
+
+__all__ = ["GREEK", "Label", "Names", "label_of"]
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω",
+}  # fmt: skip
+HATS = {"yhat": "ŷ", "y_hat": "ŷ", "y_pred": "ŷ"}
+
+
+@dataclass(frozen=True)
+class Label:
+    """A name: a base, and a subscript that may be a label itself."""
+
+    base: str
+    sub: str | Label = ""
+
+
+def label_of(text: str) -> Label:
+    """Read a name as base and subscript: ``W1`` and ``W_1`` as W₁, ``gamma`` as γ, ``y_pred`` as ŷ."""
+    if text in HATS:
+        return Label(HATS[text])
+    match = re.fullmatch(r"([^\W\d_][\w.]*?)_?(\d+)", text, re.ASCII) or re.fullmatch(r"([A-Za-z])_(\w+)", text)
+    base, sub = match.groups() if match else (text, "")
+    return Label(HATS.get(base, GREEK.get(base, base)), sub)
+
+
+Thing = Node | Constant
+
+
+class Names:
+    """The labels of a graph's values, given out one by one; no two are alike."""
+
+    def __init__(self, root: Node, order: list[Node], operands: dict[Node, list[Thing | None]], given: Mapping[str, Any] | None) -> None:
+        self.order, self.operands = order, operands
+        self.labels: dict[Thing, Label] = {}
+        self.used: set[Label] = set()
+        self.uses: dict[Thing, list[Node]] = {}
+        for node in order:
+            for thing in operands[node]:
+                if thing is not None:
+                    self.uses.setdefault(thing, []).append(node)
+        self.things = list(dict.fromkeys(thing for node in order for thing in (*operands[node], node) if thing is not None))
+        self.counts: dict[str, int] = {}
+        self.own_names()
+        self.given_names(given or {})
+        self.by_user = set(self.labels)
+        self.roles(root)
+
+    def give(self, thing: Thing, label: Label) -> None:
+        """Name a thing that has no name yet; a taken name gets a number."""
+        if thing in self.labels:
+            return
+        unique, k = label, 1
+        while unique in self.used:
+            k += 1
+            unique = Label(label.base, f"{label.sub}_{k}" if label.sub else str(k))
+        self.used.add(unique)
+        self.labels[thing] = unique
+
+    def own_names(self) -> None:
+        for thing in self.things:
+            if isinstance(thing, Node) and thing.name:
+                self.give(thing, label_of(thing.name))
+
+    def given_names(self, given: Mapping[str, Any]) -> None:
+        """Give the names of the user's variables: of tensors by identity, of arrays (which the graph copied) by value."""
+        things = set(self.things)
+        for name, value in given.items():
+            if name.startswith("_") or name in ("In", "Out"):
+                continue
+            thing: Any = value._node if isinstance(value, Tensor) else Constant(value) if isinstance(value, np.ndarray) and value.ndim else None
+            if thing in things:
+                self.give(thing, label_of(name))
+
+    def roles(self, root: Node) -> None:
+        """Give what plays a part in a network its textbook name."""
+        affine = self.affine()
+        activations = self.activations(affine)
+        self.target(affine, activations)
+        self.give(root, Label("L") if root.edges else Label("x"))
+        for k, (z, products) in enumerate(affine.items(), 1):
+            self.give(z, Label("z", str(k)))
+            if z in activations:
+                self.give(activations[z], Label("a", str(k)))
+            for product in products:
+                x, weight = map(self.untransposed, self.operands[product][:2])
+                if is_parameter(x) and not is_parameter(weight):
+                    x, weight = weight, x
+                if is_parameter(weight):
+                    self.give(weight, Label("W", "" if len(self.uses[weight]) > 1 else str(k)))
+                if x is not None and is_leaf(x):
+                    self.give(x, Label("x"))
+            for bias in self.biases(z, products):
+                self.give(bias, Label("b", "" if len(self.uses[bias]) > 1 else str(k)))
+        leaves = [thing for thing in self.things if is_leaf(thing) and thing not in self.labels]
+        for base, wanted in (("x", True), ("c", False)):
+            kin = [leaf for leaf in leaves if requires_grad(leaf) is wanted]
+            for leaf in kin:
+                self.give(leaf, Label(base) if len(kin) == 1 else self.numbered(base))
+
+    def numbered(self, base: str) -> Label:
+        """Return the base with the next number that is free."""
+        label = Label(base)
+        while label.sub == "" or label in self.used:
+            self.counts[base] = self.counts.get(base, 0) + 1
+            label = Label(base, str(self.counts[base]))
+        return label
+
+    def untransposed(self, thing: Any) -> Any:
+        """Return what was transposed, or the thing itself."""
+        while isinstance(thing, Node) and thing.edges and thing.rule.function in (np.transpose, np.swapaxes):
+            thing = self.operands[thing][0]
+        return thing
+
+    def affine(self) -> dict[Node, list[Node]]:
+        """Return the sums that end in a matrix product, each with its products, in order of creation."""
+        found: dict[Node, list[Node]] = {}
+        for node in self.order:
+            if node.rule.function is np.matmul:
+                top = node
+                while len(self.uses.get(top, ())) == 1 and self.uses[top][0].rule.function is np.add:
+                    top = self.uses[top][0]
+                found.setdefault(top, []).append(node)
+        return dict(sorted(found.items(), key=lambda item: item[0].number))
+
+    def activations(self, affine: dict[Node, list[Node]]) -> dict[Node, Node]:
+        """Return what each sum passes through: a function of it alone, of its shape, that is not arithmetic."""
+        found: dict[Node, Node] = {}
+        for z in affine:
+            for node in self.uses.get(z, ()):
+                alone = [thing for thing in self.operands[node] if thing is not None] == [z]
+                function = node.rule.function
+                if alone and np.shape(node.value) == np.shape(z.value) and function not in PLAIN and node.rule.kind != "movement":
+                    found.setdefault(z, node)
+        return found
+
+    def target(self, affine: dict[Node, list[Node]], activations: dict[Node, Node]) -> None:
+        """Name what the loss compares: y, brought along, and ŷ, computed."""
+        networks = {*affine, *activations.values()}
+        for node in reversed(self.order):
+            things = self.operands[node]
+            if len(things) != 2 or node.rule.function not in (np.subtract, np.multiply) or not networks:
+                continue
+            for y, other in (things, things[::-1]):
+                if y is None or not is_leaf(y) or requires_grad(y) or not np.shape(y.value) or not isinstance(other, Node):
+                    continue
+                logarithm = other.rule is not None and other.rule.function in (np.log, neural.log_softmax)
+                if node.rule.function is np.multiply and not logarithm:
+                    continue
+                guess = self.operands[other][0] if logarithm and other.rule.function is np.log else other
+                self.give(y, Label("y"))
+                if guess in networks and not (isinstance(guess, Node) and guess.rule.function is neural.log_softmax):
+                    self.give(guess, Label("ŷ"))
+                return
+
+    def biases(self, z: Node, products: list[Node]) -> list[Thing]:
+        """Return the leaves that the sums between a product and z add."""
+        found: list[Thing] = []
+        for product in products:
+            node = product
+            while node is not z:
+                node = self.uses[node][0]
+                found += [t for t in self.operands[node] if t is not None and is_leaf(t) and requires_grad(t) and np.ndim(t.value) <= 1]
+        return list(dict.fromkeys(found))
+
+    def operation(self, node: Node) -> None:
+        """Name a value by its operation: ``matmul_3``."""
+        self.give(node, self.numbered(node.rule.name))
+
+
+PLAIN = {np.negative, np.positive, np.square, np.reciprocal, np.copy, reductions.mean, reductions.sum}
+
+
+def is_leaf(thing: Thing) -> bool:
+    return isinstance(thing, Constant) or not thing.edges
+
+
+def is_parameter(thing: Any) -> bool:
+    return thing is not None and is_leaf(thing) and requires_grad(thing)
+
+
+def requires_grad(thing: Thing) -> bool:
+    return isinstance(thing, Node) and thing.requires_grad

@@ -1,0 +1,431 @@
+"""Writers: one walk over an expression, and three ways to set it: text, LaTeX, MathML.
+
+A ``Writer`` knows the notation (⊙, juxtaposition for matrix products, Σ over axes, brackets only where needed);
+its subclasses know how a name, a power or a fraction is set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ..rules import neural, reductions, shaping
+from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum
+from .names import GREEK, Label
+
+__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
+
+@dataclass(frozen=True)
+class Gradient:
+    """∂L/∂x."""
+
+    of: Label
+    by: Label
+
+
+@dataclass(frozen=True)
+class Space:
+    """∈ ℝ of a shape."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The cotangent of x, written x̄."""
+
+    of: Label
+
+
+Side = Expression | Label | Gradient | Space | Bar
+
+SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
+
+COMPARISONS = {np.greater: ">", np.less: "<", np.greater_equal: "≥", np.less_equal: "≤", np.equal: "=", np.not_equal: "≠"}
+GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", neural.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
+FOLDS = {
+    reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std,
+    reductions.logsumexp,
+}  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Return text that is safe in every document: what has no glyph becomes a replacement character."""
+    return "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else "\ufffd" for c in text)
+
+
+class Writer:
+    """The notation; a subclass sets the pieces."""
+
+    def __init__(self, labels: Mapping[Expression, Label]) -> None:
+        self.labels = labels
+
+    # Pieces, set by the subclasses
+    def symbol(self, text: str) -> str:
+        """Set an operator or a mark."""
+        raise NotImplementedError
+
+    def word(self, text: str) -> str:
+        """Set the name of a function or of a value."""
+        raise NotImplementedError
+
+    def number(self, text: str) -> str:
+        """Set a number."""
+        raise NotImplementedError
+
+    def row(self, *pieces: str) -> str:
+        """Set pieces side by side."""
+        return "".join(pieces)
+
+    def brackets(self, inside: str, left: str = "(", right: str = ")") -> str:
+        """Set something in brackets."""
+        return self.row(self.symbol(left), inside, self.symbol(right))
+
+    def above(self, base: str, exponent: str) -> str:
+        """Set an exponent."""
+        raise NotImplementedError
+
+    def below(self, base: str, index: str) -> str:
+        """Set an index."""
+        raise NotImplementedError
+
+    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+        """Set a fraction; ``is_single`` if the bottom is one thing."""
+        raise NotImplementedError
+
+    def label(self, label: Label) -> str:
+        """Set a name with its subscript."""
+        base = self.word(label.base)
+        sub = self.label(label.sub) if isinstance(label.sub, Label) else self.number(label.sub) if label.sub.isdigit() else None
+        return self.below(base, sub if sub is not None else self.word(str(label.sub))) if label.sub else base
+
+    # The notation
+    def write(self, x: Expression) -> str:
+        """Set an expression."""
+        return self.parts(x)[0]
+
+    def at(self, level: int, x: Expression) -> str:
+        """Set an expression in brackets if it binds less than the level."""
+        text, own = self.parts(x)
+        return text if own >= level else self.brackets(text)
+
+    def parts(self, x: Expression) -> tuple[str, int]:
+        """Set an expression; return it with how tightly it binds."""
+        if x in self.labels:
+            return self.label(self.labels[x]), ATOM
+        if isinstance(x, Product):
+            return self.product(x)
+        if isinstance(x, Sum):
+            return self.sum(x), SUM
+        if isinstance(x, Ones):
+            return self.below(self.word("𝟏"), self.extent(x.shape)) if x.shape else self.number("1"), ATOM
+        if isinstance(x, Constant):
+            return self.literal(x.value), ATOM
+        if isinstance(x, Prime):
+            return self.row(self.above(self.function(x.function), self.symbol("′")), self.arguments(x.parts)), ATOM
+        if isinstance(x, Opaque):
+            name = self.row(self.word("vjp"), self.brackets(self.word(x.name), "[", "]"))
+            return self.row(name, self.brackets(self.row(self.write(x.parts[0]), self.symbol(", "), self.symbol("…")))), ATOM
+        assert isinstance(x, Call), "a variable without a name"
+        return self.call(x)
+
+    def product(self, x: Product) -> tuple[str, int]:
+        """Set sign, coefficient and factors, and a line with what is below it."""
+        top, bottom, decimal = coefficient(abs(x.coefficient))
+        above = [(base, exponent) for base, exponent in x.factors if exponent > 0]
+        below = [(base, -exponent) for base, exponent in x.factors if exponent < 0]
+        upper, level = self.factors(decimal or (str(top) if top != 1 else ""), above)
+        if below or bottom != 1:
+            lower, lower_level = self.factors(str(bottom) if bottom != 1 else "", below)
+            upper, level = self.fraction(upper, lower, lower_level >= POSTFIX), PRODUCT
+        return (self.row(self.symbol("−"), upper), SUM) if x.coefficient < 0 else (upper, level)
+
+    def factors(self, number: str, factors: list[tuple[Expression, Fraction]]) -> tuple[str, int]:
+        """Set numbers first, then arrays joined by ⊙."""
+        scalars = [f for f in factors if not f[0].shape]
+        arrays = [f for f in factors if f[0].shape]
+        if any(not isinstance(base, Ones) for base, _ in arrays) is False and (scalars or number) and len(arrays) == 1:
+            arrays, scalars = [], [*scalars, *arrays]
+        several = len(arrays) > 1
+        pieces = [self.number(number)] if number else []
+        pieces += [self.power(base, exponent, POSTFIX if len(factors) > 1 or number else SUM) for base, exponent in scalars]
+        if not arrays:
+            text = self.symbol(" ").join(pieces) if number else self.symbol(" · ").join(pieces)
+            return (text or self.number("1"), ATOM if len(pieces) < 2 and not factors else self.level(pieces, factors))
+        joined = self.symbol(" ⊙ ").join(
+            [self.power(base, exponent, POSTFIX if several else MATMUL if pieces else SUM) for base, exponent in arrays]
+        )
+        return self.symbol(" ").join([*pieces, joined]), self.level([*pieces, joined], factors) if not several else PRODUCT
+
+    def level(self, pieces: list[str], factors: list[tuple[Expression, Fraction]]) -> int:
+        """Return how tightly factors bind that are set in these pieces."""
+        if len(pieces) > 1:
+            return PRODUCT
+        (base, exponent), *_ = factors
+        return self.parts(base)[1] if exponent == 1 else POSTFIX
+
+    def power(self, base: Expression, exponent: Fraction, level: int) -> str:
+        """Set a factor to its exponent."""
+        if exponent == 1:
+            return self.at(level, base)
+        return self.above(self.at(ATOM, base), self.number(str(exponent)))
+
+    def sum(self, x: Sum) -> str:
+        """Set terms with their signs."""
+        text = ""
+        for term in x.parts:
+            minus = isinstance(term, Product) and term.coefficient < 0
+            if isinstance(term, Product) and minus:
+                term = Product(-term.coefficient, term.factors)
+            sign = self.symbol(" − " if minus else " + ") if text else self.symbol("−") if minus else ""
+            text = self.row(text, sign, self.at(PRODUCT, term)) if text or sign else self.at(PRODUCT, term)
+        return text
+
+    def call(self, x: Call) -> tuple[str, int]:
+        """Set a function of its arguments, in the notation of those that have one."""
+        args = x.args
+        if x.function is np.matmul:
+            left, right = x.parts
+            return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
+        if x.function is np.transpose and len(args) == 1 and not x.kwargs or x.function is np.swapaxes and set(args[1:]) == {-1, -2}:
+            return self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX
+        if x.function in COMPARISONS:
+            left, right = map(self.argument, args)
+            return self.brackets(self.row(left, self.symbol(f" {COMPARISONS[x.function]} "), right), "[", "]"), ATOM
+        if x.function is shaping.getitem:
+            return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
+        if x.function is np.absolute:
+            return self.brackets(self.argument(args[0]), "|", "|"), ATOM
+        if x.function is np.expand_dims:
+            return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(new_axes(x)), "[", "]")), ATOM
+        if x.function in FOLDS and set(x.kwargs) <= {"axis", "keepdims"} and len(args) == 1:
+            return self.fold(x)
+        named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in x.kwargs.items()]
+        shown = [] if x.function in (neural.softmax, neural.log_softmax) and args[1:] in ((), (-1,)) else args[1:]
+        listed = [*map(self.argument, args[:1]), *map(self.argument, shown), *named]
+        return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
+
+    def fold(self, x: Call) -> tuple[str, int]:
+        """Set a reduction: the axes below its name, unless it folds all."""
+        axis = x.kwargs.get("axis")
+        axes = tuple(np.atleast_1d(axis)) if axis is not None else ()
+        index = self.number(",".join(map(str, axes))) if axes and len(axes) < len(x.parts[0].shape) else ""
+        if x.function is reductions.sum:
+            sign = self.symbol("Σ")
+            return self.row(self.below(sign, index) if index else sign, self.symbol(" "), self.at(MATMUL, x.parts[0])), PRODUCT
+        name = self.function(x.function)
+        return self.row(self.below(name, index) if index else name, self.arguments(x.parts)), ATOM
+
+    def arguments(self, args: tuple[Any, ...]) -> str:
+        """Set arguments in brackets."""
+        return self.brackets(self.symbol(", ").join(map(self.argument, args)))
+
+    def function(self, function: Callable[..., Any]) -> str:
+        """Set a function's name."""
+        return self.word(GLYPHS.get(function, getattr(function, "__name__", str(function))))
+
+    def argument(self, value: Any) -> str:
+        """Set an argument of a call, whatever it is."""
+        if isinstance(value, Expression):
+            return self.write(value)
+        if isinstance(value, (tuple, list)):
+            return self.brackets(self.symbol(", ").join(map(self.argument, value)))
+        if isinstance(value, np.ndarray):
+            return self.literal(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self.number(f"{value:g}".replace("-", "−").replace("inf", "∞"))
+        return self.word(str(value))
+
+    def literal(self, value: np.ndarray) -> str:
+        """Set an array that has no name: its entries if they are few, else its shape."""
+        if value.ndim == 0:
+            return self.argument(value.item())
+        if value.ndim == 1 and value.size <= 6:
+            return self.brackets(self.symbol(", ").join([self.argument(v) for v in value.tolist()]), "[", "]")
+        return self.brackets(self.row(self.extent(value.shape), self.word(" array")), "[", "]")
+
+    def extent(self, shape: tuple[int, ...]) -> str:
+        """Set a shape."""
+        return self.symbol("×").join([self.number(str(n)) for n in shape])
+
+    def index(self, index: Any) -> str:
+        """Set an index in NumPy's notation."""
+        parts = index if isinstance(index, tuple) else (index,)
+        return self.symbol(", ").join([self.place(part) for part in parts])
+
+    def place(self, part: Any) -> str:
+        """Set one part of an index."""
+        if part is Ellipsis:
+            return self.symbol("…")
+        if isinstance(part, slice):
+            ends = [self.number(str(end)) if end is not None else "" for end in (part.start, part.stop)]
+            step = [self.symbol(":"), self.number(str(part.step))] if part.step is not None else []
+            return self.row(*[piece for piece in (ends[0], self.symbol(":"), ends[1], *step) if piece])
+        return self.argument(np.asarray(part) if isinstance(part, list) else part)
+
+    # What an equation is made of
+    def equation(self, *sides: Side, relation: str = "=") -> str:
+        """Set sides with a relation between them; a space needs none."""
+        text = self.side(sides[0])
+        for side in sides[1:]:
+            text = self.row(text, self.side(side)) if isinstance(side, Space) else self.row(text, self.symbol(f" {relation} "), self.side(side))
+        return text
+
+    def side(self, side: Side) -> str:
+        """Set one side of an equation."""
+        if isinstance(side, Expression):
+            return self.write(side)
+        if isinstance(side, Gradient):
+            top, bottom = (self.row(self.symbol("∂"), self.label(label)) for label in (side.of, side.by))
+            return self.fraction(top, bottom, True)
+        if isinstance(side, Space):
+            return self.row(self.symbol("    ∈ "), self.above(self.word("ℝ"), self.extent(side.shape)) if side.shape else self.word("ℝ"))
+        return self.bar(side.of) if isinstance(side, Bar) else self.label(side)
+
+    def bar(self, label: Label) -> str:
+        """Set a name with a bar, which is what its cotangent is called."""
+        raise NotImplementedError
+
+
+def coefficient(x: Fraction) -> tuple[int, int, str]:
+    """Return how to set a number: as numerator and denominator, or as a decimal."""
+    top, bottom = x.numerator, x.denominator
+    if bottom == 1 and top < 10**15 or bottom != 1 and (top == 1 and bottom < 10**6 or max(top, bottom) <= 12):
+        return top, bottom, ""
+    return 1, 1, repr(float(x))
+
+
+def new_axes(x: Call) -> tuple[Any, ...]:
+    """Return the index that puts in the axes that expand_dims does."""
+    axis = x.args[1] if len(x.args) > 1 else x.kwargs["axis"]
+    new = {int(i) % len(x.shape) for i in np.atleast_1d(axis)}
+    return tuple(None if i in new else slice(None) for i in range(len(x.shape)))
+
+
+class Text(Writer):
+    """Plain text with Unicode's subscripts and superscripts."""
+
+    LOW = str.maketrans("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+    HIGH = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def symbol(self, text: str) -> str:
+        return text
+
+    def word(self, text: str) -> str:
+        return clean(text)
+
+    def number(self, text: str) -> str:
+        return text
+
+    def above(self, base: str, exponent: str) -> str:
+        if exponent in "′ᵀ":
+            return base + exponent
+        return base + exponent.translate(self.HIGH) if exponent.isdigit() else f"{base}^({exponent})"
+
+    def below(self, base: str, index: str) -> str:
+        low = index.translate(self.LOW)
+        return base + low if all(c in "".join(map(chr, self.LOW.values())) + "," for c in low) else f"{base}_{index}"
+
+    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+        return f"{top}/{bottom}" if top.startswith("∂") and bottom.startswith("∂") else f"{top} / {bottom if is_single else f'({bottom})'}"
+
+    def bar(self, label: Label) -> str:
+        base = Label(label.base + "\u0304", label.sub)
+        return self.label(base)
+
+
+LATEX = {
+    "−": "-", "⊙": r"\odot", "·": r"\cdot", "′": r"\prime", "ᵀ": r"\top", "Σ": r"\sum", "∂": r"\partial ", "≥": r"\geq", "≤": r"\leq",
+    "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
+    "{": r"\{", "}": r"\}",
+}  # fmt: skip
+WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
+    letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()
+}
+SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", "-": "-"}
+
+
+class Latex(Writer):
+    """LaTeX, for inside an equation."""
+
+    def symbol(self, text: str) -> str:
+        if text == " ":
+            return r"\, "
+        if text in LATEX:
+            return LATEX[text]
+        core = text.strip()
+        return f" {LATEX.get(core, core)} " if core != text else core
+
+    def word(self, text: str) -> str:
+        if text in WORDS:
+            return WORDS[text]
+        safe = "".join(WORDS.get(c, SPECIAL.get(c, c)) for c in clean(text))
+        return safe if len(text) == 1 else rf"\mathrm{{{safe}}}"
+
+    def number(self, text: str) -> str:
+        mantissa, e, exponent = text.partition("e")
+        text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else text
+        return text.replace("−", "-").replace("∞", r"\infty")
+
+    def brackets(self, inside: str, left: str = "(", right: str = ")") -> str:
+        return rf"\left{left}{inside}\right{right}"
+
+    def above(self, base: str, exponent: str) -> str:
+        return f"{{{base}}}^{{{exponent}}}"
+
+    def below(self, base: str, index: str) -> str:
+        return f"{base}_{{{index}}}"
+
+    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+        return rf"\frac{{{top}}}{{{bottom}}}"
+
+    def bar(self, label: Label) -> str:
+        return rf"\overline{{{self.label(label)}}}"
+
+
+class MathML(Writer):
+    """MathML Core, for a page: no script, no font, no network."""
+
+    def symbol(self, text: str) -> str:
+        core = text.strip()
+        if core == "":
+            return "<mspace width='0.25em'/>"
+        if core == "ᵀ":
+            return "<mo>⊤</mo>"
+        fence = " stretchy='false'" if core in "()[]|" else ""
+        return f"<mo{fence}>{escape(core)}</mo>"
+
+    def word(self, text: str) -> str:
+        return f"<mi>{escape(clean(text))}</mi>"
+
+    def number(self, text: str) -> str:
+        return f"<mn>{escape(text)}</mn>"
+
+    def row(self, *pieces: str) -> str:
+        return f"<mrow>{''.join(pieces)}</mrow>"
+
+    def above(self, base: str, exponent: str) -> str:
+        return f"<msup>{one(base)}{one(exponent)}</msup>"
+
+    def below(self, base: str, index: str) -> str:
+        return f"<msub>{one(base)}{one(index)}</msub>"
+
+    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+        return f"<mfrac>{one(top)}{one(bottom)}</mfrac>"
+
+    def bar(self, label: Label) -> str:
+        return f"<mover>{one(self.label(label))}<mo>¯</mo></mover>"
+
+    def equation(self, *sides: Side, relation: str = "=") -> str:
+        return f"<math xmlns='http://www.w3.org/1998/Math/MathML' display='block'>{super().equation(*sides, relation=relation)}</math>"
+
+
+def one(pieces: str) -> str:
+    """Return pieces of MathML as one element."""
+    return f"<mrow>{pieces}</mrow>"
