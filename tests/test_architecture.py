@@ -1,0 +1,106 @@
+"""The house keeps its order: a place imports only from places above it, and importing the package is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_hw
+
+ROOT = Path(tinygrad_hw.__file__).parent
+ORDER = ["errors", "rules", "graph", "backward", "tensor", "transforms", "compile", "nn", "optim", "equations", "drawing", "testing", "__init__"]
+FILES = sorted(ROOT.rglob("*.py"))
+HARD = {"numpy", "tinygrad_hw", *sys.stdlib_module_names}
+
+
+def module_of(path):
+    """Return a file's module as a path inside the package: ('rules', 'table'), ('tensor',), ('__init__',)."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts if parts == ("__init__",) or parts[-1] != "__init__" else parts[:-1]
+
+
+def imports(path):
+    """Yield every import of a file: the modules that it may mean, longest first, and whether it stands inside a function."""
+    package = ("tinygrad_hw", *path.relative_to(ROOT).parent.parts)
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield tuple(alias.name.split(".")), id(node) in inside
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            for alias in node.names:
+                yield (*base, alias.name), id(node) in inside
+
+
+def place(module):
+    return ORDER.index(module[0])
+
+
+def own_module(name):
+    """Return the module of the package that an imported name stands for, or None if it is not of the package."""
+    if name[0] != "tinygrad_hw":
+        return None
+    for length in range(len(name), 1, -1):
+        if (ROOT.joinpath(*name[1:length]).with_suffix(".py")).exists() or ROOT.joinpath(*name[1:length], "__init__.py").exists():
+            return name[1:length]
+    return ("__init__",)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_stands_in_a_known_place_and_imports_only_from_places_above_it(path):
+    here = module_of(path)
+    assert here[0] in ORDER, f"{path.name} stands in no place of the house"
+    for name, _ in imports(path):
+        there = own_module(name)
+        if there is not None and there[0] != here[0]:
+            assert place(there) < place(here), f"{'.'.join(here)} imports {'.'.join(name)}, which stands below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_an_optional_dependency_is_imported_inside_a_function(path):
+    for name, inside in imports(path):
+        assert not inside or name[0] not in HARD, f"{path.name} imports {'.'.join(name)} inside a function"
+
+
+def test_the_rules_know_numpy_only():
+    for path in ROOT.joinpath("rules").glob("*.py"):
+        for name, _ in imports(path):
+            assert name[0] in {"numpy", *sys.stdlib_module_names} or name[:2] == ("tinygrad_hw", "rules"), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("name, known", [("graph", set()), ("errors", set()), ("backward", {"graph", "rules"}), ("tensor", {"errors", "graph", "rules", "backward"})])
+def test_the_core_knows_no_more_than_it_needs(name, known):
+    found = {own_module(full)[0] for full, _ in imports(ROOT / f"{name}.py") if full[0] == "tinygrad_hw"}
+    assert found <= known
+
+
+def test_no_two_modules_import_each_other():
+    edges = {module_of(path): {own_module(name) for name, _ in imports(path)} - {None, module_of(path)} for path in FILES}
+    while free := [module for module, needs in edges.items() if not needs & edges.keys()]:
+        for module in free:
+            del edges[module]
+    assert edges == {}
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_importing_the_package_imports_no_optional_or_slow_dependency():
+    loaded = python("import tinygrad_hw, sys; print(*{name.split('.')[0] for name in sys.modules})")
+    assert not {"matplotlib", "hypothesis", "graphviz", "pygraphviz", "numba", "scipy", "joblib", "tqdm", "pytest", "IPython"} & set(loaded)
+
+
+def test_the_public_names_are_there():
+    for name in ("Tensor", "no_grad", "sigmoid", "relu", "softmax", "log_softmax", "logsumexp", "softplus", "gelu"):
+        assert hasattr(tinygrad_hw, name)
+
+
+def test_importing_changes_nothing_in_numpy():
+    assert python("import numpy as np; before = dict(vars(np)), np.geterr(); import tinygrad_hw; print((dict(vars(np)), np.geterr()) == before)") == ["True"]
