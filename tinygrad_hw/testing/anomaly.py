@@ -33,7 +33,7 @@ watching: ContextVar[bool] = ContextVar("watching", default=False)
 changing = threading.Lock()
 inside = 0
 original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"), (backward, "flow_live"))}
-NOT_THE_USERS = tuple(os.path.dirname(module.__file__) + os.sep for module in (tensor, np))
+NOT_THE_USERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (tensor, np))
 
 
 class AnomalyError(TinygradError, FloatingPointError):
@@ -141,7 +141,8 @@ def _blame(carry: Callable[..., Any], order: list[Node], seeds: dict[Node, Any])
 def _operands(node: Node, place: tuple[int, ...]) -> list[str]:
     """Return a line for each operand: its name, its shape, and its entries at fault."""
     nodes = {i: parent for parent, _, i in node.edges} | node.inputs
-    return [f"  {_called(nodes.get(i), i)} {x.shape}: {_at(x, place)}" for i, x in enumerate(node.args) if isinstance(x, (np.ndarray, np.generic))]
+    arrays = [(i, x) for i, x in enumerate(node.args) if isinstance(x, (np.ndarray, np.generic))]
+    return [f"  {_called(nodes.get(i), i)} {x.shape}: {_at(x, place)}" for i, x in arrays]
 
 
 def _called(node: Node | None, i: int) -> str:

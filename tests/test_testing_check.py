@@ -1,0 +1,255 @@
+"""The tester is tested: right rules pass, wrong ones are caught with the right cause, kinks are called kinks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_hw as tg
+from tinygrad_hw.errors import ShapeError
+from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.testing.check import WrongGradientError, assert_same_gradients, check_gradients
+from tinygrad_hw.testing.numeric import Slope, complex_step, one_sided_slopes
+from tinygrad_hw.transforms import grad, primitive
+
+rng = np.random.default_rng(11)
+x33, y33, x3, y3 = rng.normal(size=(3, 3)), rng.normal(size=(3, 3)), rng.normal(size=3), rng.normal(size=3)
+
+
+def wrong(f, *inputs, **options):
+    """Return what is said about a wrong gradient."""
+    with pytest.raises(WrongGradientError) as caught:
+        check_gradients(f, *inputs, **options)
+    assert isinstance(caught.value, AssertionError)
+    assert caught.value.verdict.verdict == "wrong"
+    return str(caught.value)
+
+
+def wild(x):
+    """Return x sin(1/x), which has no derivative at 0, on either side."""
+    return np.where(x == 0, 0 * x, x * np.sin(1 / np.where(x == 0, 1, x)))
+
+
+def square(*rule):
+    return primitive(*rule)(lambda x: x * x)
+
+
+# Numeric derivatives
+def test_the_complex_step_is_exact():
+    assert complex_step(lambda t: np.exp(1 + t)) == pytest.approx(np.e, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("line", "low", "high"),
+    [
+        (np.sin, 1.0, 1.0),
+        (lambda t: (1 + t) ** 7, 7.0, 7.0),
+        (np.abs, -1.0, 1.0),
+        (lambda t: np.maximum(t, 3 * t), 1.0, 3.0),
+        (np.floor, 0.0, np.inf),
+        (np.sqrt, np.inf, np.inf),
+        (np.cbrt, np.inf, np.inf),
+        (lambda t: 0 * t, 0.0, 0.0),
+    ],
+)
+def test_one_sided_slopes_are_the_two_derivatives(line, low, high):
+    with np.errstate(invalid="ignore"):
+        slope = one_sided_slopes(line, 1.0)
+    assert (slope.low, slope.high) == pytest.approx((low, high), rel=1e-9, abs=1e-9)
+    assert slope.is_kink == (low != high)
+
+
+def test_a_line_without_a_derivative_has_an_infinite_error():
+    assert one_sided_slopes(lambda t: np.nan, 1.0).error == np.inf
+    assert not Slope(1.0, 1.0, 0.0).is_kink
+
+
+# Right
+@pytest.mark.parametrize(
+    ("f", "inputs"),
+    [
+        (np.sin, (x33,)),
+        (tg.sigmoid, (x3,)),
+        (np.multiply, (x33, x3)),
+        (np.matmul, (x33, x3)),
+        (lambda d: (d["a"] @ d["b"][0], d["b"][1] * 2), ({"a": x33, "b": [y33, 1.5]},)),
+        (lambda x: x.reshape(9).cumsum(), (x33,)),
+        (lambda x: (np.sum(x), np.argmax(x)), (x3,)),
+        (lambda z: z * z * np.conj(z), (np.array([1 + 2j, 0.3]),)),
+        (lambda x: x, (np.zeros((0, 2)),)),
+        (np.sqrt, (np.array([4.0, 1e-3]),)),
+    ],
+)
+def test_right_gradients_pass_to_order_two(f, inputs):
+    assert str(check_gradients(f, *inputs)).startswith("right: ")
+
+
+def test_float32_inputs_are_checked_in_float64():
+    seen = set()
+
+    def f(x):
+        seen.add(x.dtype)
+        return x * x
+
+    assert check_gradients(f, np.array([1.0, 2.0], np.float32)).verdict == "right"
+    assert np.dtype(np.float32) not in seen
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**20))
+def test_a_small_network_is_right_at_every_seed(seed):
+    rng = np.random.default_rng(seed)
+    X, W = rng.normal(size=(2, 2)), rng.normal(size=(2, 2))
+    assert check_gradients(lambda W: np.sum(tg.softplus(X @ np.tanh(W))), W, seed=seed).verdict == "right"
+
+
+def test_a_large_input_is_sampled_and_still_checked_along_directions():
+    x = rng.normal(size=400)
+    assert check_gradients(np.tanh, x, order=1).verdict == "right"
+    assert "the gradient of" in wrong(square(lambda g, out, x: np.where(np.arange(400) == 399, 3, 2) * g * x), x, order=1, seed=4)
+
+
+# Kinks
+@pytest.mark.parametrize(
+    ("f", "inputs"),
+    [
+        (np.abs, (0.0,)),
+        (tg.relu, (np.array([0.0, 1.0]),)),
+        (np.maximum, (np.ones(2), np.ones(2))),
+        (np.minimum, (1.0, 1.0)),
+        (np.max, (np.ones(3),)),
+        (np.std, (np.ones(3),)),
+        (np.floor, (2.0,)),
+        (lambda x: np.clip(x, 0, 1), (np.array([0.0, 1.0]),)),
+        (lambda x: np.sort(x), (np.array([1.0, 1.0]),)),
+    ],
+)
+def test_at_a_kink_the_conventions_are_inside_the_one_sided_interval(f, inputs):
+    verdict = check_gradients(f, *inputs)
+    assert verdict.verdict == "kink"
+    assert "numeric between" in str(verdict)
+
+
+@pytest.mark.parametrize("slope", [-1.0, -0.5, 0.0, 1.0])
+def test_at_a_kink_each_value_of_the_interval_is_accepted(slope):
+    assert check_gradients(primitive(lambda g, out, x: g * slope)(np.abs), 0.0).verdict == "kink"
+
+
+@pytest.mark.parametrize("slope", [-1.001, 1.001, 2.0, np.nan])
+def test_at_a_kink_a_value_outside_the_interval_is_wrong(slope):
+    assert "numeric between" in wrong(primitive(lambda g, out, x: g * slope)(np.abs), 0.0)
+
+
+def test_ties_that_all_get_the_whole_cotangent_are_wrong_though_each_lies_in_its_interval():
+    every = primitive(lambda g, out, x: g * (x == out))(lambda x: np.max(x))
+    assert "along ones" in wrong(every, np.ones(3))
+    first = primitive(lambda g, out, x: g * (np.arange(3) == np.argmax(x)))(lambda x: np.max(x))
+    assert check_gradients(first, np.ones(3)).verdict == "kink"
+
+
+# Ill-conditioned
+@pytest.mark.parametrize(("f", "x"), [(np.log, 0.0), (np.sqrt, 0.0), (wild, 0.0)])
+def test_where_no_derivative_can_be_told_the_verdict_is_ill_conditioned(f, x):
+    assert check_gradients(f, x).verdict == "ill-conditioned"
+
+
+# Wrong, and why
+@pytest.mark.parametrize(
+    ("f", "inputs", "cause"),
+    [
+        (square(lambda g, out, x: -2 * g * x), (x33,), "a sign: analytic = -numeric"),
+        (square(lambda g, out, x: g * x), (x33,), "a factor: analytic = 0.5 · numeric"),
+        (square(lambda g, out, x: 2 * x), (x33,), "an ignored cotangent"),
+        (square(lambda g, out, x: 0 * g), (x33,), "no gradient arrives"),
+        (lambda x: Tensor(x.data) * 2 + 0 * x, (x33,), "no gradient arrives"),
+        (square(lambda g, out, x: (2 * g * x).T), (x33,), "a transpose"),
+        (
+            primitive(lambda g, out, x, y: g[0] * y)(lambda x, y: np.ones((4, 1)) * x * y),
+            (x3, y3),
+            "a missing sum over a broadcast axis: only a part of axis 0",
+        ),
+        (
+            primitive(lambda g, out, x, y: np.mean(g, 0) * y)(lambda x, y: np.ones((4, 1)) * x * y),
+            (x3, y3),
+            "a missing sum over a broadcast axis: the mean over axis 0",
+        ),
+        (
+            primitive(lambda g, out, x, y: g * 2 * x * x, lambda g, out, x, y: g * 2 * x * y)(lambda x, y: x * x * y),
+            (x3, y3),
+            "swapped arguments: this is the gradient of input 1",
+        ),
+        (square(lambda g, out, x: 2 * g * x + 1), (x33,), None),
+    ],
+)
+def test_a_wrong_rule_is_caught_with_its_likeliest_cause(f, inputs, cause):
+    if cause and cause.startswith("swapped"):
+        f = primitive(lambda g, out, x, y: g * x * x, lambda g, out, x, y: g * x * x)(lambda x, y: x * x * y)
+    message = wrong(f, *inputs)
+    assert (f"likeliest cause: {cause}" in message) if cause else ("likeliest cause" not in message)
+
+
+def test_the_message_shows_the_first_failing_entry_with_both_values():
+    f = primitive(lambda g, out, x: g * np.where(np.arange(3) == 1, 5.0, 1.0))(lambda x: 1.0 * x)
+    lines = wrong(lambda p: f(p["W"]), {"W": x3}).splitlines()
+    assert lines[1].startswith("  entry (1,) of input 0['W']: analytic ")
+    assert "(complex step)" in lines[1]
+    assert lines[2] == "  1 of 3 entries of shape (3,) differ"
+    analytic, numeric = (float(part.split()[1]) for part in lines[1].split(": ", 1)[1].replace(" (complex step)", "").split(", "))
+    assert analytic == pytest.approx(5 * numeric, rel=1e-9)
+
+
+def test_a_rule_that_is_right_on_arrays_and_wrong_on_tensors_is_caught_at_order_two():
+    once = square(lambda g, out, x: g * 2 * (x.detach() if isinstance(x, Tensor) else x))
+    assert check_gradients(once, x3, order=1).verdict == "right"
+    assert "order 2" in wrong(once, x3)
+
+
+def test_a_rule_that_is_not_linear_in_the_cotangent_is_caught():
+    assert "wrong" in wrong(square(lambda g, out, x: g * g * 2 * x), x3)
+
+
+def test_a_random_cotangent_catches_what_ones_hide():
+    assert "transpose" in wrong(primitive(lambda g, out, x: g.T.copy())(lambda x: 1.0 * x), x33)
+
+
+# By hand
+X, y, tree = rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+
+
+def loss(p):
+    return np.sum((X @ p["W"] + p["b"] - y) ** 2) / 2
+
+
+def by_hand(p):
+    delta = X @ p["W"] + p["b"] - y
+    return {"W": X.T @ delta, "b": delta.sum(0)}
+
+
+def test_gradients_by_hand_that_are_right_pass():
+    assert_same_gradients(loss, by_hand, tree)
+    assert_same_gradients(loss, by_hand(tree), tree)
+    assert_same_gradients(lambda x, y: np.sum(x * y), lambda x, y: (y, x), x3, y3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: {"W": -g["W"], "b": g["b"]}, r"entry \(0, 0\) of input 0\['W'\]: by hand (.|\n)*a sign"),
+        (lambda g: {"W": g["W"], "b": g["b"] / 5}, r"entry \(0,\) of input 0\['b'\]: (.|\n)*a factor: analytic = 0.2"),
+        (lambda g: {"W": g["W"] * [[1], [1], [2]], "b": g["b"]}, r"entry \(2, 0\) of input 0\['W'\](.|\n)*2 of 6 entries of shape"),
+    ],
+)
+def test_gradients_by_hand_that_are_wrong_are_shown_with_their_cause(change, message):
+    with pytest.raises(AssertionError, match=message):
+        assert_same_gradients(loss, lambda p: change(by_hand(p)), tree)
+
+
+def test_gradients_by_hand_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match=r"the gradient by hand must have shape \(3, 2\), not \(2, 3\)"):
+        assert_same_gradients(loss, lambda p: {"W": by_hand(p)["W"].T, "b": by_hand(p)["b"]}, tree)
+    with pytest.raises(ShapeError, match="must have the structure"):
+        assert_same_gradients(loss, lambda p: by_hand(p)["W"], tree)
+
+
+def test_gradients_that_are_themselves_checked_leave_grad_usable():
+    assert grad(lambda x: np.sum(x * x))(x3) == pytest.approx(2 * x3)
