@@ -55,6 +55,7 @@ class Case:
     call : called with the inputs in place of ``function(*inputs, **kwargs)``.
     oracle : what gives the value and the numeric derivative, if not the same call on arrays.
     analytic : whether the oracle continues to complex numbers, so that the complex step applies.
+
     """
 
     def __init__(
@@ -103,7 +104,9 @@ def gradients(call: Callable[..., Any], inputs: Arrays, cotangent: Any = None) -
     return [np.zeros_like(x) if leaf.grad is None else leaf.grad for x, leaf in zip(inputs, leaves)]
 
 
-def second_gradients(call: Callable[..., Any], inputs: Arrays, cotangent: Any, directions: Arrays) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def second_gradients(
+    call: Callable[..., Any], inputs: Arrays, cotangent: Any, directions: Arrays
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the gradients by a recorded sweep, and those of their product with directions: for each input, then for the cotangent."""
     leaves, g = leaves_of(inputs), Tensor(cotangent, requires_grad=True)
     out = call(*leaves)
@@ -295,7 +298,9 @@ def numbers(*special: float, low: float = -3.0, high: float = 3.0) -> st.SearchS
 
 def shapes(max_dims: int = 3, max_side: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
     """Draw a shape: 0-d, empty and size 1 first."""
-    return st.sampled_from([(), (0,), (1,), (1, 1), (0, 2), (2, 0)]) | hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=max_side)
+    return st.sampled_from([(), (0,), (1,), (1, 1), (0, 2), (2, 0)]) | hnp.array_shapes(
+        min_dims=0, max_dims=max_dims, min_side=0, max_side=max_side
+    )
 
 
 def arrays(shape: Any = None, elements: st.SearchStrategy[float] | None = None) -> st.SearchStrategy[np.ndarray]:

@@ -10,7 +10,21 @@ import pytest
 import tinygrad_hw
 
 ROOT = Path(tinygrad_hw.__file__).parent
-ORDER = ["errors", "rules", "graph", "backward", "tensor", "transforms", "compile", "nn", "optim", "equations", "drawing", "testing", "__init__"]
+ORDER = [
+    "errors",
+    "rules",
+    "graph",
+    "backward",
+    "tensor",
+    "transforms",
+    "compile",
+    "nn",
+    "optim",
+    "equations",
+    "drawing",
+    "testing",
+    "__init__",
+]
 FILES = sorted(ROOT.rglob("*.py"))
 HARD = {"numpy", "tinygrad_hw", *sys.stdlib_module_names}
 
@@ -74,7 +88,10 @@ def test_the_rules_know_numpy_only():
             assert name[0] in {"numpy", *sys.stdlib_module_names} or name[:2] == ("tinygrad_hw", "rules"), f"{path.name}: {name}"
 
 
-@pytest.mark.parametrize("name, known", [("graph", set()), ("errors", set()), ("backward", {"graph", "rules"}), ("tensor", {"errors", "graph", "rules", "backward"})])
+@pytest.mark.parametrize(
+    "name, known",
+    [("graph", set()), ("errors", set()), ("backward", {"graph", "rules"}), ("tensor", {"errors", "graph", "rules", "backward"})],
+)
 def test_the_core_knows_no_more_than_it_needs(name, known):
     found = {own_module(full)[0] for full, _ in imports(ROOT / f"{name}.py") if full[0] == "tinygrad_hw"}
     assert found <= known
@@ -103,4 +120,6 @@ def test_the_public_names_are_there():
 
 
 def test_importing_changes_nothing_in_numpy():
-    assert python("import numpy as np; before = dict(vars(np)), np.geterr(); import tinygrad_hw; print((dict(vars(np)), np.geterr()) == before)") == ["True"]
+    assert python(
+        "import numpy as np; before = dict(vars(np)), np.geterr(); import tinygrad_hw; print((dict(vars(np)), np.geterr()) == before)"
+    ) == ["True"]

@@ -149,7 +149,10 @@ def test_one_number_of_any_shape_needs_no_cotangent(shape):
 def test_several_numbers_need_a_cotangent():
     y = Tensor(np.ones((2, 3)), requires_grad=True, name="scores") * 1
     y.name = "scores"
-    with pytest.raises(GradientError, match=r"backward from tensor 'scores' of shape \(2, 3\) needs a cotangent.*t\.sum\(\)\.backward\(\).*t\.backward\(g\)"):
+    with pytest.raises(
+        GradientError,
+        match=r"backward from tensor 'scores' of shape \(2, 3\) needs a cotangent.*t\.sum\(\)\.backward\(\).*t\.backward\(g\)",
+    ):
         y.backward()
 
 
@@ -162,7 +165,10 @@ def test_an_empty_output_needs_a_cotangent_too():
 def test_a_cotangent_of_the_wrong_shape_is_refused_and_changes_nothing(g):
     (x,) = leaves_of([X])
     y = (x * 2).retain_grad()
-    with pytest.raises(ShapeError, match=rf"the cotangent has shape \({', ?'.join(map(str, np.shape(g)))},?\), and this tensor has shape \(3,\): they must be equal"):
+    with pytest.raises(
+        ShapeError,
+        match=rf"the cotangent has shape \({', ?'.join(map(str, np.shape(g)))},?\), and this tensor has shape \(3,\): they must be equal",
+    ):
         y.backward(g)
     assert x.grad is None
     assert y.grad is None
@@ -215,8 +221,19 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", list(CHANGES.values()), ids=list(CHANGES))
 @pytest.mark.parametrize("lent", [False, True])
-@pytest.mark.parametrize("f", [squares, lambda x: np.sum(np.square(x)), lambda x: x @ x, lambda x: (x.reshape(1, 3) * x[:]).sum(), lambda x: np.einsum("i,i->", x, x),
-                               lambda x: np.sum(x**2), lambda x: (x.reshape(3, 1).T @ x.reshape(3, 1)).sum(), lambda x: np.sum(x.ravel() * x.T)])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        squares,
+        lambda x: np.sum(np.square(x)),
+        lambda x: x @ x,
+        lambda x: (x.reshape(1, 3) * x[:]).sum(),
+        lambda x: np.einsum("i,i->", x, x),
+        lambda x: np.sum(x**2),
+        lambda x: (x.reshape(3, 1).T @ x.reshape(3, 1)).sum(),
+        lambda x: np.sum(x.ravel() * x.T),
+    ],
+)
 def test_a_leaf_changed_between_forward_and_backward_has_the_gradient_of_the_values_used(f, change, lent):
     (x,) = leaves_of([X])
     if lent:
@@ -258,13 +275,36 @@ def test_an_input_array_changed_after_the_tensor_was_made_changes_nothing():
 
 MASK, PLACES, C = np.array([True, False, True]), np.array([0, 2, 2]), np.array([4.0, 5.0, 6.0])
 CONSTANTS = [
-    (lambda x, c: x * c, C), (lambda x, c: c * x, C), (lambda x, c: np.multiply(x, c), C), (lambda x, c: np.multiply(c, x), C), (lambda x, c: x @ c, C), (lambda x, c: c @ x, C),
-    (lambda x, c: x / c, C), (lambda x, c: c**x, C), (lambda x, c: np.where(c, x, 0.0), MASK), (lambda x, c: np.where(MASK, x, c) * x, C), (lambda x, c: x[c], MASK), (lambda x, c: x[c], PLACES),
-    (lambda x, c: x[c, None], PLACES), (lambda x, c: x[(c,)], PLACES), (lambda x, c: np.sum(x, where=c), MASK), (lambda x, c: np.clip(x, c - 3.5, c), C), (lambda x, c: np.take(x, c), PLACES),
-    (lambda x, c: np.repeat(x, c), PLACES), (lambda x, c: np.einsum("i,i->", x, c), C), (lambda x, c: np.concatenate([x, c]) ** 2, C), (lambda x, c: np.maximum(x, c - 3.5), C),
-    (lambda x, c: np.tensordot(x, c, 1), C), (lambda x, c: np.hypot(x, c), C), (lambda x, c: np.mean(x, where=c), MASK), (lambda x, c: np.select([c], [x * x], 1.0), MASK),
-    (lambda x, c: np.compress(c, x * x), MASK), (lambda x, c: np.delete(x, c), PLACES), (lambda x, c: np.choose(c // 2, [x, x * x]), PLACES), (lambda x, c: np.linalg.outer(x, c), C),
-]  # fmt: skip
+    (lambda x, c: x * c, C),
+    (lambda x, c: c * x, C),
+    (lambda x, c: np.multiply(x, c), C),
+    (lambda x, c: np.multiply(c, x), C),
+    (lambda x, c: x @ c, C),
+    (lambda x, c: c @ x, C),
+    (lambda x, c: x / c, C),
+    (lambda x, c: c**x, C),
+    (lambda x, c: np.where(c, x, 0.0), MASK),
+    (lambda x, c: np.where(MASK, x, c) * x, C),
+    (lambda x, c: x[c], MASK),
+    (lambda x, c: x[c], PLACES),
+    (lambda x, c: x[c, None], PLACES),
+    (lambda x, c: x[(c,)], PLACES),
+    (lambda x, c: np.sum(x, where=c), MASK),
+    (lambda x, c: np.clip(x, c - 3.5, c), C),
+    (lambda x, c: np.take(x, c), PLACES),
+    (lambda x, c: np.repeat(x, c), PLACES),
+    (lambda x, c: np.einsum("i,i->", x, c), C),
+    (lambda x, c: np.concatenate([x, c]) ** 2, C),
+    (lambda x, c: np.maximum(x, c - 3.5), C),
+    (lambda x, c: np.tensordot(x, c, 1), C),
+    (lambda x, c: np.hypot(x, c), C),
+    (lambda x, c: np.mean(x, where=c), MASK),
+    (lambda x, c: np.select([c], [x * x], 1.0), MASK),
+    (lambda x, c: np.compress(c, x * x), MASK),
+    (lambda x, c: np.delete(x, c), PLACES),
+    (lambda x, c: np.choose(c // 2, [x, x * x]), PLACES),
+    (lambda x, c: np.linalg.outer(x, c), C),
+]
 
 
 @pytest.mark.parametrize("f, constant", CONSTANTS)
@@ -415,7 +455,7 @@ def in_threads(work, n=8):
     def run(i):
         try:
             work(i)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
@@ -471,13 +511,34 @@ def test_no_grad_holds_for_its_own_thread_alone():
 
 
 # Random graphs
-UNARY = [np.sin, np.tanh, np.exp, np.negative, lambda x: x * 0.5, lambda x: x**2, lambda x: np.sum(x) * 0.1, lambda x: x[..., ::-1], lambda x: np.cumsum(x, axis=0) * 0.3,
-         lambda x: x.reshape(-1)[:1], lambda x: x.T, lambda x: x / (2 + np.sin(x)), lambda x: np.concatenate([np.ravel(x), np.ravel(x)])[:2]]  # fmt: skip
-BINARY = [np.add, np.subtract, np.multiply, lambda x, y: x * np.cos(y), lambda x, y: np.where(np.arange(2) > 0, x, y) if np.size(x) < 3 > np.size(y) else x + y]
+UNARY = [
+    np.sin,
+    np.tanh,
+    np.exp,
+    np.negative,
+    lambda x: x * 0.5,
+    lambda x: x**2,
+    lambda x: np.sum(x) * 0.1,
+    lambda x: x[..., ::-1],
+    lambda x: np.cumsum(x, axis=0) * 0.3,
+    lambda x: x.reshape(-1)[:1],
+    lambda x: x.T,
+    lambda x: x / (2 + np.sin(x)),
+    lambda x: np.concatenate([np.ravel(x), np.ravel(x)])[:2],
+]
+BINARY = [
+    np.add,
+    np.subtract,
+    np.multiply,
+    lambda x, y: x * np.cos(y),
+    lambda x, y: np.where(np.arange(2) > 0, x, y) if np.size(x) < 3 > np.size(y) else x + y,
+]
 
 
 @settings(max_examples=120)
-@given(steps=st.lists(st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=10))
+@given(
+    steps=st.lists(st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=10)
+)
 def test_any_graph_of_expressions_has_the_gradient_of_the_complex_step(steps):
     def f(x, y):
         values = [x, y]
@@ -497,7 +558,9 @@ def test_any_graph_of_expressions_has_the_gradient_of_the_complex_step(steps):
             return
         found = gradients(f, [x, y])
         for i, a in enumerate((x, y)):
-            expected = np.array([complex_step(lambda z, i=i: f(z, y) if i == 0 else f(x, z), a, u.reshape(a.shape)) for u in np.eye(a.size)]).reshape(a.shape)
+            expected = np.array(
+                [complex_step(lambda z, i=i: f(z, y) if i == 0 else f(x, z), a, u.reshape(a.shape)) for u in np.eye(a.size)]
+            ).reshape(a.shape)
             assert_allclose(found[i], expected, rtol=1e-10, atol=1e-10 * (1 + abs(value)))
 
 

@@ -20,7 +20,10 @@ def message_of(call, error):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("error, python", [(ShapeError, ValueError), (DTypeError, TypeError), (GradientError, RuntimeError), (DetachError, TypeError), (NoRuleError, TypeError)])
+@pytest.mark.parametrize(
+    "error, python",
+    [(ShapeError, ValueError), (DTypeError, TypeError), (GradientError, RuntimeError), (DetachError, TypeError), (NoRuleError, TypeError)],
+)
 def test_every_error_is_a_tinygrad_error_and_the_one_that_python_would_raise(error, python):
     assert issubclass(error, TinygradError)
     assert issubclass(error, python)
@@ -41,7 +44,8 @@ def test_a_wrong_product_names_operands_shapes_the_axis_and_a_fix():
 def test_a_wrong_sum_names_operands_shapes_and_the_axis():
     x, y = Tensor(np.ones((4, 3)), name="x"), Tensor(np.ones((4, 2)), name="y")
     assert message_of(lambda: x + y, ShapeError) == (
-        "add: the operands do not fit\n  x  (4, 3)\n  y  (4, 2)\n  axis 1 of x has 3, axis 1 of y has 2: they must be equal, or one of them 1"
+        "add: the operands do not fit\n  x  (4, 3)\n  y  (4, 2)\n"
+        "  axis 1 of x has 3, axis 1 of y has 2: they must be equal, or one of them 1"
     )
 
 
@@ -89,7 +93,15 @@ def test_a_fix_that_is_named_works_and_an_axis_that_is_blamed_is_at_fault(name, 
 
 def test_the_same_words_for_the_function_the_operator_and_a_plain_tensor():
     x, y = np.ones((4, 3)), np.ones((4, 2))
-    words = {message_of(call, ShapeError) for call in (lambda: Tensor(x, requires_grad=True) + y, lambda: np.add(Tensor(x), y), lambda: x + Tensor(y, requires_grad=True), lambda: np.add(x, Tensor(y)))}
+    words = {
+        message_of(call, ShapeError)
+        for call in (
+            lambda: Tensor(x, requires_grad=True) + y,
+            lambda: np.add(Tensor(x), y),
+            lambda: x + Tensor(y, requires_grad=True),
+            lambda: np.add(x, Tensor(y)),
+        )
+    }
     assert len(words) == 1
 
 
@@ -132,19 +144,26 @@ def test_numpys_own_error_is_not_a_cause_that_hides_the_message():
 def test_backward_from_several_numbers():
     y = Tensor(np.ones(3), requires_grad=True) * 2
     assert message_of(y.backward, GradientError) == (
-        "backward from this tensor of shape (3,) needs a cotangent: reduce it to one number first (t.sum().backward()), or give one of its shape (t.backward(g))"
+        "backward from this tensor of shape (3,) needs a cotangent: reduce it to one number first "
+        "(t.sum().backward()), or give one of its shape (t.backward(g))"
     )
 
 
 def test_a_cotangent_of_the_wrong_shape():
     y = Tensor(np.ones(3), requires_grad=True) * 2
-    assert message_of(lambda: y.backward(np.ones(2)), ShapeError) == "the cotangent has shape (2,), and this tensor has shape (3,): they must be equal"
+    assert (
+        message_of(lambda: y.backward(np.ones(2)), ShapeError)
+        == "the cotangent has shape (2,), and this tensor has shape (3,): they must be equal"
+    )
 
 
 @pytest.mark.parametrize("data", [[1, 2], np.array([1, 2], np.int32), True, np.uint8(1)])
 def test_a_gradient_asked_of_an_integer_tensor(data):
     message = message_of(lambda: Tensor(data, requires_grad=True), DTypeError)
-    assert message == f"a tensor of {np.asarray(data).dtype} cannot require a gradient: use floating numbers (write 1.0 for 1, or give dtype=float)"
+    assert (
+        message
+        == f"a tensor of {np.asarray(data).dtype} cannot require a gradient: use floating numbers (write 1.0 for 1, or give dtype=float)"
+    )
     assert Tensor(data, requires_grad=True, dtype=float).requires_grad
 
 
@@ -155,11 +174,19 @@ def test_a_tensor_that_does_not_require_a_gradient():
     )
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda t: np.fill_diagonal(t, 1), "fill_diagonal"), (lambda t: np.packbits(t), "packbits"), (lambda t: np.add.reduceat(t, [0]), "add.reduceat"),
-    (lambda t: np.add.at(t, 0, 1), "add.at"), (lambda t: np.subtract.reduce(t), "subtract.reduce"), (lambda t: np.copyto(np.ones((2, 2)), t), "copyto"),
-    (lambda t: np.hypot.accumulate(t), "hypot.accumulate"), (lambda t: np.save("nowhere.npy", t), "save"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda t: np.fill_diagonal(t, 1), "fill_diagonal"),
+        (lambda t: np.packbits(t), "packbits"),
+        (lambda t: np.add.reduceat(t, [0]), "add.reduceat"),
+        (lambda t: np.add.at(t, 0, 1), "add.at"),
+        (lambda t: np.subtract.reduce(t), "subtract.reduce"),
+        (lambda t: np.copyto(np.ones((2, 2)), t), "copyto"),
+        (lambda t: np.hypot.accumulate(t), "hypot.accumulate"),
+        (lambda t: np.save("nowhere.npy", t), "save"),
+    ],
+)
 def test_a_function_with_no_rule_names_itself_and_the_ways_out(call, name):
     t = Tensor(np.ones((2, 2)), requires_grad=True)
     message = message_of(lambda: call(t), NoRuleError)
@@ -175,17 +202,31 @@ def test_a_function_with_no_rule_names_its_neighbours():
 def test_a_value_that_backward_needs_cannot_be_written():
     y = Tensor(np.ones(3), requires_grad=True, name="x") * 2
     y.name = "y"
-    assert message_of(lambda: setattr(y, "data", np.ones(3)), GradientError).startswith("tensor 'y' is the result of multiply: its value follows from its arguments")
+    assert message_of(lambda: setattr(y, "data", np.ones(3)), GradientError).startswith(
+        "tensor 'y' is the result of multiply: its value follows from its arguments"
+    )
     with pytest.raises(ValueError, match="read-only"):
         y.data[0] = 5
 
 
-@pytest.mark.parametrize("data, lengths", [([[1.0], [1.0, 2.0]], "[1, 2]"), ([[1.0, 2.0], [3.0], []], "[0, 1, 2]"), ([[1.0, 2.0], 3.0], "[2]")])
+@pytest.mark.parametrize(
+    "data, lengths", [([[1.0], [1.0, 2.0]], "[1, 2]"), ([[1.0, 2.0], [3.0], []], "[0, 1, 2]"), ([[1.0, 2.0], 3.0], "[2]")]
+)
 def test_ragged_data(data, lengths):
     assert message_of(lambda: Tensor(data), ShapeError) == f"ragged data: its rows have different lengths {lengths}; pad them to one length"
 
 
-@pytest.mark.parametrize("data, dtype", [(None, "object"), ("a", "<U1"), ({"a": 1}, "object"), ([object()], "object"), (b"a", "|S1"), (np.datetime64("2020-01-01"), "datetime64[D]")])
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (None, "object"),
+        ("a", "<U1"),
+        ({"a": 1}, "object"),
+        ([object()], "object"),
+        (b"a", "|S1"),
+        (np.datetime64("2020-01-01"), "datetime64[D]"),
+    ],
+)
 def test_data_that_are_no_numbers(data, dtype):
     message = message_of(lambda: Tensor(data), DTypeError)
     assert message == f"a tensor holds numbers, not {dtype}: give numbers of one dtype (got {type(data).__name__})"
@@ -205,12 +246,29 @@ def test_a_complex_cotangent_of_a_real_result_is_refused():
 
 # Nothing is lost
 FAILING = {
-    "fit": lambda x, y: x + np.ones(7), "matmul": lambda x, y: x @ np.ones(7), "cotangent": lambda x, y: y.backward(np.ones(9)), "no cotangent": lambda x, y: y.backward(), "index": lambda x, y: y[9],
-    "write": lambda x, y: y.__setitem__(9, 1.0), "write leaf": lambda x, y: x.__setitem__(0, 1.0), "write misfit": lambda x, y: y.__setitem__(slice(0, 2), np.ones(3)), "data": lambda x, y: setattr(x, "data", np.ones(9)),
-    "grad": lambda x, y: setattr(x, "grad", np.ones(9)), "no rule": lambda x, y: np.packbits(x), "float": lambda x, y: float(x[0]), "out": lambda x, y: np.exp(x, out=x), "axis": lambda x, y: x.sum(axis=3),
-    "reshape": lambda x, y: x.reshape(7), "pickle": lambda x, y: y.__reduce__(), "requires": lambda x, y: setattr(y, "requires_grad", False), "where": lambda x, y: np.exp(x, where=True), "axis of softmax": lambda x, y: tg.softmax(x, axis=4),
-    "object": lambda x, y: setattr(x, "data", [None, None, None]), "strings": lambda x, y: setattr(x, "grad", ["a", "b", "c"]), "int": lambda x, y: setattr(y, "data", [1, 2, 3]),
-}  # fmt: skip
+    "fit": lambda x, y: x + np.ones(7),
+    "matmul": lambda x, y: x @ np.ones(7),
+    "cotangent": lambda x, y: y.backward(np.ones(9)),
+    "no cotangent": lambda x, y: y.backward(),
+    "index": lambda x, y: y[9],
+    "write": lambda x, y: y.__setitem__(9, 1.0),
+    "write leaf": lambda x, y: x.__setitem__(0, 1.0),
+    "write misfit": lambda x, y: y.__setitem__(slice(0, 2), np.ones(3)),
+    "data": lambda x, y: setattr(x, "data", np.ones(9)),
+    "grad": lambda x, y: setattr(x, "grad", np.ones(9)),
+    "no rule": lambda x, y: np.packbits(x),
+    "float": lambda x, y: float(x[0]),
+    "out": lambda x, y: np.exp(x, out=x),
+    "axis": lambda x, y: x.sum(axis=3),
+    "reshape": lambda x, y: x.reshape(7),
+    "pickle": lambda x, y: y.__reduce__(),
+    "requires": lambda x, y: setattr(y, "requires_grad", False),
+    "where": lambda x, y: np.exp(x, where=True),
+    "axis of softmax": lambda x, y: tg.softmax(x, axis=4),
+    "object": lambda x, y: setattr(x, "data", [None, None, None]),
+    "strings": lambda x, y: setattr(x, "grad", ["a", "b", "c"]),
+    "int": lambda x, y: setattr(y, "data", [1, 2, 3]),
+}
 
 
 @pytest.mark.parametrize("name", FAILING)

@@ -111,8 +111,18 @@ def test_a_graph_dies_with_its_last_name_without_the_garbage_collector():
 def test_no_call_makes_a_reference_cycle():
     (x,) = leaves_of([np.arange(4.0) + 1])
     gc.collect()
-    for call in (lambda: x + x, lambda: np.sum(x), lambda: x[1:], lambda: np.einsum("i,i->", x, x), lambda: np.concatenate([x, x]), lambda: np.std(x), lambda: np.clip(x, 2, 3),
-                 lambda: np.sort(x), lambda: x.reshape(2, 2) @ x.reshape(2, 2), lambda: (x * x).sum().backward()):  # fmt: skip
+    for call in (
+        lambda: x + x,
+        lambda: np.sum(x),
+        lambda: x[1:],
+        lambda: np.einsum("i,i->", x, x),
+        lambda: np.concatenate([x, x]),
+        lambda: np.std(x),
+        lambda: np.clip(x, 2, 3),
+        lambda: np.sort(x),
+        lambda: x.reshape(2, 2) @ x.reshape(2, 2),
+        lambda: (x * x).sum().backward(),
+    ):
         call()
         gc.collect()
         gc.disable()

@@ -6,7 +6,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import LAWS, Case, arrays, axes_of, gradient_at, gradients, joined, leaves_of, numbers, random_like, rows, second_at, second_gradients, shapes, spread
+from laws import (
+    LAWS,
+    Case,
+    arrays,
+    axes_of,
+    gradient_at,
+    gradients,
+    joined,
+    leaves_of,
+    numbers,
+    random_like,
+    rows,
+    second_at,
+    second_gradients,
+    shapes,
+    spread,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
@@ -24,18 +40,31 @@ def lse(x, axis=None, keepdims=False):
     return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
 
 
+def softmax(x, axis):
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+SOFTMAX = {tg.softmax: softmax, tg.log_softmax: lambda x, axis: np.log(softmax(x, axis))}
 REDUCTIONS = [np.sum, np.prod, np.max, np.min, np.mean, np.var, np.std, np.ptp]
 NAN_FORMS = [np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanmax, np.nanmin]
 OWN = {reductions.sum: np.sum, reductions.mean: np.mean, reductions.max: np.max, reductions.min: np.min, reductions.prod: np.prod,
        reductions.var: np.var, reductions.std: np.std, reductions.logsumexp: lse}  # fmt: skip
 PART = np.array([[True, False, True], [True, True, False]])
 CASES = [
-    *(Case(f, M, analytic=f in SMOOTH, **kwargs) for f in REDUCTIONS for kwargs in FOLDED if (f, kwargs) not in ((np.var, {"axis": ()}), (np.std, {"axis": ()}))),
+    *(
+        Case(f, M, analytic=f in SMOOTH, **kwargs)
+        for f in REDUCTIONS
+        for kwargs in FOLDED
+        if (f, kwargs) not in ((np.var, {"axis": ()}), (np.std, {"axis": ()}))
+    ),
     *(Case(f, T, analytic=f in SMOOTH, axis=(-1, 0), keepdims=True) for f in REDUCTIONS),
     *(Case(f, V, analytic=f in SMOOTH) for f in REDUCTIONS),
     *(Case(f, S, analytic=f in SMOOTH) for f in REDUCTIONS if f is not np.std),
-    *(Case(f, M, oracle=oracle, analytic=oracle in SMOOTH or oracle is lse, **kwargs)
-      for f, oracle in OWN.items() for kwargs in FOLDED[:4]),
+    *(
+        Case(f, M, oracle=oracle, analytic=oracle in SMOOTH or oracle is lse, **kwargs)
+        for f, oracle in OWN.items()
+        for kwargs in FOLDED[:4]
+    ),
     *(Case(f, HOLES, **kwargs) for f in NAN_FORMS for kwargs in FOLDED[:4]),
     *(Case(f, HOLES, call=lambda a, f=f: f(a, axis=0)) for f in (np.nancumsum, np.nancumprod)),
     *(Case(f, HOLES) for f in (np.nancumsum, np.nancumprod)),
@@ -54,21 +83,33 @@ CASES = [
     Case(reductions.cumsum, M, axis=1, oracle=np.cumsum, analytic=True),
     Case(reductions.cumprod, M, axis=0, oracle=np.cumprod, analytic=True),
     Case(reductions.cumprod, spread(7), axis=-1, oracle=np.cumprod, analytic=True),
-    *(Case(f, M, axis=axis, include_initial=initial, analytic=True)
-      for f in (np.cumulative_sum, np.cumulative_prod) for axis in (0, -1) for initial in (False, True)),
+    *(
+        Case(f, M, axis=axis, include_initial=initial, analytic=True)
+        for f in (np.cumulative_sum, np.cumulative_prod)
+        for axis in (0, -1)
+        for initial in (False, True)
+    ),
     *(Case(f, V, analytic=True) for f in (np.cumulative_sum, np.cumulative_prod)),
-    *(Case(f.reduce, M, analytic=f in (np.add, np.multiply), **kwargs)
-      for f in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp, np.fmax, np.fmin)
-      for kwargs in ({}, {"axis": 1}, {"axis": -1, "keepdims": True})),
+    *(
+        Case(f.reduce, M, analytic=f in (np.add, np.multiply), **kwargs)
+        for f in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp, np.fmax, np.fmin)
+        for kwargs in ({}, {"axis": 1}, {"axis": -1, "keepdims": True})
+    ),
     *(Case(f.reduce, M, axis=None) for f in (np.add, np.multiply, np.maximum, np.minimum)),
     *(Case(f.accumulate, M, analytic=True, **kwargs) for f in (np.add, np.multiply) for kwargs in ({}, {"axis": 1})),
-    Case(reductions.broadcast_to, spread(3, 1), call=lambda x: reductions.broadcast_to(x, (2, 3, 4)),
-         oracle=lambda x: np.broadcast_to(x, (2, 3, 4)), analytic=True),
+    Case(
+        reductions.broadcast_to,
+        spread(3, 1),
+        call=lambda x: reductions.broadcast_to(x, (2, 3, 4)),
+        oracle=lambda x: np.broadcast_to(x, (2, 3, 4)),
+        analytic=True,
+    ),
+    *(Case(f, M, axis=axis, oracle=oracle, analytic=True) for f, oracle in SOFTMAX.items() for axis in (0, -1)),
     Case(np.sum, np.zeros((0, 2)), axis=0, analytic=True),
     Case(np.sum, np.zeros((2, 0)), analytic=True),
     Case(np.prod, np.zeros((2, 0)), axis=1, analytic=True),
     Case(np.max, np.zeros((2, 0)), axis=0),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -113,13 +154,17 @@ def test_the_method_is_the_function(name):
 
 
 # Ties
-@pytest.mark.parametrize("f", [np.max, np.min, lambda x: x.max(), np.maximum.reduce, np.nanmax, np.nanmin, lambda x: np.max(x, initial=-9.0) * 1.0])
+@pytest.mark.parametrize(
+    "f", [np.max, np.min, lambda x: x.max(), np.maximum.reduce, np.nanmax, np.nanmin, lambda x: np.max(x, initial=-9.0) * 1.0]
+)
 def test_ties_share_equally(f):
     assert_allclose(gradient_at(f, [1.0, 1.0, 1.0], cotangent=np.asarray(6.0)), [2, 2, 2], rtol=1e-15)
 
 
 def test_ties_share_equally_within_each_row():
-    assert_array_equal(gradient_at(lambda x: np.max(x, axis=1), [[1.0, 3.0, 3.0], [2.0, 2.0, 1.0]], cotangent=np.array([4.0, 8.0])), [[0, 2, 2], [4, 4, 0]])
+    assert_array_equal(
+        gradient_at(lambda x: np.max(x, axis=1), [[1.0, 3.0, 3.0], [2.0, 2.0, 1.0]], cotangent=np.array([4.0, 8.0])), [[0, 2, 2], [4, 4, 0]]
+    )
 
 
 @given(x=arrays(shape=(2, 3), elements=numbers(0.0, 1.0, np.inf, -np.inf)))
@@ -166,11 +211,23 @@ def others(x, i):
     return np.prod([v for j, v in enumerate(x) if j not in i])
 
 
-ZEROS = [[2.0, 3.0, 5.0], [0.0, 3.0, 5.0], [2.0, 0.0, 5.0], [0.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [0.0], [-0.0, 2.0], [1.0, 2.0, 0.0, 4.0, 0.0]]
+ZEROS = [
+    [2.0, 3.0, 5.0],
+    [0.0, 3.0, 5.0],
+    [2.0, 0.0, 5.0],
+    [0.0, 0.0, 5.0],
+    [0.0, 3.0, 0.0],
+    [0.0, 0.0, 0.0],
+    [0.0],
+    [-0.0, 2.0],
+    [1.0, 2.0, 0.0, 4.0, 0.0],
+]
 
 
 @pytest.mark.parametrize("x", ZEROS)
-@pytest.mark.parametrize("f", [np.prod, lambda x: np.cumprod(x)[-1], np.nanprod, np.multiply.reduce, lambda x: np.prod(x.reshape(1, -1), axis=(0, 1))])
+@pytest.mark.parametrize(
+    "f", [np.prod, lambda x: np.cumprod(x)[-1], np.nanprod, np.multiply.reduce, lambda x: np.prod(x.reshape(1, -1), axis=(0, 1))]
+)
 def test_a_product_is_exact_at_zeros_at_both_orders(f, x):
     n = range(len(x))
     assert_array_equal(gradient_at(f, x), [others(x, (i,)) for i in n])
@@ -183,7 +240,9 @@ def test_cumprod_is_exact_at_zeros_at_both_orders(x):
     x, n = np.array(x), len(x)
     g, u = random_like(x), random_like(x, 2)
     jacobian = np.array([[others(x[: k + 1], (i,)) if i <= k else 0 for i in range(n)] for k in range(n)])
-    second = np.array([sum(g[k] * u[j] * others(x[: k + 1], (i, j)) for k in range(n) for j in range(n) if j != i and max(i, j) <= k) for i in range(n)])
+    second = np.array(
+        [sum(g[k] * u[j] * others(x[: k + 1], (i, j)) for k in range(n) for j in range(n) if j != i and max(i, j) <= k) for i in range(n)]
+    )
     assert_allclose(gradient_at(np.cumprod, x, cotangent=g), g @ jacobian, rtol=1e-13, atol=1e-14)
     first, (found, in_g) = second_gradients(np.cumprod, [x], g, [u])
     assert_allclose(first[0], g @ jacobian, rtol=1e-13, atol=1e-14)
@@ -196,7 +255,7 @@ def test_a_product_of_large_and_small_numbers_does_not_overflow_in_the_gradient(
 
 
 # logsumexp
-@pytest.mark.parametrize("x, expected", [([-np.inf, 0.0], [0, 1]), ([-np.inf, -np.inf], [0, 0]), ([1000.0, 1000.0], [0.5, 0.5]),
+@pytest.mark.parametrize("x, expected", [([-np.inf, 0.0], [0, 1]), ([-np.inf, -np.inf], [0.5, 0.5]), ([1000.0, 1000.0], [0.5, 0.5]),
                                          ([-1000.0, -1000.0], [0.5, 0.5]), ([1000.0, -1000.0], [1, 0]), ([np.inf, 0.0], [1, 0]),
                                          ([1e16, 1e16], [0.5, 0.5]), ([-1e300, -1e300], [0.5, 0.5]), ([3.0], [1])])  # fmt: skip
 @pytest.mark.parametrize("f", [tg.logsumexp, lambda x: np.logaddexp.reduce(x), lambda x: tg.logsumexp(x, axis=0)])

@@ -28,17 +28,53 @@ def scattered(g, index, shape):
     return out
 
 
-INDICES = [0, -1, slice(None, None, -1), (slice(None), 1), (Ellipsis, 0), None, (0, None, slice(1, None)), np.array([1, 0, 1]), [0, 1, 1],
-           (np.array([0, 1, 0]), np.array([2, 2, 2])), np.array([[True, False, True], [False, True, False]]), (np.array([True, False]), 1),
-           (slice(None), np.array([True, False, True])), (np.array([[0], [1]]), np.array([2, 0])), (), Ellipsis, (0, 1), slice(0, 0), np.array([], int),
-           (slice(None, None, -1), [0, 0]), (np.int64(1), slice(2, None, -2)), (1, [0, 2, 0]), ([0, 1], None, slice(None)), True, False]  # fmt: skip
+INDICES = [
+    0,
+    -1,
+    slice(None, None, -1),
+    (slice(None), 1),
+    (Ellipsis, 0),
+    None,
+    (0, None, slice(1, None)),
+    np.array([1, 0, 1]),
+    [0, 1, 1],
+    (np.array([0, 1, 0]), np.array([2, 2, 2])),
+    np.array([[True, False, True], [False, True, False]]),
+    (np.array([True, False]), 1),
+    (slice(None), np.array([True, False, True])),
+    (np.array([[0], [1]]), np.array([2, 0])),
+    (),
+    Ellipsis,
+    (0, 1),
+    slice(0, 0),
+    np.array([], int),
+    (slice(None, None, -1), [0, 0]),
+    (np.int64(1), slice(2, None, -2)),
+    (1, [0, 2, 0]),
+    ([0, 1], None, slice(None)),
+    True,
+    False,
+]
 BLOCK = spread(2, 2, seed=2)
 CASES = [
     *(Case(shaping.getitem, M, call=lambda x, i=i: x[i], analytic=True) for i in INDICES),
-    *(Case(shaping.setitem, M, random_like(M[i]), call=lambda x, v, i=i: shaping.setitem(x, v, i), oracle=lambda x, v, i=i: shaping_written(x, v, i))
-      for i in INDICES if not (isinstance(i, (list, tuple, np.ndarray)) and "0, 0" in repr(i))),
-    *(Case(shaping.scatter, random_like(V[i]), call=lambda g, i=i: shaping.scatter(g, i, (4,)), oracle=lambda g, i=i: scattered(g, i, (4,)))
-      for i in (1, slice(None, None, 2), REPEATED, V > 0.8)),
+    *(
+        Case(
+            shaping.setitem,
+            M,
+            random_like(M[i]),
+            call=lambda x, v, i=i: shaping.setitem(x, v, i),
+            oracle=lambda x, v, i=i: shaping_written(x, v, i),
+        )
+        for i in INDICES
+        if not (isinstance(i, (list, tuple, np.ndarray)) and "0, 0" in repr(i))
+    ),
+    *(
+        Case(
+            shaping.scatter, random_like(V[i]), call=lambda g, i=i: shaping.scatter(g, i, (4,)), oracle=lambda g, i=i: scattered(g, i, (4,))
+        )
+        for i in (1, slice(None, None, 2), REPEATED, V > 0.8)
+    ),
     Case(np.reshape, M, call=lambda x: np.reshape(x, (3, -1)), analytic=True),
     Case(np.reshape, M, call=lambda x: np.reshape(x, 6, order="F"), analytic=True),
     Case(np.reshape, M, call=lambda x: np.reshape(x, (3, 2), "F"), analytic=True),
@@ -49,7 +85,8 @@ CASES = [
     Case(np.ravel, M, call=lambda x: np.ravel(x.T, "F"), analytic=True),
     Case(np.ravel, T, call=lambda x: np.ravel(np.transpose(x, (2, 0, 1)), "K"), analytic=True),
     Case(np.ravel, T, call=lambda x: np.ravel(np.transpose(x, (2, 0, 1)), "A"), analytic=True),
-    Case(np.squeeze, spread(1, 3, 1), analytic=True), Case(np.squeeze, spread(1, 3, 1), axis=-1, analytic=True),
+    Case(np.squeeze, spread(1, 3, 1), analytic=True),
+    Case(np.squeeze, spread(1, 3, 1), axis=-1, analytic=True),
     *(Case(np.expand_dims, M, axis=axis, analytic=True) for axis in (0, -1, (0, 2), (-1, 1))),
     *(Case(np.transpose, T, axes=axes, analytic=True) for axes in (None, (1, 2, 0), (-1, 0, 1), (2, 1, 0))),
     Case(np.transpose, T, call=lambda x: x.transpose(1, 2, 0), analytic=True),
@@ -58,12 +95,20 @@ CASES = [
     Case(np.swapaxes, T, call=lambda x: x.mT, analytic=True),
     Case(np.moveaxis, T, call=lambda x: np.moveaxis(x, 0, -1), analytic=True),
     Case(np.moveaxis, T, call=lambda x: np.moveaxis(x, (0, 1), (-1, 0)), analytic=True),
-    Case(np.rollaxis, T, axis=2, analytic=True), Case(np.rollaxis, T, axis=0, start=3, analytic=True),
+    Case(np.rollaxis, T, axis=2, analytic=True),
+    Case(np.rollaxis, T, axis=0, start=3, analytic=True),
     *(Case(np.flip, T, axis=axis, analytic=True) for axis in (None, 0, (0, -1))),
-    Case(np.flip, T, analytic=True), Case(np.fliplr, M, analytic=True), Case(np.flipud, M, analytic=True),
-    *(Case(np.roll, M, shift=shift, axis=axis, analytic=True) for shift, axis in ((1, None), (-2, 1), ((1, 2), (0, 1)), ((1, 1), 1), (3, (0, 1)), (0, 0))),
-    Case(np.rot90, M, analytic=True), Case(np.rot90, T, k=3, axes=(1, 2), analytic=True),
-    Case(np.copy, M, analytic=True), Case(np.copy, M, call=lambda x: x.copy(), analytic=True),
+    Case(np.flip, T, analytic=True),
+    Case(np.fliplr, M, analytic=True),
+    Case(np.flipud, M, analytic=True),
+    *(
+        Case(np.roll, M, shift=shift, axis=axis, analytic=True)
+        for shift, axis in ((1, None), (-2, 1), ((1, 2), (0, 1)), ((1, 1), 1), (3, (0, 1)), (0, 0))
+    ),
+    Case(np.rot90, M, analytic=True),
+    Case(np.rot90, T, k=3, axes=(1, 2), analytic=True),
+    Case(np.copy, M, analytic=True),
+    Case(np.copy, M, call=lambda x: x.copy(), analytic=True),
     Case(np.matrix_transpose, T, analytic=True),
     Case(shaping.astype, M, call=lambda x: x.astype(np.float64)),
     *([Case(np.astype, M, call=lambda x: np.astype(x, np.float64))] if hasattr(np, "astype") else []),
@@ -75,37 +120,57 @@ CASES = [
     Case(shaping.concatenate, M, N, axis=1, oracle=lambda *xs, axis: np.concatenate(xs, axis), analytic=True),
     *(Case(np.stack, M, N, call=lambda x, y, axis=axis: np.stack([x, y], axis=axis), analytic=True) for axis in (0, 1, -1)),
     Case(np.stack, S, S, call=lambda x, y: np.stack([x, y, 2.0]), analytic=True),
-    *(Case(f, x, y, call=lambda x, y, f=f: f((x, y)), analytic=True)
-      for f in (np.vstack, np.hstack, np.dstack, np.column_stack) for x, y in ((M, N), (V, V + 1))),
+    *(
+        Case(f, x, y, call=lambda x, y, f=f: f((x, y)), analytic=True)
+        for f in (np.vstack, np.hstack, np.dstack, np.column_stack)
+        for x, y in ((M, N), (V, V + 1))
+    ),
     *(Case(f, S, S, call=lambda x, y, f=f: f((x, y)), analytic=True) for f in (np.vstack, np.hstack, np.dstack)),
-    Case(np.append, M, N, analytic=True), Case(np.append, M, N, axis=0, analytic=True), Case(np.append, V, call=lambda x: np.append(x, 1.0), analytic=True),
+    Case(np.append, M, N, analytic=True),
+    Case(np.append, M, N, axis=0, analytic=True),
+    Case(np.append, V, call=lambda x: np.append(x, 1.0), analytic=True),
     Case(np.block, BLOCK, M, call=lambda x, y: np.block([[x, y], [np.ones((1, 5))]]), analytic=True),
-    Case(np.block, V, S, call=lambda x, y: np.block([x, y]), analytic=True), Case(np.block, V, call=lambda x: np.block(x), analytic=True),
+    Case(np.block, V, S, call=lambda x, y: np.block([x, y]), analytic=True),
+    Case(np.block, V, call=lambda x: np.block(x), analytic=True),
     *(Case(f, x, analytic=True) for f in (np.atleast_1d, np.atleast_2d, np.atleast_3d) for x in (S, V, M, T)),
     Case(np.atleast_2d, S, V, analytic=True),
     *(Case(f, V, call=lambda x, f=f, s=s: f(2 * x, s), analytic=True) for f in (np.split, np.array_split) for s in (2, [1, 3], [0, 2, 9])),
     Case(np.array_split, V, call=lambda x: np.array_split(x, 3), analytic=True),
     Case(np.split, M, call=lambda x: np.split(x, 3, axis=-1)[1], analytic=True),
-    Case(np.hsplit, M, call=lambda x: np.hsplit(x, 3), analytic=True), Case(np.hsplit, V, call=lambda x: np.hsplit(x, 2), analytic=True),
-    Case(np.vsplit, M, call=lambda x: np.vsplit(x, 2), analytic=True), Case(np.dsplit, T, call=lambda x: np.dsplit(x, 2), analytic=True),
+    Case(np.hsplit, M, call=lambda x: np.hsplit(x, 3), analytic=True),
+    Case(np.hsplit, V, call=lambda x: np.hsplit(x, 2), analytic=True),
+    Case(np.vsplit, M, call=lambda x: np.vsplit(x, 2), analytic=True),
+    Case(np.dsplit, T, call=lambda x: np.dsplit(x, 2), analytic=True),
     Case(np.array_split, V, call=lambda x: np.array_split(x, [3, 1]), analytic=True),
     Case(np.array_split, V, call=lambda x: np.array_split(x, [-1]), analytic=True),
     Case(np.broadcast_arrays, spread(3, 1), V, analytic=True),
-    *(Case(np.broadcast_to, x, shape=shape, analytic=True) for x, shape in ((V, (2, 4)), (S, (2,)), (spread(3, 1), (2, 3, 2)), (V, (0, 4)), (spread(1), 3))),
+    *(
+        Case(np.broadcast_to, x, shape=shape, analytic=True)
+        for x, shape in ((V, (2, 4)), (S, (2,)), (spread(3, 1), (2, 3, 2)), (V, (0, 4)), (spread(1), 3))
+    ),
     *(Case(np.tile, M, reps=reps, analytic=True) for reps in (2, (2, 1), (2, 1, 2), 0)),
     *(Case(np.repeat, M, repeats=repeats, axis=axis, analytic=True) for repeats, axis in ((2, None), (2, 0), ([1, 0, 2], 1))),
     *(Case(np.delete, M, obj=obj, axis=axis, analytic=True) for obj, axis in ((0, None), (1, 1), ([0, 2], -1), (slice(None, None, 2), 1))),
-    Case(np.resize, M, new_shape=(2, 5), analytic=True), Case(np.resize, M, new_shape=4, analytic=True),
-    Case(np.diagonal, M, analytic=True), Case(np.diagonal, T, offset=1, axis1=0, axis2=1, analytic=True),
+    Case(np.resize, M, new_shape=(2, 5), analytic=True),
+    Case(np.resize, M, new_shape=4, analytic=True),
+    Case(np.diagonal, M, analytic=True),
+    Case(np.diagonal, T, offset=1, axis1=0, axis2=1, analytic=True),
     Case(np.compress, V, call=lambda x: np.compress([True, False, True], x), analytic=True),
     Case(np.compress, M, call=lambda x: np.compress([True, False, True], x, axis=1), analytic=True),
-    *(Case(np.take, M, indices=i, axis=axis, analytic=True) for i, axis in (([0, 5, 0], None), ([[1, 0], [1, 1]], 0), (1, -1), (np.array(2), 1), ([-1, -1], 1))),
-    Case(np.take, V, indices=[5, -6], mode="wrap", analytic=True), Case(np.take, V, indices=[5, -6], mode="clip", analytic=True),
+    *(
+        Case(np.take, M, indices=i, axis=axis, analytic=True)
+        for i, axis in (([0, 5, 0], None), ([[1, 0], [1, 1]], 0), (1, -1), (np.array(2), 1), ([-1, -1], 1))
+    ),
+    Case(np.take, V, indices=[5, -6], mode="wrap", analytic=True),
+    Case(np.take, V, indices=[5, -6], mode="clip", analytic=True),
     Case(np.take_along_axis, M, call=lambda x: np.take_along_axis(x, np.array([[0, 0], [2, 1]]), 1), analytic=True),
     Case(np.take_along_axis, M, call=lambda x: np.take_along_axis(x, np.array([[0, 1, 0]]), axis=0), analytic=True),
     Case(np.take_along_axis, M, call=lambda x: np.take_along_axis(x, np.array([5, 0, 0]), None), analytic=True),
-    *(Case(np.sort, M, axis=axis) for axis in (-1, 0, None)), Case(np.sort, V), Case(np.sort, np.zeros((0,))),
-    *(Case(np.partition, M, kth=1, axis=axis) for axis in (-1, 0, None)), Case(np.partition, V, kth=(0, 2)),
+    *(Case(np.sort, M, axis=axis) for axis in (-1, 0, None)),
+    Case(np.sort, V),
+    Case(np.sort, np.zeros((0,))),
+    *(Case(np.partition, M, kth=1, axis=axis) for axis in (-1, 0, None)),
+    Case(np.partition, V, kth=(0, 2)),
     Case(np.extract, M, call=lambda x: np.extract(M > 0.8, x), analytic=True),
     Case(np.select, M, N, call=lambda x, y: np.select([M > 1.2, M > 0.6], [x, 2 * y], 0.5), analytic=True),
     Case(np.select, M, N, call=lambda x, y: np.select([M > 1.2, M > 0.6], [x, y], default=x * y), analytic=True),
@@ -116,16 +181,20 @@ CASES = [
     *(Case(np.pad, M, pad_width=((1, 1), (2, 3)), mode=mode, analytic=True) for mode in ("edge", "reflect", "symmetric", "wrap")),
     Case(np.pad, np.zeros((0, 2)), pad_width=1, analytic=True),
     *(Case(f, x, k=k, analytic=True) for f in (np.triu, np.tril) for x, k in ((M, 0), (M, 1), (T, -1), (spread(3, 3), 0))),
-    Case(np.triu, spread(3), analytic=True), Case(np.tril, spread(3), analytic=True),
-    *(Case(np.diag, x, k=k, analytic=True) for x in (V, spread(3, 4)) for k in (0, 1, -2)), Case(np.diagflat, M, analytic=True), Case(np.diagflat, V, k=-1, analytic=True),
+    Case(np.triu, spread(3), analytic=True),
+    Case(np.tril, spread(3), analytic=True),
+    *(Case(np.diag, x, k=k, analytic=True) for x in (V, spread(3, 4)) for k in (0, 1, -2)),
+    Case(np.diagflat, M, analytic=True),
+    Case(np.diagflat, V, k=-1, analytic=True),
     Case(np.insert, V, call=lambda x: np.insert(x, 1, 5.0), analytic=True),
     Case(np.insert, V, spread(2), call=lambda x, v: np.insert(x, [1, 1], v)),
     Case(np.insert, V, spread(2), call=lambda x, v: np.insert(x, [3, 0], v)),
     Case(np.insert, M, spread(2), call=lambda x, v: np.insert(x, 1, v, axis=1)),
     Case(np.insert, M, spread(2, 2), call=lambda x, v: np.insert(x, [0, 2], v, axis=1)),
     Case(np.insert, M, spread(2, 2), call=lambda x, v: np.insert(x, [2, 0], v, axis=1)),
-    Case(np.ediff1d, V, analytic=True), Case(np.ediff1d, M, to_begin=0.5, to_end=[1.0, 2.0], analytic=True),
-]  # fmt: skip
+    Case(np.ediff1d, V, analytic=True),
+    Case(np.ediff1d, M, to_begin=0.5, to_end=[1.0, 2.0], analytic=True),
+]
 
 
 def shaping_written(x, value, index):
@@ -166,7 +235,13 @@ def indexed(draw):
         integers = lambda n: hnp.arrays(np.intp, st.sampled_from([(3,), (2, 3), (1,), ()]), elements=st.integers(-n, n - 1))
         part = lambda n: st.sampled_from([slice(None), slice(None, None, -1), slice(1, None), 0, -1]) | integers(n) | hnp.arrays(bool, (n,))
         mixed = st.tuples(*map(part, shape))
-        kinds += [whole, mixed, mixed.map(lambda parts: parts[: len(parts) // 2]), mixed.map(lambda parts: (None, *parts)), integers(shape[0]).map(lambda a: a.tolist())]
+        kinds += [
+            whole,
+            mixed,
+            mixed.map(lambda parts: parts[: len(parts) // 2]),
+            mixed.map(lambda parts: (None, *parts)),
+            integers(shape[0]).map(lambda a: a.tolist()),
+        ]
     index = draw(st.one_of(*kinds))
     try:
         x[index]
@@ -340,14 +415,56 @@ def test_iterating_and_unpacking_stay_in_the_graph():
 
 def test_joining_tensors_with_numbers_and_arrays_keeps_the_gradient():
     (x,) = leaves_of([V])
-    assert_array_equal(gradients(lambda x: joined([np.stack([x[0], 1.0]), np.hstack([x, np.ones(2)])]), [V], np.arange(8.0))[0], [2, 3, 4, 5])
+    assert_array_equal(
+        gradients(lambda x: joined([np.stack([x[0], 1.0]), np.hstack([x, np.ones(2)])]), [V], np.arange(8.0))[0], [2, 3, 4, 5]
+    )
     np.stack([x[0], x[1] * 2, 3.0]).sum().backward()
     assert_array_equal(x.grad, [1, 2, 0, 0])
 
 
-@pytest.mark.parametrize("call", [lambda x: np.reshape(x, (5, 5)), lambda x: x.reshape(4, 2), lambda x: np.broadcast_to(x, (3, 3)), lambda x: np.concatenate([x, np.ones((2, 2))]),
-                                  lambda x: np.stack([x, np.ones(3)]), lambda x: np.split(x, 3), lambda x: np.squeeze(x, 0), lambda x: np.transpose(x, (0, 1)),
-                                  lambda x: np.moveaxis(x, 0, 5), lambda x: np.pad(x, -1), lambda x: np.roll(x, 1, 3)])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.reshape(x, (5, 5)),
+        lambda x: x.reshape(4, 2),
+        lambda x: np.broadcast_to(x, (3, 3)),
+        lambda x: np.concatenate([x, np.ones((2, 2))]),
+        lambda x: np.stack([x, np.ones(3)]),
+        lambda x: np.split(x, 3),
+        lambda x: np.squeeze(x, 0),
+        lambda x: np.transpose(x, (0, 1)),
+        lambda x: np.moveaxis(x, 0, 5),
+        lambda x: np.pad(x, -1),
+        lambda x: np.roll(x, 1, 3),
+    ],
+)
 def test_a_shape_that_does_not_fit_is_a_value_error_as_in_numpy(call):
     with pytest.raises(ValueError):
         call(Tensor(V, requires_grad=True))
+
+
+def test_an_entry_written_from_the_same_tensor_adds_up():
+    (x,) = leaves_of([V])
+    t = x * 1.0
+    t[0] = t[1] * t[2]
+    t[1:] = t[:-1] * 2.0
+    t.sum().backward()
+    assert_allclose(x.grad, [0, 3 * V[2] + 2, 3 * V[1] + 2, 0], rtol=1e-14)
+
+
+def test_a_mask_written_with_zeros_stops_the_gradient_there():
+    (x,) = leaves_of([V])
+    t = np.log(x)
+    t[t < 0] = 0.0
+    t.sum().backward()
+    assert_allclose(x.grad, np.where(V > 1, 1 / V, 0), rtol=1e-14)
+
+
+def test_what_was_overwritten_may_be_infinite():
+    assert_array_equal(gradient_at(overwritten, [0.0, 4.0]), [0, 0.25])
+
+
+def overwritten(x):
+    t = np.sqrt(x)
+    t[0] = 0.0
+    return t
