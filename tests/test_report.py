@@ -28,6 +28,7 @@ from examples.report.experiments import PRINTED, RUNS, Outcome, as_json, differe
 from examples.report.figures import FIGURES, draw_all
 from examples.report.page import page
 from tinygrad_hw import Tensor
+from tinygrad_hw.drawing import LayoutError
 
 SIGMOID_RUNS = [run for run in RUNS.values() if run.activation == "sigmoid"]
 ROOT = Path(__file__).parent.parent
@@ -306,8 +307,19 @@ def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
 def test_command_writes_losses_figures_and_page(command):
     _, folder = command
     files = {path.name for path in folder.iterdir()}
-    assert {"losses.json", "report.html"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
-    assert not read_page((folder / "report.html").read_text(encoding="utf-8")).open
+    assert {"losses.json", "report.html", "graph.svg"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
+    loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
+    assert len(loads.addresses) == 2 * len(FIGURES) + 1 and not loads.open
+
+
+def test_without_a_layout_engine_the_report_is_written_without_the_graph(tmp_path, monkeypatch, capsys):
+    def missing(loss):
+        raise LayoutError("there is no layout engine")
+
+    monkeypatch.setattr("examples.report.__main__.draw", missing)
+    assert main(["--run", "data_X_no_activation", "--epochs", "3", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.endswith("the computation graph is not drawn: there is no layout engine\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"losses.json", "report.html"}
 
 
 def test_runs_side_by_side_give_what_runs_alone_give(command, short_outcomes):

@@ -17,7 +17,9 @@ try:
     from joblib import cpu_count
     from tqdm import tqdm
 
-    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, train_all
+    from tinygrad_hw.drawing import LayoutError, draw
+
+    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, train_all
     from .figures import draw_all
     from .page import page
 except ModuleNotFoundError as missing:
@@ -116,13 +118,22 @@ def summary(outcomes: dict[str, Outcome]) -> list[str]:
 
 
 def save(outcomes: dict[str, Outcome], folder: Path) -> None:
-    """Write losses.json, the figures and report.html."""
+    """Write losses.json, the figures, the graph and report.html."""
     (folder / "losses.json").write_text(as_json(list(outcomes.values())))
     figures = draw_all(outcomes)
     for name, themes in figures.items():
         for theme, svg in themes.items():
             (folder / f"{name}-{theme}.svg").write_bytes(svg)
-    (folder / "report.html").write_text(page(outcomes, figures), encoding="utf-8")
+    (folder / "report.html").write_text(page(outcomes, figures, save_graph(folder)), encoding="utf-8")
+
+
+def save_graph(folder: Path) -> bytes | None:
+    """Draw the computation graph of one training step; without a layout engine say so."""
+    try:
+        return draw(first_loss(RUNS["data_X"])).save(folder / "graph.svg").read_bytes()
+    except LayoutError as reason:
+        print(f"the computation graph is not drawn: {reason}", file=sys.stderr)
+        return None
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ __all__ = [
     "Run",
     "as_json",
     "best_linear",
+    "first_loss",
     "start",
     "train",
     "train_all",
@@ -242,6 +243,12 @@ def train_by_hand(run: Run, epochs: int | None = None, tell: Callable[[int], Non
         losses, seconds = timed(lambda: manual.step(parameters, X, y, run.lr, run.activation), epochs or run.epochs, tell)
         y_pred, regions = (manual.forward(parameters, points, run.activation)[1][-1] for points in (X, grid_points()))
     return Outcome(run, losses, seconds, X, y, y_pred, regions.reshape(GRID.size, GRID.size))
+
+
+def first_loss(run: Run) -> Tensor:
+    """Return the loss of the first epoch, with the graph that it recorded."""
+    X, y, parameters = start(run)
+    return network.loss(Tensor(y, name="y"), network.Network(parameters, run.activation)(Tensor(X, name="X")))
 
 
 def best_linear(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,6 @@ __all__ = ["FIGURES", "draw_all"]
 Outcomes = dict[str, Outcome]
 Draw = Callable[[Outcomes], Figure]
 
-
 PAPER, INK, FAINT = "#ffffff", "#1c1c1c", "#d9d9d9"
 COLORS = ("#0b5fa5", "#b34700")  # of label 0 and label 1, which differ by their markers too, and of two curves
 REGIONS = ("#d3e5f5", "#fbe0cc")  # where label 0 and label 1 are predicted
@@ -125,7 +124,8 @@ def compared(first: str, second: str, setting: Callable[[Outcome], str]) -> Draw
             outcome = outcomes[run_id]
             draw_curve(axes["c"], outcome, color, setting(outcome), style)
             draw_prediction(axes[panel], outcome, setting(outcome))
-        finish_curves(axes["c"], "Learning curves")
+        finish_curves(axes["c"], "")
+        axes["c"].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
         legend_below(fig, axes["a"] if outcomes[second].right.all() else axes["b"])
         return fig
 

@@ -30,6 +30,7 @@ h1, h2, h3 { line-height: 1.2; margin-top: 2em; }
 h1 { margin-top: 0; }
 figure { margin: 1.5rem 0; }
 figure img { display: block; width: 100%; height: auto; }
+figure.graph img { width: auto; max-width: 100%; }
 figcaption, caption { font-size: .9rem; text-align: left; padding: .4rem 0; }
 pre { background: var(--soft); border: 1px solid var(--faint); border-radius: 4px; padding: .8rem; }
 pre { overflow-x: auto; font-size: .85rem; line-height: 1.4; }
@@ -91,7 +92,9 @@ def setups(graph: bytes | None) -> list[str]:
     """Show the network, its loss, and both ways to its gradients."""
     deltas = (manual.__doc__ or "").split("\n\n")[1]
     caption = "What one training step records."
-    drawn = [f'<figure><img alt="{caption}" src="{data_uri(graph)}"><figcaption>{caption}</figcaption></figure>'] if graph else []
+    drawn = (
+        [f'<figure class="graph"><img alt="{caption}" src="{data_uri(graph)}"><figcaption>{caption}</figcaption></figure>'] if graph else []
+    )
     return [
         "<h2>2. Experiment setups</h2>",
         "<h3>A. Sigmoid function</h3>",
@@ -123,7 +126,7 @@ def results(outcomes: Outcomes, figures: Figures) -> list[str]:
         *(measured(words) if both else []),
         "<h3>C. Learning curves</h3>",
         *figure(figures, "learning_curves", "The losses of both data sets. Each ring is a loss that the report printed."),
-        *loss_tables(both),
+        *loss_tables(outcomes, "data_100", "data_X"),
     ]
 
 
@@ -135,15 +138,15 @@ def discussion(outcomes: Outcomes, figures: Figures) -> list[str]:
         "<h3>A. Different learning rates</h3>",
         *told(outcomes, ("data_X", "data_X_lr_0.01"), about_learning_rates),
         *figure(figures, "learning_rates", "Learning rates 0.1 and 0.01: losses, and predictions at the end."),
-        *loss_tables([outcomes[i] for i in ("data_X_lr_0.01",) if i in outcomes]),
+        *loss_tables(outcomes, "data_X_lr_0.01"),
         "<h3>B. Different numbers of hidden units</h3>",
         *told(outcomes, ("data_X_lr_0.01", "data_X_hidden_100"), about_hidden_sizes),
         *figure(figures, "hidden_sizes", "10 and 100 hidden units at the learning rate 0.01: losses, and predictions at the end."),
-        *loss_tables([outcomes[i] for i in ("data_X_hidden_100",) if i in outcomes]),
+        *loss_tables(outcomes, "data_X_hidden_100"),
         "<h3>C. Without activation functions</h3>",
         *told(outcomes, ("data_X_no_activation",), about_no_activation),
         *figure(figures, "no_activation", "Left: the first losses. Right: what the best linear function predicts."),
-        *loss_tables([outcomes[i] for i in ("data_X_no_activation",) if i in outcomes]),
+        *loss_tables(outcomes, "data_X_no_activation"),
     ]
 
 
@@ -231,6 +234,11 @@ def table(caption: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], 
     )
 
 
+def in_words(difference: float | None) -> str:
+    """Return a relative difference in two digits."""
+    return "–" if difference is None else f"{difference:.1e}" if difference else "0"
+
+
 def summary_table(outcomes: Outcomes) -> str:
     """Return the table of all runs."""
     rows = [
@@ -241,7 +249,7 @@ def summary_table(outcomes: Outcomes) -> str:
             outcome.run.activation or "none",
             f"{outcome.epochs:,}",
             outcome.accuracy or "all nan",
-            "–" if outcome.worst_difference is None else f"{outcome.worst_difference:.1e}",
+            in_words(outcome.worst_difference),
             f"{outcome.seconds:.1f}",
         )
         for run_id, outcome in outcomes.items()
@@ -251,17 +259,17 @@ def summary_table(outcomes: Outcomes) -> str:
     return table(caption, head, rows, kind="name")
 
 
-def loss_tables(outcomes: list[Outcome]) -> list[str]:
-    """Return for each run the table of its losses beside the printed ones."""
+def loss_tables(outcomes: Outcomes, *run_ids: str) -> list[str]:
+    """Return for each run that is there the table of its losses beside the printed ones."""
     tables = []
-    for outcome in outcomes:
+    for outcome in (outcomes[run_id] for run_id in run_ids if run_id in outcomes):
         printed, differences = PRINTED[outcome.run.id].losses, outcome.differences
         rows = [
             (
                 f"{epoch:,}",
                 repr(loss),
                 repr(printed[epoch]) if epoch in printed else "–",
-                "–" if epoch not in differences else "both nan" if math.isnan(loss) else f"{differences[epoch]:.1e}",
+                "both nan" if math.isnan(loss) and epoch in printed else in_words(differences.get(epoch)),
             )
             for epoch, loss in outcome.printed_epochs.items()
         ]
