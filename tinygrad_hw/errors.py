@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "DetachError",
     "DTypeError",
+    "DetachError",
     "GradientError",
     "NoRuleError",
     "ShapeError",
@@ -53,14 +53,16 @@ def operands_do_not_fit(
     lines += [f"  {called[i]:<{width}}  {array.shape}" for i, array in arrays]
     if len(arrays) == len(operands) == 2:
         (i, x), (j, y) = arrays
-        lines += [f"  {fault}" for fault in _axis_at_fault(label, called[i], x.shape, called[j], y.shape)]
+        lines += [f"  {fault}" for fault in _axis_at_fault(label, isinstance(function, np.ufunc), called[i], x.shape, called[j], y.shape)]
         lines += [f"  {fix}" for fix in _fix_that_works(call, called[i], x, called[j], y)]
-    else:
+    if len(lines) == 1 + len(arrays):
         lines.append(f"  NumPy says: {reason}")
     return ShapeError("\n".join(lines))
 
 
-def _axis_at_fault(label: str, name_x: str, x: tuple[int, ...], name_y: str, y: tuple[int, ...]) -> list[str]:
+def _axis_at_fault(
+    label: str, elementwise: bool, name_x: str, x: tuple[int, ...], name_y: str, y: tuple[int, ...]
+) -> list[str]:
     """Return the sentence that blames an axis, for the functions whose law of shapes is known."""
     if label in ("matmul", "dot", "vecdot"):
         if not x or not y:
@@ -68,6 +70,8 @@ def _axis_at_fault(label: str, name_x: str, x: tuple[int, ...], name_y: str, y: 
         axis = 0 if len(y) == 1 else len(y) - 2
         if x[-1] != y[axis]:
             return [f"axis {len(x) - 1} of {name_x} has {x[-1]}, axis {axis} of {name_y} has {y[axis]}: they must be equal"]
+    elif not elementwise:
+        return []
     for back in range(1, min(len(x), len(y)) + 1):
         if x[-back] != y[-back] and 1 not in (x[-back], y[-back]):
             return [
@@ -79,20 +83,25 @@ def _axis_at_fault(label: str, name_x: str, x: tuple[int, ...], name_y: str, y: 
 
 def _fix_that_works(call: Callable[..., Any], name_x: str, x: np.ndarray, name_y: str, y: np.ndarray) -> list[str]:
     """Try the usual slips on empty stand-ins and return the first that works as a sentence."""
-    changes: list[tuple[str, Callable[[Any], Any]]] = [
-        (".T", lambda a: a.T),
-        ("[:, None]", lambda a: a[:, None]),
-        ("[None, :]", lambda a: a[None, :]),
-    ]
     stand_in_x, stand_in_y = (np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in (x, y))
-    for text, change in changes:
-        for name, a, b in ((name_y, stand_in_x, lambda: change(stand_in_y)), (name_x, lambda: change(stand_in_x), stand_in_y)):
+    for text, change in CHANGES.items():
+        for name, change_x, change_y in ((name_y, _unchanged, change), (name_x, change, _unchanged)):
             try:
-                fitted = [o() if callable(o) else o for o in (a, b)]
-                shape = call(*fitted).shape
+                shape = call(change_x(stand_in_x), change_y(stand_in_y)).shape
             except (ValueError, IndexError):
                 continue
-            if name.startswith("operand"):
-                name = f"({name})"
-            return [f"{name}{text} would fit: the result has shape {shape}"]
+            named = f"({name})" if name.startswith("operand") else name
+            return [f"{named}{text} would fit: the result has shape {shape}"]
     return []
+
+
+def _unchanged(array: np.ndarray) -> np.ndarray:
+    """Return the array."""
+    return array
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    ".T": lambda a: a.T,
+    "[:, None]": lambda a: a[:, None],
+    "[None, :]": lambda a: a[None, :],
+}

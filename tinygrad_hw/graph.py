@@ -20,6 +20,9 @@ next_number: Callable[[], int] = count().__next__
 by_number = attrgetter("number")
 
 
+NOTHING: dict[Any, Any] = {}
+
+
 class Node:
     """One value and how it was made.
 
@@ -41,7 +44,7 @@ class Node:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     parents: tuple[Node | None, ...]
-    vjps: tuple[Callable[..., Any] | None, ...]
+    vjps: tuple[Any, ...]
     number: int
     requires_grad: bool
     keeps_grad: bool  # whether the sweep reports this node's cotangent
@@ -50,7 +53,7 @@ class Node:
     # What few nodes have, in their __dict__ only where it is set.
     name: str | None = None
     grad: Any = None
-    inputs: dict[int, Node] = {}  # the nodes of all arguments that are tensors, where not all have a gradient
+    inputs: dict[int, Any] = NOTHING  # the nodes of all arguments that are tensors, where not all have a gradient
     calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
 
     @property
@@ -59,13 +62,10 @@ class Node:
         return tuple((p, v, i) for i, (p, v) in enumerate(zip(self.parents, self.vjps, strict=True)) if p is not None and v is not None)
 
 
-NO_KWARGS: dict[str, Any] = {}
-
-
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
     """Return a node that nothing made."""
     node = Node()
-    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, None, (), NO_KWARGS, (), ()
+    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, None, (), NOTHING, (), ()
     node.number = next_number()
     node.requires_grad, node.keeps_grad, node.lent = requires_grad, requires_grad, False
     if name is not None:

@@ -35,7 +35,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from math import sqrt
 from reprlib import recursive_repr
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -62,7 +62,8 @@ __all__ = [
 ]
 
 Self = TypeVar("Self", bound="Module")
-Random = np.random.Generator | np.random.RandomState | None
+if TYPE_CHECKING:  # (numpy.random is slow to import, and only needed where numbers are drawn)
+    Random = np.random.Generator | np.random.RandomState | None
 
 
 class Module:

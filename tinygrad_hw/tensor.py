@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import operator
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
@@ -27,7 +28,7 @@ from numpy.exceptions import AxisError
 
 from .backward import sweep
 from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
-from .graph import NO_KWARGS, Node, leaf, next_number
+from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, neural, reductions, shaping
 
 __all__ = ["Tensor", "no_grad"]
@@ -71,7 +72,7 @@ def handle(node: Node) -> Tensor:
 def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ...], vjps: Any) -> Tensor:
     """Return the tensor of a recorded result."""
     node = new(Node)
-    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, rule, args, NO_KWARGS, parents, vjps
+    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, rule, args, NOTHING, parents, vjps
     node.number, node.requires_grad, node.keeps_grad, node.lent = next_number(), True, False, False
     tensor = new(Tensor)
     tensor._node = node
@@ -147,7 +148,7 @@ def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
     rule = RULES[function]
     call, vjps, alone = rule.call, rule.vjps, rule.alone
 
-    def operator(self: Tensor, other: Any) -> Any:
+    def direct(self: Tensor, other: Any) -> Any:
         node = self._node
         x = node.value.copy() if node.lent else node.value
         if isinstance(other, Tensor):
@@ -192,7 +193,7 @@ def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[.
             return result(value, rule, (x, y), (None, node), alone)
         return handle(leaf(value))
 
-    return operator, reflected
+    return direct, reflected
 
 
 def unary(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -303,7 +304,7 @@ class Tensor:
                 f"{label(self)} is the result of {node.rule.name}: its value follows from its arguments. "
                 "Assign to entries (t[...] = v, which is differentiable) or make a new Tensor"
             )
-        array = data._node.value if isinstance(data, Tensor) else np.asarray(data)
+        array = as_numbers(data)
         if array.shape != node.value.shape:
             raise ShapeError(f"{label(self)} has shape {node.value.shape}: its data cannot become an array of shape {array.shape}")
         self._replace(array.astype(node.value.dtype))
@@ -324,7 +325,7 @@ class Tensor:
     @grad.setter
     def grad(self, grad: Any) -> None:
         if grad is not None:
-            grad = np.array(grad._node.value if isinstance(grad, Tensor) else grad, dtype=self.dtype)
+            grad = as_numbers(grad).astype(self.dtype)
             if grad.shape != self.shape:
                 raise ShapeError(f"{label(self)} has shape {self.shape}: its gradient cannot have shape {grad.shape}")
         self._node.grad = grad
@@ -433,7 +434,7 @@ class Tensor:
         return complex(self._scalar("complex"))
 
     def __index__(self) -> int:
-        return self._node.value.__index__()
+        return operator.index(self._node.value)
 
     def _scalar(self, kind: str) -> Any:
         """Return the value for a conversion to a Python number, which must not leave the graph unasked."""
@@ -477,7 +478,8 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._node.parents:
-            raise GradientError(f"{label(self)} is the result of {self._node.rule.name}: only leaves can be copied or pickled; detach() it first")
+            made_by = self._node.rule.name
+            raise GradientError(f"{label(self)} is the result of {made_by}: only leaves can be copied or pickled; detach() it first")
         return Tensor, (self.numpy(), self.requires_grad, self.name)
 
     # Operators
@@ -492,8 +494,8 @@ class Tensor:
     __neg__ = unary(np.negative)
     __pos__ = unary(np.positive)
     __abs__ = unary(np.absolute)
-    __eq__ = comparison(np.equal)  # type: ignore[assignment]
-    __ne__ = comparison(np.not_equal)  # type: ignore[assignment]
+    __eq__ = comparison(np.equal)
+    __ne__ = comparison(np.not_equal)
     __lt__ = comparison(np.less)
     __le__ = comparison(np.less_equal)
     __gt__ = comparison(np.greater)
@@ -527,36 +529,42 @@ class Tensor:
             self._replace(changed._node.value)
 
     # Functions of each entry
-    square = unary(np.square)
-    exp, log, sqrt, tanh, sin, cos = map(unary, (np.exp, np.log, np.sqrt, np.tanh, np.sin, np.cos))
-    abs, conj = unary(np.absolute), unary(np.conjugate)
-    sigmoid, relu, softplus = map(unary, (neural.sigmoid, neural.relu, neural.softplus))
+    square, exp, log, sqrt = unary(np.square), unary(np.exp), unary(np.log), unary(np.sqrt)
+    sin, cos, tanh, abs, conj = unary(np.sin), unary(np.cos), unary(np.tanh), unary(np.absolute), unary(np.conjugate)
+    sigmoid, relu, softplus = unary(neural.sigmoid), unary(neural.relu), unary(neural.softplus)
     gelu, log_sigmoid = unary(neural.gelu), unary(neural.log_sigmoid)
-    leaky_relu, softmax, log_softmax = map(method, (neural.leaky_relu, neural.softmax, neural.log_softmax))
-    clip, round = method(np.clip), method(np.round)
+    leaky_relu, softmax, log_softmax = method(neural.leaky_relu), method(neural.softmax), method(neural.log_softmax)
+    clip, round, conjugate = method(np.clip), method(np.round), conj
 
     # Reductions
-    sum, mean, prod = map(reduction, (reductions.sum, reductions.mean, reductions.prod))
-    max, min, logsumexp = map(reduction, (reductions.max, reductions.min, reductions.logsumexp))
-    var, std, cumsum, cumprod, ptp = map(method, (np.var, np.std, np.cumsum, np.cumprod, np.ptp))
-    argmax, argmin, argsort, all, any = map(method, (np.argmax, np.argmin, np.argsort, np.all, np.any))
-    nonzero, searchsorted = method(np.nonzero), method(np.searchsorted)
+    sum, mean, prod = reduction(reductions.sum), reduction(reductions.mean), reduction(reductions.prod)
+    max, min, logsumexp = reduction(reductions.max), reduction(reductions.min), reduction(reductions.logsumexp)
+    var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
+    argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
+    all, any, nonzero = method(np.all), method(np.any), method(np.nonzero)
 
     # Shapes and products
-    ravel, squeeze, swapaxes, copy = map(method, (np.ravel, np.squeeze, np.swapaxes, np.copy))
-    repeat, take, sort, diagonal = map(method, (np.repeat, np.take, np.sort, np.diagonal))
+    ravel, squeeze, swapaxes, copy = method(np.ravel), method(np.squeeze), method(np.swapaxes), method(np.copy)
+    repeat, take, sort, diagonal = method(np.repeat), method(np.take), method(np.sort), method(np.diagonal)
+    partition, choose = method(np.partition), method(np.choose)
     flatten, astype, dot, trace = method(np.ravel), method(shaping.astype), method(np.dot), method(np.trace)
 
-    def reshape(self, *shape: Any, order: Any = "C") -> Tensor:
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """Return the entries in another shape, given as one tuple or as several integers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return the slices along the axis for which the condition is true."""
+        return np.compress(condition, self, axis)
+
+    def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, given as one tuple or as several integers; reversed if none is given."""
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and ufunc in RULES:
+            return record(RULES[ufunc], inputs, kwargs)
         refuse_out(ufunc.__name__, kwargs)
         function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
         for option in ("casting", "order", "subok"):
@@ -588,7 +596,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return COMPOSITIONS[function](*args, **kwargs)
     if function in NO_DERIVATIVE:
         return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
-    name = getattr(function, "__qualname__", str(function))
+    owner = getattr(function, "__self__", None)
+    name = f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else getattr(function, "__qualname__", str(function))
     known = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}
     near = difflib.get_close_matches(getattr(function, "__name__", ""), known, 3)
     hint = f"; near it there are {', '.join(near)}" if near else ""
@@ -617,8 +626,11 @@ def plain(value: Any) -> Any:
 def refuse_out(name: str, kwargs: dict[str, Any]) -> None:
     """Raise if a result should be written into an existing array, which would leave the graph."""
     out = kwargs.pop("out", None)
-    if isinstance(out, (ndarray, Tensor, tuple)) and any(a is not None for a in (out if isinstance(out, tuple) else (out,))):
-        raise DetachError(f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...))")
+    targets = out if isinstance(out, tuple) else (out,)
+    if any(target is not None for target in targets):
+        raise DetachError(
+            f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...))"
+        )
 
 
 def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
@@ -653,6 +665,8 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
             )
         return dtype.type(1) if not shape else np.ones(shape, dtype)
     array = as_numbers(grad)
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        raise DTypeError(f"the cotangent is complex, and {label(tensor)} is real: give a real one")
     if array.shape != shape:
         raise ShapeError(f"the cotangent has shape {array.shape}, and {label(tensor)} has shape {shape}: they must be equal")
     return array.astype(dtype)

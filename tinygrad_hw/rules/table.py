@@ -29,15 +29,16 @@ class Rule:
     """
 
     __slots__ = ("alone", "call", "function", "kind", "name", "vjps")
+    call: Callable[..., Any]
 
     def __init__(
-        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any] | None, kind: str, alone: Sequence[Any]
+        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any], kind: str, alone: Sequence[Any]
     ) -> None:
         self.function = function
         self.name: str = function.__name__
         self.vjps = vjps
         self.alone = alone or vjps
-        self.call = call or getattr(function, "on_arrays", function)
+        self.call = call
         self.kind = kind
 
     def __repr__(self) -> str:
@@ -68,7 +69,8 @@ def rule(
     """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``."""
     each = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
     elementwise = isinstance(function, np.ufunc) and function.signature is None
-    RULES[function] = Rule(function, each, call, kind or ("elementwise" if elementwise else "dense"), alone)
+    on_arrays = call or getattr(function, "on_arrays", function)
+    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone)
     return RULES[function]
 
 
@@ -96,7 +98,7 @@ def dispatched(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for arg in args:
+        for arg in (*args, *kwargs.values()) if kwargs else args:
             if type(arg) is not np.ndarray and hasattr(arg, "__array_function__"):
                 return arg.__array_function__(call, (type(arg),), args, kwargs)
         return function(*args, **kwargs)
