@@ -1,0 +1,394 @@
+"""Does a test suite notice a wrong derivative? Plant one mistake at a time, and count.
+
+    python -m tinygrad_hw.testing.mutants tests/
+    python -m tinygrad_hw.testing.mutants student_tests.py --only elementwise --jobs 2
+
+A *mutant* is the package with one mistake in it: the sign of a rule, a forgotten factor, an ignored cotangent, a value assigned where it
+should be added. ``mutants()`` is the catalogue: one mutant for each argument of each rule of the table, made systematically, and the
+mistakes that people make, written out. The command runs a pytest suite against every one (Linux, macOS: each in a fork of
+the process, which has collected the tests once) and prints the share that it catches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from .. import backward, tensor, transforms
+from ..rules import RULES, Each, Rule, neural, reductions, shaping
+from ..tensor import Tensor
+
+__all__ = ["Mutant", "applied", "mutants"]
+
+Vjp = Callable[..., Any]
+Patch = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake: where it sits (topic, function), what it is, and the attributes to set for it."""
+
+    topic: str
+    function: str
+    mistake: str
+    patches: Callable[[], list[Patch]]
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.function}: {self.mistake}"
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Iterator[None]:
+    """Plant a mutant's mistake, for all threads, and take it out again.
+
+    Parameters
+    ----------
+    mutant : Mutant
+        One of ``mutants()``.
+    """
+    patches = mutant.patches()
+    before = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in patches]
+    try:
+        for owner, attribute, wrong in patches:
+            setattr(owner, attribute, wrong)
+        yield
+    finally:
+        for owner, attribute, right in before:
+            setattr(owner, attribute, right)
+
+
+def mutants() -> list[Mutant]:
+    """Return the catalogue: a mutant for each argument of each rule, then the mistakes that people make."""
+    return [*_systematic(), *_in_rules(), *_in_the_engine()]
+
+
+# Mistakes that fit any rule
+def _negated(vjp: Vjp) -> Vjp:
+    return lambda g, out, *args, **kwargs: -vjp(g, out, *args, **kwargs)
+
+
+def _doubled(vjp: Vjp) -> Vjp:
+    return lambda g, out, *args, **kwargs: 2 * vjp(g, out, *args, **kwargs)
+
+
+def _without_cotangent(vjp: Vjp) -> Vjp:
+    return lambda g, out, *args, **kwargs: vjp(0 * g + 1, out, *args, **kwargs)
+
+
+def _once_only(vjp: Vjp) -> Vjp:
+    plain = lambda a: a.detach() if isinstance(a, Tensor) else a
+    return lambda g, out, *args, **kwargs: vjp(g, plain(out), *map(plain, args), **kwargs)
+
+
+def _transposed(vjp: Vjp) -> Vjp:
+    return lambda g, out, *args, **kwargs: np.swapaxes(vjp(g, out, *args, **kwargs), -1, -2)
+
+
+def _as_identity(vjp: Vjp) -> Vjp:
+    return lambda g, out, *args, **kwargs: g
+
+
+MISTAKES = {"a wrong sign": _negated, "a factor of 2": _doubled, "an ignored cotangent": _without_cotangent}
+STEPS = {np.floor, np.ceil, np.trunc, np.rint, np.sign, np.floor_divide}
+FLAT = {(np.copysign, 1), (np.heaviside, 0)}
+
+
+def _systematic() -> Iterator[Mutant]:
+    """Yield for each argument of each rule the next of the general mistakes; for a step, whose rule is 0, the identity."""
+    mistakes = cycle(MISTAKES.items())
+    for function, row in RULES.items():
+        for i, vjp in enumerate(row.vjps if not isinstance(row.vjps, Each) else [row.vjps.vjp]):
+            if vjp is None or not vjp.__module__.startswith("tinygrad_hw.rules"):
+                continue
+            mistake, change = ("the slope of the identity", _as_identity) if function in STEPS or (function, i) in FLAT else next(mistakes)
+            yield _of_rule(function, i, f"{mistake} in the rule of argument {i}", change)
+
+
+def _of_rule(function: Any, i: int, mistake: str, change: Callable[[Vjp], Vjp]) -> Mutant:
+    """Return the mutant that changes the rule of one argument of a function."""
+    row = RULES[function]
+    body = row.vjps.vjp if isinstance(row.vjps, Each) else row.vjps[i]
+    return Mutant(body.__module__.rsplit(".", 1)[1], row.name, mistake, lambda: _rule_patches(row, i, change))
+
+
+def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch]:
+    """Return what to set: the row's VJPs, and the copies that Tensor's operators hold."""
+    if isinstance(row.vjps, Each):
+        vjp = row.vjps.vjp
+        each = Each(lambda k, *args, **kwargs: change(lambda *a, **kw: vjp(k, *a, **kw))(*args, **kwargs))
+        return [(row, "vjps", each), (row, "alone", each)]
+    patches: list[Patch] = []
+    for attribute in ("vjps", "alone"):
+        right = getattr(row, attribute)
+        wrong = tuple(change(vjp) if k == i else vjp for k, vjp in enumerate(right))
+        held = [cell for method in vars(Tensor).values() for cell in getattr(method, "__closure__", None) or ()]
+        patches += [(row, attribute, wrong), *((cell, "cell_contents", wrong) for cell in held if cell.cell_contents is right)]
+    return patches
+
+
+# The mistakes that people make, in rules
+def _replaced(function: Any, i: int, mistake: str, wrong: Vjp) -> Mutant:
+    """Return the mutant with another rule."""
+    return _of_rule(function, i, mistake, lambda right: wrong)
+
+
+def _swapped(function: Any, i: int) -> Mutant:
+    """Return the mutant that gives one argument the other's rule."""
+    other = RULES[function].vjps[1 - i]
+    return _replaced(function, i, f"the rule of argument {1 - i} for argument {i}", other)
+
+
+def _spread(g: Any, axis: Any, keepdims: bool) -> Any:
+    """Return the cotangent of a reduction, its folded axes put back."""
+    return g if keepdims or axis is None else np.expand_dims(g, axis)
+
+
+def _in_rules() -> Iterator[Mutant]:
+    """Yield known slips of the pen and of the mind, topic by topic."""
+    r, s, n = reductions, shaping, neural
+    swapped: list[Any] = [np.subtract, np.divide, np.power, np.arctan2, np.matmul, np.hypot, np.maximum]
+    yield from (_swapped(function, int(function is np.power)) for function in swapped)
+    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.square, np.sqrt, n.sigmoid, r.logsumexp, r.prod, r.softmax]
+    yield from (_of_rule(function, 0, "right once, but not differentiable again", _once_only) for function in once)
+    yield from (_of_rule(np.matmul, i, f"a transposed cotangent of argument {i}", _transposed) for i in (0, 1))
+
+    yield _replaced(np.power, 0, "x^y for x^(y-1)", lambda g, out, x, y: g * y * out)
+    yield _replaced(np.power, 0, "y out / x, nan at 0", lambda g, out, x, y: g * y * out / x)
+    yield _replaced(np.power, 1, "log x, infinite at 0", lambda g, out, x, y: g * out * np.log(x))
+    yield _replaced(np.tanh, 0, "1 - out for 1 - out²", lambda g, out, x: g * (1 - out))
+    yield _replaced(np.sqrt, 0, "a missing ½", lambda g, out, x: g / out)
+    yield _replaced(np.absolute, 0, "the slope 1 at 0", lambda g, out, x: g * np.where(x >= 0, 1, -1))
+    yield _replaced(np.arcsin, 0, "a missing root", lambda g, out, x: g / ((1 - x) * (1 + x)))
+    yield _replaced(np.hypot, 0, "nan at the origin", lambda g, out, x, y: g * x / out)
+    yield _replaced(np.log1p, 0, "the derivative of log", lambda g, out, x: g / x)
+    yield _replaced(np.where, 1, "the condition ignored", lambda g, out, condition, x, y: g)
+    for i, choice in ((0, np.greater_equal), (1, np.less_equal)):
+        yield _replaced(np.maximum, i, f"argument {i} gets all at a tie", lambda g, out, x, y, choice=choice: g * choice(x, y))
+
+    yield _replaced(n.relu, 0, "the slope 1 at 0", lambda g, out, x: g * (x >= 0))
+    yield _replaced(n.sigmoid, 0, "1 - x for 1 - out", lambda g, out, x: g * out * (1 - x))
+    yield _replaced(n.sigmoid, 0, "out (1 - out) + 10⁻⁶", lambda g, out, x: g * (out * (1 - out) + 1e-6))
+    yield _replaced(n.gelu, 0, "the slope of its second factor forgotten", lambda g, out, x: g * n.normal_cdf(x))
+    yield _replaced(n.softplus, 0, "σ(-x) for σ(x)", lambda g, out, x: g * n.sigmoid(-x))
+    yield _replaced(n.leaky_relu, 0, "the slope ignored", lambda g, out, x, slope=0.01: np.where(x > 0, g, 0.01 * g))
+    yield _replaced(r.softmax, 0, "the diagonal of the Jacobian alone", lambda g, out, x, axis=-1: g * out * (1 - out))
+    yield _replaced(r.log_softmax, 0, "the sum forgotten", lambda g, out, x, axis=-1: g * (1 - np.exp(out)))
+    yield _replaced(r.softmax, 0, "always the last axis", lambda g, out, x, axis=-1: out * (g - np.sum(g * out, -1, keepdims=True)))
+
+    every = lambda g, out, x, axis=None, keepdims=False: _spread(g, axis, keepdims) * (x == _spread(out, axis, keepdims))
+    yield _replaced(r.max, 0, "every tie gets all", every)
+    yield _replaced(r.min, 0, "every tie gets all", every)
+    yield _replaced(r.max, 0, "the first tie gets all", _first_tie)
+    yield _replaced(r.prod, 0, "g out / x, nan at zeros", lambda g, out, x, axis=None, keepdims=False: (
+        _spread(g * out, axis, keepdims) / x))  # fmt: skip
+    yield _replaced(r.cumprod, 0, "g out / x, nan at zeros", lambda g, out, x, axis: (
+        np.flip(np.cumsum(np.flip(g * out, axis), axis), axis) / x))  # fmt: skip
+    yield _replaced(r.cumsum, 0, "summed forward", lambda g, out, x, axis: np.cumsum(g, axis))
+    yield _replaced(r.mean, 0, "not divided by n", lambda g, out, x, axis=None, keepdims=False: _spread(g, axis, keepdims))
+    yield _replaced(r.var, 0, "the mean not subtracted", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+        2 * _spread(g, axis, keepdims) * x / (r.count(x, axis) - ddof)))  # fmt: skip
+    yield _of_rule(r.var, 0, "ddof ignored", lambda vjp: lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+        vjp(g, out, x, axis, 0, keepdims)))  # fmt: skip
+    yield _replaced(r.std, 0, "nan where all are equal", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+        _spread(g / out, axis, keepdims) * (x - np.mean(x, axis, keepdims=True)) / (r.count(x, axis) - ddof)))  # fmt: skip
+    yield _replaced(r.logsumexp, 0, "exp(x - out), nan where all is -inf", lambda g, out, x, axis=None, keepdims=False: (
+        _spread(g, axis, keepdims) * np.exp(x - _spread(out, axis, keepdims))))  # fmt: skip
+
+    yield _replaced(s.getitem, 0, "assigned where an index repeats, for added", lambda g, out, x, index: s.setitem(0 * x, g, index))
+    yield _replaced(s.setitem, 0, "the overwritten entries keep their cotangent", lambda g, out, x, value, index: g)
+    yield _replaced(s.setitem, 1, "an overwritten value keeps its cotangent", lambda g, out, x, value, index: g[index])
+    yield _replaced(np.transpose, 0, "the same axes again, for the inverse", lambda g, out, x, axes=None: np.transpose(g, axes))
+    yield _replaced(np.moveaxis, 0, "moved the same way again", lambda g, out, x, source, destination: np.moveaxis(g, source, destination))
+    yield _replaced(np.roll, 0, "rolled the same way again", lambda g, out, x, shift, axis=None: np.roll(g, shift, axis))
+    yield _replaced(np.flip, 0, "all axes flipped", lambda g, out, x, axis=None: np.flip(g))
+    yield _replaced(np.reshape, 0, "always in C order", lambda g, out, x, *args, **kwargs: np.reshape(g, x.shape))
+
+
+def _first_tie(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Give the whole cotangent to the first of the largest entries."""
+    best = np.asarray(values_of(x) == _spread(values_of(out), axis, keepdims))
+    first = best & (np.cumsum(best, axis if isinstance(axis, int) else None).reshape(best.shape) == 1)
+    return _spread(g, axis, keepdims) * first
+
+
+def values_of(x: Any) -> Any:
+    """Return the array of an array or a tensor."""
+    return x.data if isinstance(x, Tensor) else x
+
+
+# The mistakes that people make, in an engine
+def _in_the_engine() -> Iterator[Mutant]:
+    """Yield slips in what carries the rules: broadcasting, adding up, order, branches, dtypes, memory, recording."""
+    yield _engine("unbroadcast", "the first entry, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _first_entry)])
+    yield _engine("unbroadcast", "the mean, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _mean_entry)])
+    for owner, function, mistake, right, wrong in (
+        (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c if parent in cotangents else", ""),
+        (backward, "flow", "the cotangent given is shared with the gradient", "if c is g and not parent.parents:", "if False:"),
+        (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
+        (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
+        (backward, "sweep", "a branch not taken spoils the gradient", "if all(", "if True or all("),
+        (backward, "live_entries", "every entry of a choice is live", 'kind == "choice" or', "False or"),
+        (backward, "made", "the oldest node first", "reverse=True", "reverse=False"),
+        (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
+        (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
+        (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
+        (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),
+        (Tensor, "backward", "gradients are replaced, for added up", "np.asarray(kept.grad + g)", "np.asarray(g)"),
+        (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self or handle("),
+        (tensor.no_grad, "__enter__", "no_grad records", "recording.set(False)", "recording.set(True)"),
+        (tensor.no_grad, "__exit__", "no_grad never ends", "recording.reset(self._tokens.pop())", "self._tokens.pop()"),
+        (transforms, "linearized", "captured tensors are cut off", "captured = outside and not used <= fresh", "captured = False"),
+        (transforms, "linearized", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
+        (transforms, "jvp", "Jᵀ t, for J t", "_, pushforward = vjp(pullback, anywhere)", "pushforward = pullback"),
+        (transforms, "hvp", "the gradient, for the Hessian's product", "vjp(grad(f), x)[1](v)", "grad(f)(x)"),
+        (transforms, "same", "checkpoint trusts the second forward call", "return np.array_equal(x, y, equal_nan=True)", "return True"),
+    ):
+        yield _engine(function, mistake, partial(_rewritten, owner, function, right, wrong))
+
+
+def _engine(function: str, mistake: str, patches: Callable[[], list[Patch]]) -> Mutant:
+    """Return a mutant of the engine."""
+    return Mutant("engine", function, mistake, patches)
+
+
+def _rewritten(owner: Any, function: str, right: str, wrong: str) -> list[Patch]:
+    """Return the patch that gives a function the code of its own source with a part rewritten: whoever holds it sees that."""
+    original = getattr(owner, function)
+    source = textwrap.dedent(inspect.getsource(original))
+    if right not in source:
+        raise LookupError(f"{function}: its source has no {right!r} any more: the mutant must be written anew")
+    made: dict[str, Any] = {}
+    exec(compile(source.replace(right, wrong), inspect.getfile(original), "exec"), original.__globals__, made)
+    return [(original, "__code__", made[function].__code__)]
+
+
+def _first_entry(g: Any, shape: tuple[int, ...]) -> Any:
+    """Take one entry along the axes where broadcasting repeated."""
+    g = g[(0,) * max(len(g.shape) - len(shape), 0)]
+    return g[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)] if len(g.shape) == len(shape) else g
+
+
+right_unbroadcast = backward.unbroadcast
+
+
+def _mean_entry(g: Any, shape: tuple[int, ...]) -> Any:
+    """Divide the sum by the number of its terms."""
+    total = right_unbroadcast(g, shape)
+    return total * (total.size / g.size) if g.size else total
+
+
+# The command
+class Grader:
+    """A pytest plugin that runs the collected tests once as they are, then once for each mutant in a fork."""
+
+    def __init__(self, catalogue: list[Mutant], jobs: int, timeout: float, say: Callable[[str], Any]) -> None:
+        self.catalogue, self.jobs, self.timeout, self.say = catalogue, jobs, timeout, say
+        self.status = 2
+        self.found: dict[Mutant, str] = {}
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Take the place of pytest's own loop over the tests."""
+        session.config.pluginmanager.unregister(name="terminalreporter")
+        if session.testsfailed or not session.items:
+            self.say("the tests could not be collected: make `python -m pytest` pass first")
+            return True
+        failing = self.run_all(session, [None])[None]
+        if failing:
+            self.say(f"without any mutant {failing} fails: make `python -m pytest` pass first")
+            return True
+        found = self.run_all(session, self.catalogue)
+        caught = sum(bool(by) for by in found.values())
+        for topic in dict.fromkeys(mutant.topic for mutant in self.catalogue):
+            of_topic = [bool(by) for mutant, by in found.items() if mutant is not None and mutant.topic == topic]
+            self.say(f"{topic:<12} {sum(of_topic)} of {len(of_topic)} caught")
+        self.say(f"caught {caught} of {len(found)} mutants: {caught / len(found):.0%}")
+        self.status = 0 if caught == len(found) else 1
+        return True
+
+    def run_all(self, session: Any, catalogue: list[Any]) -> dict[Any, str]:
+        """Run the tests against each, some at a time; return the test that caught it, empty where none did."""
+        waiting, found = list(catalogue), {}
+        running: dict[int, tuple[Any, int, float]] = {}
+        while waiting or running:
+            while waiting and len(running) < self.jobs:
+                mutant = waiting.pop(0)
+                process, pipe = self.fork(session, mutant)
+                running[process] = (mutant, pipe, time.monotonic())
+            time.sleep(0.01)
+            for process, (mutant, pipe, started) in list(running.items()):
+                late = time.monotonic() - started > self.timeout and mutant is not None
+                if late:
+                    os.kill(process, 9)
+                if os.waitpid(process, 0 if late else os.WNOHANG)[0]:
+                    del running[process]
+                    with os.fdopen(pipe) as reader:
+                        found[mutant] = reader.read() or ("the time limit" if late else "")
+                    if mutant is not None:
+                        self.say(f"caught   {mutant}  [{found[mutant]}]" if found[mutant] else f"SURVIVED {mutant}")
+        return found
+
+    def fork(self, session: Any, mutant: Mutant | None) -> tuple[int, int]:
+        """Start a process that plants the mutant and runs the tests up to the first that fails; its name comes through the pipe."""
+        reader, writer = os.pipe()
+        process = os.fork()
+        if process:
+            os.close(writer)
+            return process, reader
+        caught = "a crash"
+        try:
+            with applied(mutant or Mutant("", "", "", list)):
+                caught = first_failure(session, [mutant.function, mutant.topic] if mutant else [])
+        finally:
+            os.write(writer, caught.encode())
+            os._exit(0)
+
+
+def first_failure(session: Any, likely: list[str]) -> str:
+    """Run the tests, those named after the likely words first, and return the name of the first that fails; empty if none does."""
+    items = sorted(session.items, key=lambda item: [word not in item.nodeid for word in likely])
+    for item, following in zip(items, [*items[1:], None]):
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return str(item.nodeid)
+    return ""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Grade a test suite from the command line; 0 if it caught every mutant, 1 if not, 2 if it could not be run."""
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw.testing.mutants", description="Run tests against wrong derivatives.")
+    parser.add_argument("tests", nargs="*", help="what to give to pytest: files, folders, node ids")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the mutants whose line contains TEXT")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to run at a time")
+    parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="what runs longer counts as caught")
+    parser.add_argument("--list", action="store_true", help="print the catalogue and stop")
+    options = parser.parse_args(argv)
+    catalogue = [mutant for mutant in mutants() if options.only in str(mutant)]
+    if options.list or not catalogue:
+        print(*catalogue, f"{len(catalogue)} mutants", sep="\n")
+        return 0 if options.list else 2
+    if not options.tests:
+        parser.error("which tests? give files, folders or node ids")
+    if not hasattr(os, "fork"):
+        parser.error("this needs os.fork, which this system does not have")
+    import pytest
+
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
+        grader = Grader(catalogue, max(options.jobs, 1), options.timeout, lambda line: print(line, file=out, flush=True))
+        pytest.main([*options.tests, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[grader])
+    return grader.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
