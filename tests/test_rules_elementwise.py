@@ -508,3 +508,39 @@ def test_modf_divmod_and_frexp_give_numpys_parts():
         for part, expected in zip(f(Tensor(x, requires_grad=True), *args), f(x, *args)):
             assert_allclose(part.data, expected, rtol=1e-15)
     assert_array_equal(np.frexp(Tensor(x))[1], np.frexp(x)[1])
+
+
+LIVE = np.array([False, True])
+BEHIND = {
+    "softmax": lambda x: tg.softmax(x, axis=1),
+    "log_softmax": lambda x: tg.log_softmax(x, axis=1),
+    "logsumexp": lambda x: tg.logsumexp(x, axis=1),
+    "prod": lambda x: np.prod(x, axis=1),
+    "cumsum": lambda x: np.cumsum(x, axis=1),
+    "cumprod": lambda x: np.cumprod(x, axis=1),
+    "var": lambda x: np.var(x, axis=1),
+    "std": lambda x: np.std(x, axis=1),
+    "mean": lambda x: np.mean(x, axis=1),
+    "max": lambda x: np.max(x, axis=1),
+    "sort": lambda x: np.sort(x, axis=1),
+    "matmul": lambda x: x @ np.array([[1.0, 2.0], [3.0, 5.0]]),
+    "matrix times vector": lambda x: x @ np.array([1.0, 2.0]),
+    "stacked matmul": lambda x: x[:, None, :] @ np.ones((2, 2)),
+    "einsum": lambda x: np.einsum("ij,ij->i", x, x),
+    "concatenate": lambda x: np.concatenate([x, x], axis=1),
+    "stack": lambda x: np.stack([x, x * 2], axis=1),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+@pytest.mark.parametrize("inner, start", [(np.sqrt, 0.0), (np.log, 0.0), (lambda x: 1 / x, 0.0), (np.sqrt, -1.0)])
+def test_a_row_that_is_not_taken_has_no_gradient_whatever_it_went_through(name, inner, start):
+    x = np.array([[start, 1.0], [2.0, 3.0]])
+    f = lambda x: BEHIND[name](inner(x))
+    alone = gradient_at(f, x[1:])
+    shaped = lambda out: LIVE.reshape(2, *[1] * (out.ndim - 1))
+    for choose in (lambda out: out[1:], lambda out: out[LIVE], lambda out: np.where(shaped(out), out, 0.0)):
+        found = gradient_at(lambda x, choose=choose: choose(f(x)), x)
+        assert_array_equal(found[0], [0, 0])
+        assert_allclose(found[1:], alone, rtol=1e-13, atol=1e-15)
+    assert_array_equal(gradient_at(lambda x: np.where(False, np.sum(f(x)), 0.0) + np.sum(x), x), np.ones((2, 2)))

@@ -250,7 +250,7 @@ def indexed(draw):
     return x, index
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(indexed())
 def test_any_index_gives_numpys_entries_and_adds_the_cotangent_up_at_them(drawn):
     x, index = drawn
@@ -269,7 +269,7 @@ def test_any_index_gives_numpys_entries_and_adds_the_cotangent_up_at_them(drawn)
     assert_allclose(in_g, 2 * expected * u[index], rtol=1e-13, atol=1e-14)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(drawn=indexed(), data=st.data())
 def test_writing_at_any_index_is_numpys_and_each_surviving_entry_gets_its_cotangent(drawn, data):
     x, index = drawn

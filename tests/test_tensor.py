@@ -550,6 +550,34 @@ def test_where_of_a_ufunc_is_refused_with_the_way_out():
         np.log(Tensor(X, requires_grad=True), where=X > 1)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: np.bincount(np.array([0, 1, 1]), weights=t),
+        lambda t: np.full_like(t, t[0]),
+        lambda t: np.full_like(np.zeros(3), t[0]),
+        lambda t: np.histogram(np.array([0.0, 1.0, 1.0]), weights=t)[0],
+    ],
+)
+def test_a_function_without_derivative_does_not_swallow_values_that_have_one(call):
+    t = Tensor(X, requires_grad=True)
+    try:
+        out = call(t)
+    except (DetachError, NoRuleError):
+        return
+    assert isinstance(out, Tensor)
+    assert out.requires_grad
+
+
+def test_a_reduction_as_a_method_takes_numpys_further_arguments():
+    t, part = Tensor(M, requires_grad=True), M > 0.8
+    assert_allclose(t.sum(where=part).data, M.sum(where=part), rtol=1e-15)
+    assert_allclose(t.mean(axis=1, where=part).data, M.mean(axis=1, where=part), rtol=1e-15)
+    assert t.sum(dtype=np.float32).dtype == np.float32
+    assert t.max(initial=9.0).data == 9
+    assert t.astype(np.float32, copy=False).dtype == np.float32
+
+
 # Integers
 def test_integers_mix_with_floats_and_get_no_gradient():
     n, x = Tensor([1, 2, 3]), Tensor(X, requires_grad=True)
