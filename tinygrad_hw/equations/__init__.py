@@ -27,16 +27,34 @@ from ..errors import GradientError
 from ..graph import Node
 from ..tensor import Tensor, cotangent, why_no_gradient
 from .derivation import Derivation, Line, contribution, opaque_in
-from .expressions import Constant, Expression, Sum, Variable, evaluate, express
+from .expressions import Constant, Expression, Variable, evaluate, express, magnitude, without_ones
 from .names import Label, label_of
 from .symbols import Symbol
-from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Writer
+from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text
 
 __all__ = ["Checked", "Equation", "Equations", "Formula", "explain", "formula"]
 
 
-@dataclass(frozen=True)
-class Equation:
+class Formula:
+    """A formula in text, LaTeX and MathML.
+
+    Attributes
+    ----------
+    text, latex, mathml : the formula, set in each way; MathML as a ``math`` element.
+    """
+
+    def __init__(self, labels: Mapping[Expression, Label], *sides: Side, relation: str = "=") -> None:
+        self._labels, self._sides, self._relation = labels, sides, relation
+
+    text = property(lambda self: Text(self._labels).equation(*self._sides, relation=self._relation))
+    latex = property(lambda self: Latex(self._labels).equation(*self._sides, relation=self._relation))
+    mathml = property(lambda self: MathML(self._labels).equation(*self._sides, relation=self._relation))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Equation(Formula):
     """One numbered line.
 
     Attributes
@@ -44,17 +62,11 @@ class Equation:
     number : counted from 1, forward first.
     line : the node it is about, the tree of its right-hand side (which ``check`` computes), and its kind: "forward", "delta"
         (a gradient with a name) or "gradient" (of a leaf).
-    text, latex, mathml : the equation, set in each way.
     """
 
-    number: int
-    line: Line
-    text: str
-    latex: str
-    mathml: str
-
-    def __str__(self) -> str:
-        return self.text
+    def __init__(self, number: int, line: Line, labels: Mapping[Expression, Label], *sides: Side) -> None:
+        super().__init__(labels, *sides)
+        self.number, self.line = number, line
 
 
 @dataclass(frozen=True)
@@ -81,18 +93,6 @@ class Checked:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Formula:
-    """A formula in text, LaTeX and MathML."""
-
-    text: str
-    latex: str
-    mathml: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
 class Equations:
     """The equations of a graph; made by ``explain``, shown by Jupyter as they are.
 
@@ -104,16 +104,12 @@ class Equations:
 
     def __init__(self, derivation: Derivation, shapes: bool) -> None:
         self._derivation = derivation
-        self._writers = [writer(labels_of(derivation)) for writer in (Text, Latex, MathML)]
+        labels = labels_of(derivation)
         lines = enumerate([*derivation.written, *derivation.backward], 1)
-        equations = [Equation(k, line, *self._set(*self._sides(line, shapes))) for k, line in lines]
+        equations = [Equation(k, line, labels, *self._sides(line, shapes)) for k, line in lines]
         self.forward = tuple([e for e in equations if e.line.kind == "forward"])
         self.backward = tuple([e for e in equations if e.line.kind != "forward"])
-        self.notes = tuple([Formula(*self._set(*sides)) for sides in notes(derivation, shapes)])
-
-    def _set(self, *sides: Side) -> tuple[str, ...]:
-        """Set an equation in each of the three ways."""
-        return tuple([writer.equation(*sides) for writer in self._writers])
+        self.notes = tuple([Formula(labels, *sides) for sides in notes(derivation, shapes)])
 
     def _sides(self, line: Line, shapes: bool) -> tuple[Side, ...]:
         """Return what stands on the sides of a line."""
@@ -159,8 +155,8 @@ class Equations:
     def check(self) -> Checked:
         """Compute every line with NumPy, from what is printed, and compare it with the engine.
 
-        Each right-hand side is evaluated from the leaves' arrays and the lines before it; forward lines are compared with
-        the recorded values, gradients with those that ``backward`` computes.
+        Each right-hand side is evaluated from its tree, the leaves' arrays and the values of the lines before it; forward
+        lines are compared with the recorded values, gradients with those that ``backward`` computes.
 
         Returns
         -------
@@ -182,8 +178,8 @@ class Equations:
                 line = equation.line
                 expected = np.asarray(line.node.value if line.kind == "forward" else engine[line.node])
                 printed = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
-                values[line.variable] = printed
-                error, comparable = difference(printed, expected, terms(line.right, values))
+                values[line.variable] = expected
+                error, comparable = difference(printed, expected, np.asarray(magnitude(line.right, values)))
                 opaque = opaque_in(line.right)
                 if error > tolerance(expected.dtype):
                     wrong[equation.number] = f"{equation.text} is off by {error:.1e}, relative to the largest entry"
@@ -273,7 +269,7 @@ def formula(node: Node, i: int) -> Formula:
             seen[j] = symbol
         args.append(seen.get(j, arg))
     right = contribution(edge, g, out, tuple(args), node)
-    return Formula(*[writer(labels).equation(Bar(words[i]), right, relation="+=") for writer in (Text, Latex, MathML)])
+    return Formula(labels, Bar(words[i]), right, relation="+=")
 
 
 def argument_names(vjp: Any, count: int) -> list[Label]:
@@ -291,31 +287,34 @@ def argument_names(vjp: Any, count: int) -> list[Label]:
 def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     """Return the label of everything that has one: values, constants, gradients, N."""
     names = derivation.names.labels
-    labels: dict[Expression, Label] = {}
-    for thing, label in names.items():
-        labels[thing if isinstance(thing, Constant) else derivation.variable(thing)] = label
-        if isinstance(thing, Node):
-            is_z = label.base == "z" and label.sub
-            labels[derivation.gradient.get(thing, Variable(()))] = Label("δ", label.sub if is_z else label)
+    labels = {derivation.atom(thing): label for thing, label in names.items()}
+    labels |= {derivation.gradient[node]: delta(derivation, node) for node in names if isinstance(node, Node) and node in derivation.gradient}
     if derivation.batch is not None:
         labels[derivation.batch] = Label("N")
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
+
+
+def delta(derivation: Derivation, node: Node) -> Label:
+    """Return the name of a gradient: δ with a layer's number, or with the name of the value."""
+    label, layers = derivation.names.labels[node], derivation.names.layers
+    is_layer = node in layers and node not in derivation.names.by_user
+    return Label("δ", label.sub if label.base == "z" and label.sub else layers[node] if is_layer else label)
 
 
 def notes(derivation: Derivation, shapes: bool) -> Iterable[tuple[Side, ...]]:
     """Return what stands on the sides of each line of explanation."""
     names = derivation.names.labels
     loss = names[derivation.root]
-    deltas = [names[line.node] for line in derivation.backward if line.kind == "delta"]
-    numbered = [label for label in deltas if label.base == "z" and label.sub]
-    if numbered:
+    deltas = {delta(derivation, line.node): names[line.node] for line in derivation.backward if line.kind == "delta"}
+    if any(label.base == "z" for label in deltas.values()):
         yield Label("δ", "k"), Gradient(loss, Label("z", "k"))
-    if len(numbered) < len(deltas):
+    if any(label == name.sub for name, label in deltas.items()):
         yield Label("δ", "v"), Gradient(loss, Label("v"))
+    yield from [(name, Gradient(loss, label)) for name, label in deltas.items() if label.base != "z" and label != name.sub]
     yield from derivation.definitions.values()
     if derivation.batch is not None:
         yield Label("N"), express(int(derivation.numbers[derivation.batch]))
-    yield from derivation.assumed.items()
+    yield from [(left, without_ones(right)) for left, right in derivation.assumed.items()]
     if shapes:
         leaves = [thing for thing in derivation.names.things if not isinstance(thing, Node) or not thing.edges]
         yield from [(names[leaf], Space(np.shape(leaf.value))) for leaf in leaves]
@@ -334,18 +333,13 @@ def gradients(derivation: Derivation) -> dict[Node, Any]:
             node.keeps_grad = False
 
 
-def terms(x: Expression, values: Mapping[Expression, Any]) -> list[Any]:
-    """Return the values of a sum's terms, whose size says how far rounding can go."""
-    return [evaluate(term, values) for term in x.parts] if isinstance(x, Sum) else []
-
-
-def difference(printed: np.ndarray, expected: np.ndarray, parts: list[Any]) -> tuple[float, np.ndarray]:
-    """Return the largest difference relative to the largest entry, and which entries are finite in both."""
+def difference(printed: np.ndarray, expected: np.ndarray, size: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the largest difference, relative to the size of what was added up, and which entries are finite in both."""
     comparable = np.isfinite(printed) & np.isfinite(expected)
     if not comparable.any():
         return 0.0, comparable
-    sizes = [np.abs(np.asarray(part, float)) for part in (expected, *parts)]
-    scale = max([float(size[np.isfinite(size)].max(initial=0)) for size in sizes])
+    sizes = np.abs(np.concatenate([np.ravel(expected), np.ravel(size)]))
+    scale = float(sizes[np.isfinite(sizes)].max(initial=0))
     error = float(np.abs(printed - expected)[comparable].max())
     return (error / scale if scale else error), comparable
 

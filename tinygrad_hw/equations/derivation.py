@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node, made
-from ..rules import reductions
+from ..rules import reductions, shaping
 from .expressions import (
+    ONE,
     Call,
     Constant,
     Expression,
@@ -34,11 +34,12 @@ from .expressions import (
     sum_of,
 )
 from .names import Label, Names, Thing
-from .symbols import Symbol
+from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "opaque_in"]
 
-LONGEST, DEEPEST = 14, 9  # an expression with more atoms or levels gets a name
+LONGEST, DEEPEST, FARTHEST = 12, 9, 10  # an expression of more atoms, levels or operations gets a name
+TOO_LONG = 30  # a rule that says more than this is no formula
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
     try:
         result = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
         result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
-        return fitted(result, shape)
+        said = fitted(result, shape)
+        if (length := len(parts_of(said))) > TOO_LONG:
+            raise Unreadable(f"its formula has {length} parts")
+        return said
     except Exception as reason:  # a rule may fail in any way when it is given no numbers
         return Opaque(node.rule.name, partial(on_arrays, node, vjp, i), g, shape, f"{type(reason).__name__}: {reason}")
 
@@ -101,20 +105,23 @@ class Derivation:
         self.values: dict[Node, Variable] = {}
         self.things: dict[Variable, Node] = {}
         self.numbers: dict[Variable, Any] = {}
+        self.variable(root)
         self.operands = {node: [self.operand(node, i) for i in range(len(node.args))] for node in self.order}
         self.names = Names(root, self.order, self.operands, names)
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
-        self.readings = {node: self.read(node) for node in reversed(self.order)}
         self.said = {node: self.say(node) for node in self.order}
-        self.shown = self.to_show()
+        self.readings = {node: self.read(node) for node in reversed(self.order)}
+        self.often = self.used_often()
+        self.kept = {node for node in self.order if node in self.names.labels}
+        self.complements = self.find_complements()
         missing = True
         while missing:
             self.written = self.write_forward()
             self.assumed: dict[Expression, Expression] = {}
             missing = self.write_backward()
-            self.shown |= missing
+            self.kept |= missing
         for node in self.order:
             if node in self.shown:
                 self.names.operation(node)
@@ -161,7 +168,7 @@ class Derivation:
         found = []
         for edge in node.edges:
             expression = contribution(edge, g, out, args, node)
-            expression = self.with_batch(node, expression)
+            expression = self.with_batch(node, absorbed(expression, out, self.said[node]))
             if self.primes and len([arg for arg in args if isinstance(arg, Symbol)]) == len(args) == 1:
                 expression = self.as_prime(node, expression, g, args[0].expression)
             found.append(Reading(edge[0], expression))
@@ -169,7 +176,7 @@ class Derivation:
 
     def as_prime(self, node: Node, x: Expression, g: Expression, argument: Expression) -> Expression:
         """Write g ⊙ f′(x) for what a rule says of an entry-by-entry function, unless f′ is no longer than its name."""
-        if not isinstance(x, Product) or (g, Fraction(1)) not in x.factors or x.shape != argument.shape:
+        if not isinstance(x, Product) or (g, 1) not in x.factors or np.shape(node.value) != argument.shape:
             return x
         factor, function = product([f for f in x.factors if f[0] != g], x.coefficient), node.rule.function
         if g in occurrences(factor) or not is_involved(factor) or node.rule.kind not in ("elementwise", "choice"):
@@ -191,7 +198,7 @@ class Derivation:
             self.numbers[self.batch] = float(rows[0])
         if self.numbers[self.batch] != rows[0]:
             return x
-        return product([*x.factors, (self.batch, -1)], x.coefficient * Fraction(rows[0]))
+        return product([*x.factors, (self.batch, -1)], x.coefficient * rows[0])
 
     def say(self, node: Node) -> Expression:
         """Read the forward call itself on Symbols."""
@@ -206,24 +213,36 @@ class Derivation:
         return Call(node.rule.function, plain, node.kwargs, shape)
 
     # Writing
-    def to_show(self) -> set[Node]:
-        """Return the nodes that get an equation of their own: with a name or a role, used twice, or needed by a rule."""
+    def atom(self, thing: Thing) -> Expression:
+        """Return the expression that stands for a node's value or is a constant."""
+        return thing if isinstance(thing, Constant) else self.values[thing]
+
+    def find_complements(self) -> dict[Expression, Expression]:
+        """Return what to write for constants that the program made as 1 − y."""
+        y = self.names.y
+        if y is None:
+            return {}
+        others = [thing for thing in self.names.things if thing in self.names.labels and self.names.labels[thing].base == "c"]
+        complement = sum_of([ONE, product([(self.atom(y), 1)], -1)])
+        return {self.atom(c): complement for c in others if c not in self.names.by_user and np.array_equal(c.value, 1 - np.asarray(y.value))}
+
+    def used_often(self) -> set[Node]:
+        """Return the nodes whose value is used twice, or needed by a rule."""
         needed: dict[Expression, int] = {}
         for readings in self.readings.values():
             for reading in readings:
                 occurrences(reading.expression, needed)
-        named = {node for node in self.order if node in self.names.labels}
-        twice = {node for node in self.order if len(self.names.uses.get(node, ())) > 1}
-        called = {node for node in self.order if self.values[node] in needed and not is_light(self.said[node])}
-        return named | twice | called | {self.root}
+        return {node for node in self.order if self.values[node] in needed or len(self.names.uses.get(node, ())) > 1}
 
     def write_forward(self) -> list[Line]:
         """Return the forward equations; what is not shown is written out where it is used."""
-        lines = []
-        self.inline: dict[Expression, Expression] = {}
+        lines, self.shown = [], self.kept.copy()
+        self.inline: dict[Expression, Expression] = dict(self.complements)
+        merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.said[node], self.inline)
-            if node not in self.shown and (right.size > LONGEST or right.depth > DEEPEST):
+            merged[node] = 1 + sum([merged[thing] for thing in self.operands[node] if thing in merged and thing not in self.shown])
+            if is_long(right, merged[node]) or (node in self.often and not is_light(right)):
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], right, "forward"))
@@ -235,6 +254,7 @@ class Derivation:
         """Sweep over the graph with formulas; return the nodes whose gradient needs a name, and who have none."""
         lines: list[Line] = []
         missing: set[Node] = set()
+        merged: dict[Node, int] = {}
         waiting: dict[Node, list[Expression]] = {self.root: [product([(Ones(np.shape(self.root.value)), 1)])]}
         last_use = {parent: node for node in reversed(self.order) for parent, _, _ in node.edges if not parent.edges}
         finished: dict[Node, list[Node]] = {}
@@ -248,7 +268,9 @@ class Derivation:
             total = sum_of(waiting.pop(node))
             readings = self.readings[node]
             uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
-            if (uses > 1 and not is_atomic(total)) or total.size > LONGEST or total.depth > DEEPEST:
+            far = merged.pop(node, 0) + 1
+            if (uses > 1 and not is_atomic(total)) or is_long(total, far):
+                far = 0
                 self.finish(pending, waiting, lines)
                 lines.append(Line(node, g, total, "delta"))
                 total = g
@@ -256,6 +278,7 @@ class Derivation:
                     missing.add(node)
             here = {**self.local(node), g: total}
             for reading in readings:
+                merged[reading.parent] = max(merged.get(reading.parent, 0), far)
                 waiting.setdefault(reading.parent, []).append(self.folded(substitute(reading.expression, here)))
             pending += finished.get(node, [])
         self.finish(pending or ([self.root] if not self.order else []), waiting, lines)
@@ -264,7 +287,7 @@ class Derivation:
 
     def local(self, node: Node) -> dict[Expression, Expression]:
         """Return what is written out of a node's value and arguments."""
-        atoms = [self.values[node], *[self.values[thing] for thing in self.operands[node] if isinstance(thing, Node)]]
+        atoms = [self.values[node], *[self.atom(thing) for thing in self.operands[node] if thing is not None]]
         return {atom: self.inline[atom] for atom in atoms if atom in self.inline}
 
     def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
@@ -291,8 +314,21 @@ class Derivation:
         """Return the whole number that every entry of x is, or None."""
         value = np.asarray(evaluate(x, self.numbers))
         if value.size and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
-            return product([(Ones(x.shape), 1)], Fraction(int(value.flat[0])))
+            return product([(Ones(x.shape), 1)], int(value.flat[0]))
         return None
+
+
+def absorbed(x: Expression, out: Expression, said: Expression) -> Expression:
+    """Return x with the call that gave ``out`` in its place, if what stands around it merges with it."""
+    if not isinstance(said, Call) or out not in occurrences(x):
+        return x
+    merged = substitute(x, {out: said})
+    return x if said in parts_of(merged) else merged
+
+
+def parts_of(x: Expression) -> list[Expression]:
+    """Return x and all it is built from."""
+    return [x, *[found for part in x.parts for found in parts_of(part)]]
 
 
 def is_involved(x: Expression) -> bool:
@@ -306,16 +342,21 @@ def comparison(x: Call) -> bool:
     return x.function in (np.greater, np.less, np.equal, np.not_equal, np.greater_equal, np.less_equal)
 
 
+def is_long(x: Expression, operations: int) -> bool:
+    """Tell whether an expression, written out over so many operations, is too long to be read."""
+    return x.size > LONGEST or x.depth > DEEPEST or (operations > FARTHEST and bool(x.parts))
+
+
 def is_atomic(x: Expression) -> bool:
-    """Tell whether a gradient is so short that it needs no name of its own."""
+    """Tell whether a gradient is so short that it needs no name of its own: a number times one thing at most."""
     if not isinstance(x, Product):
-        return not x.parts
-    return all(not base.parts for base, _ in x.factors) and sum(bool(base.shape) for base, _ in x.factors) <= 1
+        return not x.parts or (isinstance(x, Call) and x.function is shaping.scatter and isinstance(x.parts[0], Ones))
+    return all(map(is_atomic, x.parts)) and sum(bool(base.shape) for base, _ in x.factors) <= 1
 
 
 def is_light(x: Expression) -> bool:
     """Tell whether an expression is so short that it can be written out wherever it is needed."""
-    return x.size <= 3 and x.depth <= 3 and isinstance(x, (Product, Sum)) and not any(isinstance(part, Call) for part in x.parts)
+    return x.size <= 3 and not any(isinstance(part, (Call, Prime)) for part in parts_of(x))
 
 
 def sums_in(x: Expression) -> list[Expression]:

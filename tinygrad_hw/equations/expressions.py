@@ -8,6 +8,7 @@ a sum nor a product is a call of a NumPy function, so ``evaluate`` can compute e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,9 +17,12 @@ import numpy as np
 from ..rules import RULES, neural, reductions, shaping
 
 Shape = tuple[int, ...]
+Number = Fraction | int
+DIGITS = Context(prec=17)
 
 __all__ = [
     "Call",
+    "FOLDS",
     "Constant",
     "Expression",
     "Ones",
@@ -29,13 +33,16 @@ __all__ = [
     "Variable",
     "call",
     "evaluate",
+    "decimal",
     "express",
+    "magnitude",
     "mapped",
     "occurrences",
     "product",
     "scalars_apart",
     "substitute",
     "sum_of",
+    "without_ones",
 ]
 
 
@@ -97,10 +104,10 @@ class Product(Expression):
 
     __slots__ = ("coefficient", "factors")
 
-    def __init__(self, coefficient: Fraction, factors: tuple[tuple[Expression, Fraction], ...]) -> None:
+    def __init__(self, coefficient: Number, factors: tuple[tuple[Expression, Number], ...]) -> None:
         self.coefficient, self.factors = coefficient, factors
         parts = tuple([base for base, _ in factors])
-        super().__init__(np.broadcast_shapes(*[part.shape for part in parts]), parts, coefficient, frozenset(factors))
+        super().__init__(joint([part.shape for part in parts]), parts, coefficient, frozenset(factors))
 
 
 class Sum(Expression):
@@ -109,7 +116,7 @@ class Sum(Expression):
     __slots__ = ()
 
     def __init__(self, terms: tuple[Expression, ...]) -> None:
-        super().__init__(np.broadcast_shapes(*[term.shape for term in terms]), terms, frozenset(terms))
+        super().__init__(joint([term.shape for term in terms]), terms, frozenset(terms))
 
 
 class Call(Expression):
@@ -182,7 +189,7 @@ def express(value: Any) -> Any:
     return Constant(array)
 
 
-def number_of(value: Any) -> Fraction | None:
+def number_of(value: Any) -> Number | None:
     """Return the fraction that an expression is, or None."""
     return value.coefficient if isinstance(value, Product) and not value.factors else None
 
@@ -198,35 +205,54 @@ def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
 
 
 # Sums and products
-def product(factors: Iterable[tuple[Expression, Any]], coefficient: Fraction = Fraction(1)) -> Expression:
+def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
-    powers: dict[Expression, Fraction] = {}
+    powers: dict[Expression, Number] = {}
     shapes = []
     for base, exponent in factors:
         shapes.append(base.shape)
-        inner: Iterable[tuple[Expression, Fraction]] = [(base, Fraction(1))]
-        if isinstance(base, Product) and (exponent == 1 or (Fraction(exponent).denominator == 1 and base.coefficient)):
-            coefficient *= base.coefficient ** int(exponent)
+        inner: Iterable[tuple[Expression, Number]] = ((base, 1),)
+        if isinstance(base, Product) and (exponent == 1 or (exponent.denominator == 1 and base.coefficient)):
+            if base.coefficient != 1:
+                coefficient *= base.coefficient if exponent == 1 else Fraction(base.coefficient) ** int(exponent)
             inner = base.factors
         for each, power in inner:
             if not isinstance(each, Ones):
-                powers[each] = powers.get(each, Fraction(0)) + power * exponent
-    shape = np.broadcast_shapes(*shapes)
+                powers[each] = powers.get(each, 0) + power * exponent
+    shape, coefficient = joint(shapes), tame(coefficient)
     kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
     if coefficient < 0:
         for i, (base, power) in enumerate(kept):
             if isinstance(base, Sum) and power.denominator == 1 and power % 2 and any(map(is_negative, base.parts)):
                 kept[i], coefficient = (turned(base), power), -coefficient
                 break
-    if np.broadcast_shapes(*[base.shape for base, _ in kept]) != shape:
-        kept.insert(0, (Ones(shape), Fraction(1)))
+    if joint([base.shape for base, _ in kept]) != shape:
+        kept.insert(0, (Ones(shape), 1))
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
 
 
+def joint(shapes: list[Shape]) -> Shape:
+    """Return the shape that shapes broadcast to."""
+    different = {shape for shape in shapes if shape}
+    return np.broadcast_shapes(*different) if len(different) > 1 else different.pop() if different else ()
+
+
+def tame(x: Number) -> Number:
+    """Return a fraction of more digits than a float rounded to those of one."""
+    if x.numerator.bit_length() < 64 and x.denominator.bit_length() < 64:
+        return x
+    return Fraction(decimal(x))
+
+
+def decimal(x: Number) -> Decimal:
+    """Return a fraction as a decimal of as many digits as a float has."""
+    return DIGITS.divide(Decimal(x.numerator), Decimal(x.denominator))
+
+
 def negative(x: Expression) -> Expression:
-    return product([(x, 1)], Fraction(-1))
+    return product([(x, 1)], -1)
 
 
 def is_negative(x: Expression) -> bool:
@@ -244,33 +270,35 @@ def turned(x: Sum) -> Sum:
     return Sum(positive_first([negative(term) for term in x.parts]))
 
 
-def sum_of(terms: Iterable[Expression]) -> Expression:
+def sum_of(terms: list[Expression]) -> Expression:
     """Return the sum: flat, like terms collected, what is common to all (a sign, a number) in front."""
-    collected: dict[Expression, Fraction] = {}
+    if len(terms) == 1:
+        return terms[0]
+    collected: dict[Expression, Number] = {}
     shapes = []
     for term in terms:
         shapes.append(term.shape)
         for coefficient, rest in flat_terms(term):
-            collected[rest] = collected.get(rest, Fraction(0)) + coefficient
-    shape = np.broadcast_shapes(*shapes)
+            collected[rest] = collected.get(rest, 0) + coefficient
+    shape = joint(shapes)
     kept = [(c, rest) for rest, c in collected.items() if c]
     if not kept:
-        return product([(Ones(shape), 1)], Fraction(0))
+        return product([(Ones(shape), 1)], 0)
     if len(kept) == 1:
         return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
-    size = abs(kept[0][0]) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
+    size = Fraction(abs(kept[0][0])) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
     size = -size if all(c < 0 for c, _ in kept) else size
     common = common_scalars([rest for _, rest in kept])
     undone = [(base, -power) for base, power in common]
     bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
-    if np.broadcast_shapes(*[term.shape for term in bare]) != shape:
+    if joint([term.shape for term in bare]) != shape:
         bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
     return product([(Sum(positive_first(bare)), 1), *common], size)
 
 
-def flat_terms(term: Expression) -> list[tuple[Fraction, Expression]]:
+def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
     """Return the terms of a term with their coefficients: several if it is itself a sum, or a number times one."""
-    coefficient = Fraction(1)
+    coefficient: Number = 1
     if isinstance(term, Product):
         coefficient, factors = term.coefficient, term.factors
         term = product(factors)
@@ -280,7 +308,7 @@ def flat_terms(term: Expression) -> list[tuple[Fraction, Expression]]:
     ]
 
 
-def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Fraction]]:
+def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Number]]:
     """Return the factors of shape () that all terms have to the same exponent."""
     sets = [{f for f in term.factors if not f[0].shape} if isinstance(term, Product) else set() for term in terms]
     first = terms[0]
@@ -296,7 +324,7 @@ def without_ones(term: Expression) -> Expression:
     return term
 
 
-ONE, ZERO = Product(Fraction(1), ()), Product(Fraction(0), ())
+ONE = Product(1, ())
 
 
 # Calls
@@ -310,8 +338,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         simple = SHAPING[function](shape, *args, **kwargs)
         if simple is not None:
             return simple
-    row = RULES.get(function)
-    if row is not None and row.kind == "movement" and len(expressions_in((args, kwargs))) == 1 and isinstance(args[0], Expression):
+    if moves_entries(function) and len(expressions_in((args, kwargs))) == 1 and isinstance(args[0], Expression):
         number, rest = scalars_apart(args[0])
         if isinstance(rest, Ones) or rest is ONE:
             ones = spread(function, rest, args[1:], kwargs, shape)
@@ -321,17 +348,22 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     return Call(function, args, kwargs, shape)
 
 
+def moves_entries(function: Any) -> bool:
+    """Tell whether a function of one array only moves its entries and adds them up, so that a number can be drawn out of it."""
+    return function is shaping.getitem or (function in RULES and RULES[function].kind == "movement")
+
+
 def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
     """Return what a function that moves entries makes of ones."""
     if function is shaping.scatter:
         return Call(function, (ones, *args), kwargs, shape)
-    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is reductions.sum and np.prod(shape) else Fraction(1)
+    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is reductions.sum and np.prod(shape) else 1
     return product([(Ones(shape), 1)], count)
 
 
 def power(x: Expression, y: Expression) -> Expression | None:
     exponent = number_of(y)
-    return None if exponent is None else product([(x, exponent)])
+    return None if exponent is None else product([(x, int(exponent) if exponent.denominator == 1 else exponent)])
 
 
 def either(x: Expression, y: Expression) -> Expression | None:
@@ -347,7 +379,7 @@ def exp(x: Expression) -> Expression | None:
 
 def where(condition: Expression, x: Expression, y: Expression) -> Expression | None:
     """Return a choice: as a product with the condition if one of the two is 0, with the factors of both in front."""
-    shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
+    shape = joint([condition.shape, x.shape, y.shape])
     if number_of(condition) is not None:
         return x if number_of(condition) else y
     if is_zero(y):
@@ -361,8 +393,8 @@ def where(condition: Expression, x: Expression, y: Expression) -> Expression | N
     undone = [(base, -exponent) for base, exponent in common]
     parts = [without_ones(product([(part, 1), *undone])) for part in (x, y)]
     if number_of(parts[0]) is not None and number_of(parts[0]) == number_of(parts[1]):
-        return product([*common, (Ones(shape), 1)], number_of(parts[0]) or Fraction(0))
-    chosen = Call(np.where, (condition, *parts), {}, np.broadcast_shapes(condition.shape, *[part.shape for part in parts]))
+        return product([*common, (Ones(shape), 1)], number_of(parts[0]) or 0)
+    chosen = Call(np.where, (condition, *parts), {}, joint([condition.shape, *[part.shape for part in parts]]))
     return product([(base, exponent) for base, exponent in common] + [(chosen, 1)])
 
 
@@ -370,8 +402,8 @@ def is_zero(x: Expression) -> bool:
     return isinstance(x, Product) and x.coefficient == 0
 
 
-def factors_of(x: Expression) -> tuple[tuple[Expression, Fraction], ...]:
-    return x.factors if isinstance(x, Product) else ((x, Fraction(1)),)
+def factors_of(x: Expression) -> tuple[tuple[Expression, Number], ...]:
+    return x.factors if isinstance(x, Product) else ((x, 1),)
 
 
 ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
@@ -428,21 +460,27 @@ def matmul(shape: Shape, x: Any, y: Any) -> Expression:
 
 
 def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
-    """Return how a reduction is written: its axes as a tuple, with the axes of size 1 left out of a sum."""
+    """Return how a reduction is written: its axes as a tuple, and numbers in front of it if it is a sum or a mean."""
 
-    def fold(shape: Shape, x: Expression, axis: Any = None, keepdims: bool = False) -> Expression | None:
-        ndim = len(x.shape)
+    def fold(shape: Shape, x: Expression, axis: Any = None, *more: Any, **kwargs: Any) -> Expression | None:
+        ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (reductions.var, reductions.std) else -1 :]
         axes = tuple(range(ndim)) if axis is None else tuple(sorted(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))))
+        kwargs |= dict(zip(names, more)) | {"axis": axes}
+        if function not in (reductions.sum, reductions.mean):
+            return Call(function, (x,), kwargs, shape)
         if not axes:
             return x
         number, rest = scalars_apart(x)
-        if isinstance(rest, Ones):
-            return product([(spread(function, rest, (), {}, shape), 1), (number, 1)])
-        return product([(Call(function, (rest,), {"axis": axes, "keepdims": keepdims}, shape), 1), (number, 1)])
+        inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
+        return product([(inside, 1), (number, 1)])
 
     return fold
 
 
+FOLDS = (
+    reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std,
+    reductions.logsumexp,
+)  # fmt: skip
 SHAPING: dict[Any, Callable[..., Expression | None]] = {
     np.transpose: transpose,
     np.swapaxes: swapaxes,
@@ -451,8 +489,7 @@ SHAPING: dict[Any, Callable[..., Expression | None]] = {
     np.ravel: reshape,
     np.squeeze: reshape,
     np.expand_dims: reshape,
-    reductions.sum: folded(reductions.sum),
-    reductions.mean: folded(reductions.mean),
+    **{function: folded(function) for function in FOLDS},
 }
 
 
@@ -495,7 +532,7 @@ def evaluate(x: Expression, values: Mapping[Expression, Any]) -> Any:
     if isinstance(x, Ones):
         return np.ones(x.shape)
     if isinstance(x, Product):
-        return evaluate_product(x, values)
+        return multiplied(x.coefficient, [evaluate(base, values) for base, _ in x.factors], [exponent for _, exponent in x.factors])
     if isinstance(x, Sum):
         total = evaluate(x.parts[0], values)
         for term in x.parts[1:]:
@@ -510,19 +547,33 @@ def evaluate(x: Expression, values: Mapping[Expression, Any]) -> Any:
     return getattr(x.function, "on_arrays", x.function)(*args, **kwargs)
 
 
-def evaluate_product(x: Product, values: Mapping[Expression, Any]) -> Any:
+def multiplied(coefficient: Number, bases: list[Any], exponents: list[Number]) -> Any:
     """Compute the factors above the line, then divide by those below."""
-    above, below = None, float(x.coefficient.denominator)
-    for base, exponent in x.factors:
-        value = evaluate(base, values)
+    exact = max(coefficient.numerator.bit_length(), coefficient.denominator.bit_length()) <= 53
+    above, below = None, float(coefficient.denominator) if exact else 1.0
+    for value, exponent in zip(bases, exponents):
         size = abs(exponent)
         value = value if size == 1 else np.square(value) if size == 2 else value ** (int(size) if size.denominator == 1 else float(size))
         if exponent > 0:
             above = value if above is None else above * value
         else:
             below = below * value
-    numerator = x.coefficient.numerator
+    numerator = coefficient.numerator if exact else float(decimal(coefficient))
     above = numerator if above is None else above if numerator == 1 else above * numerator
     return above if isinstance(below, float) and below == 1 else above / below
 
 
+def magnitude(x: Expression, values: Mapping[Expression, Any]) -> Any:
+    """Compute x with every sum of sizes in place of a sum: rounding errors are small beside this, whatever cancels in x."""
+    if isinstance(x, Sum):
+        total = magnitude(x.parts[0], values)
+        for term in x.parts[1:]:
+            total = total + magnitude(term, values)
+        return total
+    if isinstance(x, Product):
+        sizes = [magnitude(base, values) if exponent > 0 else np.abs(evaluate(base, values)) for base, exponent in x.factors]
+        return multiplied(abs(x.coefficient), sizes, [exponent for _, exponent in x.factors])
+    if isinstance(x, Call) and (x.function is np.matmul or moves_entries(x.function)):
+        args, kwargs = mapped(lambda v: magnitude(v, values) if isinstance(v, Expression) else v, (x.args, x.kwargs))
+        return getattr(x.function, "on_arrays", x.function)(*args, **kwargs)
+    return np.abs(evaluate(x, values))

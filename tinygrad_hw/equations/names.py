@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..rules import neural, reductions
+from ..rules import reductions
 from ..tensor import Tensor
-from .expressions import Constant
+from .expressions import Constant, mapped
 
 __all__ = ["GREEK", "Label", "Names", "label_of"]
 
@@ -62,6 +62,7 @@ class Names:
                     self.uses.setdefault(thing, []).append(node)
         self.things = list(dict.fromkeys(thing for node in order for thing in (*operands[node], node) if thing is not None))
         self.counts: dict[str, int] = {}
+        self.y: Thing | None = None
         self.own_names()
         self.given_names(given or {})
         self.by_user = set(self.labels)
@@ -85,7 +86,7 @@ class Names:
 
     def given_names(self, given: Mapping[str, Any]) -> None:
         """Give the names of the user's variables: of tensors by identity, of arrays (which the graph copied) by value."""
-        things = set(self.things)
+        things = {*self.things, *self.indices()} if given else set()
         for name, value in given.items():
             if name.startswith("_") or name in ("In", "Out"):
                 continue
@@ -93,31 +94,69 @@ class Names:
             if thing in things:
                 self.give(thing, label_of(name))
 
+    def indices(self) -> list[Constant]:
+        """Return the arrays that stand inside arguments: indices."""
+        found: list[Constant] = []
+        for node in self.order:
+            for arg, thing in zip(node.args, self.operands[node]):
+                if thing is None:
+                    mapped(lambda v: found.append(Constant(v)) if isinstance(v, np.ndarray) and v.ndim else None, arg)
+        return found
+
     def roles(self, root: Node) -> None:
         """Give what plays a part in a network its textbook name."""
         affine = self.affine()
+        self.layers = {z: str(k) for k, z in enumerate(affine, 1)}
         activations = self.activations(affine)
         self.target(affine, activations)
         self.give(root, Label("L") if root.edges else Label("x"))
-        for k, (z, products) in enumerate(affine.items(), 1):
-            self.give(z, Label("z", str(k)))
+        inputs: list[Thing] = []
+        products_of_all = [node for products in affine.values() for node in products]
+        multiplied = {x for x, weight in map(self.factors, products_of_all) if is_parameter(weight)}
+        for z, products in affine.items():
+            k = self.layers[z]
+            self.give(z, Label("z", k))
             if z in activations:
-                self.give(activations[z], Label("a", str(k)))
-            for product in products:
-                x, weight = map(self.untransposed, self.operands[product][:2])
-                if is_parameter(x) and not is_parameter(weight):
-                    x, weight = weight, x
-                if is_parameter(weight):
-                    self.give(weight, Label("W", "" if len(self.uses[weight]) > 1 else str(k)))
+                self.give(activations[z], Label("a", k))
+            for x, weight in map(self.factors, products):
+                if is_parameter(weight) and weight not in multiplied:
+                    base = "W" if np.ndim(weight.value) > 1 else "w"
+                    self.give(weight, Label(base, k) if len(self.uses[weight]) == 1 else self.shared(weight, base))
                 if x is not None and is_leaf(x):
-                    self.give(x, Label("x"))
+                    if not requires_grad(x) and not all(map(is_leaf, self.beside(weight))):
+                        self.give(x, Label("h", "0"))
+                    inputs.append(x)
             for bias in self.biases(z, products):
-                self.give(bias, Label("b", "" if len(self.uses[bias]) > 1 else str(k)))
-        leaves = [thing for thing in self.things if is_leaf(thing) and thing not in self.labels]
-        for base, wanted in (("x", True), ("c", False)):
-            kin = [leaf for leaf in leaves if requires_grad(leaf) is wanted]
-            for leaf in kin:
-                self.give(leaf, Label(base) if len(kin) == 1 else self.numbered(base))
+                self.give(bias, Label("b", k if len(self.uses[bias]) == 1 else ""))
+        self.number_leaves("x", inputs)
+        self.number_leaves("x", [leaf for leaf in self.things if is_leaf(leaf) and requires_grad(leaf)])
+        self.number_leaves("c", [leaf for leaf in self.things if is_leaf(leaf)])
+
+    def number_leaves(self, base: str, leaves: list[Thing]) -> None:
+        """Name leaves alike, with numbers if there are several."""
+        leaves = [leaf for leaf in dict.fromkeys(leaves) if leaf not in self.labels]
+        for leaf in leaves:
+            self.give(leaf, Label(base) if len(leaves) == 1 else self.numbered(base))
+
+    def factors(self, product: Node) -> tuple[Any, Any]:
+        """Return what a matrix product is of: something, and a parameter if one is there; a vector before a matrix."""
+        x, y = map(self.untransposed, self.operands[product][:2])
+        swapped = is_parameter(x) and (not is_parameter(y) or np.ndim(x.value) > np.ndim(y.value))
+        return (y, x) if swapped else (x, y)
+
+    def shared(self, weight: Thing, base: str) -> Label:
+        """Return the name of a weight of several layers: W, and where there are several such, Wₓ for inputs and Wₕ for states."""
+        weights = {self.factors(node)[1] for node in self.order if node.rule.function is np.matmul}
+        if len([w for w in weights if is_parameter(w) and len(self.uses[w]) > 1]) == 1:
+            return Label(base)
+        return Label(base, "x" if all(map(is_leaf, self.beside(weight))) else "h")
+
+    def beside(self, weight: Any) -> list[Any]:
+        """Return what a weight is multiplied with."""
+        if not is_parameter(weight):
+            return []
+        products = [node for node in self.uses[weight] if node.rule.function is np.matmul]
+        return [self.factors(node)[0] for node in products]
 
     def numbered(self, base: str) -> Label:
         """Return the base with the next number that is free."""
@@ -165,12 +204,13 @@ class Names:
             for y, other in (things, things[::-1]):
                 if y is None or not is_leaf(y) or requires_grad(y) or not np.shape(y.value) or not isinstance(other, Node):
                     continue
-                logarithm = other.rule is not None and other.rule.function in (np.log, neural.log_softmax)
-                if node.rule.function is np.multiply and not logarithm:
+                through = other.rule.function if other.edges else None
+                guess = self.operands[other][0] if through in (np.log, reductions.log_softmax) else other
+                if guess not in networks or (node.rule.function is np.multiply and guess is other is not next(reversed(affine))):
                     continue
-                guess = self.operands[other][0] if logarithm and other.rule.function is np.log else other
                 self.give(y, Label("y"))
-                if guess in networks and not (isinstance(guess, Node) and guess.rule.function is neural.log_softmax):
+                self.y = y
+                if through is np.log or node.rule.function is np.subtract:
                     self.give(guess, Label("ŷ"))
                 return
 
@@ -186,10 +226,11 @@ class Names:
 
     def operation(self, node: Node) -> None:
         """Name a value by its operation: ``matmul_3``."""
-        self.give(node, self.numbered(node.rule.name))
+        if node not in self.labels:
+            self.give(node, self.numbered(node.rule.name))
 
 
-PLAIN = {np.negative, np.positive, np.square, np.reciprocal, np.copy, reductions.mean, reductions.sum}
+PLAIN = {np.negative, np.positive, np.square, np.reciprocal, np.copy, reductions.log_softmax}
 
 
 def is_leaf(thing: Thing) -> bool:

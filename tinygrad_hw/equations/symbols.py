@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..rules import COMPOSITIONS, shaping
-from .expressions import Constant, Expression, Ones, call, express, mapped, product
+from .expressions import Constant, Expression, Ones, call, express, joint, mapped, product
 
 __all__ = ["Symbol", "Unreadable"]
 
@@ -25,7 +25,8 @@ OF_SHAPE_ALONE = {
 OF_UNKNOWN_SHAPE = {
     np.flatnonzero, np.argwhere, np.unique, np.unique_values, np.extract, np.compress, np.bincount, np.trim_zeros, np.histogram,
 }  # fmt: skip
-ALWAYS = {np.isnan: False, np.isinf: False, np.isfinite: True}
+INDEXING = {shaping.getitem, shaping.scatter, shaping.setitem}
+ALWAYS = {np.isnan: False, np.isinf: False, np.isposinf: False, np.isneginf: False, np.isfinite: True}
 
 
 class Unreadable(TypeError):
@@ -55,7 +56,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, **kwargs: Any) -> Symbol:
         """Return the same expression: only a truth value becomes something else by being a number."""
-        if self.dtype.kind in "fc" and np.dtype(dtype).kind in "fc":
+        if self.dtype.kind in "iufc" and np.dtype(dtype).kind in "fc":
             return Symbol(self.expression, dtype)
         return apply(shaping.astype, (self, dtype), {})
 
@@ -117,13 +118,19 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return args[0]
     if function in COMPOSITIONS:
         return COMPOSITIONS[function](*args, **kwargs)
-    if function in OF_UNKNOWN_SHAPE:
+    if function in OF_UNKNOWN_SHAPE or (function in INDEXING and any(map(is_mask, args[1:]))):
         raise Unreadable(f"{function.__name__}: the shape of its result depends on values")
     shape, dtype = kind_of(function, args, kwargs)
     expression = call(function, mapped(operand, args), mapped(operand, kwargs), shape)
     if expression.shape != shape:
         expression = product([(expression, 1), (Ones(shape), 1)])
     return Symbol(expression, dtype)
+
+
+def is_mask(value: Any) -> bool:
+    """Tell whether an index holds truth values that are not known."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(part, Symbol) and part.dtype.kind == "b" and not isinstance(part.expression, Constant) for part in parts)
 
 
 def is_infinite(value: Any) -> bool:
@@ -142,7 +149,7 @@ def kind_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
     with np.errstate(all="ignore"):
         if isinstance(function, np.ufunc) and function.signature is None and not kwargs and function.nout == 1:
             scalars = [np.ones((), arg.dtype) if isinstance(arg, (Symbol, np.ndarray)) else arg for arg in args]
-            return np.broadcast_shapes(*map(np.shape, args)), function(*scalars).dtype
+            return joint(list(map(np.shape, args))), function(*scalars).dtype
         if function is np.matmul and all(len(np.shape(arg)) >= 2 for arg in args):
             (*x, rows, same), (*y, _, columns) = map(np.shape, args)
             return (*np.broadcast_shapes(tuple(x), tuple(y)), rows, columns), np.result_type(*[arg.dtype for arg in args])
@@ -162,8 +169,6 @@ def stand_in(value: Any) -> Any:
         return value
     if isinstance(value.expression, Constant):
         return value.expression.value
-    if value.dtype.kind == "b":
-        raise Unreadable("the shape of the result may depend on a truth value")
     return np.broadcast_to(np.array(value.dtype.kind in "fc", value.dtype), value.shape)
 
 

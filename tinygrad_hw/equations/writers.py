@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from ..rules import neural, reductions, shaping
-from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum
+from .expressions import FOLDS, Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .names import GREEK, Label
 
 __all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
@@ -49,11 +48,6 @@ SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
 
 COMPARISONS = {np.greater: ">", np.less: "<", np.greater_equal: "≥", np.less_equal: "≤", np.equal: "=", np.not_equal: "≠"}
 GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", neural.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
-FOLDS = {
-    reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std,
-    reductions.logsumexp,
-}  # fmt: skip
-
 
 def clean(text: str) -> str:
     """Return text that is safe in every document: what has no glyph becomes a replacement character."""
@@ -95,8 +89,8 @@ class Writer:
         """Set an index."""
         raise NotImplementedError
 
-    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
-        """Set a fraction; ``is_single`` if the bottom is one thing."""
+    def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
+        """Set a fraction; a side that does not bind needs brackets on one line."""
         raise NotImplementedError
 
     def label(self, label: Label) -> str:
@@ -124,7 +118,7 @@ class Writer:
         if isinstance(x, Sum):
             return self.sum(x), SUM
         if isinstance(x, Ones):
-            return self.below(self.word("𝟏"), self.extent(x.shape)) if x.shape else self.number("1"), ATOM
+            return self.below(self.word("𝟏"), self.extent(x.shape)), ATOM
         if isinstance(x, Constant):
             return self.literal(x.value), ATOM
         if isinstance(x, Prime):
@@ -137,40 +131,33 @@ class Writer:
 
     def product(self, x: Product) -> tuple[str, int]:
         """Set sign, coefficient and factors, and a line with what is below it."""
-        top, bottom, decimal = coefficient(abs(x.coefficient))
+        if not x.coefficient:
+            return (self.below(self.word("𝟎"), self.extent(x.shape)) if x.shape else self.number("0")), ATOM
+        top, bottom, decimal = coefficient(abs(x.coefficient), not x.factors)
         above = [(base, exponent) for base, exponent in x.factors if exponent > 0]
         below = [(base, -exponent) for base, exponent in x.factors if exponent < 0]
-        upper, level = self.factors(decimal or (str(top) if top != 1 else ""), above)
+        text, level = self.factors(decimal or (str(top) if top != 1 else ""), above)
         if below or bottom != 1:
             lower, lower_level = self.factors(str(bottom) if bottom != 1 else "", below)
-            upper, level = self.fraction(upper, lower, lower_level >= POSTFIX), PRODUCT
-        return (self.row(self.symbol("−"), upper), SUM) if x.coefficient < 0 else (upper, level)
+            text, level = self.fraction(text, lower, level >= PRODUCT, lower_level >= POSTFIX), PRODUCT
+        return (self.row(self.symbol("−"), text), SUM) if x.coefficient < 0 else (text, level)
 
-    def factors(self, number: str, factors: list[tuple[Expression, Fraction]]) -> tuple[str, int]:
-        """Set numbers first, then arrays joined by ⊙."""
-        scalars = [f for f in factors if not f[0].shape]
+    def factors(self, number: str, factors: list[tuple[Expression, Number]]) -> tuple[str, int]:
+        """Set a number, then what is a number, then arrays joined by ⊙."""
+        if not factors:
+            return self.number(number or "1"), ATOM
+        if len(factors) == 1 and not number:
+            (base, exponent), *_ = factors
+            return self.power(base, exponent, SUM), self.parts(base)[1] if exponent == 1 else POSTFIX
         arrays = [f for f in factors if f[0].shape]
-        if any(not isinstance(base, Ones) for base, _ in arrays) is False and (scalars or number) and len(arrays) == 1:
-            arrays, scalars = [], [*scalars, *arrays]
-        several = len(arrays) > 1
-        pieces = [self.number(number)] if number else []
-        pieces += [self.power(base, exponent, POSTFIX if len(factors) > 1 or number else SUM) for base, exponent in scalars]
-        if not arrays:
-            text = self.symbol(" ").join(pieces) if number else self.symbol(" · ").join(pieces)
-            return (text or self.number("1"), ATOM if len(pieces) < 2 and not factors else self.level(pieces, factors))
-        joined = self.symbol(" ⊙ ").join(
-            [self.power(base, exponent, POSTFIX if several else MATMUL if pieces else SUM) for base, exponent in arrays]
-        )
-        return self.symbol(" ").join([*pieces, joined]), self.level([*pieces, joined], factors) if not several else PRODUCT
+        scalars = [f for f in factors if not f[0].shape]
+        pieces = [self.power(base, exponent, POSTFIX) for base, exponent in scalars]
+        level = POSTFIX if len(arrays) > 1 else MATMUL
+        pieces += [self.symbol(" ⊙ ").join([self.power(base, exponent, level) for base, exponent in arrays])] if arrays else []
+        text = self.symbol(" · ").join(pieces)
+        return (self.row(self.number(number), self.symbol(" "), text) if number else text), PRODUCT
 
-    def level(self, pieces: list[str], factors: list[tuple[Expression, Fraction]]) -> int:
-        """Return how tightly factors bind that are set in these pieces."""
-        if len(pieces) > 1:
-            return PRODUCT
-        (base, exponent), *_ = factors
-        return self.parts(base)[1] if exponent == 1 else POSTFIX
-
-    def power(self, base: Expression, exponent: Fraction, level: int) -> str:
+    def power(self, base: Expression, exponent: Number, level: int) -> str:
         """Set a factor to its exponent."""
         if exponent == 1:
             return self.at(level, base)
@@ -200,11 +187,13 @@ class Writer:
             return self.brackets(self.row(left, self.symbol(f" {COMPARISONS[x.function]} "), right), "[", "]"), ATOM
         if x.function is shaping.getitem:
             return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
+        if x.function is shaping.astype:
+            return self.parts(x.parts[0])
         if x.function is np.absolute:
             return self.brackets(self.argument(args[0]), "|", "|"), ATOM
         if x.function is np.expand_dims:
             return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(new_axes(x)), "[", "]")), ATOM
-        if x.function in FOLDS and set(x.kwargs) <= {"axis", "keepdims"} and len(args) == 1:
+        if x.function in FOLDS and not x.kwargs.get("ddof") and len(args) == 1:
             return self.fold(x)
         named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in x.kwargs.items()]
         shown = [] if x.function in (neural.softmax, neural.log_softmax) and args[1:] in ((), (-1,)) else args[1:]
@@ -212,15 +201,15 @@ class Writer:
         return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
 
     def fold(self, x: Call) -> tuple[str, int]:
-        """Set a reduction: the axes below its name, unless it folds all."""
-        axis = x.kwargs.get("axis")
-        axes = tuple(np.atleast_1d(axis)) if axis is not None else ()
-        index = self.number(",".join(map(str, axes))) if axes and len(axes) < len(x.parts[0].shape) else ""
+        """Set a reduction: over all axes, or saying which."""
+        ndim, axis = len(x.parts[0].shape), x.kwargs.get("axis")
+        axes = sorted({int(i) % ndim for i in np.atleast_1d(axis)}) if ndim and axis is not None else []
+        index = ",".join(map(str, axes)) if len(axes) < ndim else ""
         if x.function is reductions.sum:
             sign = self.symbol("Σ")
-            return self.row(self.below(sign, index) if index else sign, self.symbol(" "), self.at(MATMUL, x.parts[0])), PRODUCT
-        name = self.function(x.function)
-        return self.row(self.below(name, index) if index else name, self.arguments(x.parts)), ATOM
+            return self.row(self.below(sign, self.number(index)) if index else sign, self.symbol(" "), self.at(MATMUL, x.parts[0])), PRODUCT
+        named = [self.symbol(", "), self.word("axis"), self.symbol("="), self.number(index)] if index else []
+        return self.row(self.function(x.function), self.brackets(self.row(self.write(x.parts[0]), *named))), ATOM
 
     def arguments(self, args: tuple[Any, ...]) -> str:
         """Set arguments in brackets."""
@@ -235,7 +224,8 @@ class Writer:
         if isinstance(value, Expression):
             return self.write(value)
         if isinstance(value, (tuple, list)):
-            return self.brackets(self.symbol(", ").join(map(self.argument, value)))
+            end = self.symbol(",") if len(value) == 1 else ""
+            return self.brackets(self.row(self.symbol(", ").join(map(self.argument, value)), end))
         if isinstance(value, np.ndarray):
             return self.literal(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -244,6 +234,8 @@ class Writer:
 
     def literal(self, value: np.ndarray) -> str:
         """Set an array that has no name: its entries if they are few, else its shape."""
+        if Constant(value) in self.labels:
+            return self.label(self.labels[Constant(value)])
         if value.ndim == 0:
             return self.argument(value.item())
         if value.ndim == 1 and value.size <= 6:
@@ -264,8 +256,8 @@ class Writer:
         if part is Ellipsis:
             return self.symbol("…")
         if isinstance(part, slice):
-            ends = [self.number(str(end)) if end is not None else "" for end in (part.start, part.stop)]
-            step = [self.symbol(":"), self.number(str(part.step))] if part.step is not None else []
+            ends = [self.argument(end) if end is not None else "" for end in (part.start, part.stop)]
+            step = [self.symbol(":"), self.argument(part.step)] if part.step is not None else []
             return self.row(*[piece for piece in (ends[0], self.symbol(":"), ends[1], *step) if piece])
         return self.argument(np.asarray(part) if isinstance(part, list) else part)
 
@@ -283,7 +275,7 @@ class Writer:
             return self.write(side)
         if isinstance(side, Gradient):
             top, bottom = (self.row(self.symbol("∂"), self.label(label)) for label in (side.of, side.by))
-            return self.fraction(top, bottom, True)
+            return self.fraction(top, bottom, True, True)
         if isinstance(side, Space):
             return self.row(self.symbol("    ∈ "), self.above(self.word("ℝ"), self.extent(side.shape)) if side.shape else self.word("ℝ"))
         return self.bar(side.of) if isinstance(side, Bar) else self.label(side)
@@ -293,12 +285,18 @@ class Writer:
         raise NotImplementedError
 
 
-def coefficient(x: Fraction) -> tuple[int, int, str]:
+def coefficient(x: Number, alone: bool) -> tuple[int, int, str]:
     """Return how to set a number: as numerator and denominator, or as a decimal."""
     top, bottom = x.numerator, x.denominator
-    if bottom == 1 and top < 10**15 or bottom != 1 and (top == 1 and bottom < 10**6 or max(top, bottom) <= 12):
+    if max(top, bottom) <= 12 or (bottom == 1 and top < 10**15) or (top == 1 and bottom < 10**6 and not alone):
         return top, bottom, ""
-    return 1, 1, repr(float(x))
+    return 1, 1, short(x)
+
+
+def short(x: Number) -> str:
+    """Return a number as the decimal that a float prints as."""
+    digits = decimal(x)
+    return repr(float(digits)) if -300 < digits.adjusted() < 300 else str(digits).lower()
 
 
 def new_axes(x: Call) -> tuple[Any, ...]:
@@ -330,10 +328,12 @@ class Text(Writer):
 
     def below(self, base: str, index: str) -> str:
         low = index.translate(self.LOW)
-        return base + low if all(c in "".join(map(chr, self.LOW.values())) + "," for c in low) else f"{base}_{index}"
+        return base + low if sum(c.isalpha() for c in index) < 2 and all(c in "".join(map(chr, self.LOW.values())) + "," for c in low) else f"{base}_{index}"
 
-    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
-        return f"{top}/{bottom}" if top.startswith("∂") and bottom.startswith("∂") else f"{top} / {bottom if is_single else f'({bottom})'}"
+    def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
+        if top.startswith("∂"):
+            return f"{top}/{bottom}"
+        return f"{top if top_binds else f'({top})'} / {bottom if bottom_binds else f'({bottom})'}"
 
     def bar(self, label: Label) -> str:
         base = Label(label.base + "\u0304", label.sub)
@@ -369,8 +369,8 @@ class Latex(Writer):
         return safe if len(text) == 1 else rf"\mathrm{{{safe}}}"
 
     def number(self, text: str) -> str:
-        mantissa, e, exponent = text.partition("e")
-        text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else text
+        mantissa, e, exponent = text.replace("−", "-").partition("e")
+        text = ("" if mantissa == "1" else rf"{mantissa} \cdot ") + f"10^{{{int(exponent)}}}" if e else text
         return text.replace("−", "-").replace("∞", r"\infty")
 
     def brackets(self, inside: str, left: str = "(", right: str = ")") -> str:
@@ -382,7 +382,7 @@ class Latex(Writer):
     def below(self, base: str, index: str) -> str:
         return f"{base}_{{{index}}}"
 
-    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+    def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
         return rf"\frac{{{top}}}{{{bottom}}}"
 
     def bar(self, label: Label) -> str:
@@ -416,7 +416,7 @@ class MathML(Writer):
     def below(self, base: str, index: str) -> str:
         return f"<msub>{one(base)}{one(index)}</msub>"
 
-    def fraction(self, top: str, bottom: str, is_single: bool) -> str:
+    def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
         return f"<mfrac>{one(top)}{one(bottom)}</mfrac>"
 
     def bar(self, label: Label) -> str:
