@@ -160,7 +160,7 @@ def _in_rules() -> Iterator[Mutant]:
     r, s, n = reductions, shaping, neural
     swapped: list[Any] = [np.subtract, np.divide, np.power, np.arctan2, np.matmul, np.hypot, np.maximum]
     yield from (_swapped(function, int(function is np.power)) for function in swapped)
-    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.square, np.sqrt, n.sigmoid, r.logsumexp, r.prod, r.softmax]
+    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.sqrt, n.sigmoid, r.logsumexp, r.prod, r.softmax]
     yield from (_of_rule(function, 0, "right once, but not differentiable again", _once_only) for function in once)
     yield from (_of_rule(np.matmul, i, f"a transposed cotangent of argument {i}", _transposed) for i in (0, 1))
 

@@ -1,0 +1,195 @@
+"""What to try a gradient on: hypothesis strategies that draw the special cases first. (Needs hypothesis.)
+
+    @given(strategies.broadcastable(2))
+    def test_product(xs):
+        check_gradients(np.multiply, *xs)
+
+Numbers start with 0, ±1 and ties, shapes with 0-d, empty and size 1. ``networks`` draws whole networks with data and loss, ``expressions``
+whole programs; both shrink to the smallest that still fails, and their ``repr`` is what to paste into a bug report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ..rules import neural
+
+__all__ = ["Expression", "Network", "arrays", "broadcastable", "expressions", "indices", "networks", "numbers", "shapes"]
+
+Shape = tuple[int, ...]
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5)
+INFINITE = (np.inf, -np.inf, np.nan)
+
+
+def numbers(low: float = -3.0, high: float = 3.0, infinite: bool = False) -> st.SearchStrategy[float]:
+    """Draw a number: special ones first, then floats rounded so that ties are common.
+
+    Parameters
+    ----------
+    low : float
+        The smallest to draw.
+    high : float
+        The largest to draw.
+    infinite : bool
+        Whether ±inf and nan are drawn too.
+    """
+    special = [x for x in SPECIAL if low <= x <= high] + (list(INFINITE) if infinite else [])
+    floats = st.floats(low, high).map(lambda x: min(max(round(x, 2), low), high))
+    return st.sampled_from(special) | floats if special else floats
+
+
+def shapes(max_dims: int = 3, max_side: int = 3) -> st.SearchStrategy[Shape]:
+    """Draw a shape: 0-d, size 1 and empty ones first."""
+    special: list[Shape] = [(), (1,), (0,), (1, 1), (0, 2), (2, 0)]
+    usual = hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=max_side)
+    return st.sampled_from([s for s in special if len(s) <= max_dims and max((0, *s)) <= max_side]) | usual
+
+
+def arrays(
+    shape: Shape | st.SearchStrategy[Shape] | None = None, elements: st.SearchStrategy[float] | None = None, dtype: Any = np.float64
+) -> st.SearchStrategy[np.ndarray]:
+    """Draw an array of a shape, or of any; of these numbers, or of any."""
+    return hnp.arrays(dtype, shapes() if shape is None else shape, elements=(numbers() if elements is None else elements).map(dtype))
+
+
+@st.composite
+def broadcastable(draw: Any, n: int = 2, max_dims: int = 3, elements: st.SearchStrategy[float] | None = None) -> tuple[np.ndarray, ...]:
+    """Draw n arrays whose shapes broadcast with each other."""
+    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=n, min_dims=0, max_dims=max_dims, min_side=0, max_side=3))
+    return tuple(draw(arrays(shape, elements)) for shape in drawn.input_shapes)
+
+
+def indices(shape: Shape) -> st.SearchStrategy[Any]:
+    """Draw what an array of this shape can be indexed with: slices, integers, newaxis, masks, integer arrays with repeats."""
+    ways: list[st.SearchStrategy[Any]] = [hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True), hnp.arrays(bool, shape)]
+    if shape and all(shape):
+        one = hnp.arrays(int, hnp.array_shapes(max_dims=2, max_side=3), elements=st.integers(-shape[0], shape[0] - 1))
+        ways += [one, hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))]
+    return st.one_of(ways)
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "none": lambda x: x, "sigmoid": neural.sigmoid, "tanh": np.tanh, "softplus": neural.softplus, "relu": neural.relu,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fully connected network with its data; call it with parameters for its loss, ½ Σ (ŷ - y)² / N."""
+
+    parameters: list[dict[str, np.ndarray]]
+    X: np.ndarray
+    y: np.ndarray
+    activation: str
+
+    def outputs(self, parameters: Any) -> list[Any]:
+        """Return what each layer gives, the data first: aₗ = h(aₗ₋₁ Wₗ + bₗ), the last without h."""
+        given = [self.X]
+        for k, layer in enumerate(parameters, 1):
+            z = given[-1] @ layer["W"] + layer["b"]
+            given.append(z if k == len(parameters) else ACTIVATIONS[self.activation](z))
+        return given
+
+    def __call__(self, parameters: Any) -> Any:
+        return np.sum((self.outputs(parameters)[-1] - self.y) ** 2) / (2 * len(self.X))
+
+
+@st.composite
+def networks(
+    draw: Any, max_layers: int = 3, max_size: int = 4, activations: tuple[str, ...] = ("none", "sigmoid", "tanh", "softplus")
+) -> Network:
+    """Draw a network: sizes, weights, data, activation.
+
+    Parameters
+    ----------
+    draw : callable
+        Given by hypothesis.
+    max_layers : int
+        The most layers.
+    max_size : int
+        The most units of a layer, and rows of data.
+    activations : tuple of str
+        Out of none, sigmoid, tanh, softplus and relu (which has kinks).
+    """
+    sizes = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 1))
+    rows = draw(st.integers(1, max_size))
+    matrix = lambda *shape: draw(arrays(shape, numbers(-2, 2)))
+    layers = [{"W": matrix(n, m), "b": matrix(m)} for n, m in pairwise(sizes)]
+    return Network(layers, matrix(rows, sizes[0]), matrix(rows, sizes[-1]), draw(st.sampled_from(activations)))
+
+
+SMOOTH: dict[str, Callable[..., Any]] = {
+    "x + y": lambda x, y: x + y,
+    "x * y": lambda x, y: x * y,
+    "x - y": lambda x, y: x - y,
+    "-x": lambda x, y: -x,
+    "sin(x)": lambda x, y: np.sin(x),
+    "tanh(x)": lambda x, y: np.tanh(x),
+    "sigmoid(x)": lambda x, y: neural.sigmoid(x),
+    "exp(-x * x)": lambda x, y: np.exp(-x * x),
+    "x / (1 + y * y)": lambda x, y: x / (1 + y * y),
+    "sqrt(1 + x * x)": lambda x, y: np.sqrt(1 + x * x),
+    "sum(x)": lambda x, y: np.sum(x),
+    "mean(x, -1, keepdims=True)": lambda x, y: np.mean(np.atleast_1d(x), -1, keepdims=True),
+    "cumsum(x)": lambda x, y: np.cumsum(np.broadcast_to(x, (2, 2)), axis=0),
+    "x.T": lambda x, y: np.transpose(x),
+    "x[::-1]": lambda x, y: np.atleast_1d(x)[::-1],
+    "x[[0, -1, 0, 0]][:2]": lambda x, y: np.atleast_1d(x)[[0, -1, 0, 0]][:2],
+    "x @ y": lambda x, y: np.broadcast_to(x, (2, 2)) @ np.broadcast_to(y, (2, 2)),
+    "softmax(x)": lambda x, y: neural.softmax(np.atleast_1d(x)),
+    "logaddexp(x, y)": np.logaddexp,
+}
+KINKED: dict[str, Callable[..., Any]] = {
+    "abs(x)": lambda x, y: np.abs(x),
+    "maximum(x, y)": np.maximum,
+    "relu(x)": lambda x, y: neural.relu(x),
+    "where(x > y, x, y * y)": lambda x, y: np.where(np.greater(x, y), x, y * y),
+    "max(x)": lambda x, y: np.max(x),
+    "sort(x)": lambda x, y: np.sort(np.atleast_1d(x)),
+}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A program: each step applies an operation to two earlier values; the result is the last. Call it with inputs."""
+
+    inputs: tuple[np.ndarray, ...]
+    steps: tuple[tuple[str, int, int], ...]
+
+    def __call__(self, *inputs: Any) -> Any:
+        values = list(inputs)
+        for operation, i, j in self.steps:
+            values.append((SMOOTH | KINKED)[operation](values[i % len(values)], values[j % len(values)]))
+        return values[-1]
+
+    def __repr__(self) -> str:
+        n = len(self.inputs)
+        lines = [f"v{k} = {x.tolist()}" for k, x in enumerate(self.inputs)]
+        lines += [f"v{n + k} = {op}  # x = v{i % (n + k)}, y = v{j % (n + k)}" for k, (op, i, j) in enumerate(self.steps)]
+        return "\n".join(lines)
+
+
+def expressions(max_steps: int = 8, max_inputs: int = 3, smooth: bool = True) -> st.SearchStrategy[Expression]:
+    """Draw a program over arrays that broadcast with (2, 2): values used often, seldom or never, in any order.
+
+    Parameters
+    ----------
+    max_steps : int
+        The most operations.
+    max_inputs : int
+        The most inputs.
+    smooth : bool
+        Whether every operation has all derivatives everywhere; else kinks are drawn too.
+    """
+    sides: list[Shape] = [(), (1,), (2,), (1, 2), (2, 1), (2, 2)]
+    one = st.sampled_from(sides).flatmap(lambda shape: arrays(shape, numbers(-2, 2)))
+    place = st.integers(0, max_inputs + max_steps - 1)
+    step = st.tuples(st.sampled_from([*SMOOTH] if smooth else [*SMOOTH, *KINKED]), place, place)
+    return st.builds(Expression, st.lists(one, min_size=1, max_size=max_inputs).map(tuple), st.lists(step, max_size=max_steps).map(tuple))
