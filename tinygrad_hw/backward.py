@@ -106,7 +106,7 @@ def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
 
 def values(g: Any) -> Any:
     """Return the array of an array or of a tensor."""
-    return g if isinstance(g, (np.ndarray, np.generic)) else g.data
+    return g if isinstance(g, (np.ndarray, np.generic)) else g._node.value
 
 
 def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, Any]:
@@ -134,9 +134,20 @@ def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Nod
 
 
 def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
-    """Return which entries of an argument's cotangent are live: the rule itself says so, read on a mask."""
-    kind = node.rule.kind
-    if kind == "choice" or (kind == "movement" and live is not None):
+    """Return which entries of an argument's cotangent are live, None for all: the rule itself says so, read on marks.
+
+    A choice is read on ones: what it was not taken from gets an exact 0. Everything else is read on nan for live and 0 for
+    dead, since nan survives sums and products, and 0 times a finite number stays 0.
+    """
+    if node.rule.kind == "choice":
         mask = np.ones(node.value.shape) if live is None else live.astype(float)
         return np.asarray(vjp(mask, node.value, *node.args, **node.kwargs) != 0)
-    return live if kind == "elementwise" else None
+    if live is None or node.rule.kind == "elementwise":
+        return live
+    marks = np.where(live, np.nan, 0.0)
+    return np.isnan(vjp(marks, *map(finite, (node.value, *node.args)), **node.kwargs))
+
+
+def finite(x: Any) -> Any:
+    """Return an array with 1 in place of what is not finite."""
+    return np.where(np.isfinite(x), x, 1) if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc" else x

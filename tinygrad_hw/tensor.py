@@ -227,10 +227,12 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that folds axes."""
     rule = RULES[function]
 
-    def fold(self: Tensor, axis: reductions.Axis = None, keepdims: bool = False) -> Tensor:
+    def fold(self: Tensor, axis: reductions.Axis = None, keepdims: bool = False, **more: Any) -> Tensor:
+        if more:
+            return getattr(np, rule.name)(self, axis=axis, keepdims=keepdims, **more)
         return record(rule, (self,), {} if axis is None and not keepdims else {"axis": axis, "keepdims": keepdims})
 
-    fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None)."
+    fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
     return fold
 
 

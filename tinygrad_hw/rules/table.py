@@ -24,8 +24,8 @@ class Rule:
     """A row: the function as users know it, the VJP of each argument, and the call that computes it on arrays.
 
     ``alone`` holds the VJPs for when one argument is differentiated and the others are constants.
-    ``kind`` says how "no gradient" travels through it (see ``backward.py``): "elementwise" keeps each entry's
-    mark, "choice" marks the entries that were not taken, "movement" carries marks along, "dense" drops them.
+    ``kind`` says how "no gradient" travels through it (see ``backward.py``) and how its equation reads: "elementwise" functions work
+    entry by entry, a "choice" takes some entries and leaves others, a "movement" only moves, repeats or adds up entries; else "dense".
     """
 
     __slots__ = ("alone", "call", "function", "kind", "name", "vjps")
