@@ -67,6 +67,7 @@ CASES = [
     Case(np.clip, SIGNED, np.array(-0.5), np.array([1.0, 0.8, 1.1, 2.0, 0.2, 0.7])),
     Case(np.clip, SIGNED, min=-0.5, max=1.0),
     Case(np.nan_to_num, np.array([1.5, np.nan, np.inf, -np.inf])),
+    *(Case(f, SIGNED) for f in (np.real, np.imag, np.angle, np.real_if_close)),
     Case(np.round, np.array([-4.21, -2.4, -1.08, 1.3, 2.79]), decimals=1),
     Case(np.exp, np.zeros((0, 3)), analytic=True),
     Case(np.multiply, np.zeros((0, 3)), np.ones((1, 3)), analytic=True),
@@ -311,6 +312,11 @@ def test_copysign_at_0_is_0():
 @pytest.mark.parametrize("f", [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.round, np.fix])
 def test_a_step_has_the_derivative_0_at_the_step_and_at_infinity(f):
     assert_array_equal(gradient_at(f, [0.0, 1.0, 0.5, np.inf, -np.inf]), np.zeros(5))
+
+
+def test_heaviside_at_0_is_its_second_argument():
+    x, y = gradient_at(np.heaviside, [0.0, 1.0, -1.0, -0.0], [0.5, 0.5, 0.5, 2.0], cotangent=np.array([3.0, 5.0, 7.0, 9.0]))
+    assert_array_equal([x, y], [[0, 0, 0, 0], [3, 0, 0, 9]])
 
 
 def test_remainder_by_infinity_and_at_a_multiple():
