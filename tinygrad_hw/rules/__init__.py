@@ -3,7 +3,7 @@
 Read ``elementwise`` first: it is the table at its plainest. ``table`` says how a row is written.
 """
 
-from . import elementwise, neural, products, reductions, shaping
+from . import elementwise, fft, linalg, neural, products, reductions, shaping
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "composition",
     "dispatched",
     "elementwise",
+    "fft",
+    "linalg",
     "neural",
     "no_derivative",
     "products",

@@ -3,6 +3,10 @@
 ``g`` is the incoming cotangent, ``out`` the result, ``x`` and ``y`` the arguments.
 At a kink a rule gives the minimum-norm element of the subdifferential: 0 for abs at 0 and for clip at a
 bound, equal shares for maximum and its kin at a tie. Steps (floor, sign, ...) have the derivative 0.
+
+Complex numbers follow the convention of JAX and HIPS autograd: a cotangent g of z stands for dL = Re(g dz). So the rule of a
+holomorphic function is the same line as for real numbers, ``g * f'(z)`` with no conjugate; the gradient of a real L with respect
+to z = a + bi is ∂L/∂a - i ∂L/∂b, whose conjugate is the direction of steepest ascent; and a real argument gets the real part.
 """
 
 from __future__ import annotations
@@ -19,6 +23,16 @@ LN2, LN10, DEGREE = float(np.log(2)), float(np.log(10)), float(np.pi / 180)
 def _nonzero(x: Any) -> Any:
     """Return x with 1 in place of each 0: a denominator for what is 0 there anyway."""
     return x + (x == 0)
+
+
+def conj(x: Any) -> Any:
+    """Return the conjugate of x; real numbers are their own."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
+def squared(x: Any) -> Any:
+    """Return |x|²."""
+    return np.real(x * np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
 
 
 def _share(g: Any, x: Any, y: Any, taken: Any) -> Any:
@@ -54,7 +68,7 @@ def _power_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 def _power_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return g x^y log x, and 0 where x is 0."""
-    return g * out * np.log(np.where(np.equal(x, 0), 1, x))
+    return g * out * np.log(np.where(np.equal(x, 0), 1, x).astype(out.dtype))
 
 
 rule(np.power,       _power_x, _power_y)
@@ -97,7 +111,7 @@ rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
 rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
 rule(np.tanh,       lambda g, out, x: g * (1 - out * out))
 rule(np.arcsinh,    lambda g, out, x: g / np.sqrt(x * x + 1))
-rule(np.arccosh,    lambda g, out, x: g / np.sqrt((x - 1) * (x + 1)))
+rule(np.arccosh,    lambda g, out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 rule(np.arctanh,    lambda g, out, x: g / ((1 - x) * (1 + x)))
 rule(np.degrees,    lambda g, out, x: g / DEGREE)
 rule(np.rad2deg,    lambda g, out, x: g / DEGREE)
@@ -105,7 +119,7 @@ rule(np.radians,    lambda g, out, x: g * DEGREE)
 rule(np.deg2rad,    lambda g, out, x: g * DEGREE)
 
 # Kinks
-rule(np.absolute,   lambda g, out, x: g * np.sign(x))
+rule(np.absolute,   lambda g, out, x: g * conj(np.sign(x)))
 rule(np.fabs,       lambda g, out, x: g * np.sign(x))
 rule(np.copysign,   lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
                     lambda g, out, x, y: 0 * g)
@@ -142,16 +156,35 @@ rule(clip,          lambda g, out, x, lower, upper: g * ((x > lower) & (x < uppe
                     lambda g, out, x, lower, upper: g * ((x > upper) | (lower > upper)), kind="choice")
 
 # Steps
-for step in (np.floor, np.ceil, np.trunc, np.rint, np.sign):
+for step in (np.floor, np.ceil, np.trunc, np.rint):
     rule(step,      lambda g, out, x: 0 * g)
+# (the sign of a complex number is z / |z|: it turns with z)
+rule(np.sign,       lambda g, out, x: 0 * g if x.dtype.kind != "c" else (g - np.real(g * out) * conj(out)) / _nonzero(np.absolute(x)))
 rule(np.floor_divide, lambda g, out, x, y: 0 * g,
                       lambda g, out, x, y: 0 * g)
 rule(np.heaviside,  lambda g, out, x, y: 0 * g,
                     lambda g, out, x, y: np.where(x == 0, g, 0))
 
-# Exponents and complex parts of real numbers
 rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
+
+# Parts of complex numbers
 rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
+rule(np.real,       lambda g, out, val: g, kind="elementwise")
+rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise")
+
+
+@composition(np.angle)
+def _angle(z: Any, deg: bool = False) -> Any:
+    radians = np.arctan2(np.imag(z), np.real(z))
+    return np.degrees(radians) if deg else radians
+
+
+@composition(np.real_if_close)
+def _real_if_close(a: Any, tol: float = 100) -> Any:
+    if a.dtype.kind != "c":
+        return a
+    within = tol * np.finfo(a.dtype).eps if tol > 1 else tol
+    return np.real(a) if np.all(np.absolute(np.imag(a)) < within) else a
 
 
 @composition(np.clip)
@@ -174,6 +207,10 @@ def _modf(x: Any) -> Any:
 
 @composition(np.nan_to_num)
 def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if x.dtype.kind == "c":
+        return _nan_to_num(np.real(x), copy, nan, posinf, neginf) + 1j * _nan_to_num(np.imag(x), copy, nan, posinf, neginf)
+    if x.dtype.kind != "f":
+        return np.positive(x)
     largest = np.finfo(x.dtype).max
     upper, lower = (largest if posinf is None else posinf), (-largest if neginf is None else neginf)
     return np.where(np.isnan(x), nan, np.where(np.isposinf(x), upper, np.where(np.isneginf(x), lower, x)))

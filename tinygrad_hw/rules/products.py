@@ -128,7 +128,7 @@ def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]
     """Return einsum's two ways of calling as one: the text and the arrays."""
     if isinstance(operands[0], str):
         return operands[0], list(operands[1:])
-    name = lambda labels: "".join("..." if label is Ellipsis else ascii_letters[label] for label in labels)  # noqa: E731
+    name = lambda labels: "".join("..." if label is Ellipsis else ascii_letters[label] for label in labels)
     text = ",".join(name(labels) for labels in operands[1::2][: len(operands) // 2])
     if len(operands) % 2:
         text += "->" + name(operands[-1])

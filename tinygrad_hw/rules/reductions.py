@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import _gap, _nonzero
+from .elementwise import _gap, _nonzero, conj, squared
 from .table import composition, dispatched, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
@@ -169,7 +169,7 @@ def _line_up(x: Any, axis: Axis) -> tuple[Any, Any]:
     order = kept + axes
     turned = np.transpose(x, order)
     back = tuple(int(i) for i in np.argsort(order))
-    lined = np.reshape(turned, tuple(x.shape[i] for i in kept) + (count(x, axes),))
+    lined = np.reshape(turned, [*(x.shape[i] for i in kept), count(x, axes)])
     return lined, lambda y: np.transpose(np.reshape(y, turned.shape), back)
 
 
@@ -203,8 +203,8 @@ def _cumprod(g: Any, out: Any, x: Any, axis: int) -> Any:
 
 
 def _spread(x: Any, axis: Axis, ddof: float) -> Any:
-    """Return (x - mean x) / (n - ddof)."""
-    return (x - mean(x, axis, True)) / (count(x, axis) - ddof)
+    """Return (x - mean x) / (n - ddof), conjugated."""
+    return conj(x - mean(x, axis, True)) / (count(x, axis) - ddof)
 
 
 def _std(g: Any, out: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
@@ -247,19 +247,20 @@ composition(np.sum, np.add.reduce)(_as_numpy(sum, 0, np.add))
 composition(np.prod, np.multiply.reduce)(_as_numpy(prod, 1, np.multiply))
 
 
-@composition(np.max, np.maximum.reduce)
+@composition(np.max, np.amax, np.maximum.reduce)
 def _np_max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     return _as_numpy(max, -np.inf, np.maximum)(a, axis, None, None, keepdims, initial, where)
 
 
-@composition(np.min, np.minimum.reduce)
+@composition(np.min, np.amin, np.minimum.reduce)
 def _np_min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     return _as_numpy(min, np.inf, np.minimum)(a, axis, None, None, keepdims, initial, where)
 
 
 def _counted(a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
     """Return the number of entries that ``where`` lets in."""
-    return np.add.reduce(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims, dtype=float).astype(a.dtype)
+    real = np.finfo(np.result_type(a.dtype, np.float16)).dtype
+    return np.add.reduce(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims, dtype=real)
 
 
 @composition(np.mean)
@@ -274,7 +275,7 @@ def _masked_var(a: Any, axis: Any, ddof: float, keepdims: bool, where: Any) -> A
     """Return the variance of the entries that ``where`` lets in."""
     kept = np.where(where, a, 0)
     centre = sum(kept, axis=axis, keepdims=True) / _counted(a, axis, True, where)
-    squares = np.where(where, np.square(kept - centre), 0)
+    squares = np.where(where, squared(kept - centre), 0)
     return sum(squares, axis=axis, keepdims=keepdims) / (_counted(a, axis, keepdims, where) - ddof)
 
 

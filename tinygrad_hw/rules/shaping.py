@@ -45,7 +45,7 @@ def _is_basic(index: Any) -> bool:
     """Tell whether an index names each entry at most once: integers, slices, newaxis, ellipsis, masks."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)) or getattr(part, "dtype", None) == bool
+        part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)) or getattr(part, "dtype", None) == np.dtype(bool)
         for part in parts
     )
 

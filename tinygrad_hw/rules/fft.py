@@ -1,0 +1,102 @@
+"""The calculus of Fourier transforms: four linear maps; all others of ``numpy.fft`` are made of them.
+
+The matrix of a transform is symmetric, so its rule is the transform itself, between lengths cropped or padded with zeros.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .shaping import scatter
+from .table import composition, rule
+
+FLIPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+def resized(x: Any, n: int, axis: int) -> Any:
+    """Return x with n entries along the axis: cropped, or followed by zeros."""
+    axis = axis % x.ndim
+    kept = (slice(None),) * axis + (slice(min(n, x.shape[axis])),)
+    return x[kept] if n <= x.shape[axis] else scatter(x, kept, (*x.shape[:axis], n, *x.shape[axis + 1 :]))
+
+
+def _rfft(g: Any, out: Any, a: Any, n: int | None = None, axis: int = -1, norm: Any = None, _: None = None) -> Any:
+    """Return the real part of g's transform, g standing for the frequencies from 0 up."""
+    n = a.shape[axis] if n is None else n
+    return resized(np.real(np.fft.fft(resized(g, n, axis), n, axis, norm)), a.shape[axis], axis)
+
+
+def _irfft(g: Any, out: Any, a: Any, n: int | None = None, axis: int = -1, norm: Any = None, _: None = None) -> Any:
+    """Return the conjugate of g's transform; each frequency counts twice that has a mirror image."""
+    n = out.shape[axis]
+    weights = np.full(n // 2 + 1, 2.0, g.dtype)
+    weights[0] = weights[n // 2 if n % 2 == 0 else 0] = 1
+    weights = weights.reshape(-1, *(1,) * (g.ndim - 1 - axis % g.ndim))
+    return resized(weights * np.conjugate(np.fft.rfft(g, n, axis, FLIPPED[norm])), a.shape[axis], axis)
+
+
+rule(np.fft.fft,   lambda g, out, a, n=None, axis=-1, norm=None, _=None: resized(np.fft.fft(g, None, axis, norm), a.shape[axis], axis))
+rule(np.fft.ifft,  lambda g, out, a, n=None, axis=-1, norm=None, _=None: resized(np.fft.ifft(g, None, axis, norm), a.shape[axis], axis))
+rule(np.fft.rfft,  _rfft)
+rule(np.fft.irfft, _irfft)
+
+
+@composition(np.fft.hfft)
+def _hfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    return np.fft.irfft(np.conjugate(a), n, axis, FLIPPED[norm])
+
+
+@composition(np.fft.ihfft)
+def _ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    return np.conjugate(np.fft.rfft(a, n, axis, FLIPPED[norm]))
+
+
+def _sizes_and_axes(a: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
+    """Return each axis to transform with its length, None where the length stays."""
+    axes = list(range(-len(s) if s is not None else -a.ndim, 0)) if axes is None else list(axes)
+    sizes = [None] * len(axes) if s is None else [None if n == -1 else n for n in s]
+    if len(sizes) != len(axes):
+        raise ValueError("Shape and axes have different lengths.")
+    return list(zip(sizes, axes))
+
+
+def _each_axis(transform: Any, first: Any = None, last: Any = None) -> Any:
+    """Return the transform over several axes, the last one first; ``first`` or ``last`` transforms the last axis instead."""
+
+    def call(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+        pairs = _sizes_and_axes(a, s, axes)
+        if first or last:
+            *pairs, (size, axis) = pairs
+        a = first(a, size, axis, norm) if first else a
+        for n, i in reversed(pairs):
+            a = transform(a, n, i, norm)
+        return last(a, size, axis, norm) if last else a
+
+    return call
+
+
+def _of_two(transform: Any) -> Any:
+    """Return the transform over the last two axes."""
+    return lambda a, s=None, axes=(-2, -1), norm=None, out=None: transform(a, s, axes, norm)
+
+
+for plain, flat, call in (
+    (np.fft.fftn, np.fft.fft2, _each_axis(np.fft.fft)),
+    (np.fft.ifftn, np.fft.ifft2, _each_axis(np.fft.ifft)),
+    (np.fft.rfftn, np.fft.rfft2, _each_axis(np.fft.fft, first=np.fft.rfft)),
+    (np.fft.irfftn, np.fft.irfft2, _each_axis(np.fft.ifft, last=np.fft.irfft)),
+):
+    composition(plain)(call)
+    composition(flat)(_of_two(call))
+
+
+def _shifted(x: Any, axes: Any, way: int) -> Any:
+    """Return x with the zero frequency rolled to the middle (1) or back (-1)."""
+    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    return np.roll(x, [way * (x.shape[axis] // 2) for axis in axes], axes)
+
+
+composition(np.fft.fftshift)(lambda x, axes=None: _shifted(x, axes, 1))
+composition(np.fft.ifftshift)(lambda x, axes=None: _shifted(x, axes, -1))

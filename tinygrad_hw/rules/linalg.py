@@ -1,0 +1,530 @@
+"""The calculus of ``numpy.linalg``: inverses, determinants, decompositions and norms, in stacks as NumPy has them.
+
+A function of several results (eigh, svd, ...) is one row whose result holds the parts one after the other along the last
+axis; the parts are views of it, given as NumPy's own named tuple. In formulas ᴴ is the conjugate transpose.
+
+Eigenvectors and singular vectors are arbitrary where values are equal, and in their phase where they are complex. What does not
+depend on that choice has the right gradient; where the cotangent shows that it does, or that it cannot be told, a RuntimeWarning says so.
+
+Formulas: Giles 2008, "An extended collection of matrix derivative results for forward and reverse mode algorithmic
+differentiation"; Golub & Pereyra 1973 for the pseudo-inverse; Townsend 2016 for the SVD; Murray 2016 for Cholesky;
+Walter & Lehmann 2010 for QR.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .elementwise import _nonzero, conj, squared
+from .reductions import Axis, restored
+from .table import composition, dispatched, no_derivative, rule
+
+Shape = tuple[int, ...]
+
+
+def adjoint(x: Any) -> Any:
+    """Return xᴴ."""
+    return conj(x).mT
+
+
+def diagonal_matrix(x: Any) -> Any:
+    """Return the matrices with x on their diagonals."""
+    return x[..., None, :] * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def one_after_the_other(*parts: Any, stack: int) -> Any:
+    """Return the parts flat, side by side along a last axis; their first ``stack`` axes are common."""
+    return np.concatenate([np.reshape(part, (*part.shape[:stack], int(np.prod(part.shape[stack:])))) for part in parts], -1)
+
+
+def parts_of(whole: Any, *shapes: Shape) -> list[Any]:
+    """Return the parts again, of the given shapes."""
+    found, start = [], 0
+    for shape in shapes:
+        size = int(np.prod(shape))
+        found.append(np.reshape(whole[..., start : start + size], (*whole.shape[:-1], *shape)))
+        start += size
+    return found
+
+
+@lru_cache
+def _named_tuple(function: Any) -> Any:
+    """Return the type of what NumPy's function gives."""
+    return type(function(np.eye(1)))
+
+
+def _hermitian(a: Any, lower: bool) -> Any:
+    """Return the Hermitian matrix of which NumPy reads only the lower or upper triangle."""
+    triangle = np.tril(a, -1) if lower else np.triu(a, 1)
+    middle = np.real(a) if a.dtype.kind == "c" else a
+    return triangle + adjoint(triangle) + np.where(np.eye(a.shape[-1], dtype=bool), middle, 0)
+
+
+# Inverses and equations
+@dispatched
+def solve(a: Any, b: Any) -> Any:
+    """Return a⁻¹ b for matrices b."""
+    return np.linalg.solve(a, b)
+
+
+@dispatched
+def pinv(a: Any, rcond: Any = None) -> Any:
+    """Return the pseudo-inverse; singular values up to rcond times the largest count as 0."""
+    return np.linalg.pinv(a, **({} if rcond is None else {"rcond": rcond}))
+
+
+def _pinv(g: Any, out: Any, a: Any, rcond: Any = None) -> Any:
+    """Return the cotangent for matrices that keep their rank (Golub & Pereyra 1973)."""
+    g, out_h = conj(g), adjoint(out)
+    left, right = np.eye(a.shape[-2], dtype=a.dtype) - a @ out, np.eye(a.shape[-1], dtype=a.dtype) - out @ a
+    return conj(left @ adjoint(g) @ out @ out_h + out_h @ out @ adjoint(g) @ right - out_h @ g @ out_h)
+
+
+rule(np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT))
+rule(solve,         lambda g, out, a, b: -(solve(a.mT, g) @ out.mT),
+                    lambda g, out, a, b: solve(a.mT, g))
+rule(pinv,          _pinv, None)
+
+
+@composition(np.linalg.solve)
+def _solve(a: Any, b: Any) -> Any:
+    return solve(a, np.reshape(b, (-1, 1)))[..., 0] if np.ndim(b) == 1 else solve(a, b)
+
+
+@composition(np.linalg.pinv)
+def _np_pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    return pinv(_hermitian(a, True) if hermitian else a, rcond if rtol is None else rtol)
+
+
+@composition(np.linalg.tensorinv)
+def _tensorinv(a: Any, ind: int = 2) -> Any:
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    return np.reshape(np.linalg.inv(np.reshape(a, (int(np.prod(a.shape[:ind])), -1))), a.shape[ind:] + a.shape[:ind])
+
+
+@composition(np.linalg.tensorsolve)
+def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    a = a if axes is None else np.transpose(a, [i for i in range(a.ndim) if i not in axes] + list(axes))
+    shape = a.shape[np.ndim(b) :]
+    return np.reshape(np.linalg.solve(np.reshape(a, (-1, int(np.prod(shape)))), np.ravel(b)), shape)
+
+
+@composition(np.linalg.lstsq)
+def _lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
+    m, n = a.shape
+    cut = np.finfo(np.result_type(a.dtype, np.float16)).eps * max(m, n) if rcond is None else rcond
+    x, s = pinv(a, cut) @ b, np.linalg.svdvals(a)
+    rank = int(np.sum(s > cut * s[:1]))
+    residuals = np.sum(squared(b - a @ x), 0, keepdims=np.ndim(b) == 1) if rank == n < m else np.zeros(0, s.dtype)
+    return x, residuals, rank, s
+
+
+@composition(np.linalg.matrix_power)
+def _matrix_power(a: Any, n: int) -> Any:
+    if n <= 0:
+        return np.linalg.inv(a) @ _matrix_power(np.linalg.inv(a), -n - 1) if n else a * 0 + np.eye(a.shape[-1], dtype=a.dtype)
+    half = a if n == 1 else _matrix_power(a, n // 2)
+    return a if n == 1 else half @ half @ a if n % 2 else half @ half
+
+
+@composition(np.linalg.multi_dot)
+def _multi_dot(arrays: Any, *, out: None = None) -> Any:
+    sizes = [*(np.shape(a)[0] if np.ndim(a) == 2 else 1 for a in arrays), np.shape(arrays[-1])[-1] if np.ndim(arrays[-1]) == 2 else 1]
+    if np.ndim(arrays[-1]) == 1:
+        sizes[-2] = np.shape(arrays[-1])[0]
+
+    @lru_cache
+    def cheapest(i: int, j: int) -> tuple[int, int]:
+        """Return the cost of the product of the arrays from i up to j, and where to split it."""
+        costs = [(cheapest(i, k)[0] + cheapest(k, j)[0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j)]
+        return min(costs, default=(0, i))
+
+    def product(i: int, j: int) -> Any:
+        k = cheapest(i, j)[1]
+        return arrays[i] if j == i + 1 else product(i, k) @ product(k, j)
+
+    return product(0, len(arrays))
+
+
+# Determinants
+def _products_without_one(s: Any) -> Any:
+    """Return Π of all s but s_i, for each i."""
+    apart = np.eye(s.shape[-1], dtype=bool)
+    return np.prod(np.where(apart, 1, s[..., None, :]), -1)
+
+
+def _products_without_two(s: Any) -> Any:
+    """Return Π of all s but s_i and s_j, for each i and j, and 0 where they are one."""
+    one = np.eye(s.shape[-1], dtype=bool)
+    return np.where(one, 0, np.prod(np.where(one[:, None] | one[None], 1, s[..., None, None, :]), -1))
+
+
+def _turned(u: Any, middle: Any, vh: Any) -> Any:
+    """Return det(u vh) ū middle v̄ᴴ."""
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * (conj(u) @ middle @ conj(vh))
+
+
+@dispatched
+def cofactors(a: Any) -> Any:
+    """Return the derivative of det a, which is det(a) a⁻ᵀ and exists for singular matrices too."""
+    u, s, vh = np.linalg.svd(a)
+    return _turned(u, diagonal_matrix(_products_without_one(s)), vh)
+
+
+def _cofactors(g: Any, out: Any, a: Any) -> Any:
+    """Return the second derivative of det a along g, in the singular vectors' frame."""
+    u, s, vh = np.linalg.svd(a)
+    pairs, framed = _products_without_two(s), adjoint(u) @ g @ adjoint(vh)
+    middle = diagonal_matrix((pairs @ np.diagonal(framed, 0, -2, -1)[..., None])[..., 0]) - pairs * framed.mT
+    return _turned(u, middle, vh)
+
+
+@dispatched
+def slogdet(a: Any) -> Any:
+    """Return the sign of det a, then log |det a|, along a last axis."""
+    return np.stack(np.linalg.slogdet(a), -1)
+
+
+def _slogdet(g: Any, out: Any, a: Any) -> Any:
+    """Return (g of the logarithm) a⁻ᵀ; the sign of a complex determinant turns with its imaginary logarithm."""
+    factor = np.real(g[..., 1]) + np.imag(g[..., 0] * out[..., 0]) * 1j if a.dtype.kind == "c" else g[..., 1]
+    return factor[..., None, None] * np.linalg.inv(a).mT
+
+
+rule(np.linalg.det, lambda g, out, a: g[..., None, None] * cofactors(a))
+rule(cofactors,     _cofactors)
+rule(slogdet,       _slogdet)
+
+
+@composition(np.linalg.slogdet)
+def _np_slogdet(a: Any) -> Any:
+    both = slogdet(a)
+    return _named_tuple(np.linalg.slogdet)(both[..., 0], np.real(both[..., 1]) if a.dtype.kind == "c" else both[..., 1])
+
+
+# Decompositions
+def _inverse_where(apart: Any, x: Any) -> Any:
+    """Return 1/x where apart, else 0."""
+    return np.where(apart, 1 / np.where(apart, x, 1), 0)
+
+
+def _nearly_zero(x: Any, values: Any) -> Any:
+    """Tell where x is 0 but for the rounding of values."""
+    n = values.shape[-1]
+    scale = np.max(np.absolute(values), -1, initial=0)
+    return np.absolute(x) <= 8 * n * np.finfo(values.dtype).eps * np.expand_dims(scale, tuple(range(scale.ndim, x.ndim)))
+
+
+def _warn_if_arbitrary(name: str, turning: Any, arbitrary: Any, mixing: Any, weights: Any) -> None:
+    """Warn where a cotangent depends on arbitrary vectors, or where equal values hide a part of the gradient."""
+    size = np.max(np.absolute(mixing), initial=0) + np.max(np.absolute(turning), initial=0)
+    noise = 1e3 * np.finfo(weights.dtype).eps * size
+    if np.any(arbitrary & (np.absolute(turning) > noise)):
+        warnings.warn(
+            f"{name}: the gradient depends on the choice of the vectors where values are equal (or on a vector's phase), which is "
+            "arbitrary: that part of it is left out. Use what does not depend on it, such as the values or a projector V Vᴴ",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    pairs = arbitrary & ~np.eye(weights.shape[-1], dtype=bool)
+    weighted = (np.absolute(weights) > 0)[..., None, :]
+    if np.any(pairs & weighted & (np.absolute(mixing) > noise)):
+        warnings.warn(
+            f"{name}: values are equal, and the result uses both them and their vectors: the gradient may lack a part that "
+            "only different values show. Write the function without its decomposition, or separate the values",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+@dispatched
+def eigh(a: Any, uplo: Any = "L") -> Any:
+    """Return the eigenvalues of Hermitian matrices, then their eigenvectors."""
+    return one_after_the_other(*np.linalg.eigh(a, uplo), stack=a.ndim - 2)
+
+
+def _eigen_parts(packed: Any, n: int) -> list[Any]:
+    """Return the eigenvalues and the eigenvectors."""
+    return parts_of(packed, (n,), (n, n))
+
+
+def _eigh(g: Any, out: Any, a: Any, uplo: Any = "L") -> Any:
+    """Return v̄ (diag gw + F ⊙ vᵀgv) vᵀ, F = 1 / (w_j - w_i), and 0 where they are equal."""
+    n = a.shape[-1]
+    (gw, gv), (w, v) = _eigen_parts(g, n), _eigen_parts(out, n)
+    w, gw = np.real(w), np.real(gw)
+    gaps = w[..., None, :] - w[..., :, None]
+    close, mixed = _nearly_zero(gaps, w), v.mT @ gv
+    _warn_if_arbitrary("eigh", mixed - adjoint(mixed), close, mixed + adjoint(mixed), gw)
+    return conj(v) @ (diagonal_matrix(gw) + _inverse_where(~close, gaps) * mixed) @ v.mT
+
+
+@dispatched
+def eig(a: Any) -> Any:
+    """Return the eigenvalues of matrices, then their eigenvectors."""
+    return one_after_the_other(*np.linalg.eig(a), stack=a.ndim - 2)
+
+
+def _eig(g: Any, out: Any, a: Any) -> Any:
+    """Return v⁻ᵀ (diag gw + F ⊙ (vᵀgv - the part along v)) vᵀ: eigenvectors keep the length 1."""
+    n = a.shape[-1]
+    (gw, gv), (w, v) = _eigen_parts(g, n), _eigen_parts(out, n)
+    gaps = w[..., None, :] - w[..., :, None]
+    close = _nearly_zero(np.absolute(gaps), np.absolute(w))
+    mixed, lengths = v.mT @ gv, np.eye(n)
+    along = np.real(np.diagonal(mixed, 0, -2, -1))
+    _warn_if_arbitrary("eig", mixed - v.mT @ conj(v) * along[..., None, :], close, mixed * (1 - lengths), np.absolute(gw))
+    inner = diagonal_matrix(gw) + _inverse_where(~close, gaps) * (mixed - v.mT @ conj(v) * along[..., None, :])
+    return solve(v.mT, inner @ v.mT)
+
+
+def _svd_parts(packed: Any, m: int, n: int, full: bool) -> list[Any]:
+    """Return u, s and vᴴ."""
+    k = min(m, n)
+    return parts_of(packed, (m, m if full else k), (k,), (n if full else k, n))
+
+
+@dispatched
+def svd(a: Any, full_matrices: bool = True) -> Any:
+    """Return the left singular vectors, the singular values, then the right singular vectors as rows."""
+    return one_after_the_other(*np.linalg.svd(a, full_matrices=full_matrices), stack=a.ndim - 2)
+
+
+def _completed(g: Any, u: Any, k: int) -> Any:
+    """Return the cotangent of the first k columns of a unitary matrix, the others being what is orthogonal to them."""
+    return g[..., :k] - u[..., k:] @ (adjoint(g[..., k:]) @ u[..., :k]) if u.shape[-1] > k else g
+
+
+def _svd(g: Any, out: Any, a: Any, full_matrices: bool = True) -> Any:
+    """Return u (diag gs + P / (s_j - s_i) + Q / (s_j + s_i)) vᴴ, and what leads out of the span of u and v."""
+    m, n = a.shape[-2:]
+    k = min(m, n)
+    (gu, gs, gvh), (u, s, vh) = _svd_parts(conj(g), m, n, full_matrices), _svd_parts(out, m, n, full_matrices)
+    s, gs = np.real(s), np.real(gs)
+    gu, gv = _completed(gu, u, k), _completed(adjoint(gvh), adjoint(vh), k)
+    u, vh = u[..., :k], vh[..., :k, :]
+    in_u, in_v = adjoint(u) @ gu, vh @ gv
+    together, against = in_u + in_v, in_u - in_v
+    gaps, sums = s[..., None, :] - s[..., :, None], s[..., None, :] + s[..., :, None]
+    close, void, zero = _nearly_zero(gaps, s), _nearly_zero(sums, s), _nearly_zero(s, s)
+    turning, opposed = together - adjoint(together), against - adjoint(against)
+    outside_u, outside_v = gu - u @ in_u, gv - adjoint(vh) @ in_v
+    leaving = np.absolute(turning) + void * np.absolute(opposed)
+    if m != n:
+        leaving = leaving + (zero * np.sum(np.absolute(outside_u), -2) + zero * np.sum(np.absolute(outside_v), -2))[..., None, :]
+    _warn_if_arbitrary("svd", leaving, close, together + adjoint(together), gs)
+    inner = diagonal_matrix(gs) + (_inverse_where(~close, gaps) * turning + _inverse_where(~void, sums) * opposed) * 0.5
+    by_s = _inverse_where(~zero, s)
+    whole = u @ inner @ vh
+    whole = whole + (outside_u * by_s[..., None, :]) @ vh if m > k else whole
+    whole = whole + (u * by_s[..., None, :]) @ adjoint(outside_v) if n > k else whole
+    return conj(whole)
+
+
+rule(eigh, _eigh, None)
+rule(eig,  _eig)
+rule(svd,  _svd, None)
+
+
+@composition(np.linalg.eigh)
+def _np_eigh(a: Any, UPLO: Any = "L") -> Any:
+    w, v = _eigen_parts(eigh(_hermitian(a, UPLO.upper() == "L"), UPLO), a.shape[-1])
+    return _named_tuple(np.linalg.eigh)(np.real(w) if a.dtype.kind == "c" else w, v)
+
+
+@composition(np.linalg.eig)
+def _np_eig(a: Any) -> Any:
+    return _named_tuple(np.linalg.eig)(*_eigen_parts(eig(a), a.shape[-1]))
+
+
+composition(np.linalg.eigvalsh)(lambda a, UPLO="L": np.linalg.eigh(a, UPLO)[0])
+composition(np.linalg.eigvals)(lambda a: np.linalg.eig(a)[0])
+
+
+@composition(np.linalg.svd)
+def _np_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    a = _hermitian(a, True) if hermitian else a
+    m, n = a.shape[-2:]
+    u, s, vh = _svd_parts(svd(a, full_matrices and compute_uv), m, n, full_matrices and compute_uv)
+    s = np.real(s) if a.dtype.kind == "c" else s
+    return _named_tuple(np.linalg.svd)(u, s, vh) if compute_uv else s
+
+
+composition(np.linalg.svdvals)(lambda x, /: np.linalg.svd(x, compute_uv=False))
+
+
+@dispatched
+def cholesky(a: Any) -> Any:
+    """Return the lower triangle L of a = L Lᴴ."""
+    return np.linalg.cholesky(a)
+
+
+def _cholesky(g: Any, out: Any, a: Any) -> Any:
+    """Return L⁻ᴴ Φ(Lᴴ g) L⁻¹ conjugated, Φ the lower triangle with half the diagonal (Murray 2016)."""
+    n = a.shape[-1]
+    inner = np.tril(np.ones((n, n), a.dtype)) - 0.5 * np.eye(n, dtype=a.dtype)
+    inverse = np.linalg.inv(conj(out))
+    return adjoint(inverse) @ (inner * (out.mT @ g)) @ inverse
+
+
+rule(cholesky, _cholesky)
+
+
+@composition(np.linalg.cholesky)
+def _np_cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    lower = cholesky(_hermitian(a, not upper))
+    return adjoint(lower) if upper else lower
+
+
+@dispatched
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """Return q, then r, of a = q r, for matrices with no more columns than rows."""
+    return one_after_the_other(*np.linalg.qr(a, mode), stack=a.ndim - 2)
+
+
+def _qr_parts(packed: Any, m: int, n: int, mode: str) -> list[Any]:
+    """Return q and r."""
+    rank = m if mode == "complete" else n
+    return parts_of(packed, (m, rank), (rank, n))
+
+
+def _qr(g: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
+    """Return (gq + q M) r⁻ᴴ, M the Hermitian matrix with the lower triangle of r grᴴ - gqᴴ q (Walter & Lehmann 2010)."""
+    m, n = a.shape[-2:]
+    (gq, gr), (q, r) = _qr_parts(conj(g), m, n, mode), _qr_parts(out, m, n, mode)
+    gq, q, gr, r = _completed(gq, q, n), q[..., :n], gr[..., :n, :], r[..., :n, :]
+    middle = _hermitian(r @ adjoint(gr) - adjoint(gq) @ q, True)
+    return conj(adjoint(solve(r, adjoint(gq + q @ middle))))
+
+
+rule(qr, _qr, None)
+
+
+@composition(np.linalg.qr)
+def _np_qr(a: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f"qr: mode {mode!r} has no derivative; reduced, complete and r have")
+    m, n = a.shape[-2:]
+    k = min(m, n)
+    kept = "reduced" if mode == "r" else mode
+    q, r = _qr_parts(qr(a[..., :k], kept), m, k, kept)
+    r = np.concatenate([r, adjoint(q) @ a[..., k:]], -1) if n > k else r
+    return r if mode == "r" else _named_tuple(np.linalg.qr)(q, r)
+
+
+# Norms
+@dispatched
+def euclidean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return √Σ|x|² over the axis; its derivative at 0 is 0."""
+    return np.sqrt(np.add.reduce(squared(x), axis=axis, keepdims=keepdims))
+
+
+def _euclidean(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return g x̄ / out, and 0 where out is 0."""
+    return restored(np.where(out == 0, 0, g / _nonzero(out)), x, axis, keepdims) * conj(x)
+
+
+rule(euclidean, _euclidean)
+
+
+def _vector_norm(x: Any, order: Any, axis: Axis, keepdims: bool) -> Any:
+    """Return the norm of the entries over the axis as of one vector."""
+    if order is None or order == 2:
+        return euclidean(x, axis=axis, keepdims=keepdims)
+    size = np.absolute(x)
+    if order in (np.inf, -np.inf):
+        return (np.max if order > 0 else np.min)(size, axis, keepdims=keepdims)
+    if order in (0, 1):
+        return np.sum(size if order else np.sign(size), axis, keepdims=keepdims)
+    powers = np.where(size == 0, 0 if order > 0 else np.inf, np.where(size == 0, 1, size) ** order)
+    total = np.sum(powers, axis, keepdims=keepdims)
+    return np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / order))
+
+
+def _singular_values(x: Any) -> Any:
+    """Return the singular values; those that are 0 but for rounding are constants, for they are at a kink."""
+    s = np.linalg.svdvals(x)
+    return np.where(_nearly_zero(s, s), 0, s)
+
+
+def _matrix_norm(x: Any, order: Any) -> Any:
+    """Return the norm of the matrices in the last two axes."""
+    if order in (None, "fro", "f"):
+        return euclidean(x, axis=(-2, -1))
+    if order == "nuc":
+        return np.sum(_singular_values(x), -1)
+    if order not in (1, -1, 2, -2, np.inf, -np.inf):
+        raise ValueError(f"Invalid norm order {order!r} for matrices.")
+    lengths = _singular_values(x) if abs(order) == 2 else np.sum(np.absolute(x), -2 if abs(order) == 1 else -1)
+    return (np.max if order > 0 else np.min)(lengths, -1)
+
+
+@composition(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    x = x if x.dtype.kind in "fc" else x.astype(float)
+    if axis is None and ord is None:
+        return euclidean(x, axis=None, keepdims=keepdims)
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
+    if len(axes) == 1:
+        if isinstance(ord, str):
+            raise ValueError(f"Invalid norm order {ord!r} for vectors")
+        return _vector_norm(x, ord, axes[0], keepdims)
+    if len(axes) != 2:
+        raise ValueError("Improper number of dimensions to norm.")
+    out = _matrix_norm(np.moveaxis(x, axes, (-2, -1)), ord)
+    return np.expand_dims(out, axes) if keepdims else out
+
+
+@composition(np.linalg.matrix_norm)
+def _np_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return np.linalg.norm(x, ord, (-2, -1), keepdims)
+
+
+@composition(np.linalg.vector_norm)
+def _np_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    return _vector_norm(x if x.dtype.kind in "fc" else x.astype(float), ord, axis, keepdims)
+
+
+@composition(np.linalg.cond)
+def _cond(x: Any, p: Any = None) -> Any:
+    if p in (None, 2, -2):
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
+
+
+# Others
+@composition(np.trace)
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Any:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype)
+
+
+composition(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1, dtype))
+composition(np.linalg.diagonal)(lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1))
+composition(np.linalg.matmul)(lambda x1, x2, /: x1 @ x2)
+composition(np.linalg.matrix_transpose)(lambda x, /: np.swapaxes(x, -1, -2))
+
+
+@composition(np.cross)
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
+    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    if a.shape[-1] == b.shape[-1] == 2:
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    if (a.shape[-1], b.shape[-1]) != (3, 3):
+        raise ValueError(f"cross: vectors of 3 entries are needed, not {a.shape[-1]} and {b.shape[-1]} (or both of 2)")
+    after, before = [1, 2, 0], [2, 0, 1]
+    return np.moveaxis(a[..., after] * b[..., before] - a[..., before] * b[..., after], -1, axisc)
+
+
+@composition(np.linalg.cross)
+def _linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return np.cross(x1, x2, axis=axis)
+
+
+no_derivative(np.linalg.matrix_rank)
