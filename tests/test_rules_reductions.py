@@ -72,6 +72,8 @@ CASES = [
     *(Case(f, M, where=PART, axis=1, keepdims=True) for f in (np.sum, np.prod, np.mean, np.var, np.std)),
     *(Case(f, M, where=PART, axis=0, initial=0.6) for f in (np.sum, np.prod, np.max, np.min)),
     *(Case(f, M, initial=1.0) for f in (np.sum, np.prod, np.max, np.min)),
+    Case(np.amax, M, axis=1),
+    Case(np.amin, M, axis=0),
     Case(np.var, M, ddof=1, axis=1),
     Case(np.std, M, ddof=1, axis=1),
     Case(np.var, M, correction=1, axis=1),
