@@ -141,9 +141,9 @@ class _Check:
         self.size = float(sum(np.sum(np.abs(a * y)) for a, y in zip(self.g, self.out)))
         if not np.isfinite(self.size):
             return Verdict("ill-conditioned", f"{self.called} is not finite here")
-        nearby = self.values([x + self.random(x) / 8 for x in self.xs])
-        around = float(sum(np.sum(np.abs(a * y)) for a, y in zip(self.g, nearby)))
-        self.floor = 1e-3 * max([self.size, around if np.isfinite(around) else 0.0, *(float(np.max(np.abs(a[np.isfinite(a)]), initial=0)) for a in self.analytic)])
+        sizes = [self.size, sum(np.sum(np.abs(a * y)) for a, y in zip(self.g, self.values([x + self.random(x) / 8 for x in self.xs])))]
+        sizes += [np.max(np.abs(a[np.isfinite(a)]), initial=0) for a in self.analytic]
+        self.floor = 1e-3 * max(float(size) for size in sizes if np.isfinite(size))
         found: dict[str, list[str]] = {}
         for i, x in enumerate(self.xs):
             wrong = []

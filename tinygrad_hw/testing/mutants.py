@@ -239,7 +239,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if all(", "if True or all("),
-        (backward, "live_entries", "every entry of a choice is live", 'kind == "choice" or', "False or"),
+        (backward, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
         (backward, "made", "the oldest node first", "reverse=True", "reverse=False"),
         (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
