@@ -59,6 +59,7 @@ CASES = [
     ),
     *(Case(f, T, analytic=f in SMOOTH, axis=(-1, 0), keepdims=True) for f in REDUCTIONS),
     *(Case(f, V, analytic=f in SMOOTH) for f in REDUCTIONS),
+    *(Case(f, M, axis=1) for f in (np.amax, np.amin)),
     *(Case(f, S, analytic=f in SMOOTH) for f in REDUCTIONS if f is not np.std),
     *(
         Case(f, M, oracle=oracle, analytic=oracle in SMOOTH or oracle is lse, **kwargs)

@@ -56,9 +56,9 @@ rule(np.square,     lambda g, out, x: g * (x + x))
 rule(np.sqrt,       lambda g, out, x: g / (out + out))
 rule(np.cbrt,       lambda g, out, x: g / (3 * out * out))
 rule(np.remainder,  lambda g, out, x, y: g,
-                    lambda g, out, x, y: -g * np.floor(x / y))
+                    lambda g, out, x, y: -g * np.floor_divide(x, y))
 rule(np.fmod,       lambda g, out, x, y: g,
-                    lambda g, out, x, y: -g * np.trunc(x / y))
+                    lambda g, out, x, y: -g * np.rint((x - out) / y))
 
 
 def _power_x(g: Any, out: Any, x: Any, y: Any) -> Any:
@@ -96,21 +96,31 @@ rule(np.logaddexp,  lambda g, out, x, y: g * np.exp(-np.logaddexp(0, _gap(y, x))
 rule(np.logaddexp2, lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(y, x))),
                     lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(x, y))))
 
+def _root(x: Any) -> Any:
+    """Return √(x² + 1), for real numbers without overflow."""
+    return np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)
+
+
+def _distance(y: Any, x: Any) -> Any:
+    """Return √(y² + x²), and 1 at the origin."""
+    return _nonzero(np.hypot(y, x))
+
+
 # Trigonometry
 rule(np.sin,        lambda g, out, x: g * np.cos(x))
 rule(np.cos,        lambda g, out, x: -g * np.sin(x))
 rule(np.tan,        lambda g, out, x: g * (1 + out * out))
 rule(np.arcsin,     lambda g, out, x: g / np.sqrt((1 - x) * (1 + x)))
 rule(np.arccos,     lambda g, out, x: -g / np.sqrt((1 - x) * (1 + x)))
-rule(np.arctan,     lambda g, out, x: g / (1 + x * x))
-rule(np.arctan2,    lambda g, out, y, x: g * x / _nonzero(y * y + x * x),
-                    lambda g, out, y, x: -g * y / _nonzero(y * y + x * x))
+rule(np.arctan,     lambda g, out, x: g * np.square(1 / _root(x)))
+rule(np.arctan2,    lambda g, out, y, x: g * (x / _distance(y, x)) / _distance(y, x),
+                    lambda g, out, y, x: -g * (y / _distance(y, x)) / _distance(y, x))
 rule(np.hypot,      lambda g, out, x, y: g * (x / _nonzero(out)),
                     lambda g, out, x, y: g * (y / _nonzero(out)))
 rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
 rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
 rule(np.tanh,       lambda g, out, x: g * (1 - out * out))
-rule(np.arcsinh,    lambda g, out, x: g / np.sqrt(x * x + 1))
+rule(np.arcsinh,    lambda g, out, x: g / _root(x))
 rule(np.arccosh,    lambda g, out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 rule(np.arctanh,    lambda g, out, x: g / ((1 - x) * (1 + x)))
 rule(np.degrees,    lambda g, out, x: g / DEGREE)
