@@ -26,9 +26,10 @@ from ..backward import sweep
 from ..errors import GradientError
 from ..graph import Node
 from ..tensor import Tensor, cotangent, why_no_gradient
-from .derivation import Derivation, Line, contribution, opaque_in
-from .expressions import Constant, Expression, Variable, evaluate, express, magnitude, without_ones
+from .derivation import Derivation, Line, contribution, is_array
+from .expressions import Expression, Variable, evaluate, magnitude, opaque_in
 from .names import Label, label_of
+from .simplify import express, without_ones
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text
 
@@ -109,7 +110,7 @@ class Equations:
         equations = [Equation(k, line, labels, *self._sides(line, shapes)) for k, line in lines]
         self.forward = tuple([e for e in equations if e.line.kind == "forward"])
         self.backward = tuple([e for e in equations if e.line.kind != "forward"])
-        self.notes = tuple([Formula(labels, *sides) for sides in notes(derivation, shapes)])
+        self.notes = tuple([Formula(labels, *sides) for sides in notes(derivation, labels, shapes)])
 
     def _sides(self, line: Line, shapes: bool) -> tuple[Side, ...]:
         """Return what stands on the sides of a line."""
@@ -152,6 +153,15 @@ class Equations:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": str(self), "text/latex": self.latex(), "text/html": self.mathml()}
 
+    def computed(self) -> list[tuple[Equation, np.ndarray]]:
+        """Compute every line with NumPy from the leaves' arrays alone, each from what is printed before it."""
+        values: dict[Expression, Any] = dict(self._derivation.numbers)
+        with np.errstate(all="ignore"):
+            for equation in (*self.forward, *self.backward):
+                line = equation.line
+                values[line.variable] = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
+        return [(equation, values[equation.line.variable]) for equation in (*self.forward, *self.backward)]
+
     def check(self) -> Checked:
         """Compute every line with NumPy, from what is printed, and compare it with the engine.
 
@@ -169,9 +179,8 @@ class Equations:
         GradientError
             If a line disagrees; the message says which, and by how much.
         """
-        derivation = self._derivation
-        engine = gradients(derivation)
-        values: dict[Expression, Any] = dict(derivation.numbers)
+        engine = gradients(self._derivation)
+        values: dict[Expression, Any] = dict(self._derivation.numbers)
         verified, unverified, wrong, largest = [], {}, {}, 0.0
         with np.errstate(all="ignore"):
             for equation in (*self.forward, *self.backward):
@@ -259,15 +268,14 @@ def formula(node: Node, i: int) -> Formula:
     g, out = Variable(np.shape(node.value)), Variable(np.shape(node.value))
     labels: dict[Expression, Label] = {g: Label("g"), out: Label("out")}
     args: list[Any] = []
-    sources = {j: parent for parent, _, j in node.edges} | node.inputs
-    seen: dict[Any, Symbol] = {}
+    tensors = {j for _, _, j in node.edges} | set(node.inputs)
     for j, arg in enumerate(node.args):
-        is_array = j in sources or (isinstance(arg, np.ndarray) and arg.ndim and isinstance(express(arg), Constant) and arg.dtype.kind == "f")
-        if is_array:
+        if j in tensors or (is_array(arg) and arg.dtype.kind == "f"):
             symbol = Symbol(Variable(np.shape(arg)), np.asarray(arg).dtype)
             labels[symbol.expression] = words[j]
-            seen[j] = symbol
-        args.append(seen.get(j, arg))
+            args.append(symbol)
+        else:
+            args.append(arg)
     right = contribution(edge, g, out, tuple(args), node)
     return Formula(labels, Bar(words[i]), right, relation="+=")
 
@@ -286,34 +294,36 @@ def argument_names(vjp: Any, count: int) -> list[Label]:
 
 def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     """Return the label of everything that has one: values, constants, gradients, N."""
-    names = derivation.names.labels
-    labels = {derivation.atom(thing): label for thing, label in names.items()}
-    labels |= {derivation.gradient[node]: delta(derivation, node) for node in names if isinstance(node, Node) and node in derivation.gradient}
+    names = derivation.names
+    labels = {derivation.atom(thing): label for thing, label in names.labels.items()}
+    for line in derivation.backward:
+        if line.kind == "delta":
+            labels[line.variable] = names.free(Label("δ", delta_index(derivation, line.node)))
     if derivation.batch is not None:
-        labels[derivation.batch] = Label("N")
+        labels[derivation.batch] = names.free(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
 
 
-def delta(derivation: Derivation, node: Node) -> Label:
-    """Return the name of a gradient: δ with a layer's number, or with the name of the value."""
-    label, layers = derivation.names.labels[node], derivation.names.layers
-    is_layer = node in layers and node not in derivation.names.by_user
-    return Label("δ", label.sub if label.base == "z" and label.sub else layers[node] if is_layer else label)
+def delta_index(derivation: Derivation, node: Node) -> str | Label:
+    """Return the index of a gradient's δ: a layer's number, or the name of the value."""
+    names = derivation.names
+    label = names.labels[node]
+    if label.base == "z" and label.sub:
+        return label.sub
+    return names.layers[node] if node in names.layers and node not in names.by_user else label
 
 
-def notes(derivation: Derivation, shapes: bool) -> Iterable[tuple[Side, ...]]:
+def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bool) -> Iterable[tuple[Side, ...]]:
     """Return what stands on the sides of each line of explanation."""
     names = derivation.names.labels
     loss = names[derivation.root]
-    deltas = {delta(derivation, line.node): names[line.node] for line in derivation.backward if line.kind == "delta"}
-    if any(label.base == "z" for label in deltas.values()):
-        yield Label("δ", "k"), Gradient(loss, Label("z", "k"))
-    if any(label == name.sub for name, label in deltas.items()):
-        yield Label("δ", "v"), Gradient(loss, Label("v"))
-    yield from [(name, Gradient(loss, label)) for name, label in deltas.items() if label.base != "z" and label != name.sub]
+    deltas = [(labels[line.variable], names[line.node]) for line in derivation.backward if line.kind == "delta"]
+    patterns = [(Label("δ", "k"), Label("z", "k")), (Label("δ", "v"), Label("v"))]
+    said = {patterns[0] if label == Label("z", name.sub) else patterns[1] if label == name.sub else (name, label) for name, label in deltas}
+    yield from [(name, Gradient(loss, label)) for name, label in sorted(said, key=[*patterns, *deltas].index)]
     yield from derivation.definitions.values()
     if derivation.batch is not None:
-        yield Label("N"), express(int(derivation.numbers[derivation.batch]))
+        yield derivation.batch, express(int(derivation.numbers[derivation.batch]))
     yield from [(left, without_ones(right)) for left, right in derivation.assumed.items()]
     if shapes:
         leaves = [thing for thing in derivation.names.things if not isinstance(thing, Node) or not thing.edges]

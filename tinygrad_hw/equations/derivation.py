@@ -14,29 +14,12 @@ import numpy as np
 
 from ..graph import Node, made
 from ..rules import reductions, shaping
-from .expressions import (
-    ONE,
-    Call,
-    Constant,
-    Expression,
-    Ones,
-    Opaque,
-    Prime,
-    Product,
-    Sum,
-    Variable,
-    evaluate,
-    express,
-    mapped,
-    occurrences,
-    product,
-    substitute,
-    sum_of,
-)
-from .names import Label, Names, Thing
+from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, mapped, occurrences, parts_of
+from .names import Names, Thing
+from .simplify import ONE, express, product, substitute, sum_of
 from .symbols import Symbol, Unreadable
 
-__all__ = ["Derivation", "Line", "Reading", "contribution", "opaque_in"]
+__all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
 
 LONGEST, DEEPEST, FARTHEST = 12, 9, 10  # an expression of more atoms, levels or operations gets a name
 TOO_LONG = 30  # a rule that says more than this is no formula
@@ -60,8 +43,15 @@ class Line:
     kind: str  # "forward", "delta" or "gradient"
 
 
-def fitted(x: Symbol, shape: tuple[int, ...]) -> Expression:
-    """Return a cotangent in the shape of what it belongs to: summed where that was repeated, repeated where it was summed."""
+def is_array(value: Any) -> bool:
+    """Tell whether an argument is an array that formulas should name: not one number, nor one repeated."""
+    return isinstance(value, np.ndarray) and value.ndim > 0 and isinstance(express(value), Constant)
+
+
+def fitted(x: Any, argument: Any) -> Expression:
+    """Return a cotangent in the shape of its argument: summed where that was repeated, repeated where it was summed."""
+    shape, is_real = np.shape(argument), np.asarray(argument).dtype.kind != "c"
+    x = x.real if is_real and x.dtype.kind == "c" else x
     extra = x.ndim - len(shape)
     if x.shape != shape and extra >= 0:
         repeated = tuple(i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1))
@@ -78,9 +68,9 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
     dtype = np.asarray(node.value).dtype
     shape = np.shape(node.args[i])
     try:
-        result = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
+        result: Any = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
         result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
-        said = fitted(result, shape)
+        said = fitted(result, node.args[i])
         if (length := len(parts_of(said))) > TOO_LONG:
             raise Unreadable(f"its formula has {length} parts")
         return said
@@ -93,7 +83,7 @@ def on_arrays(node: Node, vjp: Callable[..., Any], i: int, g: Any) -> Any:
     g = np.broadcast_to(np.asarray(g, np.asarray(node.value).dtype), np.shape(node.value))
     c = vjp(g, node.value, *node.args, **node.kwargs)
     x = Symbol(Variable(np.shape(c)), np.asarray(c).dtype)
-    return evaluate(fitted(x, np.shape(node.args[i])), {x.expression: c})
+    return evaluate(fitted(x, node.args[i]), {x.expression: c})
 
 
 class Derivation:
@@ -104,7 +94,7 @@ class Derivation:
         self.order = made([root])[::-1]
         self.values: dict[Node, Variable] = {}
         self.things: dict[Variable, Node] = {}
-        self.numbers: dict[Variable, Any] = {}
+        self.numbers: dict[Expression, Any] = {}
         self.variable(root)
         self.operands = {node: [self.operand(node, i) for i in range(len(node.args))] for node in self.order}
         self.names = Names(root, self.order, self.operands, names)
@@ -116,11 +106,12 @@ class Derivation:
         self.often = self.used_often()
         self.kept = {node for node in self.order if node in self.names.labels}
         self.complements = self.find_complements()
-        missing = True
-        while missing:
+        while True:
             self.written = self.write_forward()
             self.assumed: dict[Expression, Expression] = {}
             missing = self.write_backward()
+            if not missing:
+                break
             self.kept |= missing
         for node in self.order:
             if node in self.shown:
@@ -134,8 +125,8 @@ class Derivation:
             self.variable(source, node.args[i])
             return source
         arg = node.args[i]
-        index = node.rule.kind == "movement" or node.rule.name == "setitem"
-        return Constant(arg) if isinstance(arg, np.ndarray) and arg.ndim and not (index and i) and isinstance(express(arg), Constant) else None
+        is_index = i > 0 and (node.rule.kind == "movement" or node.rule.name == "setitem")
+        return Constant(arg) if is_array(arg) and not is_index else None
 
     def variable(self, node: Node, value: Any = None) -> Variable:
         """Return the variable that stands for a node's value."""
@@ -222,9 +213,10 @@ class Derivation:
         y = self.names.y
         if y is None:
             return {}
-        others = [thing for thing in self.names.things if thing in self.names.labels and self.names.labels[thing].base == "c"]
-        complement = sum_of([ONE, product([(self.atom(y), 1)], -1)])
-        return {self.atom(c): complement for c in others if c not in self.names.by_user and np.array_equal(c.value, 1 - np.asarray(y.value))}
+        unnamed = [c for c in self.names.things if self.names.labels.get(c, y) != y and c not in self.names.by_user]
+        opposite = 1 - np.asarray(y.value)
+        others = [c for c in unnamed if self.names.labels[c].base == "c" and np.array_equal(c.value, opposite)]
+        return {self.atom(c): sum_of([ONE, product([(self.atom(y), 1)], -1)]) for c in others}
 
     def used_often(self) -> set[Node]:
         """Return the nodes whose value is used twice, or needed by a rule."""
@@ -241,7 +233,8 @@ class Derivation:
         merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.said[node], self.inline)
-            merged[node] = 1 + sum([merged[thing] for thing in self.operands[node] if thing in merged and thing not in self.shown])
+            written_out = [thing for thing in self.operands[node] if isinstance(thing, Node) and thing not in self.shown]
+            merged[node] = 1 + sum([merged.get(thing, 0) for thing in written_out])
             if is_long(right, merged[node]) or (node in self.often and not is_light(right)):
                 self.shown.add(node)
             if node in self.shown:
@@ -292,7 +285,8 @@ class Derivation:
 
     def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
         """Write the gradients of the leaves whose last use the sweep has passed."""
-        lines += [Line(leaf, self.gradient[leaf], sum_of(waiting.pop(leaf)), "gradient") for leaf in sorted(pending, key=lambda n: n.number)]
+        for leaf in sorted(pending, key=lambda node: node.number):
+            lines += [Line(leaf, self.gradient[leaf], sum_of(waiting.pop(leaf)), "gradient")]
         pending.clear()
 
     def folded(self, x: Expression) -> Expression:
@@ -326,15 +320,10 @@ def absorbed(x: Expression, out: Expression, said: Expression) -> Expression:
     return x if said in parts_of(merged) else merged
 
 
-def parts_of(x: Expression) -> list[Expression]:
-    """Return x and all it is built from."""
-    return [x, *[found for part in x.parts for found in parts_of(part)]]
-
-
 def is_involved(x: Expression) -> bool:
     """Tell whether a factor is more than a power, a number, or one function of one thing."""
     if isinstance(x, Product):
-        return any(is_involved(base) or isinstance(base, Call) and comparison(base) for base, _ in x.factors)
+        return any(is_involved(base) or (isinstance(base, Call) and comparison(base)) for base, _ in x.factors)
     return isinstance(x, Sum) or (isinstance(x, Call) and (comparison(x) or any(part.parts for part in x.parts)))
 
 
@@ -364,8 +353,3 @@ def sums_in(x: Expression) -> list[Expression]:
     if isinstance(x, Call) and x.function is reductions.sum:
         return [x]
     return [found for part in x.parts for found in sums_in(part)]
-
-
-def opaque_in(x: Expression) -> list[Opaque]:
-    """Return the parts that no formula says."""
-    return [x] if isinstance(x, Opaque) else [found for part in x.parts for found in opaque_in(part)]

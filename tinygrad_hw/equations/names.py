@@ -69,15 +69,18 @@ class Names:
         self.roles(root)
 
     def give(self, thing: Thing, label: Label) -> None:
-        """Name a thing that has no name yet; a taken name gets a number."""
-        if thing in self.labels:
-            return
+        """Name a thing that has no name yet."""
+        if thing not in self.labels:
+            self.labels[thing] = self.free(label)
+
+    def free(self, label: Label) -> Label:
+        """Take a label, with a number if it is taken."""
         unique, k = label, 1
         while unique in self.used:
             k += 1
-            unique = Label(label.base, f"{label.sub}_{k}" if label.sub else str(k))
+            unique = Label(label.base, f"{label.sub}_{k}" if isinstance(label.sub, str) and label.sub else str(k))
         self.used.add(unique)
-        self.labels[thing] = unique
+        return unique
 
     def own_names(self) -> None:
         for thing in self.things:
@@ -90,9 +93,10 @@ class Names:
         for name, value in given.items():
             if name.startswith("_") or name in ("In", "Out"):
                 continue
-            thing: Any = value._node if isinstance(value, Tensor) else Constant(value) if isinstance(value, np.ndarray) and value.ndim else None
-            if thing in things:
-                self.give(thing, label_of(name))
+            if isinstance(value, Tensor) and value._node in things:
+                self.give(value._node, label_of(name))
+            elif isinstance(value, np.ndarray) and value.ndim and Constant(value) in things:
+                self.give(Constant(value), label_of(name))
 
     def indices(self) -> list[Constant]:
         """Return the arrays that stand inside arguments: indices."""

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..rules import COMPOSITIONS, shaping
-from .expressions import Constant, Expression, Ones, call, express, joint, mapped, product
+from .expressions import Constant, Expression, Ones, joint, mapped
+from .simplify import call, express, product
 
 __all__ = ["Symbol", "Unreadable"]
 
@@ -90,7 +91,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def no_value(self, *_: Any) -> NoReturn:
         raise Unreadable("a symbol has no value")
 
-    __bool__ = __int__ = __float__ = __complex__ = __index__ = __setitem__ = no_value  # type: ignore[assignment]
+    __bool__ = __int__ = __float__ = __complex__ = __index__ = __setitem__ = no_value
     __hash__ = object.__hash__
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -151,7 +152,7 @@ def kind_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
             scalars = [np.ones((), arg.dtype) if isinstance(arg, (Symbol, np.ndarray)) else arg for arg in args]
             return joint(list(map(np.shape, args))), function(*scalars).dtype
         if function is np.matmul and all(len(np.shape(arg)) >= 2 for arg in args):
-            (*x, rows, same), (*y, _, columns) = map(np.shape, args)
+            (*x, rows, _), (*y, _, columns) = map(np.shape, args)
             return (*np.broadcast_shapes(tuple(x), tuple(y)), rows, columns), np.result_type(*[arg.dtype for arg in args])
         run = getattr(function, "on_arrays", function)
         try:

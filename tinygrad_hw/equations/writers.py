@@ -6,7 +6,6 @@ its subclasses know how a name, a power or a fraction is set.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..rules import neural, reductions, shaping
-from .expressions import FOLDS, Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
+from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .names import GREEK, Label
+from .simplify import FOLDS
 
 __all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
 
@@ -133,7 +133,7 @@ class Writer:
         """Set sign, coefficient and factors, and a line with what is below it."""
         if not x.coefficient:
             return (self.below(self.word("𝟎"), self.extent(x.shape)) if x.shape else self.number("0")), ATOM
-        top, bottom, decimal = coefficient(abs(x.coefficient), not x.factors)
+        top, bottom, decimal = coefficient(max(x.coefficient, -x.coefficient), not x.factors)
         above = [(base, exponent) for base, exponent in x.factors if exponent > 0]
         below = [(base, -exponent) for base, exponent in x.factors if exponent < 0]
         text, level = self.factors(decimal or (str(top) if top != 1 else ""), above)
@@ -180,11 +180,11 @@ class Writer:
         if x.function is np.matmul:
             left, right = x.parts
             return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
-        if x.function is np.transpose and len(args) == 1 and not x.kwargs or x.function is np.swapaxes and set(args[1:]) == {-1, -2}:
+        if (x.function is np.transpose and len(args) == 1) or (x.function is np.swapaxes and set(args[1:]) == {-1, -2}):
             return self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX
         if x.function in COMPARISONS:
-            left, right = map(self.argument, args)
-            return self.brackets(self.row(left, self.symbol(f" {COMPARISONS[x.function]} "), right), "[", "]"), ATOM
+            sides = [self.argument(arg) for arg in args]
+            return self.brackets(self.row(sides[0], self.symbol(f" {COMPARISONS[x.function]} "), sides[1]), "[", "]"), ATOM
         if x.function is shaping.getitem:
             return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
         if x.function is shaping.astype:
@@ -266,7 +266,8 @@ class Writer:
         """Set sides with a relation between them; a space needs none."""
         text = self.side(sides[0])
         for side in sides[1:]:
-            text = self.row(text, self.side(side)) if isinstance(side, Space) else self.row(text, self.symbol(f" {relation} "), self.side(side))
+            between = [] if isinstance(side, Space) else [self.symbol(f" {relation} ")]
+            text = self.row(text, *between, self.side(side))
         return text
 
     def side(self, side: Side) -> str:
@@ -310,6 +311,7 @@ class Text(Writer):
     """Plain text with Unicode's subscripts and superscripts."""
 
     LOW = str.maketrans("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+    LOWERED = ",₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥ"
     HIGH = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
     def symbol(self, text: str) -> str:
@@ -328,7 +330,8 @@ class Text(Writer):
 
     def below(self, base: str, index: str) -> str:
         low = index.translate(self.LOW)
-        return base + low if sum(c.isalpha() for c in index) < 2 and all(c in "".join(map(chr, self.LOW.values())) + "," for c in low) else f"{base}_{index}"
+        is_short = sum(c.isalpha() for c in index) < 2 and all(c in self.LOWERED for c in low)
+        return base + low if is_short else f"{base}_{index}"
 
     def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
         if top.startswith("∂"):

@@ -1,0 +1,357 @@
+"""Simplification: the ways to build an expression, each of which returns it as short as it gets.
+
+``product``, ``sum_of`` and ``call`` are these ways. Coefficients are exact fractions, so 2 · ½ vanishes; equal factors and
+terms are merged, so x ⊙ x is x², x / x is 1, x + x is 2 x; numbers are drawn out of whatever is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..rules import neural, reductions, shaping
+from .expressions import (
+    Call,
+    Constant,
+    Expression,
+    Number,
+    Ones,
+    Opaque,
+    Prime,
+    Product,
+    Shape,
+    Sum,
+    decimal,
+    expressions_in,
+    joint,
+    mapped,
+    moves_entries,
+)
+
+__all__ = ["FOLDS", "ONE", "call", "express", "product", "scalars_apart", "substitute", "sum_of", "without_ones"]
+
+FOLDS = (
+    reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std,
+    reductions.logsumexp,
+)  # fmt: skip
+
+
+# Numbers
+def express(value: Any) -> Any:
+    """Return a number or an array as an expression; an expression as it is."""
+    if isinstance(value, Expression):
+        return value
+    array = np.asarray(value)
+    if array.size and array.dtype.kind in "biuf" and np.isfinite(array.flat[0]) and (array.ndim == 0 or (array == array.flat[0]).all()):
+        first = array.flat[0]
+        number = Product(Fraction(str(first)) if array.dtype.kind == "f" else Fraction(int(first)), ())
+        return product([(number, 1), (Ones(array.shape), 1)])
+    return Constant(array)
+
+
+def number_of(value: Any) -> Number | None:
+    """Return the fraction that an expression is, or None."""
+    return value.coefficient if isinstance(value, Product) and not value.factors else None
+
+
+def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
+    """Return x as a number times the rest: a product of shape () and one without coefficient."""
+    if not x.shape:
+        return x, ONE
+    if not isinstance(x, Product):
+        return ONE, x
+    scalars = [(base, exponent) for base, exponent in x.factors if not base.shape]
+    return product(scalars, x.coefficient), product([factor for factor in x.factors if factor[0].shape])
+
+
+# Sums and products
+def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
+    """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
+    powers: dict[Expression, Number] = {}
+    shapes = []
+    for base, exponent in factors:
+        shapes.append(base.shape)
+        inner: Iterable[tuple[Expression, Number]] = ((base, 1),)
+        if isinstance(base, Product) and (exponent == 1 or (exponent.denominator == 1 and base.coefficient)):
+            if base.coefficient != 1:
+                coefficient *= base.coefficient if exponent == 1 else Fraction(base.coefficient) ** int(exponent)
+            inner = base.factors
+        for each, power in inner:
+            if not isinstance(each, Ones):
+                powers[each] = powers.get(each, 0) + power * exponent
+    shape, coefficient = joint(shapes), tame(coefficient)
+    kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
+    if coefficient < 0:
+        for i, (base, power) in enumerate(kept):
+            if isinstance(base, Sum) and power.denominator == 1 and power % 2 and any(map(is_negative, base.parts)):
+                kept[i], coefficient = (turned(base), power), -coefficient
+                break
+    if joint([base.shape for base, _ in kept]) != shape:
+        kept.insert(0, (Ones(shape), 1))
+    if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
+        return kept[0][0]
+    return Product(coefficient, tuple(kept))
+
+
+def tame(x: Number) -> Number:
+    """Return a fraction of more digits than a float rounded to those of one."""
+    if x.numerator.bit_length() < 64 and x.denominator.bit_length() < 64:
+        return x
+    return Fraction(decimal(x))
+
+
+def negative(x: Expression) -> Expression:
+    return product([(x, 1)], -1)
+
+
+def is_negative(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient < 0
+
+
+def positive_first(terms: list[Expression]) -> tuple[Expression, ...]:
+    """Return the terms with one that has no minus in front."""
+    first = next((i for i, term in enumerate(terms) if not is_negative(term)), 0)
+    return (terms[first], *terms[:first], *terms[first + 1 :])
+
+
+def turned(x: Sum) -> Sum:
+    """Return the sum with every sign changed."""
+    return Sum(positive_first([negative(term) for term in x.parts]))
+
+
+def sum_of(terms: list[Expression]) -> Expression:
+    """Return the sum: flat, like terms collected, what is common to all (a sign, a number) in front."""
+    if len(terms) == 1:
+        return terms[0]
+    collected: dict[Expression, Number] = {}
+    shapes = []
+    for term in terms:
+        shapes.append(term.shape)
+        for coefficient, rest in flat_terms(term):
+            collected[rest] = collected.get(rest, 0) + coefficient
+    shape = joint(shapes)
+    kept = [(c, rest) for rest, c in collected.items() if c]
+    if not kept:
+        return product([(Ones(shape), 1)], 0)
+    if len(kept) == 1:
+        return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
+    size = abs(Fraction(kept[0][0])) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
+    size = -size if all(c < 0 for c, _ in kept) else size
+    common = common_scalars([rest for _, rest in kept])
+    undone = [(base, -power) for base, power in common]
+    bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
+    if joint([term.shape for term in bare]) != shape:
+        bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
+    return product([(Sum(positive_first(bare)), 1), *common], size)
+
+
+def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
+    """Return the terms of a term with their coefficients: several if it is itself a sum, or a number times one."""
+    coefficient: Number = 1
+    if isinstance(term, Product):
+        coefficient, factors = term.coefficient, term.factors
+        term = product(factors)
+    parts = term.parts if isinstance(term, Sum) else (term,)
+    return [
+        (coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts
+    ]
+
+
+def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Number]]:
+    """Return the factors of shape () that all terms have to the same exponent."""
+    sets = [{f for f in term.factors if not f[0].shape} if isinstance(term, Product) else set() for term in terms]
+    first = terms[0]
+    return [f for f in first.factors if all(f in s for s in sets)] if isinstance(first, Product) else []
+
+
+def without_ones(term: Expression) -> Expression:
+    """Return a term of a sum as small as it is: the other terms repeat it."""
+    if isinstance(term, Ones):
+        return ONE
+    if isinstance(term, Product):
+        return product([factor for factor in term.factors if not isinstance(factor[0], Ones)], term.coefficient)
+    return term
+
+
+ONE = Product(1, ())
+
+
+# Calls
+def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
+    """Return a function of expressions: as algebra where it is algebra, else as a call, numbers drawn in front of it."""
+    if function in ALGEBRA:
+        simple = ALGEBRA[function](*map(express, args), **kwargs)
+        if simple is not None:
+            return simple if simple.shape == shape else product([(simple, 1), (Ones(shape), 1)])
+    elif function in SHAPING:
+        simple = SHAPING[function](shape, *args, **kwargs)
+        if simple is not None:
+            return simple
+    if moves_entries(function) and len(expressions_in((args, kwargs))) == 1 and isinstance(args[0], Expression):
+        number, rest = scalars_apart(args[0])
+        if isinstance(rest, Ones) or rest is ONE:
+            ones = spread(function, rest, args[1:], kwargs, shape)
+            return product([(ones, 1), (number, 1)])
+        if number != ONE:
+            return product([(call(function, (rest, *args[1:]), kwargs, shape), 1), (number, 1)])
+    return Call(function, args, kwargs, shape)
+
+
+def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
+    """Return what a function that moves entries makes of ones."""
+    if function is shaping.scatter:
+        return Call(function, (ones, *args), kwargs, shape)
+    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is reductions.sum and np.prod(shape) else 1
+    return product([(Ones(shape), 1)], count)
+
+
+def power(x: Expression, y: Expression) -> Expression | None:
+    exponent = number_of(y)
+    return None if exponent is None else product([(x, int(exponent) if exponent.denominator == 1 else exponent)])
+
+
+def either(x: Expression, y: Expression) -> Expression | None:
+    return y if number_of(x) == 0 else x if number_of(y) == 0 else None
+
+
+def exp(x: Expression) -> Expression | None:
+    """Return softmax for exp of log softmax."""
+    if isinstance(x, Call) and x.function is neural.log_softmax:
+        return Call(neural.softmax, x.args, x.kwargs, x.shape)
+    return None
+
+
+def where(condition: Expression, x: Expression, y: Expression) -> Expression | None:
+    """Return a choice: as a product with the condition if one of the two is 0, with the factors of both in front."""
+    shape = joint([condition.shape, x.shape, y.shape])
+    if number_of(condition) is not None:
+        return x if number_of(condition) else y
+    if is_zero(y):
+        return product([(x, 1), (condition, 1)])
+    if is_zero(x):
+        return product([(y, 1), (sum_of([ONE, negative(condition)]), 1)])
+    own, others = factors_of(x), factors_of(y)
+    common = [f for f in own if f in others and not isinstance(f[0], Ones)]
+    if not common:
+        return None
+    undone = [(base, -exponent) for base, exponent in common]
+    parts = [without_ones(product([(part, 1), *undone])) for part in (x, y)]
+    if number_of(parts[0]) is not None and number_of(parts[0]) == number_of(parts[1]):
+        return product([*common, (Ones(shape), 1)], number_of(parts[0]) or 0)
+    chosen = Call(np.where, (condition, *parts), {}, joint([condition.shape, *[part.shape for part in parts]]))
+    return product([(base, exponent) for base, exponent in common] + [(chosen, 1)])
+
+
+def is_zero(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient == 0
+
+
+def factors_of(x: Expression) -> tuple[tuple[Expression, Number], ...]:
+    return x.factors if isinstance(x, Product) else ((x, 1),)
+
+
+ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
+    np.add: lambda x, y: sum_of([x, y]),
+    np.subtract: lambda x, y: sum_of([x, negative(y)]),
+    np.multiply: lambda x, y: product([(x, 1), (y, 1)]),
+    np.divide: lambda x, y: None if is_zero(y) else product([(x, 1), (y, -1)]),
+    np.negative: negative,
+    np.positive: lambda x: x,
+    np.square: lambda x: product([(x, 2)]),
+    np.reciprocal: lambda x: product([(x, -1)]),
+    np.power: power,
+    np.bitwise_and: lambda x, y: product([(x, 1), (y, 1)]),
+    np.logical_and: lambda x, y: product([(x, 1), (y, 1)]),
+    np.bitwise_or: either,
+    np.logical_or: either,
+    np.exp: exp,
+    np.where: where,
+    np.copy: lambda x, *args, **kwargs: x,
+    reductions.broadcast_to: lambda x, shape: x,
+}
+
+
+def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | None:
+    """Return xᵀ: itself for a vector, x for (xᵀ)ᵀ."""
+    ndim = len(shape)
+    if ndim < 2 or (axes is not None and tuple(i % ndim for i in axes) == tuple(range(ndim))):
+        return x
+    if axes is not None and tuple(i % ndim for i in axes) != tuple(range(ndim))[::-1]:
+        return None
+    if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
+        return x.args[0]
+    number, rest = scalars_apart(x)
+    return product([(Ones(shape) if isinstance(rest, Ones) else Call(np.transpose, (rest,), {}, shape), 1), (number, 1)])
+
+
+def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression | None:
+    """Return xᵀ for a matrix, x for axes exchanged twice."""
+    if len(shape) == 2 and axis1 % 2 != axis2 % 2:
+        return transpose(shape, x)
+    axes = {axis1 % len(shape), axis2 % len(shape)}
+    again = isinstance(x, Call) and x.function is np.swapaxes and {i % len(shape) for i in x.args[1:]} == axes
+    return x.parts[0] if again else None
+
+
+def reshape(shape: Shape, x: Expression, *args: Any, **kwargs: Any) -> Expression | None:
+    """Return x if it has that shape."""
+    return x if x.shape == shape else None
+
+
+def matmul(shape: Shape, x: Any, y: Any) -> Expression:
+    """Return x y with the numbers in front."""
+    (a, x), (b, y) = scalars_apart(express(x)), scalars_apart(express(y))
+    return product([(Call(np.matmul, (x, y), {}, shape), 1), (a, 1), (b, 1)])
+
+
+def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
+    """Return how a reduction is written: its axes as a tuple, and numbers in front of it if it is a sum or a mean."""
+
+    def fold(shape: Shape, x: Expression, axis: Any = None, *more: Any, **kwargs: Any) -> Expression | None:
+        ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (reductions.var, reductions.std) else -1 :]
+        given = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
+        axes = tuple(sorted([i % ndim for i in given]))
+        kwargs |= dict(zip(names, more)) | {"axis": axes}
+        if function not in (reductions.sum, reductions.mean):
+            return Call(function, (x,), kwargs, shape)
+        if not axes:
+            return x
+        number, rest = scalars_apart(x)
+        inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
+        return product([(inside, 1), (number, 1)])
+
+    return fold
+
+
+SHAPING: dict[Any, Callable[..., Expression | None]] = {
+    np.transpose: transpose,
+    np.swapaxes: swapaxes,
+    np.matmul: matmul,
+    np.reshape: reshape,
+    np.ravel: reshape,
+    np.squeeze: reshape,
+    np.expand_dims: reshape,
+    **{function: folded(function) for function in FOLDS},
+}
+
+
+def substitute(x: Expression, new: Mapping[Expression, Expression]) -> Expression:
+    """Return x with other expressions in the place of some variables, simplified anew."""
+    if x in new:
+        return new[x]
+    if not x.parts:
+        return x
+    if isinstance(x, Product):
+        return product([(substitute(base, new), exponent) for base, exponent in x.factors], x.coefficient)
+    if isinstance(x, Sum):
+        return sum_of([substitute(term, new) for term in x.parts])
+    if isinstance(x, Prime):
+        return Prime(x.function, substitute(x.parts[0], new), substitute(x.factor, new))
+    if isinstance(x, Opaque):
+        return Opaque(x.name, x.vjp, substitute(x.parts[0], new), x.shape, x.reason)
+    assert isinstance(x, Call)
+    args, kwargs = mapped(lambda v: substitute(v, new) if isinstance(v, Expression) else v, (x.args, x.kwargs))
+    return call(x.function, args, kwargs, x.shape)
