@@ -162,7 +162,7 @@ def draw(
     names: Mapping[str, Any] | None = None,
     grad: Any = None,
     depth: int | None = None,
-    max_nodes: int = 200,
+    max_nodes: int = 120,
     title: str | None = None,
     legend: bool = True,
 ) -> Drawing:

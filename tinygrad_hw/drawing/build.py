@@ -85,7 +85,8 @@ def caption(story: Story, boxes: Sequence[Box], omitted: int, title: str | None)
     results = sum(map(bool, story.recorded.operations))
     leaves = total - results
     parts = [title] if title else []
-    parts.append(f"{grouped(results)} operation{'s' * (results != 1)} on {grouped(leaves)} lea{'f' if leaves == 1 else 'ves'}")
+    if results or not title:
+        parts.append(f"{grouped(results)} operation{'s' * (results != 1)} on {grouped(leaves)} lea{'f' if leaves == 1 else 'ves'}")
     folded = sum(box.count for box in boxes if box.kind != "omitted" and box.count > 1)
     if folded or omitted:
         shown = sum(box.kind != "omitted" for box in boxes)
@@ -125,7 +126,6 @@ def arrows_between(story: Story, groups: Sequence[Group]) -> list[Arrow]:
     for head, group in enumerate(groups):
         for member in group.members:
             node = recorded.nodes[member]
-            flowing = {i for i, parent in enumerate(node.parents) if parent is not None} if node is not None else set()
             for i, operand in zip(recorded.places[member], recorded.operands[member]):
                 tail = owner.get(operand, head)
                 if tail == head or (not recorded.operations[operand] and not single[tail]):
@@ -134,10 +134,16 @@ def arrows_between(story: Story, groups: Sequence[Group]) -> list[Arrow]:
                     folded[tail, head] += 1
                 else:
                     before, after = np.shape(recorded.values[operand]), np.shape(recorded.values[member])
-                    repeated = node is not None and node.rule.kind in ("elementwise", "choice") and before != after
-                    arrows.append(Arrow(tail, head, f"{before} → {after}" if repeated else "", repeated, i in flowing))
+                    repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
+                    flowing = node is not None and node.parents[i] is not None
+                    arrows.append(Arrow(tail, head, f"{before} → {after}" if repeated else "", repeated, flowing))
     arrows += [Arrow(tail, head, f"×{uses}" if uses > 1 else "") for (tail, head), uses in folded.items()]
     return arrows
+
+
+def is_repeated(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Tell whether broadcasting repeats an array of one shape to fill another."""
+    return before != after and len(before) <= len(after) and all(n in (1, m) for n, m in zip(before[::-1], after[::-1]))
 
 
 def arrows_from_beyond(story: Story, groups: Sequence[Group]) -> list[Arrow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +24,9 @@ STYLES: dict[str, dict[str, str]] = {
     "folded": {"shape": "box3d", "fillcolor": "#f7f3e0", "color": "#7a6a00"},
     "omitted": {"shape": "box", "style": "dashed,filled", "fillcolor": "#ffffff", "color": "#666666"},
 }
+WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "omitted": "0"}  # how straight an arrow should be
 LONGEST_LINE = 46
+WIDEST_CAPTION = 70
 
 
 def dot(picture: Picture) -> graphviz.Digraph:
@@ -31,7 +34,7 @@ def dot(picture: Picture) -> graphviz.Digraph:
     graph = graphviz.Digraph(
         graph_attr={
             "rankdir": "TB", "bgcolor": "white", "fontname": FONT, "fontsize": "12", "nodesep": "0.3", "ranksep": "0.4",
-            "labelloc": "b", "label": quoted([picture.caption]), "tooltip": quoted([picture.caption]),
+            "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
         },
         node_attr={"fontname": FONT, "fontsize": "12", "style": "filled", "margin": "0.16,0.07"},
         edge_attr={"fontname": FONT, "fontsize": "10", "color": "#444444", "arrowsize": "0.8"},
@@ -47,7 +50,7 @@ def dot(picture: Picture) -> graphviz.Digraph:
         word = "broadcast" if arrow.broadcast else "gradient" if arrow.gradient else "data"
         look = {} if arrow.gradient else {"color": "#8a8a8a", "fontcolor": "#555555"}
         style = "dashed" if arrow.broadcast else "solid" if arrow.gradient else "dotted"
-        weight = "1" if picture.boxes[arrow.tail].kind in ("input", "parameter", "constant") else "4"
+        weight = WEIGHTS.get(picture.boxes[arrow.tail].kind, "4")
         attributes = {"label": quoted([note]), "id": f"e{i}", "class": word, "style": style, "weight": weight, **look}
         graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **attributes)
     return graph
@@ -68,7 +71,7 @@ class Frames:
                 frame = graphviz.Digraph(f"cluster_{number}")
                 title = path[n - 1]
                 frame.attr(
-                    label=quoted([title]), id=f"m{number}", style="dashed,rounded", color="#777777", labeljust="l", labelloc="t", tooltip=quoted([title]),
+                    label=quoted([title]), id=f"m{number}", style="dashed,rounded", color="#777777", labeljust="l", labelloc="t",
                     **{"class": "module"},
                 )  # fmt: skip
                 self.open[path[:n]] = frame
@@ -112,13 +115,7 @@ def arrow_legend(picture: Picture) -> list[str]:
 
 def box_attributes(i: int, box: Box) -> dict[str, Any]:
     """Return the attributes of a box."""
-    return {
-        "label": quoted(lines(box)),
-        "id": f"n{i}",
-        "class": box.kind,
-        "tooltip": quoted([said(box)]),
-        **STYLES[box.kind],
-    }
+    return {"label": quoted(lines(box)), "id": f"n{i}", "class": box.kind, **STYLES[box.kind]}
 
 
 def lines(box: Box) -> list[str]:

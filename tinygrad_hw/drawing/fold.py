@@ -1,7 +1,7 @@
 """What to draw of a large graph: vertices are put together in groups until there are few enough.
 
-First constants and leaves go into the operation that uses them, then modules become one group each, down to the depth that
-fits, then runs that repeat (``Linear + relu ×2000``), and at last only the groups nearest the output are kept. A
+First constants and leaves go into the operation that uses them, then modules become one group each, the deepest first, and runs
+that repeat become one group (``Linear + relu ×2000``), and at last only the groups nearest the output are kept. A
 group of results is always a stretch of the order of creation, so groups never form a circle.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +33,7 @@ class Outline:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Vertices that are drawn as one: the last of them gives the result; ``title`` is "" for a single operation."""
 
     members: tuple[int, ...]
@@ -51,20 +51,20 @@ def fold(outline: Outline, most: int, depth: int | None = None) -> tuple[list[Gr
     most : how many groups there may be.
     depth : draw modules at this depth as one group each, even where there is room.
     """
-    for groups in ever_coarser(outline, depth):
+    results = sum(map(bool, outline.operations))
+    for groups in ever_coarser(outline, depth, details=results <= most):
         if len(groups) <= most:
             return groups, 0
     kept = nearest(outline, groups, most - 1)
     return kept, len(outline.kinds) - sum(len(group.members) for group in kept)
 
 
-def ever_coarser(outline: Outline, depth: int | None) -> Iterator[list[Group]]:
-    """Yield ways to group the vertices, each with fewer groups than the one before."""
-    groups = single(outline)
-    if depth is None:
-        yield groups
-        yield merge_leaves(outline, groups, ("constant",))
-    groups = merge_leaves(outline, groups, ("constant", "input", "parameter"))
+def ever_coarser(outline: Outline, depth: int | None, details: bool) -> Iterator[list[Group]]:
+    """Yield ways to group the vertices, each with fewer groups than the one before; those that show leaves only with details."""
+    if depth is None and details:
+        yield merge_leaves(outline, ())
+        yield merge_leaves(outline, ("constant",))
+    groups = merge_leaves(outline, ("constant", "input", "parameter"))
     deepest = max(map(len, outline.paths), default=0)
     if depth is None:
         yield groups
@@ -73,34 +73,26 @@ def ever_coarser(outline: Outline, depth: int | None) -> Iterator[list[Group]]:
     for level in range(deepest, 0, -1):
         collapsed = merge_modules(outline, groups, level)
         yield collapsed
-    yield merge_repeats(outline, collapsed if deepest > 0 else groups)
+        yield merge_repeats(outline, collapsed)
+    if deepest == 0:
+        yield merge_repeats(outline, groups)
 
 
-def single(outline: Outline) -> list[Group]:
-    """Return a group for each vertex."""
-    return [
-        Group((vertex,), "", path, (operation or kind,))
-        for vertex, (kind, operation, path) in enumerate(zip(outline.kinds, outline.operations, outline.paths))
-    ]
-
-
-def merge_leaves(outline: Outline, groups: Sequence[Group], kinds: Sequence[str]) -> list[Group]:
-    """Put each leaf of these kinds into the first result that uses it; what is an output itself stays."""
-    first_user: dict[int, int] = {}
-    for vertex, operands in enumerate(outline.operands):
-        for operand in operands:
-            if outline.kinds[operand] in kinds and operand not in outline.outputs:
-                first_user.setdefault(operand, vertex)
+def merge_leaves(outline: Outline, kinds: Sequence[str]) -> list[Group]:
+    """Return a group for each vertex, with each leaf of these kinds in the group of the first result that uses it; an output stays."""
     carried: dict[int, list[int]] = {}
-    for leaf, user in first_user.items():
-        carried.setdefault(user, []).append(leaf)
-    merged = []
-    for group in groups:
-        (vertex,) = group.members
-        if vertex not in first_user:
-            leaves = sorted(carried.get(vertex, ()))
-            merged.append(Group((*leaves, vertex), "", group.path, group.words) if leaves else group)
-    return merged
+    merged: set[int] = set()
+    if kinds:
+        for vertex, operands in enumerate(outline.operands):
+            for operand in operands:
+                if outline.kinds[operand] in kinds and operand not in merged and operand not in outline.outputs:
+                    merged.add(operand)
+                    carried.setdefault(vertex, []).append(operand)
+    return [
+        Group((*sorted(carried.get(vertex, ())), vertex), "", path, (operation or kind,))
+        for vertex, (kind, operation, path) in enumerate(zip(outline.kinds, outline.operations, outline.paths))
+        if vertex not in merged
+    ]
 
 
 def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list[Group]:

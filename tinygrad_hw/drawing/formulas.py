@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..equations import Formula
+from ..equations.derivation import contribution
+from ..equations.expressions import Variable
+from ..equations.names import Label
+from ..equations.symbols import Symbol
 from ..graph import Node
 from .picture import clean
 
-__all__ = ["expression", "formula", "number", "shape_text", "shortened", "summary"]
+__all__ = ["expression", "formula", "label", "number", "shape_text", "shortened", "summary"]
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**", "floor_divide": "//", "remainder": "%"}
 LONGEST_NAME = 32
@@ -77,7 +78,12 @@ def summary(value: Any) -> str:
         return f"{array.size} complex numbers"
     finite = array[np.isfinite(array)]
     lost = array.size - finite.size
-    figures = f"{finite.mean():.4g} ± {finite.std():.4g} in [{finite.min():.4g}, {finite.max():.4g}]" if finite.size else ""
+    if finite.size == 0:
+        figures = ""
+    elif finite.min() == finite.max():
+        figures = f"all {number(finite.min())}"
+    else:
+        figures = f"{finite.mean():.4g} ± {finite.std():.4g} in [{finite.min():.4g}, {finite.max():.4g}]"
     return ", ".join(filter(None, (figures, f"{lost} of {array.size} not finite" if lost else "")))
 
 
@@ -86,45 +92,29 @@ def nested(entries: Any) -> str:
     return f"[{', '.join(map(nested, entries))}]" if isinstance(entries, list) else number(entries)
 
 
-def formula(node: Node, i: int, vjp: Callable[..., Any], names: Mapping[str, str]) -> str:
-    """Return the rule of an argument as text: the line of the table itself, with names for ``g``, ``out`` and the arguments.
+def formula(node: Node, edge: tuple[Node, Any, int], target: str, adds: bool, names: Mapping[int, str], out: str) -> Formula:
+    """Return what one use of an operand adds to its cotangent, as the rule itself says it.
 
     Parameters
     ----------
-    node : the result.
-    i : the place of the argument.
-    vjp : its rule.
-    names : "g" and "out", and the place of each argument ("0", "1", ...), with what to write for them.
+    node : the result; in the formula ``g`` is the cotangent that arrives there.
+    edge : the parent, its rule, and its place among the arguments.
+    target : what to call the parent's cotangent.
+    adds : whether this is added to what other uses gave.
+    names : what to call the arguments, by their places.
+    out : what to call the result.
     """
-    text, arguments = source(vjp.func if isinstance(vjp, partial) else vjp)
-    if not text:
-        return f"vjp[{node.rule.name}, {i}]({names['g']})"
-    meaning = {"g": names["g"], "out": names["out"], **{a: names[str(k)] for k, a in enumerate(arguments) if str(k) in names}}
-    whole = rf"(?<![\w.])({'|'.join(map(re.escape, meaning))})(?![A-Za-z0-9_(=])"
-    return re.sub(whole, lambda match: meaning[match[1]], text)
-
-
-@cache
-def source(vjp: Callable[..., Any]) -> tuple[str, Sequence[str]]:
-    """Return what a rule computes, and what it calls its arguments: a lambda's body, or a function's own summary."""
-    try:
-        arguments = list(inspect.signature(vjp).parameters)[2:]
-        if vjp.__name__ != "<lambda>":
-            said = re.match(r"Return (.+?)(, | where |;|\.$)", (inspect.getdoc(vjp) or "") + "\n")
-            return (said[1] if said else ""), arguments
-        lines, _ = inspect.findsource(vjp)
-    except (OSError, TypeError, ValueError):
-        return "", []
-    here = vjp.__code__.co_firstlineno
-    found = [x for x in ast.walk(parsed("".join(lines))) if isinstance(x, ast.Lambda) and x.lineno == here]
-    bodies = {ast.unparse(x.body) for x in found if [a.arg for a in x.args.args][2:] == arguments[: len(x.args.args) - 2]}
-    return (bodies.pop() if len(bodies) == 1 else ""), arguments
-
-
-@cache
-def parsed(text: str) -> ast.AST:
-    """Return the syntax tree of a file."""
-    return ast.parse(text)
+    variables = {name: Variable(np.shape(node.value)) for name in ("g", "out")}
+    labels: dict[Any, Label] = {variables["g"]: Label("g"), variables["out"]: Label(out)}
+    args: list[Any] = []
+    for i, arg in enumerate(node.args):
+        if i in names:
+            args.append(Symbol(Variable(np.shape(arg)), np.asarray(arg).dtype))
+            labels[args[-1].expression] = Label(names[i])
+        else:
+            args.append(arg)
+    right = contribution(edge, variables["g"], variables["out"], tuple(args), node)
+    return Formula(labels, Label(target), right, relation="+=" if adds else "=")
 
 
 def label(text: str) -> str:

@@ -144,10 +144,7 @@ def paths_of(recorded: Recorded) -> list[tuple[str, ...]]:
     A result lies in the calls that were running when it was made. A parameter or a constant lies where all its users do, an input
     outside. Later calls of one module are told apart: ``cell``, ``cell (2)``.
     """
-    ends: dict[tuple[int, str], int] = {}
-    for node in recorded.nodes:
-        for call in node.calls if node is not None else ():
-            ends[call] = max(node.number, ends.get(call, 0)) if node is not None else 0
+    ends = {call: node.number for node in recorded.nodes if node is not None for call in node.calls}
     waiting = sorted(ends, reverse=True)
     running: list[tuple[int, str]] = []
     times: Counter[str] = Counter()
@@ -158,11 +155,17 @@ def paths_of(recorded: Recorded) -> list[tuple[str, ...]]:
         while waiting and waiting[-1][0] < node.number:
             before, path = waiting.pop()
             times[path] += 1
+            leave(running, before)
             running.append((ends[before, path], path if times[path] == 1 else f"{path} ({times[path]})"))
-        while running and running[-1][0] < node.number:
-            running.pop()
+        leave(running, node.number)
         paths[vertex] = tuple([path for _, path in running])
     return leaves_inside(recorded, paths) if ends else paths
+
+
+def leave(running: list[tuple[int, str]], number: int) -> None:
+    """Drop the calls that had ended by this number."""
+    while running and running[-1][0] < number:
+        running.pop()
 
 
 def leaves_inside(recorded: Recorded, paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -6,23 +6,23 @@ const arrows = Array.from({ length: story.arrows }, (_, i) => byId("e" + i));
 const last = story.steps.length - 1;
 let now = 0;
 
-// Write lines as a list of terms: what it is, its formula, its entries. Text only, never markup.
+// Write lines as a list of terms: what it is, its formula, its entries. Only formulas are markup, and MathML alone.
 function write(list, lines) {
   list.replaceChildren();
-  for (const [what, formula, value] of lines) {
+  for (const [what, formula, value, mathml] of lines) {
     const term = document.createElement("dt");
     term.textContent = what;
     list.append(term);
-    const add = (tag, kind, text) => {
+    const add = (inner, kind) => {
       const definition = document.createElement("dd");
-      const inner = document.createElement(tag);
-      inner.className = kind;
-      inner.textContent = text;
+      definition.className = kind;
       definition.append(inner);
       list.append(definition);
     };
-    if (formula) add("span", "formula", formula);
-    if (value) add("pre", "value", value);
+    const element = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    if (mathml) add(document.importNode(new DOMParser().parseFromString(mathml, "text/html").querySelector("math"), true), "math");
+    else if (formula) add(element("span", formula), "formula");
+    if (value) add(element("pre", value), "value");
   }
 }
 
@@ -31,11 +31,12 @@ function mark(elements, name, chosen) {
 }
 
 // Show a step: its words in the panel, what it is about in the picture, its number in the address.
-function show(step, focus) {
+function show(step) {
   now = Math.min(Math.max(step, 0), last);
   const { phase, title, box, touched, arrows: along, lines } = story.steps[now];
   byId("title").textContent = title;
   write(byId("lines"), lines);
+  byId("side").scrollTop = 0;
   byId("slider").value = now;
   byId("slider").setAttribute("aria-valuetext", "step " + now + " of " + last + ", " + title);
   byId("count").textContent = "step " + now + " of " + last;
@@ -47,7 +48,7 @@ function show(step, focus) {
   mark(boxes, "touched", new Set(phase === "backward" ? touched : []));
   mark(boxes, "active", new Set(box === null ? [] : [box]));
   mark(arrows, "active", new Set(along));
-  if (box !== null && boxes[box]) boxes[box].scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (box !== null && boxes[box]) boxes[box].scrollIntoView({ block: "center", inline: "nearest" });
   if (location.hash !== "#step=" + now) history.replaceState(null, "", "#step=" + now);
 }
 
@@ -75,15 +76,18 @@ boxes.forEach((box, i) => {
   });
 });
 
+// A wide picture shrinks to its frame, but not so far that it cannot be read.
+const svg = document.querySelector("#picture svg");
+if (svg) svg.style.minWidth = 0.6 * svg.width.baseVal.value + "px";
+
 if (last > 0) {
   const backward = story.steps.findIndex((step) => step.phase === "backward");
   const moves = {
-    ArrowRight: () => now + 1, ArrowDown: () => now + 1, ArrowLeft: () => now - 1, ArrowUp: () => now - 1,
-    Home: () => 0, End: () => last, f: () => Math.min(1, last), b: () => (backward < 0 ? now : backward),
+    ArrowRight: () => now + 1, ArrowLeft: () => now - 1, Home: () => 0, End: () => last, f: () => Math.min(1, last), b: () => (backward < 0 ? now : backward),
   };
   document.addEventListener("keydown", (event) => {
     const move = moves[event.key];
-    if (!move || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("pre, #side dl")) return;
+    if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     show(move());
   });

@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import Any
 
 from .build import Story
-from .dot import dot, said
+from .dot import arrow_legend, dot, said
 from .layout import LayoutError, render
 from .picture import KINDS, Picture, clean
 from .replay import Turn
@@ -32,8 +32,8 @@ MARKS = {
     "parameter": '<polygon stroke-width="3" points="3,2 29,2 29,14 3,14"/>',
     "constant": '<polygon points="3,2 24,2 29,6 29,14 3,14"/>',
     "result": '<path d="M7,2H25A4,4 0 0 1 29,6V10A4,4 0 0 1 25,14H7A4,4 0 0 1 3,10V6A4,4 0 0 1 7,2Z"/>',
-    "output": '<polygon points="1,1 31,1 31,15 1,15"/><polygon points="4,4 28,4 28,12 4,12"/>',
-    "loss": '<polygon points="1,1 31,1 31,15 1,15"/><polygon points="4,4 28,4 28,12 4,12"/>',
+    "output": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
+    "loss": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
     "folded": '<polygon points="3,5 6,2 29,2 29,11 26,14 3,14"/>',
     "omitted": '<polygon stroke-dasharray="3" points="3,2 29,2 29,14 3,14"/>',
 }
@@ -64,10 +64,10 @@ SHELL = """<!DOCTYPE html>
 </html>
 """
 CONTROLS = """<nav aria-label="Steps">
-<button id="first" type="button" aria-label="First step">⏮</button>
+<button id="first" type="button" aria-label="First step">|◀</button>
 <button id="back" type="button" aria-label="One step back">◀</button>
 <button id="next" type="button" aria-label="One step on">▶</button>
-<button id="last" type="button" aria-label="Last step">⏭</button>
+<button id="last" type="button" aria-label="Last step">▶|</button>
 <input id="slider" type="range" min="0" max="{last}" value="0" step="1" aria-label="Step">
 <output id="count" for="slider"></output>
 </nav>"""
@@ -82,7 +82,7 @@ def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | No
     whole = all(box.count == 1 for box in picture.boxes)
     told = turns() if whole else None
     all_steps = steps(story, picture, told) if whole else []
-    notices = [*why_no_steps(picture, whole), *why_no_backward(whole, told)]
+    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, told)]
     drawn, reason = drawn_picture(picture)
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return SHELL.format(
@@ -94,7 +94,7 @@ def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | No
         picture=drawn,
         notice="".join(f'<section class="note"><p>{escape(clean(notice))}</p></section>' for notice in [*reason, *notices]),
         step=STEP if len(all_steps) > 1 else "",
-        legend="".join(legend_row(kind) for kind in KINDS if any(box.kind == kind for box in picture.boxes)),
+        legend="".join(legend_rows(picture, len(all_steps) > 1)),
         text=escape(text(picture, 100, colour=False, ascii_only=False)),
         story=as_json(data(story, picture, all_steps, told)),
         script=script,
@@ -104,23 +104,23 @@ def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | No
 def why_no_steps(picture: Picture, whole: bool) -> list[str]:
     """Say why a graph cannot be stepped through."""
     if whole:
-        return []
+        return [] if any(box.operation for box in picture.boxes) else ["There is nothing to step through: no operation was recorded."]
     return [
         f"This graph is too large to step through: {picture.total} vertices are more than the {len(picture.boxes)} boxes drawn. "
         "Draw a part of it (an earlier tensor), or raise max_nodes=."
     ]
 
 
-def why_no_backward(whole: bool, turns: Sequence[Turn] | None) -> list[str]:
+def why_no_backward(picture: Picture, whole: bool, turns: Sequence[Turn] | None) -> list[str]:
     """Say why there is no backward to step through."""
-    if not whole or turns is not None:
+    if not whole or turns is not None or not any(box.operation for box in picture.boxes):
         return []
     return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
 
 
 def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
     """Return the picture as SVG to put into the page, or as text with the reason."""
-    source = str(dot(picture).source)
+    source = str(dot(replace(picture, caption="")).source)
     try:
         svg = polished(render(source, "svg"), picture, source, prefix="")
     except LayoutError as error:
@@ -131,10 +131,16 @@ def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
     return svg, []
 
 
-def legend_row(kind: str) -> str:
-    """Return a kind with its shape."""
-    mark = f'<svg width="32" height="16" aria-hidden="true"><g class="node {kind}">{MARKS[kind]}</g></svg>'
-    return f"<li>{mark}{escape(KINDS[kind])}</li>"
+def legend_rows(picture: Picture, stepping: bool) -> list[str]:
+    """Return the kinds that occur, each with its shape, then what steps do to them."""
+    rows = [(kind, kind, KINDS[kind]) for kind in KINDS if any(box.kind == kind for box in picture.boxes)]
+    if stepping:
+        rows += [("result", "active", "what this step is about"), ("result", "touched", "what this step adds a contribution to")]
+    marks = [
+        f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{MARKS[kind]}</g></svg>{escape(words)}</li>'
+        for kind, look, words in rows
+    ]
+    return marks + [f"<li>{escape(line)}</li>" for line in arrow_legend(picture)]
 
 
 def data(story: Story, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
@@ -155,7 +161,7 @@ def box_lines(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[l
 
 def row(line: Line) -> list[str]:
     """Return a line as the script takes it."""
-    return [line.what, line.formula, line.value]
+    return [line.what, line.formula, line.value, line.mathml]
 
 
 def as_json(value: Any) -> str:

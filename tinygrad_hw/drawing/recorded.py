@@ -55,39 +55,49 @@ def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None
     places: list[tuple[int, ...]] = []
     position: dict[Any, int] = {}
 
-    def add(node: Node | None, value: Any, kind: str, uses: Sequence[tuple[int, int]] = (), name: str = "") -> int:
-        nodes.append(node)
-        known.append(name)
-        values.append(value)
-        kinds.append(kind)
-        operations.append(node.rule.name if node is not None and kind == "result" else "")
-        operands.append(tuple([operand for _, operand in uses]))
-        places.append(tuple([place for place, _ in uses]))
-        return len(nodes) - 1
-
     def constant(array: np.ndarray) -> int:
         name = known_as(array, arrays) if arrays else ""
-        if not name:
-            return add(None, array, "constant")
-        if name not in position:
-            position[name] = add(None, array, "input", name=name)
+        if name and name in position:
+            return position[name]
+        position[name] = len(nodes)
+        nodes.append(None)
+        known.append(name)
+        values.append(array)
+        kinds.append("input" if name else "constant")
+        operations.append("")
+        operands.append(())
+        places.append(())
         return position[name]
 
     for node in reachable(outputs):
+        kind, operation = "result", ""
+        uses: list[int] = []
+        at: list[int] = []
         if node.rule is None:
-            position[node] = add(node, node.value, "parameter" if node.requires_grad else "input")
-            continue
-        parents = node.inputs or {i: parent for i, parent in enumerate(node.parents) if parent is not None}
-        uses = []
-        for i, arg in enumerate(node.args):
-            if i in parents:
-                operand = position[parents[i]]
-                uses.append((i, operand))
-                if parents[i].rule is None:
-                    values[operand] = arg
-            elif isinstance(arg, np.ndarray) and arg.ndim:
-                uses.append((i, constant(arg)))
-        position[node] = add(node, node.value, "result", uses)
+            kind = "parameter" if node.requires_grad else "input"
+        else:
+            operation = node.rule.name
+            parents = node.parents
+            if node.inputs:
+                parents = tuple([node.inputs.get(i) for i in range(len(node.args))])
+            for i, (arg, parent) in enumerate(zip(node.args, parents)):
+                if parent is not None:
+                    uses.append(position[parent])
+                    if parent.rule is None:
+                        values[uses[-1]] = arg
+                elif isinstance(arg, np.ndarray) and arg.ndim:
+                    uses.append(constant(arg))
+                else:
+                    continue
+                at.append(i)
+        position[node] = len(nodes)
+        nodes.append(node)
+        known.append("")
+        values.append(node.value)
+        kinds.append(kind)
+        operations.append(operation)
+        operands.append(tuple(uses))
+        places.append(tuple(at))
     return Recorded(nodes, known, values, kinds, operations, operands, places, tuple(position[node] for node in outputs))
 
 

@@ -25,7 +25,6 @@ class Contribution:
     operand: Node
     place: int
     vjp: Any
-    raw_shape: tuple[int, ...]
     added: Any
     total: Any
     first: bool
@@ -63,7 +62,6 @@ def flow(order: list[Node], seeds: Mapping[Node, Any], masked: bool) -> tuple[li
             for parent, vjp, i in node.edges:
                 x = node.args[i]
                 c = vjp(g, node.value, *node.args, **node.kwargs)
-                raw_shape = np.shape(c)
                 alive = live_entries(node, vjp, live.get(node)) if masked else None
                 if alive is not None:
                     c, alive = np.where(alive, c, 0), fit(alive.astype(float), np.empty(x.shape)) != 0
@@ -72,6 +70,6 @@ def flow(order: list[Node], seeds: Mapping[Node, Any], masked: bool) -> tuple[li
                     before = None if first else live.get(parent)
                     live[parent] = alive if first else None if alive is None or before is None else alive | before
                 cotangents[parent] = c if first else cotangents[parent] + c
-                contributions.append(Contribution(parent, i, vjp, raw_shape, c, cotangents[parent], first))
+                contributions.append(Contribution(parent, i, vjp, c, cotangents[parent], first))
             turns.append(Turn(node, g, tuple(contributions)))
     return turns, cotangents

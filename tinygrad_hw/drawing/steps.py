@@ -16,16 +16,17 @@ from .replay import Contribution, Turn
 
 __all__ = ["Line", "Step", "details", "entries", "steps"]
 
-FIGURES, THRESHOLD, EDGE = 6, 40, 2
+FIGURES, THRESHOLD, EDGE = 6, 12, 2
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing said in a step: what it is, the formula it comes from, and its entries."""
+    """One thing said in a step: what it is, the formula it comes from (as text, and as MathML if there is any), and its entries."""
 
     what: str
     formula: str
     value: str
+    mathml: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def backward(story: Story, picture: Picture, turns: Sequence[Turn]) -> list[Step
         vertex = position[turn.node]
         start_here = vertex in outputs and not uses[turn.node]
         what = "cotangent to start from" if start_here else "cotangent that arrives"
-        lines = [Line(what, cotangent_name(story, vertex), entries(turn.incoming))]
+        lines = [Line(what, f"g = {cotangent_name(story, vertex)}", entries(turn.incoming))]
         for contribution in turn.contributions:
             operand = position[contribution.operand]
             seen[contribution.operand] += 1
@@ -98,22 +99,15 @@ def contribution_lines(
 ) -> list[Line]:
     """Return what one use adds to its operand's cotangent, and the sum where there are several uses."""
     recorded = story.recorded
-    names = {"g": cotangent_name(story, vertex), "out": name(story, vertex)}
-    names.update({str(i): name(story, u) for i, u in zip(recorded.places[vertex], recorded.operands[vertex])})
-    rule = formula(turn.node, contribution.place, contribution.vjp, names)
-    shape = np.shape(contribution.added)
-    if len(contribution.raw_shape) > len(shape) or int(np.prod(contribution.raw_shape)) > int(np.prod(shape)):
-        rule += f", summed from {shape_text(contribution.raw_shape)} to {shape_text(shape)}"
-    elif contribution.raw_shape != shape:
-        rule += f", repeated from {shape_text(contribution.raw_shape)} to {shape_text(shape)}"
+    names = {i: name(story, u) for i, u in zip(recorded.places[vertex], recorded.operands[vertex])}
+    edge = contribution.operand, contribution.vjp, contribution.place
     target = cotangent_name(story, operand)
-    if contribution.first and uses == 1:
-        return [Line(f"to {name(story, operand)}", f"{target} = {rule}", entries(contribution.added))]
-    sign = "=" if contribution.first else "+="
-    return [
-        Line(f"to {name(story, operand)}, use {nth} of {uses}" if uses > 1 else f"to {name(story, operand)}", f"{target} {sign} {rule}", entries(contribution.added)),
-        Line("running sum" if nth < uses else "sum, complete", target, entries(contribution.total)),
-    ]
+    said = formula(turn.node, edge, target, not contribution.first, names, name(story, vertex))
+    use = f", use {nth} of {uses}" if uses > 1 else ""
+    lines = [Line(f"to {name(story, operand)}{use}", said.text, entries(contribution.added), said.mathml)]
+    if uses > 1:
+        lines.append(Line("running sum" if nth < uses else "sum, complete", target, entries(contribution.total)))
+    return lines
 
 
 def details(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[Line]:

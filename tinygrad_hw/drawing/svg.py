@@ -12,7 +12,6 @@ __all__ = ["polished"]
 
 SVG = "http://www.w3.org/2000/svg"
 LINK = "http://www.w3.org/1999/xlink"
-SPACE = "http://www.w3.org/XML/1998/namespace"
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", LINK)
 
@@ -24,12 +23,6 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
     """
     prefix = f"g{hashlib.sha256(dot.encode()).hexdigest()[:8]}_" if prefix is None else prefix
     root = ElementTree.fromstring(svg)
-    for parent in list(root.iter()):
-        for link in [child for child in parent if child.tag == f"{{{SVG}}}a"]:
-            place = list(parent).index(link)
-            parent.remove(link)
-            for k, child in enumerate(list(link)):
-                parent.insert(place + k, child)
     words = {f"n{i}": said(box) for i, box in enumerate(picture.boxes)}
     words.update({f"e{i}": " → ".join(picture.boxes[end].name for end in (arrow.tail, arrow.head)) for i, arrow in enumerate(picture.arrows)})
     for element in root.iter(f"{{{SVG}}}g"):
@@ -42,9 +35,9 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
         element.set("id", prefix + name)
     title, description = ElementTree.Element(f"{{{SVG}}}title"), ElementTree.Element(f"{{{SVG}}}desc")
     title.text, description.text = "Computation graph", clean(picture.caption)
-    title.set("id", f"{prefix}title")
+    title.set("id", f"{prefix}drawing")
     root.insert(0, title)
     root.insert(1, description)
     root.set("role", "img")
-    root.set("aria-labelledby", f"{prefix}title")
+    root.set("aria-labelledby", f"{prefix}drawing")
     return ElementTree.tostring(root, encoding="unicode")

@@ -5,6 +5,7 @@ Rows are as wide as the terminal; colour and characters beyond ASCII only where 
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -18,12 +19,12 @@ ASCII = str.maketrans(
     {**dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789")), "ŷ": "y_hat", "×": "x", "→": "->", "·": "-", "…": "...", "±": "+-", "│": "|", "├": "|", "└": "`", "─": "-",
      "↩": "see ", "²": "^2", "ᵀ": ".T", "∂": "d", "σ": "sigma", "\N{NO-BREAK SPACE}": " "}
 )  # fmt: skip
-DEEPEST_INDENT = 24
+DEEPEST_INDENT = 12
 
 
 def text(picture: Picture, width: int, colour: bool, ascii_only: bool) -> str:
     """Return the table, the tree and the caption, no line longer than ``width``."""
-    said = [clean(line) if kind is None else line for kind, line in ((None, picture.caption),)]
+    said = textwrap.wrap(clean(picture.caption), width)
     rows = [("#", "name", "operation", "shape", "dtype", "value", "gradient"), *(row(i, box) for i, box in enumerate(picture.boxes))]
     kinds = ["", *(box.kind for box in picture.boxes)]
     body = [*zip(kinds, table(rows, width)), ("", ""), *tree(picture), ("", "")]
@@ -59,9 +60,7 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
         operands.setdefault(arrow.head, []).append(arrow.tail)
     lines: list[tuple[str, str]] = []
     spread: set[int] = set()
-    stack = [(i, "", "", 0) for i in range(len(picture.boxes) - 1, -1, -1) if i not in used]
-    stack.reverse()
-    stack = stack[::-1]
+    stack = [(i, "", "", 0) for i in reversed(range(len(picture.boxes))) if i not in used]
     while stack:
         i, lead, branch, depth = stack.pop()
         box = picture.boxes[i]
@@ -73,7 +72,7 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
         if again:
             continue
         inner = lead if not branch else lead + ("│  " if branch[0] == "├" else "   ")
-        if depth >= DEEPEST_INDENT and len(below) == 1:
+        if depth >= DEEPEST_INDENT:
             inner = lead
         for k, operand in enumerate(reversed(below)):
             stack.append((operand, inner, "└─ " if k == 0 else "├─ ", depth + 1))
