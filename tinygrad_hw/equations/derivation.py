@@ -27,7 +27,7 @@ TOO_LONG = 30  # a rule that says more than this is no formula
 
 @dataclass(frozen=True)
 class Reading:
-    """What one rule says: the cotangent of ``parent`` as an expression of ``g``, the result and the arguments."""
+    """What a node's rules say: the cotangent of ``parent`` as an expression of ``g``, the result and the arguments."""
 
     parent: Node
     expression: Expression
@@ -154,16 +154,16 @@ class Derivation:
 
     # Reading
     def read(self, node: Node) -> list[Reading]:
-        """Read a node's rules, one for each edge."""
+        """Read a node's rules, and add up what they say of one parent."""
         g, out, args = self.gradient[node], self.variable(node), self.arguments(node)
-        found = []
+        found: dict[Node, list[Expression]] = {}
         for edge in node.edges:
             expression = contribution(edge, g, out, args, node)
             expression = self.with_batch(node, absorbed(expression, out, self.said[node]))
             if self.primes and len([arg for arg in args if isinstance(arg, Symbol)]) == len(args) == 1:
                 expression = self.as_prime(node, expression, g, args[0].expression)
-            found.append(Reading(edge[0], expression))
-        return found
+            found.setdefault(edge[0], []).append(expression)
+        return [Reading(parent, sum_of(expressions)) for parent, expressions in found.items()]
 
     def as_prime(self, node: Node, x: Expression, g: Expression, argument: Expression) -> Expression:
         """Write g ⊙ f′(x) for what a rule says of an entry-by-entry function, unless f′ is no longer than its name."""

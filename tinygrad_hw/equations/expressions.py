@@ -247,7 +247,7 @@ def multiplied(coefficient: Number, bases: list[Any], exponents: list[Number]) -
         else:
             below = below * value
     numerator = coefficient.numerator if exact else float(decimal(coefficient))
-    above = numerator if above is None else above if numerator == 1 else above * numerator
+    above = np.float64(numerator) if above is None else above if numerator == 1 else above * numerator
     return above if isinstance(below, float) and below == 1 else above / below
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -339,8 +340,7 @@ class Text(Writer):
         return f"{top if top_binds else f'({top})'} / {bottom if bottom_binds else f'({bottom})'}"
 
     def bar(self, label: Label) -> str:
-        base = Label(label.base + "\u0304", label.sub)
-        return self.label(base)
+        return self.label(Label(normalize("NFC", label.base + "\u0304"), label.sub))
 
 
 LATEX = {
@@ -351,7 +351,7 @@ LATEX = {
 WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
     letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()
 }
-SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", "-": "-"}
+SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", '"': "''"}
 
 
 class Latex(Writer):

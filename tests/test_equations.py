@@ -1,0 +1,549 @@
+"""Equations: what is printed is the calculus that backward computes, in textbook form, and says so when it is not sure."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_hw as tg
+from tinygrad_hw import GradientError, Tensor
+from tinygrad_hw.equations import explain, formula
+from tinygrad_hw.equations.simplify import product
+from tinygrad_hw.rules import RULES
+
+
+def parameters(rng, *shapes):
+    return [Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+
+
+def report_loss(activation=tg.sigmoid, n=21, h=4):
+    """Return the loss of the report's network, 2-h-h-1, with nothing named."""
+    rng = np.random.default_rng(2023)
+    x, y = rng.uniform(size=(n, 2)), (rng.uniform(size=(n, 1)) > 0.5).astype(float)
+    W1, b1, W2, b2, W3, b3 = parameters(rng, (2, h), h, (h, h), h, (h, 1), 1)
+    a1 = activation(x @ W1 + b1)
+    a2 = activation(a1 @ W2 + b2)
+    prediction = activation(a2 @ W3 + b3)
+    return ((y - prediction) ** 2).mean() / 2
+
+
+def lines(equations):
+    return [str(equation) for equation in (*equations.forward, *equations.backward)]
+
+
+def notes(equations):
+    return [str(note) for note in equations.notes]
+
+
+# The report's network
+def test_the_reports_network_prints_its_delta_equations_in_textbook_form():
+    assert str(explain(report_loss())) == "\n".join([
+        "Forward",
+        "   (1)  z₁ = x W₁ + b₁",
+        "   (2)  a₁ = σ(z₁)",
+        "   (3)  z₂ = a₁ W₂ + b₂",
+        "   (4)  a₂ = σ(z₂)",
+        "   (5)  z₃ = a₂ W₃ + b₃",
+        "   (6)  ŷ = σ(z₃)",
+        "   (7)  L = mean((y − ŷ)²) / 2",
+        "",
+        "Backward",
+        "   (8)  δ₃ = (ŷ − y) ⊙ σ′(z₃) / N",
+        "   (9)  ∂L/∂W₃ = a₂ᵀ δ₃",
+        "  (10)  ∂L/∂b₃ = Σ₀ δ₃",
+        "  (11)  δ₂ = (δ₃ W₃ᵀ) ⊙ σ′(z₂)",
+        "  (12)  ∂L/∂W₂ = a₁ᵀ δ₂",
+        "  (13)  ∂L/∂b₂ = Σ₀ δ₂",
+        "  (14)  δ₁ = (δ₂ W₂ᵀ) ⊙ σ′(z₁)",
+        "  (15)  ∂L/∂W₁ = xᵀ δ₁",
+        "  (16)  ∂L/∂b₁ = Σ₀ δ₁",
+        "",
+        "where",
+        "  δₖ = ∂L/∂zₖ",
+        "  σ′(z) = σ(z) ⊙ (1 − σ(z))",
+        "  N = 21",
+    ])  # fmt: skip
+
+
+def test_written_out_the_derivative_of_sigmoid_is_a_times_1_minus_a():
+    equations = explain(report_loss(), derivative="expanded")
+    assert "δ₃ = (ŷ − y) ⊙ ŷ ⊙ (1 − ŷ) / N" in lines(equations)
+    assert "δ₁ = (δ₂ W₂ᵀ) ⊙ a₁ ⊙ (1 − a₁)" in lines(equations)
+    assert not any("′" in text for text in lines(equations) + notes(equations))
+
+
+def test_shapes_are_told_on_request():
+    equations = explain(report_loss(), shapes=True)
+    assert any(re.fullmatch(r"δ₃ = .* ∈ ℝ\^\(21×1\)", text) for text in lines(equations))
+    assert any(re.fullmatch(r"L = .* ∈ ℝ", text) for text in lines(equations))
+    assert any(re.fullmatch(r"x +∈ ℝ\^\(21×2\)", text) for text in notes(equations))
+
+
+@pytest.mark.parametrize("activation, said", [
+    (np.tanh, "tanh′(z) = 1 − tanh(z)²"),
+    (tg.relu, "relu′(z) = [z > 0]"),
+    (tg.gelu, "gelu′(z) = Φ(z) + 0.3989422804014327 z ⊙ exp(−z² / 2)"),
+])  # fmt: skip
+def test_what_f_prime_is_comes_from_the_functions_own_rule(activation, said):
+    assert said in notes(explain(report_loss(activation)))
+
+
+def test_a_derivative_that_is_no_longer_than_its_name_is_written_out():
+    x = Tensor([0.5, 2.0], requires_grad=True)
+    assert str(explain(np.sin(x).sum()).backward[0]) == "∂L/∂x = cos(x)"
+    assert str(explain(tg.softplus(x).sum()).backward[0]) == "∂L/∂x = σ(x)"
+
+
+# Shapes of networks
+def test_a_tied_weight_sums_over_its_uses_in_a_recurrence():
+    rng = np.random.default_rng(0)
+    Wx, Wh, b, V = parameters(rng, (3, 4), (4, 4), 4, (4, 1))
+    h = Tensor(rng.normal(size=(5, 4)))
+    for _ in range(3):
+        h = np.tanh(rng.normal(size=(5, 3)) @ Wx + h @ Wh + b)
+    said = lines(explain(((h @ V - rng.normal(size=(5, 1))) ** 2).mean()))
+    assert "z₂ = x₂ Wₓ + a₁ Wₕ + b" in said
+    assert "δ₂ = (δ₃ Wₕᵀ) ⊙ tanh′(z₂)" in said
+    assert "∂L/∂Wₓ = x₃ᵀ δ₃ + x₂ᵀ δ₂ + x₁ᵀ δ₁" in said
+    assert "∂L/∂Wₕ = a₂ᵀ δ₃ + a₁ᵀ δ₂ + h₀ᵀ δ₁" in said
+    assert "∂L/∂b = Σ₀ δ₃ + Σ₀ δ₂ + Σ₀ δ₁" in said
+
+
+def test_a_residual_connection_adds_the_gradient_that_goes_past_it():
+    rng = np.random.default_rng(0)
+    W1, W2, W3 = parameters(rng, (4, 4), (4, 4), (4, 1))
+    a = np.tanh(rng.normal(size=(6, 4)) @ W1)
+    said = lines(explain((((a + a @ W2) @ W3 - rng.normal(size=(6, 1))) ** 2).mean() / 2))
+    assert "z₂ = a₁ + a₁ W₂" in said
+    assert "δ₃ = (ŷ − y) / N" in said
+    assert "∂L/∂W₁ = xᵀ ((δ₂ + δ₂ W₂ᵀ) ⊙ tanh′(z₁))" in said
+
+
+@pytest.mark.parametrize("way", ["log_softmax", "logsumexp"])
+def test_softmax_with_cross_entropy_has_the_gradient_p_minus_y(way):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 4)), np.eye(3)[rng.integers(0, 3, 6)]
+    W, b = parameters(rng, (4, 3), 3)
+    z = x @ W + b
+    loss = -(y * tg.log_softmax(z)).sum(-1).mean() if way == "log_softmax" else (tg.logsumexp(z, axis=-1) - (z * y).sum(-1)).mean()
+    equations = explain(loss)
+    assert "δ₁ = (softmax(z₁) − y) / N" in lines(equations)
+    assert ("Σ₁ y = 1" in notes(equations)) == (way == "log_softmax")
+
+
+def test_what_was_assumed_of_the_labels_is_not_assumed_of_labels_that_do_not_sum_to_1():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 4)), rng.uniform(size=(6, 3))
+    (W,) = parameters(rng, (4, 3))
+    equations = explain(-(y * tg.log_softmax(x @ W)).sum(-1).mean())
+    assert "δ₁ = (softmax(z₁) ⊙ (Σ₁ y) − y) / N" in lines(equations) or "∂L/∂W₁ = xᵀ (softmax(z₁) ⊙ (Σ₁ y) − y) / N" in lines(equations)
+    assert not any(text.startswith("Σ₁") for text in notes(equations))
+
+
+def test_labels_as_indices_read_as_cross_entropy_too():
+    rng = np.random.default_rng(0)
+    rows, labels = np.arange(6), rng.integers(0, 3, 6)
+    W, b = parameters(rng, (4, 3), 3)
+    loss = -tg.log_softmax(rng.normal(size=(6, 4)) @ W + b)[rows, labels].mean()
+    equations = explain(loss, names={"rows": rows, "labels": labels})
+    assert "L = −mean(log_softmax(z₁)[rows, labels])" in lines(equations)
+    assert "δ₁ = (softmax(z₁) − scatter(𝟏₆, (rows, labels), (6, 3))) / N" in lines(equations)
+    assert len(equations.check().verified) == len(lines(equations))
+
+
+def test_binary_cross_entropy_finds_the_prediction_and_both_kinds_of_label():
+    rng = np.random.default_rng(0)
+    y = (rng.uniform(size=(6, 1)) > 0.5).astype(float)
+    W, b = parameters(rng, (4, 1), 1)
+    p = tg.sigmoid(rng.normal(size=(6, 4)) @ W + b)
+    said = lines(explain(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()))
+    assert "L = −mean(y ⊙ log(ŷ) + (1 − y) ⊙ log(1 − ŷ))" in said
+    assert "δ₁ = ((1 − y) / (1 − ŷ) − y / ŷ) ⊙ σ′(z₁) / N" in said
+
+
+def test_layer_norm_names_what_its_gradient_uses_twice():
+    rng = np.random.default_rng(0)
+    W, gamma, beta = parameters(rng, (4, 5), 5, 5)
+    h = rng.normal(size=(6, 4)) @ W
+    mu = h.mean(-1, keepdims=True)
+    d = h - mu
+    s = np.sqrt((d * d).mean(-1, keepdims=True) + 1e-5)
+    n = d / s
+    loss = ((n * gamma + beta) ** 2).mean()
+    equations = explain(loss, names=locals())
+    assert [text for text in lines(equations) if text[:2] in ("μ ", "d ", "s ", "n ")] == [
+        "μ = mean(h, axis=1)",
+        "d = h − μ",
+        "s = sqrt(mean(d², axis=1) + 1e-05)",
+        "n = d / s",
+    ]
+    assert not equations.check().unverified
+
+
+# Coefficients
+@pytest.mark.parametrize("f, said", [
+    (lambda x: (x * x).sum() / 2, "x"),
+    (lambda x: (2 * x * 3).sum() / 6, "𝟏₃"),
+    (lambda x: (x**3 / 3).sum(), "x²"),
+    (lambda x: (x - 3 * x + 2 * x * x).sum(), "4 x − 2"),
+    (lambda x: (x * 0.1).sum() * 10, "𝟏₃"),
+    (lambda x: -(-x).sum(), "𝟏₃"),
+    (lambda x: (x / 3 - x / 3).sum() + x[0], "scatter(1, 0, (3,))"),
+    (lambda x: (x * x).mean(), "2 x / N"),
+    (lambda x: np.sqrt((x * x).sum()), "x / L"),
+    (lambda x: (1 / x).sum(), "−1 / x²"),
+    (lambda x: (x * np.log(x)).sum(), "1 + log₁"),
+])  # fmt: skip
+def test_coefficients_are_exact_and_what_cancels_vanishes(f, said):
+    equations = explain(f(Tensor([1.0, 2.0, 4.0], requires_grad=True)))
+    right = str(equations.backward[-1]).removeprefix("∂L/∂x = ")
+    assert sorted(right.replace("−", "+ −").split(" + ")) == sorted(said.replace("−", "+ −").split(" + "))
+    assert not equations.check().unverified
+
+
+def test_a_mean_over_rows_divides_by_n_and_over_the_other_axes_by_their_number():
+    x = Tensor(np.ones((5, 3)), requires_grad=True)
+    equations = explain(np.sin(x).mean())
+    assert str(equations.backward[0]) == "∂L/∂x = cos(x) / (3 N)"
+    assert "N = 5" in notes(equations)
+    assert str(explain(np.sin(x).mean(axis=1).sum()).backward[0]) == "∂L/∂x = cos(x) / 3"
+
+
+# Names
+def test_a_tensors_own_name_goes_before_the_users_variable_and_that_before_the_role():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
+    weight = Tensor(rng.normal(size=(2, 1)), requires_grad=True, name="fc1.weight")
+    bias, b3 = parameters(rng, 1, 1)
+    hidden = x @ weight + bias
+    loss = ((np.tanh(hidden) * b3 - y) ** 2).mean()
+    said = lines(explain(loss, names={"weight": weight, "shift": bias, "hidden": hidden, "points": x, "_y": y}))
+    assert said[0] == "hidden = points fc1.weight + shift"
+    assert said[1] == "a₁ = tanh(hidden)"
+    assert "y" in said[2]
+
+
+def test_arrays_are_named_by_their_values_since_the_graph_holds_copies():
+    x, features = Tensor([1.0, 2.0], requires_grad=True), np.array([3.0, 4.0])
+    assert str(explain((x * features).sum(), names={"features": features}).backward[0]) == "∂L/∂x = features"
+
+
+@pytest.mark.parametrize("name, said", [
+    ("W1", "W₁"), ("W_1", "W₁"), ("gamma", "γ"), ("y_pred", "ŷ"), ("W_h", "Wₕ"), ("W_ih", "W_ih"), ("hidden2", "hidden₂"), ("_", "_"),
+])  # fmt: skip
+def test_digits_and_letters_after_a_name_are_set_as_an_index(name, said):
+    x = Tensor([1.0, 2.0], requires_grad=True, name=name)
+    assert str(explain(np.exp(x).sum()).forward[0]).startswith(f"exp₁ = exp({said})")
+
+
+def test_two_values_of_one_name_are_told_apart():
+    x, y = Tensor([1.0], requires_grad=True, name="x"), Tensor([2.0], requires_grad=True, name="x")
+    assert [str(e) for e in explain((x * y).sum()).backward] == ["∂L/∂x = x₂", "∂L/∂x₂ = x"]
+
+
+def test_names_and_order_are_the_same_in_every_process():
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from test_equations import report_loss; from tinygrad_hw.equations import explain;"
+        "import tinygrad_hw as tg; print(explain(report_loss(tg.gelu)), explain(report_loss()).latex())"
+    )
+    run = [
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True)
+        for seed in ("1", "2")
+    ]
+    assert run[0].stdout == run[1].stdout != ""
+
+
+# Honesty
+def test_a_rule_that_looks_at_values_is_printed_as_vjp_and_reported_as_not_verified():
+    @tg.primitive(lambda g, out, x: g * 2 if float(x[0]) > 0 else g * 3)
+    def odd(x):
+        return x * (2 if x[0] > 0 else 3)
+
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    equations = explain((odd(x) ** 2).sum())
+    assert str(equations.backward[-1]).startswith("∂L/∂x = vjp[odd](")
+    checked = equations.check()
+    assert list(checked.unverified) == [equations.backward[-1].number]
+    assert "vjp[odd] is the engine's own" in str(checked)
+
+
+def test_a_rule_whose_formula_would_fill_a_page_is_printed_as_vjp():
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    assert str(explain(np.cumprod(x).sum()).backward[0]) == "∂L/∂x = vjp[cumprod](𝟏₃, …)"
+
+
+def test_check_says_which_line_is_wrong():
+    equations = explain(report_loss())
+    line = equations.backward[1].line
+    object.__setattr__(line, "right", product([(line.right, 1)], 2))
+    with pytest.raises(GradientError, match=r"equations that the engine contradicts:\n.*15 lines agree.*\n.*\(9\) wrong: ∂L/∂W₃ = a₂ᵀ δ₃"):
+        equations.check()
+
+
+def test_check_says_where_plain_numpy_has_no_number():
+    x = Tensor([0.0, 1.0], requires_grad=True)
+    with np.errstate(divide="ignore"):
+        equations = explain(np.where(x.data > 0, np.log(x), 0).sum())
+    assert "1 of 2 entries are not finite" in str(equations.check())
+
+
+def test_check_of_the_reports_network_verifies_every_line():
+    checked = explain(report_loss()).check()
+    assert checked.verified == tuple(range(1, 17))
+    assert checked.unverified == checked.wrong == {}
+    assert str(checked).startswith("16 lines agree with the engine")
+
+
+def test_explaining_leaves_the_tensors_as_they_were():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    kept = (x * x).retain_grad()
+    loss = np.sin(kept).sum()
+    explain(loss).check()
+    assert x.grad is None
+    assert kept.grad is None
+    loss.backward()
+    assert np.allclose(kept.grad, np.cos(kept.data))
+    assert loss.grad is None
+
+
+# The laws
+UNARY = [np.sin, np.tanh, tg.sigmoid, np.exp, np.square, np.negative, tg.softplus, tg.gelu, lambda x: x / 3, lambda x: 1 - x, lambda x: x**3]
+KINKED = [tg.relu, np.abs, np.max, lambda x: np.clip(x, -1, 1), lambda x: np.maximum(x, 0.0), lambda x: np.sort(x, axis=None), np.std]
+SHAPED = [
+    lambda x: x.T, lambda x: x.reshape(-1), lambda x: x[..., ::-1], lambda x: x[:1], lambda x: x[None], np.sum, np.mean, np.var,
+    lambda x: x.mean(axis=0), lambda x: x.sum(axis=-1, keepdims=True), lambda x: tg.softmax(x), lambda x: tg.logsumexp(x, axis=-1),
+    lambda x: np.cumsum(x), lambda x: np.tile(x, 2), lambda x: np.roll(x, 1),
+]  # fmt: skip
+BINARY = [np.add, np.subtract, np.multiply, np.matmul, np.hypot, lambda x, y: x / (1.5 + y * y), lambda x, y: np.concatenate([x.ravel(), y.ravel()])]
+SHAPES = [(), (3,), (2, 3), (3, 3), (1, 3), (3, 1), (2, 1, 3)]
+
+
+def run(program, leaves):
+    """Return the loss of a random program: at each step a function of values made before, left out where shapes do not fit."""
+    values = list(leaves)
+    for function, *places in program:
+        try:
+            made = function(*[values[place % len(values)] for place in places])
+        except (ValueError, IndexError):
+            continue
+        if made.size <= 60 and np.all(np.abs(getattr(made, "data", made)) < 1e3):
+            values.append(made)
+    return np.sum(np.square(values[-1])) / 2 + np.mean(values[-1])
+
+
+def programs(functions):
+    places = st.integers(0, 6)
+    one = st.tuples(st.sampled_from(functions), places)
+    two = st.tuples(st.sampled_from(BINARY), places, places)
+    return st.lists(one | two, min_size=1, max_size=7)
+
+
+def arrays(entries):
+    return st.sampled_from(SHAPES).flatmap(
+        lambda shape: st.lists(entries, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))).map(lambda xs: np.reshape(xs, shape))
+    )
+
+
+SPECIAL = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-2, 2).map(lambda x: round(x, 3))
+
+
+@settings(max_examples=100)
+@given(programs(UNARY + KINKED + SHAPED), st.lists(arrays(SPECIAL), min_size=1, max_size=3), st.sampled_from(["prime", "expanded"]))
+def test_every_equation_of_a_random_graph_is_what_the_engine_computes(program, leaves, derivative):
+    with np.errstate(all="ignore"):
+        loss = run(program, [Tensor(leaf, requires_grad=True) for leaf in leaves])
+        checked = explain(loss, derivative=derivative).check()
+    assert not checked.wrong
+    assert len(checked.verified) + len(checked.unverified) == len(lines(explain(loss, derivative=derivative)))
+
+
+def agrees_with_finite_differences(f, leaves, seed=0):
+    """Tell whether each gradient that is printed for f is the slope of f along a random direction."""
+    tensors = [Tensor(leaf, requires_grad=True) for leaf in leaves]
+    equations = explain(f(tensors))
+    equations.check()
+    printed = {e.line.node: values for e, values in equations.computed() if e.line.kind == "gradient"}
+    rng = np.random.default_rng(seed)
+    for i, tensor in enumerate(tensors):
+        direction = rng.normal(size=np.shape(leaves[i]))
+        slope = 0.0
+        for factor, h in ((4 / 3, 1e-4), (-1 / 3, 2e-4)):
+            ahead, behind = ([leaf + sign * h * direction if j == i else leaf for j, leaf in enumerate(leaves)] for sign in (1, -1))
+            slope += factor * (f(ahead) - f(behind)) / (2 * h)
+        said = np.sum(printed.get(tensor._node, np.zeros(())) * direction)
+        if abs(said - slope) > 1e-6 * max(1, abs(slope), abs(f(leaves))):
+            return False
+    return True
+
+
+@settings(max_examples=60)
+@given(programs(UNARY + SHAPED), st.lists(arrays(SPECIAL), min_size=1, max_size=3), st.integers(0, 100))
+def test_every_printed_gradient_of_a_smooth_random_graph_is_its_slope(program, leaves, seed):
+    assert agrees_with_finite_differences(lambda values: run(program, values), leaves, seed)
+
+
+@pytest.mark.parametrize("function", [np.tanh, np.sin, tg.sigmoid])
+def test_finite_differences_catch_a_rule_of_the_wrong_sign_which_check_cannot(function, monkeypatch):
+    leaves = [np.array([0.3, -0.7])]
+
+    def f(values):
+        return np.sum(np.square(np.multiply(function(values[0]), 1.5)))
+
+    assert agrees_with_finite_differences(f, leaves)
+    (vjp,) = RULES[function].vjps
+    for vjps in ("vjps", "alone"):
+        monkeypatch.setattr(RULES[function], vjps, (lambda *args: -vjp(*args),))
+    assert not explain(f([Tensor(leaves[0], requires_grad=True)])).check().wrong
+    assert not agrees_with_finite_differences(f, leaves)
+
+
+UFUNCS = [f for f in RULES if isinstance(f, np.ufunc) and f.signature is None and f.nin <= 2 and f not in (np.ldexp, np.arccosh)]
+
+
+@pytest.mark.parametrize("function", [*UFUNCS, np.arccosh], ids=lambda f: f.__name__)
+def test_the_rule_of_every_ufunc_can_be_read_as_a_formula(function):
+    shift = 1.5 if function is np.arccosh else 0.0
+    arguments = [Tensor(np.array([0.3, 0.45, 0.8]) + shift + i / 7, requires_grad=True) for i in range(function.nin)]
+    equations = explain((function(*arguments) * np.array([0.5, -1.5, 2.5])).sum(), derivative="expanded")
+    assert not equations.check().unverified
+    assert not any("vjp[" in text for text in lines(equations))
+
+
+# Setting
+def graphs():
+    """Return equations that use every notation."""
+    rng = np.random.default_rng(0)
+    x, w = parameters(rng, (2, 3), 3)
+    cube = np.cumprod(x, axis=0).sum() + (np.abs(x) ** w).mean() + np.max(x) + x[0, ::-1].sum() + (x[None] - 1e-7).std() + 1e30 * x.sum()
+    return [
+        *[explain(report_loss(f), derivative=d, shapes=True) for f in (tg.sigmoid, tg.gelu, tg.relu) for d in ("prime", "expanded")],
+        explain(cube),
+        explain(-(np.eye(3) * tg.log_softmax(x.T @ x))[np.arange(3), [0, 2, 1]].mean()),
+        explain(np.einsum("ij,kj->", x, x) + np.linalg.multi_dot([w, x.T, x, w]) if hasattr(np.linalg, "multi_dot") else x.sum()),
+        explain(np.where(x.data > 0, x, np.exp(x)).sum() * np.inf if False else np.where(x.data > 0, x, np.exp(x)).sum()),
+    ]
+
+
+HOSTILE = ["a_b^c", "x{", "}", "\\frac", "$", "%", "<b>", "amp;", "</math>", "\x00", "\ud800", "a b", "‮rtl", "#1", "~", "'", '"']
+
+
+def test_every_line_of_latex_can_be_set():
+    from matplotlib.mathtext import MathTextParser
+
+    parser = MathTextParser("agg")
+    for equations in graphs():
+        for equation in (*equations.forward, *equations.backward, *equations.notes):
+            parser.parse(f"${equation.latex}$")
+
+
+def test_latex_is_one_environment_whose_braces_brackets_and_numbers_balance():
+    for equations in graphs():
+        latex = equations.latex()
+        assert latex.startswith("\\begin{align*}\n")
+        assert latex.endswith("\n\\end{align*}")
+        bare = re.sub(r"\\[{}]", "", latex)
+        assert bare.count("{") == bare.count("}")
+        assert latex.count("\\left") == latex.count("\\right")
+        assert [int(k) for k in re.findall(r"\\tag\{(\d+)\}", latex)] == list(range(1, len(lines(equations)) + 1))
+
+
+def test_the_delta_of_the_report_in_latex():
+    equations = explain(report_loss())
+    assert equations.backward[0].latex == (
+        r"\delta_{3} = \frac{\left(\hat{y} - y\right) \odot {\sigma}^{\prime}\left(z_{3}\right)}{N}"
+    )
+    assert equations.backward[1].latex == r"\frac{\partial L}{\partial W_{3}} = {a_{2}}^{\top}\, \delta_{3}"
+
+
+def test_mathml_is_well_formed_and_says_the_same_as_the_text():
+    for equations in graphs():
+        root = ET.fromstring(equations.mathml())
+        said = root.findall(".//{http://www.w3.org/1998/Math/MathML}math")
+        assert len(said) == len(lines(equations)) + len(notes(equations))
+    root = ET.fromstring(explain(report_loss()).backward[2].mathml)
+    assert "".join(root.itertext()) == "∂L∂b3=Σ0δ3"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_can_break_out_of_its_place(name):
+    from matplotlib.mathtext import MathTextParser
+
+    x = Tensor([1.0, 2.0], requires_grad=True, name=name)
+    equations = explain(np.exp(x).sum())
+    ET.fromstring(equations.mathml())
+    MathTextParser("agg").parse(f"${equations.backward[0].latex}$")
+    io.StringIO().write(str(equations).encode("utf-8").decode())
+    assert "\n" not in equations.backward[0].text
+
+
+def test_jupyter_shows_text_latex_and_mathml():
+    equations = explain(report_loss())
+    shown = equations._repr_mimebundle_()
+    assert shown == {"text/plain": str(equations), "text/latex": equations.latex(), "text/html": equations.mathml()}
+    assert equations._repr_latex_() == equations.latex()
+    assert repr(equations) == "<Equations: 7 forward, 9 backward>"
+
+
+def test_an_ampersand_in_a_name_is_escaped_in_latex_and_mathml():
+    equation = explain(np.exp(Tensor([1.0], requires_grad=True, name="a&b;")).sum()).backward[0]
+    assert r"\partial \mathrm{a\&b;}" in equation.latex
+    assert "".join(ET.fromstring(equation.mathml).itertext()).startswith("∂L∂a&b;=")
+
+
+# One rule
+@pytest.mark.parametrize("f, i, said", [
+    (lambda x, y: x * y, 0, "x̄ += g ⊙ y"),
+    (lambda x, y: x - y, 1, "ȳ += −g"),
+    (lambda x, y: x / y, 1, "ȳ += −g ⊙ out / y"),
+    (lambda x, y: np.tanh(x), 0, "x̄ += g ⊙ (1 − out²)"),
+    (lambda x, y: tg.sigmoid(x), 0, "x̄ += g ⊙ out ⊙ (1 − out)"),
+    (lambda x, y: x @ y, 0, "x̄ += g yᵀ"),
+    (lambda x, y: x @ y, 1, "ȳ += xᵀ g"),
+    (lambda x, y: x + y[0], 1, "ȳ += Σ₀ g"),
+    (lambda x, y: x.mean(), 0, "x̄ += g · 𝟏₃ₓ₃ / 9"),
+    (lambda x, y: 3 * x, 1, "ȳ += 3 g"),
+    (lambda x, y: np.cumprod(x, axis=0), 0, "x̄ += vjp[cumprod](g, …)"),
+])  # fmt: skip
+def test_the_formula_of_an_edge_is_its_rule_in_the_words_of_the_rule(f, i, said):
+    x, y = (Tensor(np.full((3, 3), value), requires_grad=True) for value in (0.5, 0.7))
+    one = formula(f(x, y)._node, i)
+    assert one.text == said
+    ET.fromstring(one.mathml)
+    assert one.latex.count("{") == one.latex.count("}")
+
+
+# Errors, and depth
+def test_what_cannot_be_explained_is_said_in_words():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    with pytest.raises(GradientError, match=r"needs a cotangent: reduce it to one number first"):
+        explain(x * 2)
+    with pytest.raises(GradientError, match=r"does not require a gradient"):
+        explain(Tensor(1.0) * 2)
+    with pytest.raises(TypeError, match=r"explain takes a Tensor, not float"):
+        explain(1.0)
+    with pytest.raises(ValueError, match=r"derivative='prim': give 'prime' or 'expanded'"):
+        explain(x.sum(), derivative="prim")
+
+
+def test_a_leaf_alone_has_the_gradient_1():
+    equations = explain(Tensor(2.0, requires_grad=True))
+    assert lines(equations) == ["∂x/∂x = 1"]
+    assert equations.check().verified == (1,)
+
+
+@pytest.mark.parametrize("step", [np.sin, lambda x: x * 1.0001 + 0.5], ids=["sin", "affine"])
+def test_a_chain_of_ten_thousand_operations_is_explained_without_recursion(step):
+    x = y = Tensor([0.3, 0.4], requires_grad=True)
+    for _ in range(10_000 if step is np.sin else 3_000):
+        y = step(y)
+    equations = explain(y.sum())
+    checked = equations.check()
+    assert not checked.unverified
+    assert max(map(len, lines(equations))) < 400
