@@ -150,9 +150,9 @@ def kind_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
     with np.errstate(all="ignore"):
         if isinstance(function, np.ufunc) and function.signature is None and not kwargs and function.nout == 1:
             scalars = [np.ones((), arg.dtype) if isinstance(arg, (Symbol, np.ndarray)) else arg for arg in args]
-            return joint(list(map(np.shape, args))), function(*scalars).dtype
-        if function is np.matmul and all(len(np.shape(arg)) >= 2 for arg in args):
-            (*x, rows, _), (*y, _, columns) = map(np.shape, args)
+            return joint([getattr(arg, "shape", ()) for arg in args]), function(*scalars).dtype
+        if function is np.matmul and all(arg.ndim >= 2 for arg in args):
+            (*x, rows, _), (*y, _, columns) = (arg.shape for arg in args)
             return (*np.broadcast_shapes(tuple(x), tuple(y)), rows, columns), np.result_type(*[arg.dtype for arg in args])
         run = getattr(function, "on_arrays", function)
         try:
