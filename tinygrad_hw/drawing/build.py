@@ -48,7 +48,7 @@ def tell(outputs: Sequence[Node], names: Mapping[str, Any] | None) -> Story:
     for vertex, name in enumerate(called):
         if kinds[vertex] == "constant" and name in ("x", "y"):
             kinds[vertex] = "input"
-    return Story(recorded, called, paths_of(recorded), kinds)
+    return Story(recorded, called, paths_of(recorded, kinds), kinds)
 
 
 def build(

@@ -8,7 +8,7 @@ Nothing depends on where an object lies in memory: one program gives one set of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,8 @@ def given(recorded: Recorded, variables: Mapping[Any, str]) -> list[str]:
 
 
 def module_of(node: Node) -> str:
-    """Return the path of the module whose result a node is; the class of a whole network, or a mere number, is no name."""
-    return next((path for _, path in node.calls if not path[:1].isupper() and not path.replace(".", "").isdigit()), "")
+    """Return the path of the outermost module whose result a node is; the class of a whole network, or a mere number, is no name."""
+    return next((path for _, path in reversed(node.calls) if not path[:1].isupper() and not path.replace(".", "").isdigit()), "")
 
 
 def counted(recorded: Recorded) -> list[str]:
@@ -138,7 +138,7 @@ def target_roles(recorded: Recorded, found: Mapping[int, str], users: Mapping[in
     return {}
 
 
-def paths_of(recorded: Recorded) -> list[tuple[str, ...]]:
+def paths_of(recorded: Recorded, kinds: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the module calls that each vertex lies in, the outermost first.
 
     A result lies in the calls that were running when it was made. A parameter or a constant lies where all its users do, an input
@@ -159,7 +159,7 @@ def paths_of(recorded: Recorded) -> list[tuple[str, ...]]:
             running.append((ends[before, path], path if times[path] == 1 else f"{path} ({times[path]})"))
         leave(running, node.number)
         paths[vertex] = tuple([path for _, path in running])
-    return leaves_inside(recorded, paths) if ends else paths
+    return leaves_inside(recorded, kinds, paths) if ends else paths
 
 
 def leave(running: list[tuple[int, str]], number: int) -> None:
@@ -168,12 +168,12 @@ def leave(running: list[tuple[int, str]], number: int) -> None:
         running.pop()
 
 
-def leaves_inside(recorded: Recorded, paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def leaves_inside(recorded: Recorded, kinds: Sequence[str], paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Put each parameter and each constant where all its users are."""
     users: dict[int, list[int]] = {}
     for vertex, operands in enumerate(recorded.operands):
         for operand in operands:
-            if recorded.kinds[operand] in ("parameter", "constant"):
+            if kinds[operand] in ("parameter", "constant"):
                 users.setdefault(operand, []).append(vertex)
     for leaf, vertices in users.items():
         paths[leaf] = shared_path(paths[vertex] for vertex in vertices)

@@ -6,6 +6,7 @@ the user has a name for it). Single numbers are no vertices: they stand in the f
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -45,7 +46,7 @@ class Recorded:
 
 
 def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None) -> Recorded:
-    """Return what can be reached from the outputs, in the order of creation; constants equal to one of the arrays are one vertex."""
+    """Return what can be reached from the outputs, in the order of creation; equal constants are one vertex, with the name of an equal array."""
     nodes: list[Node | None] = []
     known: list[str] = []
     values: list[Any] = []
@@ -54,20 +55,22 @@ def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None
     operands: list[tuple[int, ...]] = []
     places: list[tuple[int, ...]] = []
     position: dict[Any, int] = {}
+    called: dict[Any, str] = {}
+    for name, array in (arrays or {}).items():
+        called.setdefault(digest(array), name)
 
     def constant(array: np.ndarray) -> int:
-        name = known_as(array, arrays) if arrays else ""
-        if name and name in position:
-            return position[name]
-        position[name] = len(nodes)
-        nodes.append(None)
-        known.append(name)
-        values.append(array)
-        kinds.append("input" if name else "constant")
-        operations.append("")
-        operands.append(())
-        places.append(())
-        return position[name]
+        content = digest(array)
+        if content not in position:
+            position[content] = len(nodes)
+            nodes.append(None)
+            known.append(called.get(content, ""))
+            values.append(array)
+            kinds.append("input" if content in called else "constant")
+            operations.append("")
+            operands.append(())
+            places.append(())
+        return position[content]
 
     for node in reachable(outputs):
         kind, operation = "result", ""
@@ -114,9 +117,6 @@ def reachable(outputs: Sequence[Node]) -> list[Node]:
     return sorted(seen, key=attrgetter("number"))
 
 
-def known_as(array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the name under which the user knows an array that was copied into the graph."""
-    for name, known in arrays.items():
-        if known.shape == array.shape and known.dtype == array.dtype and np.array_equal(known, array, equal_nan=known.dtype.kind in "fc"):
-            return name
-    return ""
+def digest(array: np.ndarray) -> tuple[Any, ...]:
+    """Return what two arrays have in common if and only if they are equal, shape and dtype included."""
+    return array.shape, array.dtype.str, hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).digest()

@@ -1,0 +1,372 @@
+"""Drawings: DOT text that never changes by itself, structure of SVG, names, large graphs, and what draw says of its arguments."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, nn
+from tinygrad_hw.drawing import LayoutError, draw, layout
+
+GOLDEN = Path(__file__).parent / "golden"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parameter(*shape, name=None):
+    return Tensor(np.arange(1.0, 1 + np.prod(shape, dtype=int)).reshape(shape) / 7, requires_grad=True, name=name)
+
+
+def report():
+    """Return the loss of a 2-10-10-1 network with sigmoids."""
+    x, y = np.arange(8.0).reshape(4, 2) / 9, np.array([[0.0], [1], [1], [0]])
+    sizes = [2, 10, 10, 1]
+    a = x
+    for k in (1, 2, 3):
+        a = tg.sigmoid(a @ parameter(sizes[k - 1], sizes[k], name=f"W{k}") + parameter(sizes[k], name=f"b{k}"))
+    return np.mean((y - a) ** 2) / 2
+
+
+def unnamed():
+    x, w = parameter(3), parameter(1, 3)
+    return np.sum(np.exp(x) * w + x * x - x.max())
+
+
+def shared():
+    w, h = parameter(2, 2, name="W"), Tensor(np.ones((3, 2)))
+    for _ in range(3):
+        h = np.tanh(h @ w)
+    return (h * h).sum()
+
+
+def chain():
+    t = Tensor(np.ones((3, 2)))
+    for k in range(200):
+        t = tg.sigmoid(t @ parameter(2, 2, name=f"W{k}") + parameter(2, name=f"b{k}"))
+    return t.sum()
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.inner = nn.Sequential(nn.Linear(2, 2, rng=rng), nn.ReLU())
+        self.head = nn.Linear(2, 1, rng=rng)
+
+    def forward(self, x):
+        x = x + self.inner(x)
+        return self.head(x + self.inner(x))
+
+
+def residual():
+    return nn.mse_loss(Residual()(np.ones((3, 2))), np.zeros((3, 1)))
+
+
+def single():
+    return parameter(2)
+
+
+def constant():
+    return Tensor([1.0, 2.0])
+
+
+GRAPHS = {f.__name__: f for f in (report, unnamed, shared, chain, residual, single, constant)}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_dot_text_is_the_one_kept_in_the_repository(name):
+    """After a change that is meant, `UPDATE_GOLDEN=1 pytest tests/test_drawing.py` writes the files anew: read their diff."""
+    source = draw(GRAPHS[name](), show=("shape", "dtype", "value") if name == "shared" else ("shape",)).dot
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.mkdir(exist_ok=True)
+        (GOLDEN / f"{name}.dot").write_text(source, encoding="utf-8", newline="\n")
+    assert source == (GOLDEN / f"{name}.dot").read_text(encoding="utf-8")
+
+
+def test_every_process_gives_the_same_dot_text():
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_drawing as t; [print(t.draw(f()).dot) for f in t.GRAPHS.values()]"
+    texts = []
+    for seed in ("0", "4711"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
+        command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+        texts.append(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert texts[0] == texts[1]
+    assert b"0x" not in texts[0]
+
+
+needs_layout = pytest.mark.skipif(layout.engine() is None, reason="neither dot nor pygraphviz is there to lay out pictures")
+
+
+def elements(svg, kind):
+    return [g for g in ElementTree.fromstring(svg).iter(f"{SVG}g") if kind in g.get("class", "").split()]
+
+
+def label(element):
+    return "\n".join(text.text or "" for text in element.iter(f"{SVG}text"))
+
+
+@needs_layout
+@pytest.mark.parametrize("name", GRAPHS)
+def test_svg_has_one_element_for_each_box_arrow_and_module(name):
+    drawing = draw(GRAPHS[name](), legend=False)
+    svg = drawing.svg()
+    assert len(elements(svg, "node")) == len(drawing.picture.boxes)
+    assert len(elements(svg, "edge")) == len(drawing.picture.arrows)
+    paths = {box.path[:n] for box in drawing.picture.boxes for n in range(1, len(box.path) + 1)}
+    assert len(elements(svg, "cluster")) == len(paths)
+    ids = re.findall(r'\bid="([^"]*)"', svg)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"https?://[^\s\"<]+", svg)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+@needs_layout
+def test_kinds_differ_by_shape_and_word_and_not_by_colour_alone():
+    drawing = draw(report(), legend=False)
+    shapes = {}
+    for element in elements(drawing.svg(), "node"):
+        kind = element.get("class").split()[-1]
+        outline = [child.tag.removeprefix(SVG) for child in element if child.tag != f"{SVG}text" and child.tag != f"{SVG}title"]
+        shapes.setdefault(kind, (tuple(outline), next(c.get("stroke-width") for c in element if c.get("stroke"))))
+        if kind in ("input", "parameter", "loss"):
+            assert kind in label(element)
+    assert len(set(shapes.values())) == len(shapes) == 4
+
+
+@needs_layout
+def test_png_and_pdf_are_what_they_say():
+    drawing = draw(shared())
+    png = drawing.png()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    small, large = (int.from_bytes(drawing.png(dpi=dpi)[16:20]) for dpi in (72, 144))
+    assert abs(large - 2 * small) <= 4
+    assert drawing.pdf().startswith(b"%PDF")
+
+
+@needs_layout
+def test_two_drawings_in_one_page_share_no_id():
+    first, second = (set(re.findall(r'\bid="([^"]*)"', draw(f()).svg())) for f in (report, shared))
+    assert first and second and not first & second
+
+
+@needs_layout
+def test_the_engine_has_letters():
+    assert layout.has_fonts()
+
+
+def test_an_operand_used_twice_has_two_arrows():
+    x = parameter(2, name="x")
+    picture = draw(x + x).picture
+    assert [(picture.boxes[a.tail].name, picture.boxes[a.head].name) for a in picture.arrows] == [("x", "add_1")] * 2
+
+
+def test_broadcasting_is_said_on_the_arrow_and_reductions_are_none():
+    x, b = parameter(3, 2, name="x"), parameter(2, name="b")
+    picture = draw((x + b).max(axis=1, keepdims=True)).picture
+    notes = {picture.boxes[a.tail].name: (a.note, a.broadcast) for a in picture.arrows}
+    assert notes == {"x": ("", False), "b": ("(2,) → (3, 2)", True), "add_1": ("", False)}
+
+
+def test_no_gradient_flows_along_the_arrows_of_inputs_and_constants():
+    x = parameter(2, name="x")
+    picture = draw(x * Tensor([1.0, 2.0], name="data") + np.array([3.0, 4.0])).picture
+    flows = {picture.boxes[a.tail].kind: a.gradient for a in picture.arrows}
+    assert flows == {"parameter": True, "input": False, "result": True, "constant": False}
+
+
+def test_a_single_number_stands_in_the_formula():
+    picture = draw(parameter(2, name="x") ** 3 / 4).picture
+    assert [box.formula for box in picture.boxes] == ["", "x ** 3", "power_1 / 4"]
+
+
+def test_gradients_are_those_of_backward():
+    x = Tensor([0.5, -2.0], requires_grad=True, name="x")
+    loss = (np.sin(x) * x).sum()
+    drawing = draw(loss, show=("value", "gradient"))
+    assert x.grad is None
+    loss.backward()
+    (box,) = [box for box in drawing.picture.boxes if box.name == "x"]
+    shown = [float(part) for part in box.gradient.strip("[]").split(",")]
+    np.testing.assert_allclose(shown, x.grad, rtol=1e-5)
+    assert box.value == "[0.5, -2]"
+
+
+def test_a_cotangent_can_be_given_where_the_output_is_no_single_number():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    picture = draw(x * x, show="gradient", grad=[1.0, 10.0]).picture
+    assert picture.boxes[0].gradient == "[2, 40]"
+    two = draw(x * x, x + 1, show="gradient", grad=[[1.0, 10.0], [5.0, 5.0]]).picture
+    assert two.boxes[0].gradient == "[7, 45]"
+
+
+def test_several_outputs_share_what_they_were_computed_from():
+    x = parameter(2, name="x")
+    h = np.exp(x)
+    picture = draw(h * 2, h + 1).picture
+    assert [(box.name, box.kind) for box in picture.boxes] == [
+        ("x", "parameter"), ("exp_1", "result"), ("multiply_1", "output"), ("add_1", "output"),
+    ]  # fmt: skip
+
+
+# Names
+def test_names_follow_their_order():
+    x, w, b = np.ones((3, 2)), parameter(2, 2), parameter(2, name="bias")
+    z = x @ w + b
+    a = np.tanh(z)
+    loss = a.sum()
+    named = [box.name for box in draw(loss, names={"weights": w, "data": x, "_hidden": z, "again": w, "Out": a}).picture.boxes]
+    assert named == ["weights", "bias", "data", "matmul_1", "z₁", "a₁", "L"]
+
+
+def test_modules_name_their_parameters_and_their_results():
+    names = {box.name: box.path for box in draw(residual()).picture.boxes}
+    assert names["inner.layers.0.weight"] == ("Residual",)
+    assert names["head"] == names["head.weight"] == ("Residual", "head")
+    assert names["inner"] == ("Residual", "inner", "inner.layers.1")
+    assert names["inner_2"] == ("Residual", "inner (2)", "inner.layers.1 (2)")
+
+
+def test_equal_names_are_told_apart():
+    a, b = parameter(2, name="w"), parameter(2, name="w")
+    assert [box.name for box in draw(a * b).picture.boxes] == ["w", "w_2", "multiply_1"]
+
+
+def test_the_roles_of_a_network():
+    names = [box.name for box in draw(report()).picture.boxes]
+    for role in ("x", "z₁", "a₁", "z₂", "a₂", "z₃", "ŷ", "y", "L"):
+        assert names.count(role) == 1
+    anonymous = np.mean(np.square(tg.sigmoid(np.ones((2, 3)) @ parameter(3, 1) + parameter(1)) - np.ones((2, 1))))
+    assert {"x", "y", "W₁", "b₁", "z₁", "ŷ", "L"} <= {box.name for box in draw(anonymous).picture.boxes}
+
+
+def test_sums_of_products_are_one_z():
+    x, h = np.ones((2, 3)), Tensor(np.ones((2, 4)))
+    step = np.tanh(x @ parameter(3, 4, name="U") + h @ parameter(4, 4, name="V") + parameter(4, name="c"))
+    names = [box.name for box in draw(step.sum()).picture.boxes]
+    assert "z₁" in names and "a₁" in names and "z₂" not in names
+
+
+# What cannot be drawn says why
+def test_a_tensor_that_recorded_nothing_says_why():
+    with tg.no_grad():
+        quiet = parameter(2) * 2
+    for nothing in (Tensor([1.0]), quiet, (parameter(2) * 2).detach()):
+        drawing = draw(nothing)
+        assert "nothing was recorded: this tensor does not require a gradient" in drawing.picture.caption
+        assert "no_grad" in drawing.text()
+        assert len(drawing.picture.boxes) == 1
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: draw(), TypeError, "draw\\(\\) needs a Tensor"),
+        (lambda: draw(np.ones(2)), TypeError, "not ndarray: only a Tensor remembers"),
+        (lambda: draw([parameter(2), parameter(2)]), TypeError, "give several outputs one by one: draw\\(a, b\\)"),
+        (lambda: draw(parameter(2), show=("colour",)), ValueError, "'shape', 'dtype', 'value', 'gradient', not 'colour'"),
+        (lambda: draw(parameter(2), max_nodes=1), ValueError, "at least 2 boxes"),
+        (lambda: draw(parameter(2) * 2, show="gradient"), tg.GradientError, "needs a cotangent"),
+        (lambda: draw(parameter(2) * 2, show="gradient", grad=[1.0]), tg.ShapeError, "they must be equal"),
+        (lambda: draw(Tensor([1.0]), show="gradient"), tg.GradientError, "does not require a gradient"),
+        (lambda: draw(parameter(1)).save("graph.bmp"), ValueError, "graph.bmp: a drawing cannot be saved as .bmp; use one of .dot"),
+        (lambda: draw(parameter(1)).save("graph"), ValueError, "a file without a suffix"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_in_words(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_without_a_layout_engine_the_error_names_both_remedies_and_text_still_works(monkeypatch, tmp_path):
+    monkeypatch.setattr(layout.shutil, "which", lambda name: None)
+    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+    drawing = draw(shared())
+    with pytest.raises(LayoutError, match=r"apt install graphviz.*pip install pygraphviz"):
+        drawing.svg()
+    assert set(drawing._repr_mimebundle_()) == {"text/plain"}
+    assert "pygraphviz" in drawing._repr_mimebundle_()["text/plain"]
+    assert "tanh" in drawing.text() and "flowchart" in drawing.mermaid()
+    page = drawing.save(tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert "no layout engine" in page and "z₁ = x @ W" in page
+    command = [sys.executable, "-c", "from tinygrad_hw.drawing import layout, __main__ as m; m.engine = lambda: None; raise SystemExit(m.main())"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "layout engine: none" in said.stdout
+
+
+@needs_layout
+def test_the_command_says_what_it_found():
+    said = subprocess.run([sys.executable, "-m", "tinygrad_hw.drawing"], capture_output=True, text=True, check=False)
+    assert "layout engine: " in said.stdout and "fonts: " in said.stdout
+
+
+@needs_layout
+def test_an_engine_that_fails_is_quoted():
+    with pytest.raises(LayoutError, match="could not draw this as nonsense"):
+        layout.render("digraph {}", "nonsense")
+
+
+def test_jupyter_gets_text_whatever_happens(monkeypatch):
+    drawing = draw(shared())
+    monkeypatch.setattr(type(drawing), "svg", lambda self: 1 / 0)
+    assert "division by zero" in drawing._repr_mimebundle_()["text/plain"]
+    monkeypatch.setattr(type(drawing), "text", lambda self, *args: 1 / 0)
+    assert drawing._repr_mimebundle_() == {"text/plain": "Drawing: division by zero"}
+
+
+@needs_layout
+def test_jupyter_gets_svg_html_and_text():
+    bundle = draw(shared())._repr_mimebundle_()
+    assert set(bundle) == {"image/svg+xml", "text/html", "text/plain"}
+    assert bundle["image/svg+xml"].startswith("<svg")
+
+
+@needs_layout
+def test_save_writes_the_format_of_the_suffix(tmp_path):
+    starts = {"dot": b"digraph", "svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "txt": b"#", "mmd": b"flowchart", "html": b"<!DOCTYPE html>"}
+    drawing = draw(shared())
+    for suffix, start in starts.items():
+        assert drawing.save(tmp_path / f"graph.{suffix}").read_bytes().startswith(start)
+
+
+# Large graphs
+def test_two_hundred_layers_become_one_box():
+    picture = draw(chain()).picture
+    assert [box.name for box in picture.boxes] == ["matmul_1", "add + sigmoid + matmul ×199", "z₂₀₀", "a₂₀₀", "L"]
+    assert sum(box.count for box in picture.boxes) == picture.total == 1002
+    assert picture.omitted == 0
+
+
+def test_modules_close_where_there_is_no_room_or_at_the_depth_asked_for():
+    net = residual()
+    assert [box.name for box in draw(net, depth=1).picture.boxes] == ["Residual", "subtract_1", "square_1", "L"]
+    opened = draw(net, depth=2).picture
+    assert [box.name for box in opened.boxes] == ["inner", "add_2", "inner (2)", "add_4", "head", "subtract_1", "square_1", "L"]
+    assert draw(net, max_nodes=8).picture == opened
+
+
+def test_what_is_not_drawn_is_counted_in_the_picture_the_caption_and_omitted():
+    t, rng = parameter(2, name="t0"), np.random.default_rng(0)
+    made = [t]
+    for _ in range(500):
+        made.append(np.tanh(made[rng.integers(len(made))] * made[-1]))
+    drawing = draw(made[-1].sum(), max_nodes=30)
+    boxes = drawing.picture.boxes
+    assert len(boxes) <= 30
+    assert boxes[-1].name == "L" and boxes[0].kind == "omitted"
+    assert drawing.omitted == boxes[0].count == drawing.picture.total - sum(box.count for box in boxes[1:]) > 0
+    shown = f"{drawing.omitted:,}".replace(",", " ")
+    assert f"{shown} not drawn: raise max_nodes=" in drawing.picture.caption and shown in boxes[0].name
+    assert "too large to step through" in drawing.html()
+
+
+def test_ten_thousand_doublings_are_drawn_without_recursion():
+    t = Tensor([0.0, 0.0], requires_grad=True)
+    for _ in range(10_000):
+        t = t + t
+    drawing = draw(t.sum())
+    assert drawing.picture.total == 10_002
+    assert "×" in drawing.text()
+    assert draw(t.sum(), max_nodes=50_000).text(80).count("\n") > 20_000
