@@ -116,7 +116,7 @@ class Optimizer:
                     raise ShapeError(f"{_label(i, parameter)} has shape {parameter.shape}, its {key!r} in the state has {np.shape(kept)}")
         for name in self.settings:  # lr, which alone may be refused, comes first
             setattr(self, name, settings[name])
-        self.state = [{key: np.copy(kept) for key, kept in state.items()} for state in states]
+        self.state = [{key: int(kept) if key == "step" else np.copy(kept) for key, kept in state.items()} for state in states]
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
@@ -247,7 +247,7 @@ class Adam(Optimizer):
     def adapted(self, grad: Any, state: dict[str, Any]) -> Any:
         """Return m̂ / (√v̂ + ε), and remember m, v and t."""
         beta1, beta2 = self.betas
-        t = state["step"] = int(state.get("step", 0)) + 1
+        t = state["step"] = state.get("step", 0) + 1
         m = state["mean"] = beta1 * state.get("mean", 0.0) + (1 - beta1) * grad
         v = state["square"] = beta2 * state.get("square", 0.0) + (1 - beta2) * np.square(grad)
         return m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + self.eps)
