@@ -1,0 +1,18 @@
+"""Compiling: record a function or a training step once, plan it, and run the plan instead of the code.
+
+    step = compile(loss_fn, optimizer)
+    for _ in range(1000):
+        loss = step(X, y)           # forward, backward and update
+    losses = step.repeat(1000, X, y)
+
+The plan is a straight list of NumPy calls on memory that was laid out beforehand; ``step.source`` prints it.
+
+``trace`` records, ``program`` is what was recorded, ``passes`` make it smaller, ``plan`` lays it out and runs it.
+"""
+
+from __future__ import annotations
+
+from .step import CompiledFunction, CompiledStep, compile
+from .trace import CompileError
+
+__all__ = ["CompileError", "CompiledFunction", "CompiledStep", "compile"]

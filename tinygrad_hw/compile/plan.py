@@ -1,0 +1,387 @@
+"""The plan of a program: where each value lies in memory, and the straight NumPy code that computes it there.
+
+    plan = Plan(program, fixed)
+    plan.run(X, y, lr)
+
+Every result has a place in one arena, reused as soon as nothing needs what lay there. Transposes and slices of what never
+moves are made once. What the caller gets is memory of its own.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .passes import all_finite, elementwise, end_to_end, part
+from .program import Program
+from .trace import NUMBERS, WEAK, Op, operands
+
+__all__ = ["Plan", "VIOLATED"]
+
+VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
+ALIGNMENT = 64
+VIEWS = {
+    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.reshape, np.broadcast_to, operator.getitem, np.flip,
+    np.diagonal, np.real, np.imag, np.rollaxis, np.matrix_transpose, np.ravel, part,
+}  # fmt: skip
+TAKE_OUT = {np.concatenate, np.stack, np.clip, np.einsum}
+SYMBOLS = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", operator.add: "+", operator.sub: "-", operator.mul: "*",
+    operator.truediv: "/", operator.pow: "**", operator.floordiv: "//", operator.mod: "%",
+}  # fmt: skip
+
+
+class Plan:
+    """A program with its memory and its code.
+
+    Parameters
+    ----------
+    program : Program
+    fixed : dict of Op to ndarray
+        Inputs that always lie in the same array.
+    without : tuple of str
+        What not to do: "reuse_buffers", "work_in_place".
+
+    Attributes
+    ----------
+    variables : the other inputs, in the order in which ``run`` takes them.
+    run : the code; it returns a list of the results, then the new values of those inputs that are updated and are not fixed.
+    text : the code as text.
+    nbytes : the size of the memory that it owns.
+    """
+
+    def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
+        self.program, self.fixed, self.without = program, fixed, without
+        self.variables = [op for op in program.inputs if op not in fixed]
+        self.names: dict[Any, str] = {}
+        self.counts: dict[str, int] = {}
+        self.taken = {"run", "make"}
+        self.space: dict[str, Any] = {}
+        self.arrays: dict[Op, np.ndarray] = dict(fixed)  # where what never moves lies
+        self.order = {op: i for i, op in enumerate(program.ops)}
+        self.root: dict[Op, Op] = {}
+        self.kinds = {op: self.kind(op) for op in program.ops}
+        self.lay_out()
+        self.text = self.write()
+        made: dict[str, Any] = {}
+        exec(compile(self.text, f"<plan of {len(program.ops)} calls>", "exec"), self.space, made)
+        self.run: Callable[..., Any] = made["run"]
+        self.release()
+
+    # What each op is
+    def kind(self, op: Op) -> str:
+        """Tell how an op is computed: as a number, as a view, into memory that it is given, or into memory of its own."""
+        if op.shape == () or not isinstance(op.value, np.ndarray):
+            return "number"
+        if op.function in VIEWS and isinstance(op.args[0], Op) and np.may_share_memory(op.value, op.args[0].value):
+            self.root[op] = self.root.get(op.args[0], op.args[0])
+            return "view"
+        if op.function is end_to_end or self.takes_out(op):
+            return "buffer"
+        return "own"
+
+    def takes_out(self, op: Op) -> bool:
+        """Tell whether a call can write its result into an array."""
+        function = op.function
+        if function is np.dot:
+            return all(getattr(getattr(x, "value", x), "dtype", WEAK) == op.dtype and np.ndim(getattr(x, "value", x)) for x in op.args)
+        if function in TAKE_OUT:
+            return True
+        owner = getattr(function, "__self__", None)
+        return (isinstance(function, np.ufunc) and function.nout == 1) or (isinstance(owner, np.ufunc) and function.__name__ in ("reduce", "accumulate"))
+
+    # Memory
+    def lay_out(self) -> None:
+        """Find each buffer its place: at once in an array that ends up there, else in the arena."""
+        program = self.program
+        last = self.last_uses()
+        results = {self.root.get(op, op) for op in program.results if isinstance(op, Op)}
+        self.fresh = {op for op in results if self.kinds.get(op) in ("buffer", "own")}
+        self.copied: list[tuple[Op, Any]] = []  # what is copied to a fixed array at the end
+        self.joined: dict[Op, list[Op]] = {}  # for an end_to_end, the parts that have to be copied into it
+        self.placed = self.place_updates(last)
+        arena = Arena(reuse="reuse_buffers" not in self.without)
+        offsets: dict[Op, int] = {}
+        parts = self.parts_in_place(last)
+        for op in program.ops:
+            i = self.order[op]
+            arena.free_before(i)
+            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in offsets:
+                continue
+            whole = parts.get(op, (op, 0))[0]
+            if whole not in offsets:
+                offsets[whole] = self.in_place(op, last, offsets, arena) if whole is op else -1
+                if offsets[whole] < 0:
+                    offsets[whole] = arena.take(whole.value.nbytes, last[whole])
+            if whole is not op:
+                offsets[op] = offsets[whole] + parts[op][1]
+        memory = aligned(arena.size)
+        self.nbytes = arena.size
+        self.offsets = offsets
+        for op, offset in offsets.items():
+            self.arrays[op] = like(memory, offset, op.value)
+        self.arrays.update({op: self.fixed[target] for op, target in self.placed.items()})
+        for op in program.ops:
+            if self.kinds[op] == "view" and op.args[0] in self.arrays:
+                self.arrays[op] = op.function(self.arrays[op.args[0]], *op.args[1:], **op.kwargs)
+
+    def last_uses(self) -> dict[Op, int]:
+        """Return the number of the last call that needs each op's memory."""
+        last = dict(self.order)
+        for op in self.program.ops:
+            for x in operands((op.args, op.kwargs)):
+                for y in (x, self.root.get(x, x)):
+                    last[y] = max(last.get(y, -1), self.order[op])
+        for op in self.program.ops:
+            if self.kinds[op] == "view":
+                last[self.root[op]] = max(last.get(self.root[op], -1), last[op])
+        for op in operands(self.program.wanted()):
+            for y in (op, self.root.get(op, op)):
+                last[y] = len(self.program.ops)
+        for op in reversed(self.program.ops):
+            if op.function is end_to_end:
+                for x in operands(op.args):
+                    last[x] = max(last[x], last[op])
+        return last
+
+    def place_updates(self, last: dict[Op, int]) -> dict[Op, Op]:
+        """Return for each new value that can be computed into the array that it updates that array's op; note the others as copied."""
+        placed: dict[Op, Op] = {}
+        sources = {self.root.get(new, new) for _, new in self.program.updates if isinstance(new, Op)}
+        decided = max((self.order.get(op, -1) for op, _ in self.program.checks if isinstance(op, Op)), default=-1)
+        for old, new in self.program.updates:
+            if old not in self.fixed:
+                continue
+            free = isinstance(new, Op) and elementwise(new) and self.kinds.get(new) == "buffer" and new not in placed and new not in self.fresh
+            read_later = [
+                op for op in self.program.ops for x in operands((op.args, op.kwargs))
+                if isinstance(new, Op) and self.order[op] > self.order.get(new, -1) and self.shares(x, old)
+            ]  # fmt: skip
+            if free and old not in sources and not read_later and self.order[new] > decided:
+                placed[new] = old
+            else:
+                self.copied.append((old, new))
+        return placed
+
+    def shares(self, x: Op, fixed: Op) -> bool:
+        """Tell whether an op lies in a fixed array's memory."""
+        array = self.fixed.get(self.root.get(x, x))
+        return array is not None and np.may_share_memory(array, self.fixed[fixed])
+
+    def parts_in_place(self, last: dict[Op, int]) -> dict[Op, tuple[Op, int]]:
+        """Return for each op that can be computed as a part of what is laid end to end the whole and the offset; note the others."""
+        parts: dict[Op, tuple[Op, int]] = {}
+        for whole in self.program.ops:
+            if whole.function is end_to_end and whole not in self.fresh:
+                offset = 0
+                self.joined[whole] = []
+                for part in whole.args:
+                    ready = isinstance(part, Op) and self.kinds.get(part) == "buffer" and part not in parts and part not in self.fresh
+                    if ready and part.value.flags.c_contiguous and part not in self.placed:
+                        parts[part] = (whole, offset)
+                        last[whole] = max(last[whole], last[part])
+                    else:
+                        self.joined[whole].append(part)
+                    offset += getattr(part, "value", part).nbytes
+        return parts
+
+    def in_place(self, op: Op, last: dict[Op, int], offsets: dict[Op, int], arena: Arena) -> int:
+        """Return the offset of an argument that nothing needs any more and that the result can lie over; -1 if there is none."""
+        if "work_in_place" in self.without or not elementwise(op) or "reuse_buffers" in self.without:
+            return -1
+        for x in op.args:
+            if isinstance(x, Op) and x in offsets and last[x] == self.order[op] and alike(x.value, op.value):
+                if arena.extend(offsets[x], last[op]):
+                    return offsets[x]
+        return -1
+
+    # Code
+    def write(self) -> str:
+        """Return the code."""
+        lines, state = [], None
+        for op in self.program.ops:
+            for line in self.lines(op):
+                if op.errstate != state:
+                    state = op.errstate
+                    lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
+                lines.append(f"    {line}" if state else line)
+            lines += [f"{'    ' if state else ''}{line}" for line in self.checks_after(op)]
+        sources = [self.result(new) if self.root.get(new, new) in self.fixed else self.argument(new) for _, new in self.copied]
+        if sources:
+            copies = [f"copy_{i}" for i, _ in enumerate(sources)]
+            lines += [f"{copy} = {source}" for copy, source in zip(copies, sources)]
+            lines += [f"{self.bound(np.copyto, 'np_copyto')}({self.name(old)}, {copy})" for (old, _), copy in zip(self.copied, copies)]
+        results = [self.result(y) for y in self.program.results]
+        results += [self.argument(new) for old, new in self.program.updates if old not in self.fixed]
+        lines.append(f"return {results[0]}" if len(results) == 1 else f"return [{', '.join(results)}]")
+        for op in self.variables:
+            self.names.setdefault(op, self.fresh_name(op.name or "x"))
+        head = f"def run({', '.join(self.names[op] for op in self.variables)}):"
+        bound = ", ".join(name for name in self.space)
+        body = "\n".join(f"        {line}" for line in lines)
+        return f"def make({bound}):\n    {head}\n{body}\n    return run\n\nrun = make({bound})\n"
+
+    def lines(self, op: Op) -> list[str]:
+        """Return the code of one op."""
+        kind = self.kinds[op]
+        if kind == "view" and op in self.arrays:
+            return []
+        if op.function is end_to_end and op not in self.fresh:
+            return [line for line in self.fill(op)]
+        if op.function is all_finite:
+            zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
+            tests = [f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros)]
+            return [f"{self.name(op)} = {' and '.join(tests)}"]
+        numbers = isinstance(op.function, np.ufunc)  # (to which an array of no axes is given sooner than a NumPy scalar)
+        args = [self.argument(np.array(arg) if numbers and isinstance(arg, np.number) else arg) for arg in op.args]
+        kwargs = [f"{key}={self.argument(value)}" for key, value in op.kwargs.items()]
+        symbol = SYMBOLS.get(op.function)
+        if kind == "number" and symbol and len(args) == 2 and not kwargs and all(np.shape(getattr(x, "value", x)) == () for x in op.args):
+            return [f"{self.name(op)} = {args[0]} {symbol} {args[1]}"]
+        if op.function is np.transpose and len(op.args) == 1 and not kwargs:
+            return [f"{self.name(op)} = {args[0]}.T"]
+        if op.function is operator.getitem:
+            return [f"{self.name(op)} = {args[0]}[{args[1]}]"]
+        function = self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
+        if kind != "buffer" or op in self.fresh:
+            return [f"{self.name(op)} = {function}({', '.join(args + kwargs)})"]
+        if op.function is np.dot:  # (the method starts sooner than the function)
+            x = self.arrays.get(op.args[0], op.args[0]) if isinstance(op.args[0], Op) else op.args[0]
+            method = f"{args[0]}.dot" if isinstance(x, Op) else self.bound(x.dot, f"{args[0]}_dot")
+            return [f"{method}({args[1]}, {self.name(op)})"]
+        positional = (isinstance(op.function, np.ufunc) and op.function.nout == 1 and len(args) == op.function.nin)
+        positional = positional and op.function not in (np.maximum, np.minimum)
+        out = [self.name(op)] if positional else [f"out={self.name(op)}"]
+        return [f"{function}({', '.join([*args, *out, *kwargs] if positional else [*args, *kwargs, *out])})"]
+
+    def fill(self, op: Op) -> list[str]:
+        """Return the code that copies into an end_to_end the parts that are not computed there."""
+        lines, start = [], 0
+        for part in op.args:
+            size = getattr(part, "value", part).size
+            if any(part is other for other in self.joined[op]):
+                place = self.bound(self.arrays[op][start : start + size].reshape(np.shape(getattr(part, "value", part))), "part")
+                lines.append(f"{self.bound(np.copyto, 'np_copyto')}({place}, {self.argument(part)})")
+            start += size
+        return lines
+
+    def checks_after(self, op: Op) -> list[str]:
+        """Return the code that gives up where a decision goes the other way."""
+        return [
+            f"if {'not ' if outcome else ''}{self.name(op)}: return {self.bound(VIOLATED, 'VIOLATED')}"
+            for checked, outcome in self.program.checks if checked is op
+        ]  # fmt: skip
+
+    def result(self, y: Any) -> str:
+        """Return the code of what the caller gets: never memory that a later run writes to, or that somebody else holds."""
+        name = self.argument(y)
+        if isinstance(y, np.ndarray):
+            return f"{self.bound(np.array, 'np_array')}({name})"
+        own = not isinstance(y, Op) or y in self.fresh or self.kinds.get(y) == "number"
+        return name if own else f"{self.bound(np.array, 'np_array')}({name})"
+
+    def argument(self, x: Any) -> str:
+        """Return the code of an argument."""
+        if isinstance(x, Op):
+            return self.name(x)
+        if any(operands(x)):
+            if isinstance(x, dict):
+                return "{" + ", ".join(f"{key!r}: {self.argument(value)}" for key, value in x.items()) + "}"
+            inner = ", ".join(map(self.argument, x))
+            return f"[{inner}]" if isinstance(x, list) else f"({inner},)"
+        if type(x) in (*NUMBERS, type(None), str, np.dtype) and type(x) is not np.dtype and x == x and abs_is_finite(x):
+            return repr(x)
+        return self.bound(x, "c")
+
+    def name(self, op: Op) -> str:
+        """Return what an op is called in the code."""
+        if op not in self.names:
+            self.names[op] = self.fresh_name(op.name or "v")
+            if op in self.arrays:
+                self.space[self.names[op]] = self.arrays[op]
+        return self.names[op]
+
+    def bound(self, thing: Any, name: str) -> str:
+        """Return what something from outside the code is called in it."""
+        key = ("bound", id(thing))
+        if key not in self.names:
+            self.names[key] = self.fresh_name(name)
+            self.space[self.names[key]] = thing
+        return self.names[key]
+
+    def fresh_name(self, name: str) -> str:
+        """Return a name that is not taken."""
+        count = self.counts.get(name, 0) + 1
+        self.counts[name] = count
+        candidate = name if count == 1 else f"{name}_{count}"
+        if candidate in self.taken:
+            return self.fresh_name(name)
+        self.taken.add(candidate)
+        return candidate
+
+    def release(self) -> None:
+        """Let go of the values of the recorded run."""
+        for op in (*self.program.inputs, *self.program.ops):
+            if isinstance(op.value, np.ndarray) and op.value.ndim:
+                op.value = np.broadcast_to(np.zeros((), op.value.dtype), op.value.shape)
+
+
+def abs_is_finite(x: Any) -> bool:
+    """Tell whether a constant can be written as it is."""
+    return not isinstance(x, (float, complex)) or bool(np.isfinite(x))
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Return memory that starts at a multiple of the width of the processor's vectors."""
+    raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+def like(memory: np.ndarray, offset: int, value: np.ndarray) -> np.ndarray:
+    """Return an array of a value's shape, dtype and order of axes in the memory."""
+    axes = sorted(range(value.ndim), key=lambda axis: -abs(value.strides[axis]))
+    flat = memory[offset : offset + value.nbytes].view(value.dtype)
+    return flat.reshape([value.shape[axis] for axis in axes]).transpose(np.argsort(axes) if axes else None)
+
+
+def alike(x: np.ndarray, y: np.ndarray) -> bool:
+    """Tell whether one array can lie where the other does."""
+    return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides
+
+
+class Arena:
+    """Hands out stretches of memory and takes them back."""
+
+    def __init__(self, reuse: bool) -> None:
+        self.size, self.reuse = 0, reuse
+        self.taken: list[list[int]] = []  # [start, end, the last call that needs it], by start
+
+    def free_before(self, call: int) -> None:
+        """Take back what no call from this one on needs."""
+        if self.reuse:
+            self.taken = [stretch for stretch in self.taken if stretch[2] >= call]
+
+    def take(self, nbytes: int, until: int) -> int:
+        """Return the start of the first gap that is large enough."""
+        nbytes = -(-nbytes // ALIGNMENT) * ALIGNMENT
+        start = 0
+        for stretch in self.taken:
+            if stretch[0] - start >= nbytes:
+                break
+            start = max(start, stretch[1])
+        self.taken.append([start, start + nbytes, until])
+        self.taken.sort()
+        self.size = max(self.size, start + nbytes)
+        return start
+
+    def extend(self, start: int, until: int) -> bool:
+        """Keep a stretch for longer; False if it does not start here."""
+        for stretch in self.taken:
+            if stretch[0] == start:
+                stretch[2] = max(stretch[2], until)
+                return True
+        return False

@@ -1,0 +1,86 @@
+"""A recorded computation as data: what goes in, the calls in order, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .trace import Op, operands, replaced
+
+__all__ = ["Program"]
+
+
+@dataclass
+class Program:
+    """Calls in an order in which each comes after what it uses.
+
+    Attributes
+    ----------
+    inputs : the ops that nothing computes.
+    ops : the calls.
+    results : what the function returned, an op or a constant each.
+    updates : for an input that changes from run to run (a parameter, the optimiser's memory), its new value.
+    checks : the engine's own decisions by a value, with the outcome for which the program holds.
+    gradients : of a parameter's op, the op or constant that is its gradient.
+    """
+
+    inputs: list[Op]
+    ops: list[Op]
+    results: list[Any]
+    updates: list[tuple[Op, Any]] = field(default_factory=list)
+    checks: list[tuple[Any, bool]] = field(default_factory=list)
+    gradients: dict[Op, Any] = field(default_factory=dict)
+
+    def wanted(self) -> list[Any]:
+        """Return what must be there at the end."""
+        return [*self.results, *(new for _, new in self.updates), *(op for op, _ in self.checks)]
+
+    def constants(self) -> list[np.ndarray]:
+        """Return the arrays among the arguments."""
+        found: list[np.ndarray] = []
+        replaced([(op.args, op.kwargs) for op in self.ops], np.ndarray, found.append)
+        return found
+
+    def users(self) -> dict[Op, list[Op]]:
+        """Return for each op the ops that take it."""
+        users: dict[Op, list[Op]] = {op: [] for op in (*self.inputs, *self.ops)}
+        for op in self.ops:
+            for x in operands((op.args, op.kwargs)):
+                users[x].append(op)
+        return users
+
+    def rewritten(self, rule: Callable[[Op], Any]) -> Program:
+        """Return the program with each call replaced by what the rule makes of it: itself, another op, several, or a constant.
+
+        The rule sees a call whose arguments are already replaced. Of several ops in a list the last one stands for the call.
+        """
+        now: dict[Op, Any] = {}
+        ops: list[Op] = []
+        written: set[Op] = set(self.inputs)
+
+        def renew(tree: Any) -> Any:
+            return replaced(tree, Op, lambda op: now.get(op, op))
+
+        for op in self.ops:
+            fresh = Op(op.function, *renew((op.args, op.kwargs)), op.value)
+            fresh.place, fresh.name, fresh.errstate = op.place, op.name, op.errstate
+            made = rule(fresh)
+            for part in made if isinstance(made, list) else [made]:
+                if isinstance(part, Op) and part not in written:
+                    written.add(part)
+                    part.place, part.errstate = part.place or op.place, part.errstate or op.errstate
+                    ops.append(part)
+            now[op] = made[-1] if isinstance(made, list) else made
+            if isinstance(now[op], Op) and now[op].function is not None:
+                now[op].name = now[op].name or op.name
+        return replace(
+            self,
+            ops=ops,
+            results=renew(self.results),
+            updates=[(old, renew(new)) for old, new in self.updates],
+            checks=[(renew(op), outcome) for op, outcome in self.checks],
+            gradients={p: renew(g) for p, g in self.gradients.items()},
+        )

@@ -1,0 +1,432 @@
+"""What ``compile`` returns: a function that records at its first call, and runs plans from then on."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backward import sweep
+from ..errors import GradientError
+from ..tensor import Tensor, cotangent, handle, leaf, recording
+from ..transforms import leaves, rebuilt, skeleton
+from .captured import Watch
+from .passes import PASSES, apply, key_of
+from .plan import VIOLATED, Plan
+from .program import Program
+from .record import STATIC, Recorded, is_number, record
+from .store import Store, store_of
+from .trace import CompileError, Op, Traced, replaced
+
+__all__ = ["CompiledFunction", "CompiledStep", "compile"]
+
+BACKENDS = ("numpy", "numba")
+PLANNING = ("reuse_buffers", "work_in_place")
+MANY = 8  # recordings after which to say that it keeps happening
+
+
+def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = "numpy", without: tuple[str, ...] = ()) -> Any:
+    """Return a function or a training step that records itself at the first call, and runs as a plan from then on.
+
+    Parameters
+    ----------
+    function : callable
+        With an optimiser, a loss function: of arrays and Tensors, to a Tensor of one entry. Without, a pure function of arrays and nested
+        tuples, lists and dicts of them; it may call ``grad``, ``hvp`` and their kin.
+    optimizer : Optimizer, optional
+        What updates the parameters.
+    backend : {"numpy", "numba"}
+        What runs the plan. Numba compiles it to machine code.
+    without : tuple of str
+        Passes to leave out, to see what they do: see ``compile.passes``; "reuse_buffers" and "work_in_place".
+
+    Returns
+    -------
+    CompiledStep or CompiledFunction
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend or pass.
+    ImportError
+        If the backend is not installed.
+    CompileError
+        At the first call, if the code decides by a value, draws random numbers or has a side effect; it names the line.
+
+    Notes
+    -----
+    Arguments of another shape or dtype are recorded anew. Parameters, the learning rate and the optimiser's memory
+    are read at every call, and captured Tensors too; if something else that the function uses from outside has changed, it is recorded anew.
+    Arrays reach the function as Tensors.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
+    if unknown := set(without) - {*PASSES, *PLANNING}:
+        raise ValueError(f"there is no pass {', '.join(sorted(unknown))}: there are {', '.join([*PASSES, *PLANNING])}")
+    if optimizer is None:
+        return CompiledFunction(function, backend, tuple(without))
+    return CompiledStep(function, optimizer, backend, tuple(without))
+
+
+class Entry:
+    """A plan with what its arguments must look like."""
+
+    def __init__(self, program: Program, plan: Any, shapes: list[Any] | None, extras: list[Callable[[], Any]], out: Any) -> None:
+        self.program, self.plan, self.shapes, self.extras, self.out = program, plan, shapes, extras, out
+        self.run = plan.run
+        self.violations = 0
+        self.numbers: list[tuple[list[dict[str, Any]], str]] = []  # where the results after the first belong
+
+
+class CompiledFunction:
+    """A function that is recorded once and run as a plan.
+
+    Attributes
+    ----------
+    source : str
+        The plan as a NumPy program to read, of the latest call's arguments.
+    program_text : str
+        The plan as it runs: every result in its place in memory.
+    nbytes : int
+        The memory that the latest call's plan holds.
+    recordings : int
+        How often the code has been recorded.
+    """
+
+    optimizer: Any = None
+
+    def __init__(self, function: Callable[..., Any], backend: str, without: tuple[str, ...]) -> None:
+        self.function, self.backend, self.without = function, backend, without
+        self.recordings = 0
+        self._entries: dict[Any, Entry] = {}
+        self._last: Entry | None = None
+        self._watch: Watch | None = None
+        self._lock = threading.RLock()
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__doc__ = getattr(function, "__doc__", None)
+
+    def __call__(self, *args: Any) -> Any:
+        """Return what the function returns."""
+        if any(isinstance(value_of(x), Traced) for x in leaves(args)):
+            return self.function(*args)
+        with self._lock:
+            entry, values = self._ready(args)
+            results = entry.run(*values, *[extra() for extra in entry.extras])
+            if results is VIOLATED:
+                return self._violated(args, entry)
+            entry.violations = 0
+            results = [results] if len(entry.program.results) == 1 else results
+            as_tensors = any(isinstance(x, Tensor) for x in leaves(args))
+            return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
+
+    # Finding the plan
+    def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the plan for the arguments, and the arrays to give it."""
+        entry, watch = self._last, self._watch
+        if watch is None or watch.changed():
+            entry = None
+            self._entries.clear()
+            watch = self._watch = Watch(self.function, self._left_out())
+        if entry is not None and entry.shapes is not None and len(args) == len(entry.shapes):
+            for x, (shape, dtype) in zip(args, entry.shapes):
+                if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
+                    break
+            else:
+                return entry, args
+        parts = leaves(args)
+        if any(isinstance(x, Tensor) and x.requires_grad for x in parts):
+            raise GradientError(f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call the function itself")
+        values = [x if type(x) in (*STATIC, float, complex) else np.asarray(value_of(x)) for x in parts]
+        key = (repr(skeleton(args)), *(map(signature, values)))
+        if key not in self._entries:
+            made = self._record(args)
+            if made is None:
+                return None, ()
+            self._entries[key] = made
+        entry = self._last = self._entries[key]
+        return entry, [value for value in values if type(value) not in STATIC]
+
+    def _record(self, args: tuple[Any, ...]) -> Any:
+        """Record the function, and plan it."""
+        recorded = self._recorded(args)
+        program = apply(recorded.program, self.without)
+        return self._planned(program, args, {}, recorded.out)
+
+    def _recorded(self, args: tuple[Any, ...]) -> Recorded:
+        """Record the function twice, and make sure that both times it did the same and nothing besides."""
+        self.recordings += 1
+        if self.recordings == MANY:
+            warnings.warn(
+                f"{self.__name__} has been recorded {MANY} times: its arguments keep changing shape or dtype, or what it uses from outside keeps "
+                "changing. Pad the arrays to one shape, or give what changes as an argument",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        assert self._watch is not None
+        recorded = record(self.function, args, self._watch, self.optimizer)
+        if what := self._watch.changed():
+            raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
+        again = record(self.function, args, self._watch, self.optimizer)
+        compare(recorded.program, again.program)
+        self._watch.look_at(recorded.program.constants())
+        return again
+
+    def _planned(self, program: Program, args: tuple[Any, ...], fixed: dict[Op, np.ndarray], out: Any) -> Entry:
+        """Plan a program, and return it with the way to its inputs."""
+        ordered = sorted(program.inputs, key=lambda op: op.role[0] != "input")
+        program.inputs = ordered
+        plan = Plan(program, fixed, self.without)
+        plain = all(type(x) is np.ndarray for x in args)
+        shapes = [(x.shape, x.dtype) for x in args] if plain else None
+        extras = [self._reader(op) for op in plan.variables if op.role[0] != "input"]
+        return Entry(program, plan, shapes, extras, rebuilt(out, range(len(leaves(out)))))
+
+    def _reader(self, op: Op) -> Callable[[], Any]:
+        """Return what reads an input that is no argument."""
+        assert self._watch is not None
+        node = self._watch.tensors[op.role[1]][0]
+        return lambda: node.value
+
+    def _left_out(self) -> tuple[Any, ...]:
+        """Return what the watch need not look at."""
+        return ()
+
+    def _violated(self, args: tuple[Any, ...], entry: Entry) -> Any:
+        """Run the code itself where the engine decides otherwise than when it was recorded; if that goes on, record anew."""
+        entry.violations += 1
+        if entry.violations > 1:
+            self._entries.clear()
+            self._last = None
+        return self._eagerly(args)
+
+    def _eagerly(self, args: tuple[Any, ...]) -> Any:
+        """Run the code itself."""
+        given = rebuilt(args, (x if type(x) in (*STATIC, float, complex) else handle(leaf(np.array(value_of(x)))) for x in leaves(args)))
+        token = recording.set(True)
+        try:
+            return self._run_code(given, any(isinstance(x, Tensor) for x in leaves(args)))
+        finally:
+            recording.reset(token)
+
+    def _run_code(self, given: tuple[Any, ...], as_tensors: bool) -> Any:
+        out = self.function(*given)
+        return rebuilt(out, (handle(leaf(np.array(value_of(y)))) if as_tensors else np.array(value_of(y))[()] for y in leaves(out)))
+
+    # Looking at it
+    @property
+    def nbytes(self) -> int:
+        """The memory that the latest plan holds, in bytes."""
+        return self._entry().plan.nbytes
+
+    @property
+    def program_text(self) -> str:
+        """The latest plan as it runs."""
+        return self._entry().plan.text
+
+    def _entry(self) -> Entry:
+        if self._last is None:
+            raise CompileError(f"{self.__name__} has not been called: it is recorded at its first call")
+        return self._last
+
+
+class CompiledStep(CompiledFunction):
+    """A training step that is recorded once and run as a plan: forward, backward and update.
+
+    The parameters stay visible and assignable between calls. Their ``.grad`` is left alone.
+    """
+
+    def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str, without: tuple[str, ...]) -> None:
+        super().__init__(function, backend, without)
+        self.optimizer = optimizer
+        self._store: Store = store_of(optimizer)
+        self._states: Any = None
+        self._form: Any = None
+        self._memory: list[tuple[dict[str, Any], str, Any]] = []
+        self._numbers: dict[tuple[int, str], list[dict[str, Any]]] = {}
+        self._settings = self._settings_now()
+        self._first_loss: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        """Do one step; return the loss before it."""
+        with self._lock:
+            entry, values = self._ready(args)
+            return self._first_loss if entry is None else self._step(args, entry, values)
+
+    def repeat(self, n: int, *args: Any) -> np.ndarray:
+        """Do n steps; return their losses, (n,)."""
+        with self._lock:
+            losses = [self(*args) for _ in range(min(n, 1))]
+            if n > 1:
+                losses += [self(*args)]  # (the first may have been there to set up the optimiser's memory)
+                entry, values = self._ready(args)
+                losses += [self._step(args, entry, values) for _ in range(n - 2)]
+            return np.array(losses)
+
+    def _step(self, args: tuple[Any, ...], entry: Entry, values: Any) -> Any:
+        """Run the plan once."""
+        store = self._store
+        if store.mirrored:
+            store.fetch()
+        out = entry.run(*values, *[extra() for extra in entry.extras])
+        if out is VIOLATED:
+            return self._violated(args, entry)
+        if store.mirrored:
+            store.give_back()
+        if entry.numbers:
+            for (states, key), value in zip(entry.numbers, out[1:]):
+                for state in states:
+                    state[key] = value
+            out = out[0]
+        return out
+
+    def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        if self._moved():
+            self._adopt()
+        settings = vars(self.optimizer)
+        for key, value in self._settings:
+            if settings[key] is not value and settings[key] != value:
+                self._settings = self._settings_now()
+                self._forget()
+                break
+        return super()._ready(args)
+
+    def _moved(self) -> bool:
+        """Tell whether a parameter or what is remembered lies elsewhere than the plan expects it."""
+        if self.optimizer.state is not self._states:
+            return True
+        for node, part in self._store.parameters:
+            if node.value is not part or not node.requires_grad:
+                return True
+        for state, key, kept in self._memory:
+            if state.get(key) is not kept:
+                return True
+        for (_, key), states in self._numbers.items():
+            first = states[0].get(key)
+            for state in states:
+                if state.get(key) is not first:
+                    return True
+        return False
+
+    def _adopt(self) -> None:
+        """Take the parameters and the memory from where they lie now."""
+        states = self._states = self.optimizer.state
+        self._store.adopt(states)
+        parts = self._store.memory
+        self._memory = [(state, key, kept) for i, state in enumerate(states) for key, kept in state.items() if key in parts and kept is parts[key][i]]
+        groups: dict[Any, tuple[int, list[dict[str, Any]]]] = {}
+        for i, state in enumerate(states):
+            for key, kept in state.items():
+                if is_number(kept):
+                    groups.setdefault((key, kept), (i, []))[1].append(state)
+        self._numbers = {(i, key): dicts for (key, _), (i, dicts) in groups.items()}
+        form = (
+            [node.requires_grad for node, _ in self._store.parameters],
+            [[(key, is_number(kept) or np.shape(kept)) for key, kept in state.items()] for state in states],
+            [(i, key, len(dicts)) for (i, key), dicts in self._numbers.items()],
+        )
+        if form != self._form:
+            self._form = form
+            self._forget()
+        for entry in self._entries.values():
+            self._number_cells(entry)
+
+    def _forget(self) -> None:
+        """Let all plans go."""
+        self._entries.clear()
+        self._last = None
+
+    def _record(self, args: tuple[Any, ...]) -> Any:
+        recorded = self._recorded(args)
+        if not recorded.settled:
+            self._first_loss, self._states = self._eagerly(args), None  # which sets up the optimiser's memory
+            return None
+        program = apply(recorded.program, self.without)
+        store = self._store
+        fixed: dict[Op, np.ndarray] = {}
+        for op in program.inputs:
+            if op.role[0] == "parameter":
+                fixed[op] = store.parameters[op.role[1]][1]
+            elif op.role[0] == "memory":
+                fixed[op] = store.memory[op.role[2]][op.role[1]]
+            elif op.role[0] == "flat":
+                fixed[op] = store.whole[op.role[1:]]
+        entry = self._planned(program, args, fixed, recorded.out)
+        self._number_cells(entry)
+        return entry
+
+    def _number_cells(self, entry: Entry) -> None:
+        """Note where the new values of the numbers that the optimiser remembers go."""
+        entry.numbers = [(self._numbers[op.role[1], op.role[2]], op.role[2]) for op, _ in entry.program.updates if op.role[0] == "number"]
+
+    def _reader(self, op: Op) -> Callable[[], Any]:
+        optimizer = self.optimizer
+        if op.role[0] == "lr":
+            return lambda: optimizer._lr
+        if op.role[0] == "rate":
+            i = next(i for i, rate in enumerate(optimizer._rates) if rate.dtype == op.role[1])
+            return lambda: optimizer._rates[i]
+        if op.role[0] == "number":
+            i, key = op.role[1:]
+            return lambda: optimizer.state[i][key]
+        return super()._reader(op)
+
+    def _update_eagerly(self, gradients: dict[int, Any]) -> None:
+        """Let the optimiser do a step of its own with these gradients."""
+        nodes = [node for node, _ in self._store.parameters]
+        before = [node.grad for node in nodes]
+        try:
+            for i, node in enumerate(nodes):
+                node.grad = np.asarray(gradients[i]) if i in gradients else None
+            self.optimizer.step()
+        finally:
+            for node, grad in zip(nodes, before):
+                node.grad = grad
+
+    def _run_code(self, given: tuple[Any, ...], as_tensors: bool) -> Any:
+        loss = self.function(*given)
+        cotangents = sweep({loss._node: cotangent(loss, None)})
+        self._update_eagerly({i: cotangents[node] for i, (node, _) in enumerate(self._store.parameters) if node in cotangents})
+        return loss.numpy()[()]
+
+    def _left_out(self) -> tuple[Any, ...]:
+        return (self.optimizer,)
+
+    def _settings_now(self) -> list[tuple[str, Any]]:
+        return [(key, value) for key, value in vars(self.optimizer).items() if key not in ("_lr", "_rates", "state", "parameters")]
+
+
+def value_of(x: Any) -> Any:
+    """Return what a tensor holds, and anything else as it is."""
+    return x._node.value if isinstance(x, Tensor) else x
+
+
+def signature(x: Any) -> Any:
+    """Return what an argument must have in common with the recorded one."""
+    return (x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x) if type(x) in (float, complex) else (type(x), x)
+
+
+def compare(first: Program, second: Program) -> None:
+    """Raise if two recordings of one function with the same arguments differ."""
+    twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
+    for a, b in zip(first.ops, second.ops):
+        args = replaced((a.args, a.kwargs), Op, lambda op: twin.get(op, op))
+        if a.function != b.function or key_of(args) != key_of((b.args, b.kwargs)):
+            raise differs(a)
+        twin[a] = b
+    if len(first.ops) != len(second.ops):
+        raise differs(max(first.ops, second.ops, key=len)[-1])
+    for a, b in zip(first.results, second.results):
+        if not (twin.get(a) is b if isinstance(a, Op) else key_of(a) == key_of(b)):
+            raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
+
+
+def differs(op: Op) -> CompileError:
+    """Return the error for a call that was another when the function was recorded a second time."""
+    where = f"{op.place[0]}, line {op.place[1]}: " if op.place else ""
+    return CompileError(
+        f"{where}recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like would be "
+        "frozen as they were: make them outside, and give them as arguments"
+    )

@@ -1,0 +1,89 @@
+"""Where an optimiser's parameters and memory lie, so that a program can update them all in one go.
+
+The parameters of a dtype lie end to end in one array, and each tensor's value is a part of it; so does each kind of
+memory. They stay what they were to everybody else: readable, assignable, changed in place.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..graph import Node
+
+__all__ = ["Store", "store_of"]
+
+stores: WeakKeyDictionary[Any, Store] = WeakKeyDictionary()
+ALONE = sys.getrefcount(np.empty(0)) + 1  # the references to an array that only one attribute holds, as getrefcount counts them
+
+
+def store_of(optimizer: Any) -> Store:
+    """Return the optimiser's store, the same for all that is compiled with it."""
+    if optimizer not in stores:
+        stores[optimizer] = Store(optimizer)
+    return stores[optimizer]
+
+
+class Store:
+    """The arrays of an optimiser.
+
+    Attributes
+    ----------
+    whole : dict
+        For ("parameter", dtype) and ("memory", dtype, key) the array of all.
+    parameters : list of (Node, ndarray)
+        Each parameter's node with its part.
+    mirrored : list of (ndarray, ndarray)
+        The arrays that somebody else holds, which therefore stay where they are, with their parts: copied before and after each run.
+    """
+
+    def __init__(self, optimizer: Any) -> None:
+        self.nodes = [parameter._node for parameter in optimizer.parameters]
+        self.whole: dict[tuple[Any, ...], np.ndarray] = {}
+        self.parameters = list(zip(self.nodes, self.parts("parameter")))
+        self.memory: dict[str, list[np.ndarray]] = {}
+        self.mirrored: list[tuple[Node, np.ndarray]] = []
+
+    def parts(self, *role: Any) -> list[np.ndarray]:
+        """Return for each parameter an array of its shape and dtype, end to end with the others."""
+        parts = {}
+        for dtype in {node.value.dtype for node in self.nodes}:
+            nodes = [node for node in self.nodes if node.value.dtype == dtype]
+            ends = np.cumsum([0, *(node.value.size for node in nodes)])
+            whole = self.whole[role[0], dtype, *role[1:]] = np.zeros(ends[-1], dtype)
+            parts |= {node: whole[a:b].reshape(node.value.shape) for node, a, b in zip(nodes, ends, ends[1:])}
+        return [parts[node] for node in self.nodes]
+
+    def adopt(self, states: list[dict[str, Any]]) -> None:
+        """Move the parameters and the memory here, from wherever they lie now."""
+        self.mirrored = []
+        for node, part in self.parameters:
+            if node.value is part:
+                continue
+            if node.lent and sys.getrefcount(node.value) > ALONE:
+                self.mirrored.append((node, part))
+                continue
+            part[...] = node.value
+            node.value, node.lent = part, True
+        for i, state in enumerate(states):
+            for key, kept in state.items():
+                if isinstance(kept, (np.ndarray, np.generic)) and kept.shape == self.nodes[i].value.shape and kept.dtype == self.nodes[i].value.dtype:
+                    if key not in self.memory:
+                        self.memory[key] = self.parts("memory", key)
+                    part = self.memory[key][i]
+                    if kept is not part:
+                        part[...] = kept
+                        state[key] = part
+
+    def fetch(self) -> None:
+        """Copy what lies elsewhere here, before a run."""
+        for node, part in self.mirrored:
+            part[...] = node.value
+
+    def give_back(self) -> None:
+        """Copy what lies elsewhere back, after a run."""
+        for node, part in self.mirrored:
+            node.value[...] = part

@@ -1,0 +1,329 @@
+"""Recording: run ordinary code on stand-ins for arrays, and keep every NumPy call that it makes.
+
+A ``Traced`` holds the array that eager code would hold, computes with it, and writes down each call as an ``Op``.
+Put inside tensors, it makes the engine write down its own work: forward, the reverse sweep and the optimiser's update
+become one straight list of NumPy calls. What cannot be written down (a decision on a value, a conversion to a Python number)
+raises, with the line of the user's code.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import TinygradError
+from ..rules import shaping
+from ..tensor import Tensor
+
+__all__ = ["CompileError", "Op", "Recording", "Traced", "operands", "replaced"]
+
+PACKAGE, NUMPY = str(Path(__file__).parents[1]), str(Path(np.__file__).parent)
+COMPILER = str(Path(__file__).parent)
+WEAK = object()
+NUMBERS = (bool, int, float, complex)
+
+# What a function gives of the shapes and dtypes alone is the same at every run.
+ABOUT_SHAPES = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.iscomplexobj, np.isrealobj,
+    np.zeros_like, np.ones_like, np.empty_like, shaping.by_stride, np.broadcast_shapes, np.tril_indices_from, np.triu_indices_from,
+    np.diag_indices_from, np.iterable, np.isscalar,
+}  # fmt: skip
+# Here the values decide the shape.
+SHAPED_BY_VALUES = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
+    np.compress, np.extract, np.trim_zeros, np.bincount,
+}  # fmt: skip
+
+Place = tuple[str, int]
+
+
+class CompileError(TinygradError, RuntimeError):
+    """Code that cannot be compiled: it decides by a value, draws random numbers, or has a side effect."""
+
+
+class Op:
+    """One value of a program: an input (``function`` is None, ``role`` says which), or a call and its arguments.
+
+    Attributes
+    ----------
+    function, args, kwargs : the call; other ops, constants, and tuples, lists and dicts of both.
+    value : what it gave when it was recorded: its shape and dtype hold for every run.
+    role : of an input, what it is: ("input", 0), ("parameter", 3), ("lr",) and so on.
+    place : file and line of the user's code that it comes from.
+    names : what the user calls it, or a name made up from its part in the whole.
+    errstate : how NumPy was told to treat floating errors there, where that differs from outside.
+    """
+
+    __slots__ = ("args", "errstate", "function", "kwargs", "name", "place", "role", "value")
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, role: tuple[Any, ...] = ()) -> None:
+        self.function, self.args, self.kwargs, self.value, self.role = function, args, kwargs, value, role
+        self.place: Place | None = None
+        self.name: str | None = None
+        self.errstate: dict[str, str] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The value's shape; () for a number."""
+        return np.shape(self.value)
+
+    @property
+    def dtype(self) -> Any:
+        """The value's dtype, or WEAK for a Python number, which takes on that of what it meets."""
+        return getattr(self.value, "dtype", WEAK)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name or ''} {getattr(self.function, '__name__', self.role)} {self.shape})"
+
+
+def operands(tree: Any) -> Iterator[Op]:
+    """Yield the ops in an op's arguments."""
+    if isinstance(tree, Op):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for part in tree:
+            yield from operands(part)
+    elif isinstance(tree, dict):
+        for part in tree.values():
+            yield from operands(part)
+
+
+def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Return arguments with each part of a kind changed."""
+    if isinstance(tree, kind):
+        return change(tree)
+    if isinstance(tree, (tuple, list)):
+        parts = [replaced(part, kind, change) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    if isinstance(tree, dict):
+        return {key: replaced(part, kind, change) for key, part in tree.items()}
+    return tree
+
+
+class Recording:
+    """The calls of one run, in order.
+
+    Attributes
+    ----------
+    ops : list of Op
+    checks : list of (Op, bool)
+        Decisions that the engine itself took by a value, with their outcome.
+    place : where the calls come from, if not from the line that is being run.
+    """
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.checks: list[tuple[Op, bool]] = []
+        self.place: Place | None = None
+        self.errstate = np.geterr()
+
+    def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
+        """Return the stand-in for an input."""
+        op = Op(None, (), {}, value, role)
+        op.name = name
+        return Traced(self, op)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a function on the values, and write it down."""
+        if function in SHAPED_BY_VALUES:
+            raise refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
+        values = replaced((args, kwargs), Traced, lambda x: x._op.value)
+        result = function(*values[0], **values[1])
+        if function in ABOUT_SHAPES:
+            return result
+        args, kwargs = replaced((args, kwargs), Traced, lambda x: x._op)
+        if isinstance(result, (tuple, list)):
+            whole = self.add(function, args, kwargs, result)
+            parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
+            return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
+        if not isinstance(result, (np.ndarray, np.generic, *NUMBERS)):
+            raise refused(f"{function.__name__} made a {type(result).__name__} of a value that differs from call to call")
+        return Traced(self, self.add(function, args, kwargs, result))
+
+    def add(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Op:
+        """Write a call down."""
+        op = Op(function, args, kwargs, value)
+        op.place = self.place or place_outside()
+        state = np.geterr()
+        if state != self.errstate:
+            op.errstate = state
+        self.ops.append(op)
+        return op
+
+
+def place_outside() -> Place | None:
+    """Return the file and line of the innermost frame outside this package and NumPy."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def refused(why: str) -> CompileError:
+    """Return the error for what cannot be compiled, with the line it stands on."""
+    place = place_outside()
+    where = "" if place is None else f"{place[0]}, line {place[1]}: "
+    return CompileError(f"{where}{why}")
+
+
+def function_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
+    """Return an operator: Python's on Python numbers, which stay weak, else the ufunc."""
+
+    def binary(self: Traced, other: Any) -> Any:
+        pair = (other, self) if swap else (self, other)
+        weak = all(type(x._op.value if isinstance(x, Traced) else x) in NUMBERS for x in pair)
+        return self._recording.call(plain, pair, {}) if weak else ufunc(*pair)
+
+    return binary
+
+
+def operators(ufunc: Callable[..., Any], plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator and its reflection."""
+    return function_of(ufunc, plain), function_of(ufunc, plain, swap=True)
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that calls a NumPy function on the stand-in."""
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+def reduction(ufunc: np.ufunc) -> Callable[..., Any]:
+    """Return a method that folds axes, all of them unless told otherwise."""
+    return lambda self, axis=None, dtype=None, keepdims=False: ufunc.reduce(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def refusal(what: str, instead: str) -> Callable[..., Any]:
+    """Return a method that raises."""
+
+    def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
+        raise refused(f"{what} depends on a value that differs from call to call, and would be frozen as it was at the first; {instead}")
+
+    return refuse
+
+
+OUTSIDE = "do it outside the compiled function, on what it returns"
+DECISION = "np.where(condition, x, y) computes both and chooses at every call"
+
+
+class Traced:
+    """A stand-in for an array or a number: it computes with the value of this run and writes down each call."""
+
+    __slots__ = ("_op", "_recording")
+    __array_priority__ = 900
+    __hash__ = object.__hash__
+
+    def __init__(self, recording: Recording, op: Op) -> None:
+        self._recording, self._op = recording, op
+
+    # NumPy's two protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented
+        if any(out is not None for out in kwargs.pop("out", ())):
+            raise refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
+        if method == "reduce":
+            kwargs = {key: value for key, value in kwargs.items() if value is not None or key == "axis"}
+        return self._recording.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
+        return self._recording.call(function, args, {key: value for key, value in kwargs.items() if key != "out" or value is not None})
+
+    # What is the same at every run
+    shape = property(lambda self: self._op.shape)
+    ndim = property(lambda self: np.ndim(self._op.value))
+    size = property(lambda self: np.size(self._op.value))
+    dtype = property(lambda self: np.asarray(self._op.value).dtype)
+    strides = property(lambda self: np.asarray(self._op.value).strides)
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: self.dtype.itemsize * self.size)
+    data = property(lambda self: self)
+
+    def __len__(self) -> int:
+        return len(self._op.value)
+
+    # Operators
+    __add__, __radd__ = operators(np.add, operator.add)
+    __sub__, __rsub__ = operators(np.subtract, operator.sub)
+    __mul__, __rmul__ = operators(np.multiply, operator.mul)
+    __truediv__, __rtruediv__ = operators(np.divide, operator.truediv)
+    __floordiv__, __rfloordiv__ = operators(np.floor_divide, operator.floordiv)
+    __mod__, __rmod__ = operators(np.remainder, operator.mod)
+    __pow__, __rpow__ = operators(np.power, operator.pow)
+    __matmul__, __rmatmul__ = operators(np.matmul, operator.matmul)
+    __and__, __rand__ = operators(np.bitwise_and, operator.and_)
+    __or__, __ror__ = operators(np.bitwise_or, operator.or_)
+    __xor__, __rxor__ = operators(np.bitwise_xor, operator.xor)
+    __eq__ = function_of(np.equal, operator.eq)  # type: ignore[assignment]
+    __ne__ = function_of(np.not_equal, operator.ne)  # type: ignore[assignment]
+    __lt__, __le__ = function_of(np.less, operator.lt), function_of(np.less_equal, operator.le)
+    __gt__, __ge__ = function_of(np.greater, operator.gt), function_of(np.greater_equal, operator.ge)
+    __neg__, __pos__, __abs__, __invert__ = method(np.negative), method(np.positive), method(np.absolute), method(np.invert)
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, Traced) and part.dtype == bool for part in parts):
+            raise refused("an index of True and False gives a shape that depends on values; np.where(condition, x, 0) keeps the shape")
+        return self._recording.call(operator.getitem, (self, index), {})
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise refused("an array that is an input, or computed from one, cannot be written to; np.where(...) makes a new one")
+
+    # Methods
+    T = property(lambda self: np.transpose(self))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))
+    real = property(lambda self: np.real(self))
+    imag = property(lambda self: np.imag(self))
+    sum, prod = reduction(np.add), reduction(np.multiply)
+    max, min = reduction(np.maximum), reduction(np.minimum)
+    all, any = reduction(np.logical_and), reduction(np.logical_or)
+    dot, copy, clip, round = method(np.dot), method(np.copy), method(np.clip), method(np.round)
+    squeeze, swapaxes, ravel, flatten = method(np.squeeze), method(np.swapaxes), method(np.ravel), method(np.ravel)
+    repeat, take, sort, diagonal, trace = method(np.repeat), method(np.take), method(np.sort), method(np.diagonal), method(np.trace)
+    argsort, argmax, argmin, cumsum, cumprod = map(method, (np.argsort, np.argmax, np.argmin, np.cumsum, np.cumprod))
+    mean, var, std, conj, conjugate = map(method, (np.mean, np.var, np.std, np.conjugate, np.conjugate))
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """Return the entries in another shape."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes in another order."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Return the entries in another dtype."""
+        return self if self.dtype == dtype else self._recording.call(astype, (self, np.dtype(dtype)), {})
+
+    # Ways out, which would freeze a value
+    def __bool__(self) -> bool:
+        caller: Any = sys._getframe(1)
+        while caller.f_code.co_name in ("__bool__", "__contains__"):
+            caller = caller.f_back
+        outcome = bool(self._op.value)
+        if caller.f_code.co_filename.startswith(PACKAGE) and not caller.f_code.co_filename.startswith(COMPILER):
+            self._recording.checks.append((self._op, outcome))
+            return outcome
+        raise refused(f"a decision (if, while, and, or, not, min, max) depends on a value that differs from call to call; {DECISION}")
+
+    __float__ = refusal("float()", OUTSIDE)
+    __int__ = refusal("int()", OUTSIDE)
+    __complex__ = refusal("complex()", OUTSIDE)
+    __index__ = refusal("an index, a range or a size", "give the number as an argument of the compiled function that is no array")
+    __repr__ = refusal("printing", OUTSIDE)
+    item, tolist, tobytes = refusal(".item()", OUTSIDE), refusal(".tolist()", OUTSIDE), refusal(".tobytes()", OUTSIDE)
+    __array__ = refusal("a conversion to a plain array", "NumPy's functions and the operators take it as it is")
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """Return x in another dtype."""
+    return np.asarray(x).astype(dtype)
