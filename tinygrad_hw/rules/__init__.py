@@ -3,7 +3,7 @@
 Read ``elementwise`` first: it is the table at its plainest. ``table`` says how a row is written.
 """
 
-from . import elementwise, fft, linalg, neural, products, reductions, shaping
+from . import elementwise, fft, linalg, neural, polynomials, products, reductions, sequences, shaping, statistics
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
 
 __all__ = [
@@ -19,8 +19,11 @@ __all__ = [
     "linalg",
     "neural",
     "no_derivative",
+    "polynomials",
     "products",
     "reductions",
     "rule",
+    "sequences",
     "shaping",
+    "statistics",
 ]

@@ -17,9 +17,8 @@ from .table import dispatched, rule
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
-ONE_AND_LOG_TINY = {
-    np.dtype(kind): (np.array(1, kind), np.log(np.array(np.finfo(kind).tiny))) for kind in (np.float16, np.float32, np.float64, np.longdouble)
-}
+FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
+ONE_AND_LOG_TINY = {np.dtype(kind): (np.array(1, kind), np.log(np.array(np.finfo(kind).tiny))) for kind in FLOATS}
 _erfc = np.frompyfunc(erfc, 1, 1)
 
 

@@ -389,5 +389,5 @@ composition(np.nanmin, np.fmin.reduce)(_nan_extreme(min, np.inf))
 
 no_derivative(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.argwhere, np.nonzero,
-    np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.all, np.any, np.bincount, np.histogram, np.lexsort,
+    np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.all, np.any, np.lexsort,
 )  # fmt: skip

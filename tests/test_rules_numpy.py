@@ -1,0 +1,141 @@
+"""The rest of NumPy: statistics, sequences, polynomials and writing in place, by the laws, then ties, knots and ends one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from laws import LAWS, Case, gradient_at, gradients, leaves_of, numbers, rows, second_at, spread
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tinygrad_hw import DetachError, Tensor
+from tinygrad_hw.rules import sequences, statistics
+
+M, V, W, S = spread(2, 3), spread(5), spread(3, seed=2), np.asarray(0.7)
+T = spread(2, 2, 3)
+HOLES = np.array([[0.4, np.nan, 1.2, 0.8], [np.nan, 0.9, 0.6, np.nan]])
+LINE = np.sort(spread(5, seed=4))
+METHODS = ["inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "linear",
+           "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"]  # fmt: skip
+HALF = np.array([[True, False, True], [False, True, False]])
+FOLDED = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}]
+
+
+def writing(function, *args, **kwargs):
+    """Return a function that writes a value into a copy of x and returns the copy; the value stands where args have None."""
+
+    def call(x, value):
+        x = np.positive(x)
+        function(x, *(value if a is None else a for a in args), **kwargs)
+        return x
+
+    return call
+
+
+STATISTICS = [
+    *(Case(f, M, **kwargs) for f in (np.median, np.nanmedian) for kwargs in FOLDED),
+    *(Case(np.nanmedian, HOLES, **kwargs) for kwargs in FOLDED),
+    *(Case(np.quantile, V, q=0.3, method=method) for method in METHODS),
+    *(Case(f, M, q=q, **kwargs) for f, q in [(np.quantile, [0.2, 0.5]), (np.percentile, [[20.0, 90.0]]), (np.percentile, 100)] for kwargs in FOLDED[1:]),
+    *(Case(f, HOLES, q=q, axis=1) for f, q in [(np.nanquantile, [0.2, 0.5]), (np.nanpercentile, 70)]),
+    Case(np.quantile, M, q=0.4, axis=1, weights=np.array([0.2, 0.5, 0.9]), method="inverted_cdf"),
+    Case(np.quantile, V, q=[0.1, 0.9], weights=np.arange(5.0), method="inverted_cdf"),
+    Case(statistics.ordered, M, call=lambda x: statistics.ordered(x, np.ones((2, 1), int)), oracle=lambda x: np.sort(x, -1)[:, 1:2]),
+    *(Case(np.average, M, **kwargs) for kwargs in FOLDED),
+    *(Case(np.average, M, M + 1, call=lambda a, w, k=k: np.average(a, weights=w, **k)) for k in FOLDED),
+    Case(np.average, M, W, call=lambda a, w: np.average(a, axis=1, weights=w)),
+    Case(np.average, T, M, call=lambda a, w: np.average(a, axis=(2, 0), weights=w.T)),
+    Case(np.average, M, W, call=lambda a, w: np.average(a, 1, w, returned=True)),
+    Case(np.average, M, call=lambda a: np.average(a, 1, returned=True)),
+    *(Case(np.cov, M, **kwargs) for kwargs in ({}, {"rowvar": False}, {"bias": True}, {"ddof": 0}, {"fweights": np.array([1, 2, 3])})),
+    Case(np.cov, V),
+    Case(np.cov, M, M[::-1] + W, call=lambda m, y: np.cov(m, y)),
+    Case(np.cov, M, W, call=lambda m, w: np.cov(m, aweights=w)),
+    Case(np.cov, M, W, call=lambda m, w: np.cov(m, aweights=w, fweights=np.array([2, 1, 2]), ddof=0)),
+    Case(np.corrcoef, T[:, 0]),
+    Case(np.corrcoef, V, W[[0, 2, 1, 0, 1]]),
+    Case(np.bincount, V, call=lambda w: np.bincount(np.array([0, 2, 2, 1, 0]), w, minlength=4)),
+    Case(np.histogram, V, call=lambda w: np.histogram(np.arange(5.0), 3, weights=w)[0]),
+    Case(np.histogram, V, call=lambda w: np.histogram(np.arange(5.0), [0, 1, 2.5, 4], weights=w, density=True)[0]),
+]  # fmt: skip
+
+SEQUENCES = [
+    *(Case(np.diff, M, analytic=True, **kwargs) for kwargs in ({}, {"axis": 0}, {"n": 2}, {"n": 0}, {"n": 5}, {"prepend": 0.5}, {"append": M, "axis": 0})),
+    Case(np.diff, M, W, call=lambda a, b: np.diff(a, axis=0, prepend=b[None], append=0)),
+    *(Case(np.trapezoid, M, analytic=True, **kwargs) for kwargs in ({}, {"dx": 0.5}, {"axis": 0}, {"x": np.array([0.1, 0.5, 2.0])})),
+    Case(np.trapezoid, M, W, analytic=True),
+    Case(np.trapezoid, M, M + 1, call=lambda y, x: np.trapezoid(y, x, axis=0), analytic=True),
+    *(Case(np.gradient, x, edge_order=order, analytic=True) for x in (V, spread(3, 4)) for order in (1, 2)),
+    *(Case(np.gradient, V, LINE, edge_order=order) for order in (1, 2)),
+    Case(np.gradient, spread(3, 4), S, axis=(1, 0)),
+    Case(np.gradient, spread(3, 4), W, np.asarray(0.5), call=lambda f, x, dx: np.gradient(f, np.cumsum(x), dx)),
+    *(Case(np.unwrap, np.array([0.1, 3.0, -2.3, 3.1, 9.6, -9.1]), **kwargs) for kwargs in ({}, {"period": 4.0}, {"discont": 5.0})),
+    Case(np.unwrap, np.array([[0.1, 3.0], [4.0, -4.0], [9.5, 0.3]]), axis=0),
+    *(Case(np.interp, np.array([0.1, 0.45, 1.6, 2.0]), LINE, V, **kwargs) for kwargs in ({}, {"left": 0.3, "right": 0.2}, {"period": 2.5})),
+    Case(np.interp, np.array([[0.5, 1.0]]), call=lambda x: np.interp(x, [0.2, 0.7, 1.3], [3, 1, 2])),
+    *(Case(f, a, v, call=lambda a, v, f=f, mode=mode: f(a, v, mode), analytic=f is np.convolve)
+      for f in (np.convolve, np.correlate) for mode in ("full", "same", "valid")
+      for a, v in [(V, W), (W, V), (V, W[:2]), (W[:2], V), (V, V[::-1]), (spread(4), W[:2]), (W[:2], spread(4)), (V, W[:1])]),
+    Case(sequences.convolve, V, W, oracle=np.convolve, analytic=True),
+    *(Case(np.linspace, a, b, num=n, **kwargs) for a, b in [(S, S + 1), (W, S), (W, M)] for n in (0, 1, 2, 5)
+      for kwargs in ({}, {"endpoint": False, "axis": -1})),
+    Case(np.linspace, S, call=lambda a: np.linspace(a, 2, 4, retstep=True)[1]),
+    Case(np.linspace, S, call=lambda a: np.linspace(0, a, 4)),
+    Case(np.logspace, S, W, num=3),
+    Case(np.logspace, S, S + 1, S + 2, call=lambda a, b, base: np.logspace(a, b, 4, base=base)),
+    *(Case(np.geomspace, *xs, num=4) for xs in [(S, S + 1), (-W, -S), (W, M)]),
+    *(Case(np.meshgrid, W, V, call=lambda x, y, k=k: [np.ravel(a) for a in np.meshgrid(x, y, **k)]) for k in ({}, {"indexing": "ij"}, {"sparse": True})),
+    Case(np.meshgrid, W, S, W, call=lambda *xs: np.meshgrid(*xs)),
+    Case(np.apply_along_axis, T, call=lambda a: np.apply_along_axis(lambda v: v * v[0], 1, a)),
+    Case(np.apply_along_axis, T, call=lambda a: np.apply_along_axis(np.prod, 0, a)),
+    Case(np.apply_along_axis, T, call=lambda a: np.apply_along_axis(lambda v: v[:, None] * v, 1, a)),
+    Case(np.apply_over_axes, T, call=lambda a: np.apply_over_axes(np.prod, a, [0, -1])),
+    Case(np.piecewise, M, call=lambda x: np.piecewise(x, [x > 1, x < 0.5], [np.sqrt, lambda y, k=2: y**k, 3.0])),
+    Case(np.piecewise, V, call=lambda x: np.piecewise(x, x > 1.1, [lambda y, k: y**k, lambda y, k: -y], 3)),
+    Case(np.sort_complex, V, call=lambda x: np.real(np.sort_complex(x))),
+    *(Case(np.kron, a, b, analytic=True) for a, b in [(M, W), (W, M), (M, T), (S, M)]),
+    Case(np.i0, spread(2, 3, low=-9, high=12)),
+    Case(np.i0, S),
+]  # fmt: skip
+
+if hasattr(np, "unstack"):
+    SEQUENCES.append(Case(np.unstack, T, call=lambda x: np.concatenate([a * i for i, a in enumerate(np.unstack(x, axis=1))])))
+
+P, Q = spread(4), spread(3, seed=9)
+POLYNOMIALS = [
+    *(Case(np.polyval, P, x, analytic=True) for x in (M, S)),
+    Case(np.polyval, M[0], call=lambda x: np.polyval([2, 0, 1], x)),
+    *(Case(f, P, Q, analytic=True) for f in (np.polyadd, np.polysub)),
+    *(Case(f, Q, P, analytic=True) for f in (np.polyadd, np.polysub)),
+    Case(np.polymul, P, Q),
+    Case(np.polymul, P, call=lambda p: np.polymul([0, 0, 1, 2], p)),
+    *(Case(np.polydiv, a, b, call=lambda u, v: np.polydiv(u, v)) for a, b in [(P, Q), (Q, P), (P, Q[:1])]),
+    *(Case(np.polyder, P, m=m, analytic=True) for m in (0, 1, 2, 4)),
+    *(Case(np.polyint, P, m=2, k=k, analytic=True) for k in (None, 0.5, [0.5, 0.2])),
+    *(Case(np.poly, x) for x in (P, M[:, :2] + M[:, :2].T + np.diag([1, 5]))),
+    Case(np.roots, np.array([1.0, -7.1, 14.2, -8])),
+    Case(np.roots, np.array([1.0, -3.2, 2.0]), call=lambda p: np.roots(np.concatenate([[0.0], p, [0.0]]))),
+    *(Case(np.vander, V, **kwargs) for kwargs in ({}, {"N": 3, "increasing": True}, {"N": 0}, {"N": 1})),
+    *(Case(np.polyfit, LINE, V, deg=deg) for deg in (0, 1, 2)),
+    Case(np.polyfit, LINE, spread(5, 2), deg=1),
+    Case(np.polyfit, LINE, V, spread(5, seed=7), call=lambda x, y, w: np.polyfit(x, y, 2, w=w)),
+    *(Case(np.polyfit, LINE, V, call=lambda x, y, cov=cov: [np.ravel(a) for a in np.polyfit(x, y, 1, cov=cov)]) for cov in (True, "unscaled")),
+]  # fmt: skip
+
+WRITING = [
+    Case(np.copyto, M, W, call=writing(np.copyto, None)),
+    Case(np.copyto, M, W, call=writing(np.copyto, None, where=HALF)),
+    Case(np.put, M, W, call=writing(np.put, [4, 0, -1], None)),
+    Case(np.put, M, W[:2], call=writing(np.put, [[4, 9], [0, -20]], None, mode="clip")),
+    Case(np.place, M, W[:2], call=writing(np.place, HALF, None)),
+    Case(np.putmask, M, W[:2], call=writing(np.putmask, HALF, None)),
+    Case(np.put_along_axis, M, W[:2], call=lambda x, v: writing(np.put_along_axis, np.array([[2], [0]]), None, 1)(x, v[:, None])),
+    *(Case(np.fill_diagonal, x, W, call=writing(np.fill_diagonal, None)) for x in (spread(3, 3), spread(3, 5), spread(3, 3, 3))),
+    Case(np.fill_diagonal, spread(7, 2), S, call=writing(np.fill_diagonal, None, wrap=True)),
+    Case(np.full_like, W, call=lambda v: np.full_like(Tensor(M), v)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("case", [*STATISTICS, *SEQUENCES, *POLYNOMIALS, *WRITING], ids=str)
+def test_every_row_obeys(case, law):
+    law(case)

@@ -1,0 +1,258 @@
+"""The calculus of sequences: differences, integrals, interpolation, convolution, ranges, and functions applied lane by lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .shaping import setitem
+from .statistics import values_of
+from .table import composition, dispatched, no_derivative, rule
+
+
+def array(x: Any) -> Any:
+    """Return x if it is an array or a tensor, else the array of it."""
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
+def floats(x: Any) -> Any:
+    """Return x in floating or complex numbers; Python numbers stay, for they never widen."""
+    x = x if isinstance(x, (int, float, complex)) else array(x)
+    return x if isinstance(x, (int, float, complex)) or x.dtype.kind in "fc" else x.astype(float)
+
+
+# Differences and integrals
+@composition(np.diff)
+def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    a = array(a)
+    axis = axis % a.ndim
+    face = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
+    parts = [a if part is a else part if np.ndim(part) else np.broadcast_to(part, face) for part in (prepend, a, append) if part is not None]
+    a = np.concatenate(parts, axis) if len(parts) > 1 and n else a
+    before = (slice(None),) * axis
+    for _ in range(n):
+        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+    return a
+
+
+@composition(np.trapezoid)
+def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    y = np.moveaxis(floats(y), axis, -1)
+    steps = dx if x is None else np.diff(x) if np.ndim(x) == 1 else np.moveaxis(np.diff(x, axis=axis), axis, -1)
+    return np.sum(steps * (y[..., 1:] + y[..., :-1]) / 2.0, -1)
+
+
+@composition(np.gradient)
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    f = floats(f)
+    axes = range(f.ndim) if axis is None else [i % f.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    spacings = varargs or (1.0,)
+    spacings = spacings * len(axes) if len(spacings) == 1 and np.ndim(spacings[0]) == 0 else spacings
+    if len(spacings) != len(axes):
+        raise TypeError("invalid number of arguments")
+    found = [_slopes(f, spacing, i, edge_order) for spacing, i in zip(spacings, axes)]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
+    """Return the slope of the parabola through each entry and its neighbours; at the ends of the line or the parabola there."""
+    f = np.moveaxis(f, axis, 0)
+    if len(f) < edge_order + 1:
+        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required.")
+    steps = np.diff(floats(spacing)) if np.ndim(spacing) else spacing * np.ones(len(f) - 1, np.finfo(f.dtype).dtype)
+    if steps.shape != (len(f) - 1,):
+        raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+    steps = np.reshape(steps, (-1, *(1,) * (f.ndim - 1)))
+    slopes = np.diff(f, axis=0) / steps
+    left, right, h, k = slopes[:-1], slopes[1:], steps[:-1], steps[1:]
+    inner = (k * left + h * right) / (h + k)
+    first, last = slopes[:1], slopes[-1:]
+    if edge_order == 2:
+        first = first - h[:1] * (right[:1] - left[:1]) / (h[:1] + k[:1])
+        last = last + k[-1:] * (right[-1:] - left[-1:]) / (h[-1:] + k[-1:])
+    return np.moveaxis(np.concatenate([first, inner, last]), 0, axis)
+
+
+@composition(np.unwrap)
+def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    p = floats(p)
+    p, half = np.moveaxis(p, axis, -1), period / 2
+    jumps = np.diff(p)
+    (jump, half_of) = values_of(jumps, half)
+    turns = np.floor((jump + half_of) / (2 * half_of))
+    turns = np.where(((jump + half_of) % (2 * half_of) == 0) & (jump > 0), turns - 1, turns)
+    turns = np.where(np.absolute(jump) < (half_of if discont is None else discont), 0, turns)
+    turned = np.concatenate([np.zeros((*turns.shape[:-1], 1)), -np.cumsum(turns, -1)], -1).astype(p.dtype)
+    return np.moveaxis(p + turned * period, -1, axis)
+
+
+# Interpolation
+@composition(np.interp)
+def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    x, xp, fp = (array(a) for a in (x, xp, fp))
+    x, xp, fp = x.astype(float), xp.astype(float), fp.astype(complex if fp.dtype.kind == "c" else float)
+    if period is not None:
+        x, xp, left, right = x % period, xp % period, None, None
+        order = np.argsort(xp)
+        xp, fp = xp[order], fp[order]
+        xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
+        fp = np.concatenate([fp[-1:], fp, fp[:1]])
+    knots, points = values_of(xp, x)
+    flat = np.zeros(1, fp.dtype)
+    slopes = np.concatenate([flat, np.diff(fp) / np.diff(xp), flat])
+    above, below = np.searchsorted(knots, points, "right"), np.searchsorted(knots, points, "left")
+    knot = np.clip(above - 1, 0, len(knots) - 1)
+    out = fp[knot] + _gentler(slopes[above], slopes[below]) * (np.clip(x, xp[0], xp[-1]) - xp[knot])
+    out = out if left is None else np.where(points < knots[0], left, out)
+    return out if right is None else np.where(points > knots[-1], right, out)
+
+
+def _gentler(right: Any, left: Any) -> Any:
+    """Return the slope nearest to 0 between those on both sides of a knot."""
+    facing = np.real(right * np.conjugate(left)) <= 0 if right.dtype.kind == "c" else right * left <= 0
+    return np.where(facing & (right != left), 0, np.where(np.absolute(left) < np.absolute(right), left, right))
+
+
+# Convolution
+@dispatched
+def convolve(a: Any, v: Any) -> Any:
+    """Return Σₖ a_k v_{n-k} for each n at which a and v overlap."""
+    return np.convolve(a, v)
+
+
+def _convolve_a(g: Any, out: Any, a: Any, v: Any) -> Any:
+    """Return g convolved with v backwards, where both overlap fully."""
+    return convolve(g, v[::-1])[v.size - 1 : v.size - 1 + a.size]
+
+
+rule(convolve, _convolve_a, lambda g, out, a, v: _convolve_a(g, out, v, a))
+
+
+@composition(np.convolve)
+def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+    a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
+    longer, shorter = max(a.size, v.size), min(a.size, v.size)
+    if not shorter:
+        raise ValueError(f"{'a' if a.size == 0 else 'v'} cannot be empty")
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolve: mode must be full, same or valid, not {mode!r}")
+    start = {"full": 0, "same": (shorter - 1) // 2, "valid": shorter - 1}[mode]
+    size = {"full": longer + shorter - 1, "same": longer, "valid": longer - shorter + 1}[mode]
+    return convolve(a, v)[start : start + size]
+
+
+@composition(np.correlate)
+def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
+    a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
+    if v.size > a.size:
+        return np.conjugate(np.correlate(v, a, mode)[::-1])
+    return np.convolve(a, np.conjugate(v[::-1]), mode)
+
+
+# Ranges
+@composition(np.linspace)
+def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0,
+              *, device: Any = None) -> Any:  # fmt: skip
+    start, stop = floats(start), floats(stop)
+    parts = num - 1 if endpoint else num
+    shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
+    kind = np.result_type(*(getattr(x, "dtype", x) for x in (start, stop)), np.float16)
+    share = np.reshape(np.arange(num, dtype=np.finfo(kind).dtype) / max(parts, 1), (-1, *(1,) * len(shape)))
+    out = np.moveaxis(start * (1 - share) + stop * share, 0, axis)
+    out = out if dtype is None else out.astype(dtype)
+    return (out, (stop - start) / parts if parts > 0 else np.nan) if retstep else out
+
+
+@composition(np.logspace)
+def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+    exponents = np.linspace(start, stop, num, endpoint, axis=axis) if hasattr(start, "ndim") or hasattr(stop, "ndim") else (
+        np.linspace(np.full(np.shape(base), start), np.full(np.shape(base), stop), num, endpoint, axis=axis)
+    )
+    out = (base if np.ndim(base) == 0 else np.expand_dims(base, axis)) ** exponents
+    return out if dtype is None else out.astype(dtype)
+
+
+@composition(np.geomspace)
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    start, stop = floats(start), floats(stop)
+    if np.any(start == 0) or np.any(stop == 0):
+        raise ValueError("Geometric sequence cannot include zero")
+    sign = np.sign(start)
+    exponents = np.linspace(np.log(start / sign), np.log(stop / sign), num, endpoint, axis=axis)
+    out = np.exp(exponents) * (sign if np.ndim(sign) == 0 else np.expand_dims(sign, axis))
+    return out.astype(np.result_type(out.dtype, float) if dtype is None else dtype)
+
+
+@composition(np.meshgrid)
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    n = len(xi)
+    places = [1, 0, *range(2, n)][:n] if indexing == "xy" and n > 1 else list(range(n))
+    open_grid = [np.reshape(x, [-1 if axis == place else 1 for axis in range(n)]) for x, place in zip(xi, places)]
+    return tuple(open_grid if sparse else np.broadcast_arrays(*open_grid))
+
+
+# Functions applied lane by lane, and piece by piece
+@composition(np.apply_along_axis)
+def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    axis = axis % arr.ndim
+    lanes = np.moveaxis(arr, axis, -1)
+    shape = lanes.shape[:-1]
+    found = [func1d(lanes[i], *args, **kwargs) for i in np.ndindex(shape)]
+    out = np.reshape(np.stack(found), (*shape, *np.shape(found[0])))
+    return np.moveaxis(out, list(range(axis, len(shape))), list(range(axis - len(shape), 0)))
+
+
+@composition(np.apply_over_axes)
+def _apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    for axis in np.atleast_1d(axes):
+        out = func(a, int(axis) % a.ndim)
+        a = out if np.ndim(out) == a.ndim else np.expand_dims(out, int(axis) % a.ndim)
+    return a
+
+
+@composition(np.piecewise)
+def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    several = np.ndim(x) == 0 or (isinstance(condlist, (list, tuple)) and np.ndim(condlist[0]))
+    conditions = [np.asarray(c, bool) for c in (condlist if several else [condlist])]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are expected")
+    out: Any = np.zeros(np.shape(x), x.dtype)
+    for condition, function in zip(conditions, funclist):
+        if condition.any():
+            out = setitem(out, function(x[condition], *args, **kw) if callable(function) else function, condition)
+    return out
+
+
+@composition(np.sort_complex)
+def _sort_complex(a: Any) -> Any:
+    return np.sort(a.astype(a.dtype if a.dtype.kind == "c" else np.result_type(a.dtype, complex)))
+
+
+composition("unstack")(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
+
+
+@composition(np.kron)
+def _kron(a: Any, b: Any) -> Any:
+    a, b = array(a), array(b)
+    n = max(a.ndim, b.ndim)
+    shape_a, shape_b = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
+    pairs = np.reshape(a, [k for m in shape_a for k in (m, 1)]) * np.reshape(b, [k for m in shape_b for k in (1, m)])
+    return np.reshape(pairs, [m * k for m, k in zip(shape_a, shape_b)])
+
+
+# The modified Bessel function: its derivatives are integrals of the same kind, Iₙ(x) = ∫ e^(x cos θ) cosⁿ θ dθ / π over 0..π
+COSINES = np.cos((np.arange(128) + 0.5) * np.pi / 128)
+
+rule(np.i0, lambda g, out, x: g * np.mean(COSINES.astype(x.dtype) * np.exp(x[..., None] * COSINES.astype(x.dtype)), -1), kind="elementwise")
+
+no_derivative(
+    np.ix_, np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d, np.packbits, np.unpackbits, np.busday_count, np.busday_offset,
+    np.is_busday, np.datetime_as_string, np.save, np.savetxt, np.savez, np.savez_compressed,
+)  # fmt: skip
