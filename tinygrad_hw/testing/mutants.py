@@ -367,13 +367,14 @@ def first_failure(session: Any, likely: list[str]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Grade a test suite from the command line; 0 if it caught every mutant, 1 if not, 2 if it could not be run."""
-    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw.testing.mutants", description="Run tests against wrong derivatives.")
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw.testing.mutants", description="Run tests against wrong derivatives.",
+                                     epilog="Other options are handed to pytest.")  # fmt: skip
     parser.add_argument("tests", nargs="*", help="what to give to pytest: files, folders, node ids")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the mutants whose line contains TEXT")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to run at a time")
     parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="what runs longer counts as caught")
     parser.add_argument("--list", action="store_true", help="print the catalogue and stop")
-    options = parser.parse_args(argv)
+    options, for_pytest = parser.parse_known_args(argv)
     catalogue = [mutant for mutant in mutants() if options.only in str(mutant)]
     if options.list or not catalogue:
         print(*catalogue, f"{len(catalogue)} mutants", sep="\n")
@@ -386,7 +387,7 @@ def main(argv: list[str] | None = None) -> int:
 
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
         grader = Grader(catalogue, max(options.jobs, 1), options.timeout, lambda line: print(line, file=out, flush=True))
-        pytest.main([*options.tests, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[grader])
+        pytest.main([*options.tests, *for_pytest, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[grader])
     return grader.status
 
 
