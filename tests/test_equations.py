@@ -154,7 +154,7 @@ def test_labels_as_indices_read_as_cross_entropy_too():
     loss = -tg.log_softmax(rng.normal(size=(6, 4)) @ W + b)[rows, labels].mean()
     equations = explain(loss, names={"rows": rows, "labels": labels})
     assert "L = −mean(log_softmax(z₁)[rows, labels])" in lines(equations)
-    assert "δ₁ = (softmax(z₁) − scatter(𝟏₆, (rows, labels), (6, 3))) / N" in lines(equations)
+    assert "δ₁ = (softmax(z₁) − scatter(𝟏₆, [rows, labels], (6, 3))) / N" in lines(equations)
     assert len(equations.check().verified) == len(lines(equations))
 
 
@@ -195,7 +195,7 @@ def test_layer_norm_names_what_its_gradient_uses_twice():
     (lambda x: (x - 3 * x + 2 * x * x).sum(), "4 x − 2"),
     (lambda x: (x * 0.1).sum() * 10, "𝟏₃"),
     (lambda x: -(-x).sum(), "𝟏₃"),
-    (lambda x: (x / 3 - x / 3).sum() + x[0], "scatter(1, 0, (3,))"),
+    (lambda x: (x / 3 - x / 3).sum() + x[0], "scatter(1, [0], (3,))"),
     (lambda x: (x * x).mean(), "2 x / N"),
     (lambda x: np.sqrt((x * x).sum()), "x / L"),
     (lambda x: (1 / x).sum(), "−1 / x²"),
@@ -314,14 +314,19 @@ def test_explaining_leaves_the_tensors_as_they_were():
 
 
 # The laws
-UNARY = [np.sin, np.tanh, tg.sigmoid, np.exp, np.square, np.negative, tg.softplus, tg.gelu, lambda x: x / 3, lambda x: 1 - x, lambda x: x**3]
+UNARY = [
+    np.sin, np.tanh, tg.sigmoid, np.exp, np.square, np.negative, tg.softplus, tg.gelu, lambda x: x / 3, lambda x: 1 - x, lambda x: x**3,
+]  # fmt: skip
 KINKED = [tg.relu, np.abs, np.max, lambda x: np.clip(x, -1, 1), lambda x: np.maximum(x, 0.0), lambda x: np.sort(x, axis=None), np.std]
 SHAPED = [
     lambda x: x.T, lambda x: x.reshape(-1), lambda x: x[..., ::-1], lambda x: x[:1], lambda x: x[None], np.sum, np.mean, np.var,
     lambda x: x.mean(axis=0), lambda x: x.sum(axis=-1, keepdims=True), lambda x: tg.softmax(x), lambda x: tg.logsumexp(x, axis=-1),
     lambda x: np.cumsum(x), lambda x: np.tile(x, 2), lambda x: np.roll(x, 1),
 ]  # fmt: skip
-BINARY = [np.add, np.subtract, np.multiply, np.matmul, np.hypot, lambda x, y: x / (1.5 + y * y), lambda x, y: np.concatenate([x.ravel(), y.ravel()])]
+BINARY = [
+    np.add, np.subtract, np.multiply, np.matmul, np.hypot, lambda x, y: x / (1.5 + y * y),
+    lambda x, y: np.concatenate([x.ravel(), y.ravel()]),
+]  # fmt: skip
 SHAPES = [(), (3,), (2, 3), (3, 3), (1, 3), (3, 1), (2, 1, 3)]
 
 
@@ -426,8 +431,8 @@ def graphs():
         *[explain(report_loss(f), derivative=d, shapes=True) for f in (tg.sigmoid, tg.gelu, tg.relu) for d in ("prime", "expanded")],
         explain(cube),
         explain(-(np.eye(3) * tg.log_softmax(x.T @ x))[np.arange(3), [0, 2, 1]].mean()),
-        explain(np.einsum("ij,kj->", x, x) + np.linalg.multi_dot([w, x.T, x, w]) if hasattr(np.linalg, "multi_dot") else x.sum()),
-        explain(np.where(x.data > 0, x, np.exp(x)).sum() * np.inf if False else np.where(x.data > 0, x, np.exp(x)).sum()),
+        explain(np.einsum("ij,kj->", x, x) + w @ x.T @ x @ w),
+        explain(np.where(x.data > 0, x, np.exp(x)).sum()),
     ]
 
 
@@ -438,9 +443,8 @@ def test_every_line_of_latex_can_be_set():
     from matplotlib.mathtext import MathTextParser
 
     parser = MathTextParser("agg")
-    for equations in graphs():
-        for equation in (*equations.forward, *equations.backward, *equations.notes):
-            parser.parse(f"${equation.latex}$")
+    for latex in {e.latex for equations in graphs() for e in (*equations.forward, *equations.backward, *equations.notes)}:
+        parser.parse(f"${latex}$")
 
 
 def test_latex_is_one_environment_whose_braces_brackets_and_numbers_balance():
@@ -540,8 +544,8 @@ def test_a_leaf_alone_has_the_gradient_1():
 
 @pytest.mark.parametrize("step", [np.sin, lambda x: x * 1.0001 + 0.5], ids=["sin", "affine"])
 def test_a_chain_of_ten_thousand_operations_is_explained_without_recursion(step):
-    x = y = Tensor([0.3, 0.4], requires_grad=True)
-    for _ in range(10_000 if step is np.sin else 3_000):
+    y = Tensor([0.3, 0.4], requires_grad=True)
+    for _ in range(10_000 if step is np.sin else 2_000):
         y = step(y)
     equations = explain(y.sum())
     checked = equations.check()

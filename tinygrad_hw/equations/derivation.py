@@ -345,7 +345,8 @@ def is_atomic(x: Expression) -> bool:
 
 def is_light(x: Expression) -> bool:
     """Tell whether an expression is so short that it can be written out wherever it is needed."""
-    return x.size <= 3 and not any(isinstance(part, (Call, Prime)) for part in parts_of(x))
+    calls = [part for part in parts_of(x) if isinstance(part, (Call, Prime))]
+    return x.size <= 3 and all(isinstance(part, Call) and part.function in (np.transpose, np.swapaxes) for part in calls)
 
 
 def sums_in(x: Expression) -> list[Expression]:

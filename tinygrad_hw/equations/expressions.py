@@ -30,6 +30,7 @@ __all__ = [
     "decimal",
     "evaluate",
     "expressions_in",
+    "hashable",
     "joint",
     "magnitude",
     "mapped",

@@ -123,9 +123,10 @@ class Names:
             if z in activations:
                 self.give(activations[z], Label("a", k))
             for x, weight in map(self.factors, products):
-                if is_parameter(weight) and weight not in multiplied:
+                once = is_parameter(weight) and len(self.uses[weight]) == 1
+                if once or (is_parameter(weight) and np.ndim(weight.value) > 1 and weight not in multiplied):
                     base = "W" if np.ndim(weight.value) > 1 else "w"
-                    self.give(weight, Label(base, k) if len(self.uses[weight]) == 1 else self.shared(weight, base))
+                    self.give(weight, Label(base, k) if once else self.shared(weight))
                 if x is not None and is_leaf(x):
                     if not requires_grad(x) and not all(map(is_leaf, self.beside(weight))):
                         self.give(x, Label("h", "0"))
@@ -148,12 +149,12 @@ class Names:
         swapped = is_parameter(x) and (not is_parameter(y) or np.ndim(x.value) > np.ndim(y.value))
         return (y, x) if swapped else (x, y)
 
-    def shared(self, weight: Thing, base: str) -> Label:
+    def shared(self, weight: Thing) -> Label:
         """Return the name of a weight of several layers: W, and where there are several such, Wₓ for inputs and Wₕ for states."""
         weights = {self.factors(node)[1] for node in self.order if node.rule.function is np.matmul}
         if len([w for w in weights if is_parameter(w) and len(self.uses[w]) > 1]) == 1:
-            return Label(base)
-        return Label(base, "x" if all(map(is_leaf, self.beside(weight))) else "h")
+            return Label("W")
+        return Label("W", "x" if all(map(is_leaf, self.beside(weight))) else "h")
 
     def beside(self, weight: Any) -> list[Any]:
         """Return what a weight is multiplied with."""
@@ -234,7 +235,10 @@ class Names:
             self.give(node, self.numbered(node.rule.name))
 
 
-PLAIN = {np.negative, np.positive, np.square, np.reciprocal, np.copy, reductions.log_softmax}
+PLAIN = {
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.square, np.reciprocal, np.copy,
+    reductions.log_softmax,
+}  # fmt: skip
 
 
 def is_leaf(thing: Thing) -> bool:

@@ -26,6 +26,7 @@ from .expressions import (
     Sum,
     decimal,
     expressions_in,
+    hashable,
     joint,
     mapped,
     moves_entries,
@@ -275,7 +276,7 @@ ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
 
 
 def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | None:
-    """Return xᵀ: itself for a vector, x for (xᵀ)ᵀ."""
+    """Return xᵀ: itself for a vector, x for (xᵀ)ᵀ, yᵀ xᵀ for (x y)ᵀ."""
     ndim = len(shape)
     if ndim < 2 or (axes is not None and tuple(i % ndim for i in axes) == tuple(range(ndim))):
         return x
@@ -284,6 +285,9 @@ def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | Non
     if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
         return x.args[0]
     number, rest = scalars_apart(x)
+    if isinstance(rest, Call) and rest.function is np.matmul and all(len(part.shape) == 2 for part in rest.parts):
+        left, right = (call(np.transpose, (part,), {}, part.shape[::-1]) for part in rest.parts[::-1])
+        return product([(call(np.matmul, (left, right), {}, shape), 1), (number, 1)])
     return product([(Ones(shape) if isinstance(rest, Ones) else Call(np.transpose, (rest,), {}, shape), 1), (number, 1)])
 
 
@@ -296,9 +300,25 @@ def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression 
     return x.parts[0] if again else None
 
 
-def reshape(shape: Shape, x: Expression, *args: Any, **kwargs: Any) -> Expression | None:
-    """Return x if it has that shape."""
+def expand_dims(shape: Shape, x: Expression, *args: Any, **kwargs: Any) -> Expression | None:
+    """Return x if it has that shape already."""
     return x if x.shape == shape else None
+
+
+def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs: Any) -> Expression | None:
+    """Return x in a shape that is written out, unless it has it already."""
+    if x.shape == shape or order != "C":
+        return x if x.shape == shape else None
+    number, rest = scalars_apart(x)
+    inside = Ones(shape) if isinstance(rest, Ones) or rest is ONE else Call(np.reshape, (rest, shape), {}, shape)
+    return product([(inside, 1), (number, 1)])
+
+
+def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
+    """Return what was scattered to an index, if it is taken from there again; no entry may be named twice."""
+    back = isinstance(x, Call) and x.function is shaping.scatter and hashable(x.args[1]) == hashable(index)
+    basic = all(isinstance(part, (int, slice, type(Ellipsis))) for part in (index if isinstance(index, tuple) else (index,)))
+    return x.args[0] if isinstance(x, Call) and back and basic else None
 
 
 def matmul(shape: Shape, x: Any, y: Any) -> Expression:
@@ -333,7 +353,8 @@ SHAPING: dict[Any, Callable[..., Expression | None]] = {
     np.reshape: reshape,
     np.ravel: reshape,
     np.squeeze: reshape,
-    np.expand_dims: reshape,
+    np.expand_dims: expand_dims,
+    shaping.getitem: getitem,
     **{function: folded(function) for function in FOLDS},
 }
 

@@ -188,6 +188,10 @@ class Writer:
             return self.brackets(self.row(sides[0], self.symbol(f" {COMPARISONS[x.function]} "), sides[1]), "[", "]"), ATOM
         if x.function is shaping.getitem:
             return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
+        if x.function in (shaping.scatter, shaping.setitem):
+            at = 1 if x.function is shaping.scatter else 2
+            listed = [self.brackets(self.index(arg), "[", "]") if i == at else self.argument(arg) for i, arg in enumerate(args)]
+            return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
         if x.function is shaping.astype:
             return self.parts(x.parts[0])
         if x.function is np.absolute:
@@ -363,7 +367,8 @@ class Latex(Writer):
         if text in LATEX:
             return LATEX[text]
         core = text.strip()
-        return f" {LATEX.get(core, core)} " if core != text else core
+        before = r" \quad" if text.startswith("   ") else ""
+        return f"{before} {LATEX.get(core, core)} " if core != text else core
 
     def word(self, text: str) -> str:
         if text in WORDS:
@@ -402,9 +407,12 @@ class MathML(Writer):
         if core == "ᵀ":
             return "<mo>⊤</mo>"
         fence = " stretchy='false'" if core in "()[]|" else ""
-        return f"<mo{fence}>{escape(core)}</mo>"
+        before = "<mspace width='1.5em'/>" if text.startswith("   ") else ""
+        return f"{before}<mo{fence}>{escape(core)}</mo>"
 
     def word(self, text: str) -> str:
+        if text == "ŷ":
+            return "<mover><mi>y</mi><mo stretchy='false'>^</mo></mover>"
         return f"<mi>{escape(clean(text))}</mi>"
 
     def number(self, text: str) -> str:
@@ -426,7 +434,9 @@ class MathML(Writer):
         return f"<mover>{one(self.label(label))}<mo>¯</mo></mover>"
 
     def equation(self, *sides: Side, relation: str = "=") -> str:
-        return f"<math xmlns='http://www.w3.org/1998/Math/MathML' display='block'>{super().equation(*sides, relation=relation)}</math>"
+        strut = "<mspace height='1.3em' depth='0.9em'/>"
+        inside = super().equation(*sides, relation=relation)
+        return f"<math xmlns='http://www.w3.org/1998/Math/MathML' displaystyle='true'><mrow>{strut}{inside}</mrow></math>"
 
 
 def one(pieces: str) -> str:
