@@ -156,7 +156,7 @@ def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
 
 
 def alike(outline: Outline, groups: Sequence[Group]) -> np.ndarray:
-    """Return a number for each group; equal ones do the same with operands that lie equally far back."""
+    """Return a number for each group; equal ones do the same with operands that lie equally far back, the one before not counted."""
     owner = {group.members[-1]: i for i, group in enumerate(groups)}
     numbers: dict[tuple[object, ...], int] = {}
     likeness = np.empty(len(groups), int)
@@ -165,7 +165,7 @@ def alike(outline: Outline, groups: Sequence[Group]) -> np.ndarray:
         for member in group.members:
             for operand in outline.operands[member]:
                 back = i - owner.get(operand, i)
-                if back and outline.operations[operand]:
+                if back > 1 and outline.operations[operand]:
                     far.append(min(back, LONGEST_PERIOD + 1))
         likeness[i] = numbers.setdefault((group.words, tuple(far)), len(numbers))
     return likeness
