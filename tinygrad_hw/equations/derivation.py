@@ -68,7 +68,8 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
     dtype = np.asarray(node.value).dtype
     shape = np.shape(node.args[i])
     try:
-        result: Any = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
+        with np.errstate(all="ignore"):
+            result: Any = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
         result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
         said = fitted(result, node.args[i])
         if (length := len(parts_of(said))) > TOO_LONG:
@@ -209,14 +210,16 @@ class Derivation:
         return thing if isinstance(thing, Constant) else self.values[thing]
 
     def find_complements(self) -> dict[Expression, Expression]:
-        """Return what to write for constants that the program made as 1 − y."""
-        y = self.names.y
-        if y is None:
-            return {}
-        unnamed = [c for c in self.names.things if self.names.labels.get(c, y) != y and c not in self.names.by_user]
-        opposite = 1 - np.asarray(y.value)
-        others = [c for c in unnamed if self.names.labels[c].base == "c" and np.array_equal(c.value, opposite)]
-        return {self.atom(c): sum_of([ONE, product([(self.atom(y), 1)], -1)]) for c in others}
+        """Return what to write for constants that the program made as 1 − y, for a y that has a name."""
+        names = self.names
+        constants = [thing for thing in names.things if self.is_constant(self.atom(thing)) and thing in names.labels]
+        named = [thing for thing in constants if thing is names.y or thing in names.by_user]
+        found: dict[Expression, Expression] = {}
+        for c in [thing for thing in constants if thing not in named and names.labels[thing].base == "c"]:
+            y = next((y for y in named if np.array_equal(c.value, 1 - np.asarray(y.value))), None)
+            if y is not None:
+                found[self.atom(c)] = sum_of([ONE, product([(self.atom(y), 1)], -1)])
+        return found
 
     def used_often(self) -> set[Node]:
         """Return the nodes whose value is used twice, or needed by a rule."""
@@ -294,15 +297,16 @@ class Derivation:
         constants = {
             part: whole
             for part in sums_in(x)
-            if all(isinstance(atom, (Constant, Ones)) or self.is_constant(atom) for atom in occurrences(part))
+            if all(map(self.is_constant, occurrences(part)))
             and (whole := self.whole(part)) is not None
         }
         self.assumed |= constants
         return substitute(x, constants) if constants else x
 
     def is_constant(self, atom: Expression) -> bool:
+        """Tell whether an atom has a value that no gradient flows to."""
         node = self.things.get(atom) if isinstance(atom, Variable) else None
-        return node is not None and not node.edges and not node.requires_grad
+        return isinstance(atom, (Constant, Ones)) or (node is not None and not node.edges and not node.requires_grad)
 
     def whole(self, x: Expression) -> Expression | None:
         """Return the whole number that every entry of x is, or None."""
