@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.exceptions import AxisError
+from numpy.linalg import LinAlgError
 
 from .backward import sweep
 from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
@@ -101,7 +102,7 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     try:
         value = rule.call(*arrays, **kwargs)
     except ValueError as reason:
-        if isinstance(reason, AxisError) or sum(isinstance(array, ndarray) for array in arrays) < 2:
+        if isinstance(reason, (AxisError, LinAlgError)) or sum(isinstance(array, ndarray) for array in arrays) < 2:
             raise
         raise operands_do_not_fit(rule.function, rule.call, arrays, names_of(args), reason) from None
     if not is_recording() or value.dtype.kind not in "fc":
