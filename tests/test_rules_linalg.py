@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from laws import LAWS, Case, gradient_at, gradients, rows, second_at, spread
+from laws import LAWS, Case, gradient_at, gradients, rows, second_at
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import Tensor
@@ -14,7 +14,7 @@ STACK = np.array([[1.0, 0], [0, -2.2]]) + 0.3 * RNG.normal(size=(2, 2, 2))
 TALL, WIDE = np.eye(4, 2) * [1.4, 2.5] + 0.3 * RNG.normal(size=(4, 2)), np.eye(2, 4) + 0.4 * RNG.normal(size=(2, 4))
 V = RNG.normal(size=4)
 S = A @ A.T + np.eye(3)
-I = 0.3 * RNG.normal(size=(3, 3))  # an imaginary part
+J = 0.3 * RNG.normal(size=(3, 3))  # an imaginary part
 LA = np.linalg
 
 
@@ -66,7 +66,7 @@ CASES = [
     Case(LA.pinv, S, hermitian=True),
     Case(LA.slogdet, A, call=named(LA.slogdet)),
     Case(LA.slogdet, STACK, call=named(LA.slogdet)),
-    *(Case(LA.solve, a, b) for a, b in [(A, A[0]), (A, I[:, :2]), (STACK, STACK[:, :, :1]), (STACK, V[:2]), (STACK[0], STACK)]),
+    *(Case(LA.solve, a, b) for a, b in [(A, A[0]), (A, J[:, :2]), (STACK, STACK[:, :, :1]), (STACK, V[:2]), (STACK[0], STACK)]),
     Case(LA.cholesky, S),
     Case(LA.cholesky, STACK @ STACK.mT + np.eye(2)),
     Case(LA.cholesky, S, upper=True),
@@ -95,7 +95,8 @@ CASES = [
     Case(LA.norm, STACK),
     Case(LA.norm, STACK, keepdims=True),
     *(Case(LA.matrix_norm, STACK, **kwargs) for kwargs in ({}, {"ord": "nuc", "keepdims": True}, {"ord": 1})),
-    *(Case(LA.vector_norm, STACK, **kwargs) for kwargs in ({}, {"ord": 1, "axis": (0, 2)}, {"ord": 3, "keepdims": True}, {"ord": np.inf, "axis": 1})),
+    *(Case(LA.vector_norm, STACK, **kwargs)
+      for kwargs in ({}, {"ord": 1, "axis": (0, 2)}, {"ord": 3, "keepdims": True}, {"ord": np.inf, "axis": 1})),
     *(Case(LA.cond, STACK, p=p) for p in (None, 2, -2, 1, "fro", np.inf)),
     *(Case(LA.matrix_power, x, call=lambda a, n=n: LA.matrix_power(a, n)) for x in (A, STACK) for n in (-3, -1, 0, 1, 2, 3, 5)),
     *(Case(LA.multi_dot, *xs, call=lambda *xs: LA.multi_dot(xs))
@@ -112,33 +113,33 @@ CASES = [
     Case(LA.diagonal, STACK, offset=1),
     Case(LA.matmul, STACK[0], STACK),
     Case(LA.matrix_transpose, STACK),
-    Case(np.cross, A, I),
-    Case(np.cross, TALL[:3].T, I, call=lambda a, b: np.cross(a[0], b, axisc=0)),
+    Case(np.cross, A, J),
+    Case(np.cross, TALL[:3].T, J, call=lambda a, b: np.cross(a[0], b, axisc=0)),
     Case(np.cross, A, RNG.normal(size=(2, 3, 3)), axisa=0, axisb=1),
-    Case(LA.cross, A, I, axis=0),
-    Case(linalg.solve, A, I, oracle=LA.solve),
+    Case(LA.cross, A, J, axis=0),
+    Case(linalg.solve, A, J, oracle=LA.solve),
     Case(linalg.cofactors, A, oracle=lambda a: LA.det(a)[..., None, None] * LA.inv(a).mT),
     Case(linalg.euclidean, V, oracle=LA.norm),
 ]  # fmt: skip
 
 COMPLEX = [
-    *(of_complex(f, (A, I)) for f in (LA.inv, LA.det, LA.slogdet, LA.eigvals, LA.svdvals, LA.cond, LA.pinv, LA.norm, np.trace)),
+    *(of_complex(f, (A, J)) for f in (LA.inv, LA.det, LA.slogdet, LA.eigvals, LA.svdvals, LA.cond, LA.pinv, LA.norm, np.trace)),
     of_complex(LA.pinv, (TALL, WIDE.T)),
-    of_complex(LA.solve, (A, I), (I, A)),
-    of_complex(LA.cholesky, (A, I), call=lambda a: LA.cholesky(a @ np.conjugate(a).mT + np.eye(3))),
-    of_complex(LA.cholesky, (S, I)),
-    of_complex(LA.cholesky, (S, I), upper=True),
-    *(of_complex(LA.qr, pair) for pair in [(A, I), (TALL, WIDE.T), (WIDE, TALL.T)]),
-    of_complex(LA.eigh, (A, I), call=vectors_and_values(LA.eigh)),
-    of_complex(LA.eigvalsh, (A, I), UPLO="U"),
-    of_complex(LA.eig, (A, I), call=vectors_and_values(LA.eig)),
-    *(of_complex(LA.svd, pair, call=singular(False)) for pair in [(A, I), (TALL, WIDE.T), (WIDE, TALL.T)]),
+    of_complex(LA.solve, (A, J), (J, A)),
+    of_complex(LA.cholesky, (A, J), call=lambda a: LA.cholesky(a @ np.conjugate(a).mT + np.eye(3))),
+    of_complex(LA.cholesky, (S, J)),
+    of_complex(LA.cholesky, (S, J), upper=True),
+    *(of_complex(LA.qr, pair) for pair in [(A, J), (TALL, WIDE.T), (WIDE, TALL.T)]),
+    of_complex(LA.eigh, (A, J), call=vectors_and_values(LA.eigh)),
+    of_complex(LA.eigvalsh, (A, J), UPLO="U"),
+    of_complex(LA.eig, (A, J), call=vectors_and_values(LA.eig)),
+    *(of_complex(LA.svd, pair, call=singular(False)) for pair in [(A, J), (TALL, WIDE.T), (WIDE, TALL.T)]),
     *(of_complex(LA.svd, pair, call=singular(True)) for pair in [(TALL, WIDE.T), (WIDE, TALL.T)]),
-    *(of_complex(LA.norm, (A, I), **kwargs) for kwargs in MATRIX_NORMS),
+    *(of_complex(LA.norm, (A, J), **kwargs) for kwargs in MATRIX_NORMS),
     *(of_complex(LA.norm, (V, V[::-1] * 2), **kwargs) for kwargs in NORMS),
     of_complex(LA.lstsq, (TALL, WIDE.T), (V, V[::-1])),
-    of_complex(LA.matrix_power, (A, I), n=-2),
-    of_complex(np.cross, (A, I), (I, A)),
+    of_complex(LA.matrix_power, (A, J), n=-2),
+    of_complex(np.cross, (A, J), (J, A)),
 ]  # fmt: skip
 
 
@@ -146,3 +147,190 @@ COMPLEX = [
 @pytest.mark.parametrize("case", [*CASES, *COMPLEX], ids=str)
 def test_every_row_obeys(case, law):
     law(case)
+
+
+def test_every_row_has_a_case():
+    seen = {case.function for case in (*CASES, *COMPLEX)}
+    inner = {linalg.pinv, linalg.slogdet, linalg.eigh, linalg.eig, linalg.svd, linalg.cholesky, linalg.qr}
+    assert rows("linalg") - seen == inner
+
+
+# What NumPy gives back
+@pytest.mark.parametrize("f", [LA.slogdet, LA.qr, LA.svd, LA.eigh, LA.eig])
+def test_a_decomposition_gives_numpys_named_tuple_of_tensors(f):
+    found, expected = f(Tensor(S, requires_grad=True)), f(S)
+    assert type(found) is type(expected)
+    for a, b in zip(found, expected):
+        assert isinstance(a, Tensor)
+        assert a.dtype == b.dtype
+        assert_array_equal(a.data, b)
+
+
+@pytest.mark.parametrize("f", [LA.inv, LA.det, LA.pinv, LA.svdvals, LA.eigvalsh, LA.cholesky, LA.matrix_norm])
+def test_a_stack_of_no_matrices_has_an_empty_gradient(f):
+    x = Tensor(np.zeros((0, 2, 2)), requires_grad=True)
+    f(x).sum().backward()
+    assert x.grad.shape == (0, 2, 2)
+
+
+def test_the_determinant_of_no_rows_is_1_and_its_gradient_empty():
+    assert gradient_at(LA.det, np.zeros((0, 0))).shape == (0, 0)
+
+
+def test_a_rank_is_a_plain_number():
+    assert LA.matrix_rank(Tensor(np.ones((2, 2)), requires_grad=True)) == 1
+
+
+def test_only_the_triangle_that_numpy_reads_has_a_gradient():
+    upper = np.triu(np.ones((3, 3)), 1)
+    for f in (LA.eigvalsh, LA.cholesky):
+        assert_array_equal(gradient_at(f, S) * upper, 0)
+    assert_array_equal(gradient_at(lambda a: LA.eigvalsh(a, "U"), S) * upper.T, 0)
+
+
+def test_the_eigenvectors_of_the_upper_triangle_are_numpys():
+    for part, expected in zip(LA.eigh(Tensor(A), "U"), LA.eigh(A, "U")):
+        assert_array_equal(part.data, expected)
+
+
+# Singular and degenerate matrices
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_the_gradient_of_det_at_a_singular_matrix_is_its_cofactors(n):
+    a = np.outer(np.arange(1.0, n + 1), np.ones(n)) + (np.diag(np.arange(n) - 1.0) if n > 2 else 0)
+    a[0] = a[-1] * 2 if n > 1 else 0
+    minors = [[LA.det(np.delete(np.delete(a, i, 0), j, 1)) * (-1) ** (i + j) for j in range(n)] for i in range(n)]
+    assert_allclose(gradient_at(LA.det, a), minors, atol=1e-13)
+
+
+def test_second_derivatives_of_det_are_exact_at_the_zero_matrix():
+    direction = np.array([[1.0, 2.0], [3.0, 5.0]])
+    assert_allclose(second_at(LA.det, np.zeros((2, 2)), direction), [[5, -3], [-2, 1]], atol=1e-14)
+
+
+@pytest.mark.parametrize("f", [LA.inv, LA.slogdet, lambda a: LA.solve(a, np.ones(2))])
+def test_a_singular_matrix_raises_numpys_error_and_never_gives_a_wrong_gradient(f):
+    t = Tensor(np.ones((2, 2)), requires_grad=True)
+    with pytest.raises(LA.LinAlgError, match="Singular matrix"):
+        out = f(t)
+        out[1].backward()
+
+
+@pytest.mark.parametrize("spectral", [lambda w: np.sum(w), lambda w: np.sum(w**3), lambda w: np.prod(w), lambda w: np.sum(np.exp(w))])
+def test_functions_of_equal_eigenvalues_have_their_exact_gradient(spectral):
+    w = np.array([2.0, 2.0, 2.0, 5.0])
+    q = LA.qr(np.random.default_rng(1).normal(size=(4, 4)))[0]
+    a = (q * w) @ q.T
+    expected = (q * gradient_at(spectral, w)) @ q.T
+    both_triangles = np.tril(expected) + np.tril(expected, -1)
+    assert_allclose(gradient_at(lambda a: spectral(LA.eigvalsh(a)), a), both_triangles, rtol=1e-9, atol=1e-11)
+    assert_allclose(gradient_at(lambda a: spectral(LA.svdvals(a)), a), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_the_projector_on_equal_eigenvalues_has_its_exact_gradient():
+    m = np.random.default_rng(2).normal(size=(3, 3))
+    m = m + m.T
+    projector = lambda a: (lambda v: np.sum(m * (v[:, :2] @ v[:, :2].T)))(LA.eigh(a)[1])
+    a = np.diag([1.0, 1.0, 4.0])
+    expected = np.zeros((3, 3))
+    expected[2, :2] = 2 * m[2, :2] / (1 - 4)
+    with pytest.warns(RuntimeWarning, match="the gradient is right if the result depends only on the space"):
+        assert_allclose(gradients(projector, [a])[0], expected, atol=1e-13)
+
+
+def test_the_polar_factor_of_equal_singular_values_has_its_exact_gradient():
+    m = np.array([[0.3, 1.2], [-0.7, 0.4]])
+    polar = lambda a: (lambda u, s, vh: np.sum(m * (u @ vh)))(*LA.svd(a))
+    with pytest.warns(RuntimeWarning, match="the gradient is right if"):
+        assert_allclose(gradients(polar, [2 * np.eye(2)])[0], (m - m.T) / 4, atol=1e-14)
+
+
+@pytest.mark.parametrize("f, a", [(LA.eigh, np.eye(3)), (LA.svd, np.eye(3)), (LA.svd, np.zeros((3, 2))), (LA.eig, np.eye(3))])
+def test_a_gradient_that_depends_on_the_choice_of_vectors_warns_and_is_finite(f, a):
+    x = Tensor(a, requires_grad=True)
+    vectors = f(x)[1 if f is not LA.svd else 0]
+    with pytest.warns(RuntimeWarning, match="the gradient depends on the choice of the vectors where values are equal"):
+        vectors.backward(np.arange(vectors.size).reshape(vectors.shape) + 1.0)
+    assert np.isfinite(x.grad).all()
+
+
+def test_a_gradient_that_depends_on_the_phase_of_complex_vectors_warns():
+    x = Tensor(S + 1j * (J - J.T), requires_grad=True)
+    vectors = LA.eigh(x)[1]
+    with pytest.warns(RuntimeWarning, match="a vector's phase"):
+        vectors.backward(np.ones((3, 3)) * (1 + 2j))
+
+
+REBUILT = [lambda a: (lambda w, v: (v * w**2) @ v.T)(*LA.eigh(a)), lambda a: (lambda u, s, vh: (u * s**2) @ vh)(*LA.svd(a))]
+
+
+@pytest.mark.parametrize("rebuilt", REBUILT)
+def test_a_function_of_equal_values_and_their_vectors_warns_that_a_part_may_lack(rebuilt):
+    x = Tensor(np.eye(2), requires_grad=True)
+    with pytest.warns(RuntimeWarning, match="a part is lacking that only different values show"):
+        rebuilt(x).backward([[0.0, 1.0], [1.0, 0.0]])
+
+
+# Norms at 0 and at ties
+@pytest.mark.parametrize("order", [None, 1, 2, 3, 1.5, 0.5, np.inf, -np.inf, 0])
+def test_every_norm_of_the_zero_vector_has_the_gradient_0(order):
+    assert_array_equal(gradient_at(lambda x: LA.norm(x, order), np.zeros(3)), np.zeros(3))
+    assert_array_equal(gradient_at(lambda x: LA.norm(x, order, axis=0), np.array([[0.0, 1], [0, 0]]))[:, 0], [0, 0])
+
+
+@pytest.mark.parametrize("order", [None, "fro", "nuc", 1, 2, -2, np.inf])
+def test_every_norm_of_the_zero_matrix_has_the_gradient_0(order):
+    assert_array_equal(gradient_at(lambda x: LA.norm(x, order, axis=(0, 1)), np.zeros((2, 3))), np.zeros((2, 3)))
+
+
+def test_the_second_derivative_of_the_norm_at_0_is_0():
+    assert_array_equal(second_at(LA.norm, np.zeros(2), [1.0, 2.0]), [0, 0])
+
+
+def test_an_entry_0_of_a_norm_has_the_gradient_0():
+    for order in (None, 1, 3, 0.5, np.inf):
+        assert gradient_at(lambda x, order=order: LA.norm(x, order), [0.0, 2.0])[0] == 0
+
+
+def test_entries_that_tie_share_the_gradient_of_the_largest():
+    assert_array_equal(gradient_at(lambda x: LA.norm(x, np.inf), [2.0, -2.0, 1.0]), [0.5, -0.5, 0])
+    assert_allclose(gradient_at(lambda x: LA.norm(x, 2), 3 * np.eye(2)), np.eye(2) / 2, atol=1e-15)
+
+
+def test_the_nuclear_norm_of_a_singular_matrix_has_the_smallest_subgradient():
+    assert_allclose(gradient_at(lambda x: LA.norm(x, "nuc"), np.ones((2, 2))), np.ones((2, 2)) / 2, atol=1e-14)
+
+
+@pytest.mark.parametrize("x", [np.float64(0.0), [], [3.0]])
+def test_the_norm_of_a_0d_an_empty_and_a_single_entry(x):
+    assert_array_equal(gradient_at(LA.norm, x), np.sign(x))
+
+
+def test_wrong_norms_and_modes_say_what_is_wrong():
+    with pytest.raises(ValueError, match="Invalid norm order 3 for matrices"):
+        LA.norm(Tensor(A), 3)
+    with pytest.raises(ValueError, match="Invalid norm order 'nuc' for vectors"):
+        LA.norm(Tensor(V), "nuc")
+    with pytest.raises(ValueError, match="Improper number of dimensions"):
+        LA.norm(Tensor(np.zeros((2, 2, 2))), 1)
+    with pytest.raises(ValueError, match="mode 'raw' has no derivative; reduced, complete and r have"):
+        LA.qr(Tensor(A), "raw")
+    with pytest.raises(ValueError, match="vectors of 3 entries are needed, not 3 and 4"):
+        np.cross(Tensor(A), np.zeros(4))
+    with pytest.raises(ValueError, match="Invalid ind"):
+        LA.tensorinv(Tensor(A), 0)
+
+
+def test_a_norm_of_integers_is_numpys():
+    assert LA.norm(Tensor(np.array([3, 4]))).data == 5
+    assert LA.vector_norm(Tensor(np.array([3, 4]))).data == 5
+
+
+def test_multi_dot_takes_the_cheapest_order():
+    long, thin = Tensor(np.ones((1, 50)), requires_grad=True), np.ones((50, 1))
+    out = LA.multi_dot([thin, long, thin])
+    assert out._node.args[1].shape == (1, 1)
+
+
+def test_the_gradient_of_a_norm_of_a_complex_vector_is_its_conjugate_over_the_norm():
+    z = np.array([3 + 4j, 0])
+    assert_allclose(gradients(LA.norm, [z])[0], np.conj(z) / 5)

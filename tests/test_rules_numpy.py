@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import LAWS, Case, gradient_at, gradients, leaves_of, numbers, rows, second_at, spread
+from laws import LAWS, Case, gradient_at, numbers, rows, second_at, spread
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import DetachError, Tensor
@@ -35,7 +35,8 @@ STATISTICS = [
     *(Case(f, M, **kwargs) for f in (np.median, np.nanmedian) for kwargs in FOLDED),
     *(Case(np.nanmedian, HOLES, **kwargs) for kwargs in FOLDED),
     *(Case(np.quantile, V, q=0.3, method=method) for method in METHODS),
-    *(Case(f, M, q=q, **kwargs) for f, q in [(np.quantile, [0.2, 0.5]), (np.percentile, [[20.0, 90.0]]), (np.percentile, 100)] for kwargs in FOLDED[1:]),
+    *(Case(f, M, q=q, **kwargs)
+      for f, q in [(np.quantile, [0.2, 0.5]), (np.percentile, [[20.0, 90.0]]), (np.percentile, 100)] for kwargs in FOLDED[1:]),
     *(Case(f, HOLES, q=q, axis=1) for f, q in [(np.nanquantile, [0.2, 0.5]), (np.nanpercentile, 70)]),
     Case(np.quantile, M, q=0.4, axis=1, weights=np.array([0.2, 0.5, 0.9]), method="inverted_cdf"),
     Case(np.quantile, V, q=[0.1, 0.9], weights=np.arange(5.0), method="inverted_cdf"),
@@ -59,7 +60,8 @@ STATISTICS = [
 ]  # fmt: skip
 
 SEQUENCES = [
-    *(Case(np.diff, M, analytic=True, **kwargs) for kwargs in ({}, {"axis": 0}, {"n": 2}, {"n": 0}, {"n": 5}, {"prepend": 0.5}, {"append": M, "axis": 0})),
+    *(Case(np.diff, M, analytic=True, **kwargs)
+      for kwargs in ({}, {"axis": 0}, {"n": 2}, {"n": 0}, {"n": 5}, {"prepend": 0.5}, {"append": M, "axis": 0})),
     Case(np.diff, M, W, call=lambda a, b: np.diff(a, axis=0, prepend=b[None], append=0)),
     *(Case(np.trapezoid, M, analytic=True, **kwargs) for kwargs in ({}, {"dx": 0.5}, {"axis": 0}, {"x": np.array([0.1, 0.5, 2.0])})),
     Case(np.trapezoid, M, W, analytic=True),
@@ -83,7 +85,8 @@ SEQUENCES = [
     Case(np.logspace, S, W, num=3),
     Case(np.logspace, S, S + 1, S + 2, call=lambda a, b, base: np.logspace(a, b, 4, base=base)),
     *(Case(np.geomspace, *xs, num=4) for xs in [(S, S + 1), (-W, -S), (W, M)]),
-    *(Case(np.meshgrid, W, V, call=lambda x, y, k=k: [np.ravel(a) for a in np.meshgrid(x, y, **k)]) for k in ({}, {"indexing": "ij"}, {"sparse": True})),
+    *(Case(np.meshgrid, W, V, call=lambda x, y, k=k: [np.ravel(a) for a in np.meshgrid(x, y, **k)])
+      for k in ({}, {"indexing": "ij"}, {"sparse": True})),
     Case(np.meshgrid, W, S, W, call=lambda *xs: np.meshgrid(*xs)),
     Case(np.apply_along_axis, T, call=lambda a: np.apply_along_axis(lambda v: v * v[0], 1, a)),
     Case(np.apply_along_axis, T, call=lambda a: np.apply_along_axis(np.prod, 0, a)),
@@ -118,7 +121,8 @@ POLYNOMIALS = [
     *(Case(np.polyfit, LINE, V, deg=deg) for deg in (0, 1, 2)),
     Case(np.polyfit, LINE, spread(5, 2), deg=1),
     Case(np.polyfit, LINE, V, spread(5, seed=7), call=lambda x, y, w: np.polyfit(x, y, 2, w=w)),
-    *(Case(np.polyfit, LINE, V, call=lambda x, y, cov=cov: [np.ravel(a) for a in np.polyfit(x, y, 1, cov=cov)]) for cov in (True, "unscaled")),
+    *(Case(np.polyfit, LINE, V, call=lambda x, y, cov=cov: [np.ravel(a) for a in np.polyfit(x, y, 1, cov=cov)])
+      for cov in (True, "unscaled")),
 ]  # fmt: skip
 
 WRITING = [
@@ -139,3 +143,122 @@ WRITING = [
 @pytest.mark.parametrize("case", [*STATISTICS, *SEQUENCES, *POLYNOMIALS, *WRITING], ids=str)
 def test_every_row_obeys(case, law):
     law(case)
+
+
+@pytest.mark.parametrize("topic", ["statistics", "sequences", "polynomials", "writing"])
+def test_every_row_has_a_case(topic):
+    seen = {case.function for case in (*STATISTICS, *SEQUENCES, *POLYNOMIALS, *WRITING)}
+    assert rows(topic) - seen == {f for f in (np.histogram2d, np.histogramdd) if topic == "statistics"}
+
+
+# Ties, ends and empty places
+@pytest.mark.parametrize("f", [np.median, lambda x: np.quantile(x, 0.5), lambda x: np.percentile(x, 50), np.nanmedian])
+def test_the_median_is_shared_equally_by_the_entries_that_tie(f):
+    assert_array_equal(gradient_at(f, [1.0, 2.0, 2.0]), [0, 0.5, 0.5])
+    assert_array_equal(gradient_at(f, [1.0, 2.0, 2.0, 7.0]), [0, 0.5, 0.5, 0])
+    assert_array_equal(gradient_at(f, [5.0, 5.0]), [0.5, 0.5])
+    assert_array_equal(gradient_at(f, 3.0), 1)
+
+
+def test_a_quantile_of_infinite_entries_is_numpys_and_has_a_gradient():
+    assert_array_equal(np.quantile(Tensor([1.0, 2.0, np.inf]), 0.5).data, 2.0)
+    assert_array_equal(gradient_at(lambda x: np.quantile(x, 0.5), [1.0, 2.0, np.inf]), [0, 1, 0])
+    assert_array_equal(gradient_at(lambda x: np.median(x), [-np.inf, 2.0, np.inf]), [0, 1, 0])
+
+
+def test_nan_goes_through_quantile_and_is_left_out_by_nanquantile():
+    t = Tensor([1.0, np.nan, 3.0])
+    assert np.isnan(np.median(t).data)
+    assert np.nanmedian(t).data == 2
+    with pytest.warns(RuntimeWarning, match="All-NaN"):
+        assert np.isnan(np.nanmedian(Tensor([np.nan, np.nan])).data)
+
+
+def test_a_quantile_whose_share_is_a_tensor_with_a_gradient_is_refused():
+    with pytest.raises(DetachError, match="requires a gradient"):
+        np.quantile(Tensor([1.0, 2.0]), Tensor(0.3, requires_grad=True))
+
+
+@given(st.lists(numbers(), min_size=1, max_size=6), st.sampled_from([0.0, 1.0, 0.5, 0.25, 0.9]), st.sampled_from(METHODS))
+def test_quantiles_of_any_entries_are_numpys_and_their_gradients_add_up_to_1(entries, q, method):
+    x = Tensor(entries, requires_grad=True)
+    out = np.quantile(x, q, method=method)
+    assert_allclose(out.data, np.quantile(np.array(entries), q, method=method), rtol=1e-14, atol=1e-14)
+    out.backward()
+    assert_allclose(np.sum(x.grad), 1, rtol=1e-12)
+    assert (x.grad >= 0).all()
+
+
+def test_average_with_weights_that_add_up_to_zero_raises():
+    with pytest.raises(ZeroDivisionError, match="Weights sum to zero"):
+        np.average(Tensor([1.0, 2.0]), weights=[1, -1])
+    with pytest.raises(TypeError, match="Axis must be specified"):
+        np.average(Tensor(M), weights=[1, 1, 2])
+
+
+def test_counts_have_no_derivative_and_are_plain_arrays():
+    t = Tensor([0.1, 0.6, 0.7], requires_grad=True)
+    assert_array_equal(np.histogram(t, 2)[0], [1, 2])
+    assert_array_equal(np.bincount(Tensor(np.array([1, 1, 2]))), [0, 2, 1])
+    assert_array_equal(np.histogram2d(t, t, 2)[0], [[1, 0], [0, 2]])
+    assert_array_equal(np.histogramdd(t[:, None], 2)[0], [1, 2])
+    with pytest.raises(DetachError, match="requires a gradient"):
+        np.histogram2d(t, t, 2, weights=t)
+
+
+def test_at_a_knot_interp_has_the_slope_nearest_to_zero_of_the_two_beside_it():
+    xp, fp = [0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 3.0, 2.0]
+    assert_array_equal(gradient_at(lambda x: np.interp(x, xp, fp), [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0]), [0, 1, 1, 2, 0, 0, 0])
+
+
+def test_interp_outside_the_knots_and_at_infinity_is_flat_and_nan_stays_nan():
+    x = np.array([-np.inf, -1.0, np.inf, np.nan])
+    out = np.interp(Tensor(x), [0.0, 1.0], [2.0, 5.0])
+    assert_array_equal(out.data, [2, 2, 5, np.nan])
+    assert_array_equal(gradient_at(lambda x: np.interp(x, [0.0, 1.0], [2.0, 5.0]), x[:3]), [0, 0, 0])
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_convolution_with_nothing_is_refused_as_numpy_does(mode):
+    with pytest.raises(ValueError, match="cannot be empty"):
+        np.convolve(Tensor([1.0]), np.zeros(0), mode)
+
+
+def test_gradient_says_when_the_spacing_does_not_fit():
+    with pytest.raises(ValueError, match="distances must match"):
+        np.gradient(Tensor(V), [1.0, 2.0])
+    with pytest.raises(ValueError, match="too small"):
+        np.gradient(Tensor([1.0]))
+    with pytest.raises(TypeError, match="invalid number of arguments"):
+        np.gradient(Tensor(M), 1.0, 2.0, 3.0)
+
+
+def test_geomspace_through_zero_is_refused():
+    with pytest.raises(ValueError, match="cannot include zero"):
+        np.geomspace(Tensor(0.0), 1.0)
+
+
+def test_i0_has_the_derivative_i1_at_zero_and_far_out():
+    assert_array_equal(gradient_at(np.i0, 0.0), 0)
+    assert_allclose(second_at(np.i0, 0.0, 1.0), 0.5, rtol=1e-14)
+    assert_allclose(gradient_at(np.i0, [1.0, -1.0]), [0.565159103992485, -0.565159103992485], rtol=1e-14)
+    assert_allclose(gradient_at(np.i0, 300.0), np.i0(300.0) * (1 - 1 / 600 - 1 / 720000), rtol=1e-8)
+
+
+def test_a_zero_root_moves_with_the_last_coefficient():
+    p = Tensor([1.0, -3.0, 0.0], requires_grad=True)
+    np.roots(p)[-1].backward()
+    assert_allclose(p.grad, [0, 0, 1 / 3], atol=1e-15)
+
+
+def test_writing_a_tensor_into_a_plain_array_raises_and_names_the_ways_out():
+    t, plain = Tensor([1.0, 2.0], requires_grad=True), np.zeros(2)
+    for write in (lambda: np.copyto(plain, t), lambda: np.put(plain, [0, 1], t), lambda: np.putmask(plain, [True, True], t)):
+        with pytest.raises(DetachError, match="a Tensor instead of an array to write into"):
+            write()
+    assert_array_equal(plain, 0)
+
+
+def test_writing_into_a_leaf_that_requires_a_gradient_is_refused_as_assignment_is():
+    with pytest.raises(Exception, match="assign to a copy"):
+        np.fill_diagonal(Tensor(np.eye(2), requires_grad=True), 3.0)

@@ -3,7 +3,7 @@
 Read ``elementwise`` first: it is the table at its plainest. ``table`` says how a row is written.
 """
 
-from . import elementwise, fft, linalg, neural, polynomials, products, reductions, sequences, shaping, statistics
+from . import elementwise, fft, linalg, neural, polynomials, products, reductions, sequences, shaping, statistics, writing
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "sequences",
     "shaping",
     "statistics",
+    "writing",
 ]

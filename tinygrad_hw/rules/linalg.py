@@ -3,8 +3,9 @@
 A function of several results (eigh, svd, ...) is one row whose result holds the parts one after the other along the last
 axis; the parts are views of it, given as NumPy's own named tuple. In formulas ᴴ is the conjugate transpose.
 
-Eigenvectors and singular vectors are arbitrary where values are equal, and in their phase where they are complex. What does not
-depend on that choice has the right gradient; where the cotangent shows that it does, or that it cannot be told, a RuntimeWarning says so.
+Eigenvectors and singular vectors are arbitrary where values are equal, and in their phase where they are complex. Functions of the
+values alone have their exact gradient. Where a cotangent shows that it depends on that choice, or that this cannot be told, a
+RuntimeWarning says so; only V f(w) V⁻¹ with an explicit inverse, at equal values, lacks f′ between their vectors unseen.
 
 Formulas: Giles 2008, "An extended collection of matrix derivative results for forward and reverse mode algorithmic
 differentiation"; Golub & Pereyra 1973 for the pseudo-inverse; Townsend 2016 for the SVD; Murray 2016 for Cholesky;
@@ -220,10 +221,9 @@ def _nearly_zero(x: Any, values: Any) -> Any:
     return np.absolute(x) <= 8 * n * np.finfo(values.dtype).eps * np.expand_dims(scale, tuple(range(scale.ndim, x.ndim)))
 
 
-def _warn_if_arbitrary(name: str, turning: Any, arbitrary: Any, mixing: Any, weights: Any) -> None:
-    """Warn where a cotangent depends on arbitrary vectors, or where equal values hide a part of the gradient."""
-    size = np.max(np.absolute(mixing), initial=0) + np.max(np.absolute(turning), initial=0)
-    noise = 1e3 * np.finfo(weights.dtype).eps * size
+def _warn_if_arbitrary(name: str, turning: Any, mixing: Any, arbitrary: Any, eps: float) -> None:
+    """Warn where a cotangent depends on arbitrary vectors, or where equal values may hide a part of the gradient."""
+    noise = 1e3 * eps * (np.max(np.absolute(mixing), initial=0) + np.max(np.absolute(turning), initial=0))
     if np.any(arbitrary & (np.absolute(turning) > noise)):
         warnings.warn(
             f"{name}: the gradient depends on the choice of the vectors where values are equal (or on a vector's phase), which is "
@@ -231,12 +231,10 @@ def _warn_if_arbitrary(name: str, turning: Any, arbitrary: Any, mixing: Any, wei
             RuntimeWarning,
             stacklevel=2,
         )
-    pairs = arbitrary & ~np.eye(weights.shape[-1], dtype=bool)
-    weighted = (np.absolute(weights) > 0)[..., None, :]
-    if np.any(pairs & weighted & (np.absolute(mixing) > noise)):
+    elif np.any(arbitrary & ~np.eye(arbitrary.shape[-1], dtype=bool) & (np.absolute(mixing) > noise)):
         warnings.warn(
-            f"{name}: values are equal, and the result uses both them and their vectors: the gradient may lack a part that "
-            "only different values show. Write the function without its decomposition, or separate the values",
+            f"{name}: values are equal, and their vectors are used: the gradient is right if the result depends only on the space "
+            "that these vectors span; if it mixes them with their values, a part is lacking that only different values show",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -260,7 +258,7 @@ def _eigh(g: Any, out: Any, a: Any, uplo: Any = "L") -> Any:
     w, gw = np.real(w), np.real(gw)
     gaps = w[..., None, :] - w[..., :, None]
     close, mixed = _nearly_zero(gaps, w), v.mT @ gv
-    _warn_if_arbitrary("eigh", mixed - adjoint(mixed), close, mixed + adjoint(mixed), gw)
+    _warn_if_arbitrary("eigh", mixed - adjoint(mixed), mixed + adjoint(mixed), close, np.finfo(w.dtype).eps)
     return conj(v) @ (diagonal_matrix(gw) + _inverse_where(~close, gaps) * mixed) @ v.mT
 
 
@@ -276,11 +274,10 @@ def _eig(g: Any, out: Any, a: Any) -> Any:
     (gw, gv), (w, v) = _eigen_parts(g, n), _eigen_parts(out, n)
     gaps = w[..., None, :] - w[..., :, None]
     close = _nearly_zero(np.absolute(gaps), np.absolute(w))
-    mixed, lengths = v.mT @ gv, np.eye(n)
-    along = np.real(np.diagonal(mixed, 0, -2, -1))
-    _warn_if_arbitrary("eig", mixed - v.mT @ conj(v) * along[..., None, :], close, mixed * (1 - lengths), np.absolute(gw))
-    inner = diagonal_matrix(gw) + _inverse_where(~close, gaps) * (mixed - v.mT @ conj(v) * along[..., None, :])
-    return solve(v.mT, inner @ v.mT)
+    mixed = v.mT @ gv
+    turning = mixed - v.mT @ conj(v) * np.real(np.diagonal(mixed, 0, -2, -1))[..., None, :]
+    _warn_if_arbitrary("eig", turning, turning, close, np.finfo(w.dtype).eps)
+    return solve(v.mT, (diagonal_matrix(gw) + _inverse_where(~close, gaps) * turning) @ v.mT)
 
 
 def _svd_parts(packed: Any, m: int, n: int, full: bool) -> list[Any]:
@@ -317,7 +314,7 @@ def _svd(g: Any, out: Any, a: Any, full_matrices: bool = True) -> Any:
     leaving = np.absolute(turning) + void * np.absolute(opposed)
     if m != n:
         leaving = leaving + (zero * np.sum(np.absolute(outside_u), -2) + zero * np.sum(np.absolute(outside_v), -2))[..., None, :]
-    _warn_if_arbitrary("svd", leaving, close, together + adjoint(together), gs)
+    _warn_if_arbitrary("svd", leaving, together + adjoint(together), close, np.finfo(s.dtype).eps)
     inner = diagonal_matrix(gs) + (_inverse_where(~close, gaps) * turning + _inverse_where(~void, sums) * opposed) * 0.5
     by_s = _inverse_where(~zero, s)
     whole = u @ inner @ vh

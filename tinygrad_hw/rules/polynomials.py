@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .sequences import array, floats
+from .sequences import floats
+from .shaping import array
 from .statistics import values_of
 from .table import composition, rule
 

@@ -130,9 +130,14 @@ def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0) -> Any:
 rule(concatenate, Each(_segment), kind="movement")
 
 
+def array(x: Any) -> Any:
+    """Return x if it is an array or a tensor, else the array of it."""
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
 def _together(arrays: Any) -> list[Any]:
     """Return the arrays, or the rows of one array, as a list."""
-    return list(arrays)
+    return [array(a) for a in arrays]
 
 
 @composition(np.concatenate)
@@ -220,7 +225,8 @@ def _one_or_all(arrays: list[Any]) -> Any:
 def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     places = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
     before = (slice(None),) * (axis % ary.ndim)
-    return [ary[(*before, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0))] for p in places]
+    indices = [(*before, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0)) for p in places]
+    return [ary[index] for index in indices]
 
 
 @composition(np.split)
@@ -361,49 +367,6 @@ def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
     if not len(kept):
         return filt[:0]
     return filt[int(kept[0]) if "f" in trim.lower() else 0 : int(kept[-1]) + 1 if "b" in trim.lower() else None]
-
-
-@composition(np.full_like)
-def _full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **kwargs: Any) -> Any:
-    value = fill_value if hasattr(fill_value, "dtype") else np.asarray(fill_value)
-    return np.broadcast_to(astype(value, np.result_type(a if dtype is None else dtype)), a.shape if shape is None else shape)
-
-
-# Writing into a tensor: each of these is t[...] = v, in its own way of saying where
-@composition(np.copyto)
-def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    dst[...] = src if where is True else np.where(where, src, dst)
-
-
-@composition(np.put)
-def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    places = np.ravel(np.take(np.arange(a.size), ind, mode=mode))
-    a[np.unravel_index(places, a.shape)] = np.ravel(v)[np.arange(places.size) % max(np.size(v), 1)]
-
-
-@composition(np.place)
-def _place(arr: Any, mask: Any, vals: Any) -> None:
-    mask = np.asarray(mask, bool).reshape(arr.shape)
-    arr[mask] = np.ravel(vals)[np.arange(np.count_nonzero(mask)) % max(np.size(vals), 1)]
-
-
-@composition(np.putmask)
-def _putmask(a: Any, /, mask: Any, values: Any) -> None:
-    mask = np.asarray(mask, bool).reshape(a.shape)
-    a[mask] = np.ravel(values)[np.flatnonzero(mask) % max(np.size(values), 1)]
-
-
-@composition(np.put_along_axis)
-def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), np.asarray(indices), axis)
-    arr[np.unravel_index(places, arr.shape)] = values
-
-
-@composition(np.fill_diagonal)
-def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    marks = np.zeros(a.shape, bool)
-    np.fill_diagonal(marks, True, wrap)
-    np.place(a, marks, val)
 
 
 no_derivative(
