@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backward import fit
 from ..graph import Node, made
 from ..rules import reductions, shaping
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, mapped, occurrences, parts_of
@@ -48,20 +49,6 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim > 0 and isinstance(express(value), Constant)
 
 
-def fitted(x: Any, argument: Any) -> Expression:
-    """Return a cotangent in the shape of its argument: summed where that was repeated, repeated where it was summed."""
-    shape, is_real = np.shape(argument), np.asarray(argument).dtype.kind != "c"
-    x = x.real if is_real and x.dtype.kind == "c" else x
-    extra = x.ndim - len(shape)
-    if x.shape != shape and extra >= 0:
-        repeated = tuple(i for i in range(x.ndim) if i < extra or (shape[i - extra] == 1 and x.shape[i] != 1))
-        if repeated:
-            keepdims = len(repeated) > extra
-            x = reductions.sum(x, axis=repeated, keepdims=keepdims)
-            x = np.reshape(x, shape) if keepdims else x
-    return x.expression if x.shape == shape else product([(x.expression, 1), (Ones(shape), 1)])
-
-
 def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, args: tuple[Any, ...], node: Node) -> Expression:
     """Read one edge's rule on Symbols; where that cannot be done, return it as ``vjp[op](g)``."""
     _, vjp, i = edge
@@ -70,8 +57,8 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
     try:
         with np.errstate(all="ignore"):
             result: Any = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
-        result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
-        said = fitted(result, node.args[i])
+            result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
+            said: Expression = fit(result, node.args[i]).expression
         if (length := len(parts_of(said))) > TOO_LONG:
             raise Unreadable(f"its formula has {length} parts")
         return said
@@ -82,9 +69,7 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
 def on_arrays(node: Node, vjp: Callable[..., Any], i: int, g: Any) -> Any:
     """Run a rule on the node's own arrays."""
     g = np.broadcast_to(np.asarray(g, np.asarray(node.value).dtype), np.shape(node.value))
-    c = vjp(g, node.value, *node.args, **node.kwargs)
-    x = Symbol(Variable(np.shape(c)), np.asarray(c).dtype)
-    return evaluate(fitted(x, node.args[i]), {x.expression: c})
+    return fit(vjp(g, node.value, *node.args, **node.kwargs), node.args[i])
 
 
 class Derivation:
@@ -161,7 +146,7 @@ class Derivation:
         for edge in node.edges:
             expression = contribution(edge, g, out, args, node)
             expression = self.with_batch(node, absorbed(expression, out, self.said[node]))
-            if self.primes and len([arg for arg in args if isinstance(arg, Symbol)]) == len(args) == 1:
+            if self.primes and len(args) == 1 and isinstance(args[0], Symbol) and not node.kwargs:
                 expression = self.as_prime(node, expression, g, args[0].expression)
             found.setdefault(edge[0], []).append(expression)
         return [Reading(parent, sum_of(expressions)) for parent, expressions in found.items()]
@@ -297,8 +282,7 @@ class Derivation:
         constants = {
             part: whole
             for part in sums_in(x)
-            if all(map(self.is_constant, occurrences(part)))
-            and (whole := self.whole(part)) is not None
+            if all(map(self.is_constant, occurrences(part))) and (whole := self.whole(part)) is not None
         }
         self.assumed |= constants
         return substitute(x, constants) if constants else x
@@ -311,7 +295,7 @@ class Derivation:
     def whole(self, x: Expression) -> Expression | None:
         """Return the whole number that every entry of x is, or None."""
         value = np.asarray(evaluate(x, self.numbers))
-        if value.size and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
+        if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
             return product([(Ones(x.shape), 1)], int(value.flat[0]))
         return None
 

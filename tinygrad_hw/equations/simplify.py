@@ -334,6 +334,8 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
         ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (reductions.var, reductions.std) else -1 :]
         given = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(sorted([i % ndim for i in given]))
+        if function is reductions.sum and x.shape == shape:
+            return x
         kwargs |= dict(zip(names, more)) | {"axis": axes}
         if function not in (reductions.sum, reductions.mean):
             return Call(function, (x,), kwargs, shape)
