@@ -63,14 +63,14 @@ def _sizes_and_axes(a: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
 
 
 def _each_axis(transform: Any, first: Any = None, last: Any = None) -> Any:
-    """Return the transform over several axes, the last one first; ``first`` or ``last`` transforms the last axis instead."""
+    """Return the transform over several axes in NumPy's order; ``first`` or ``last`` transforms the last axis instead."""
 
     def call(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
         pairs = _sizes_and_axes(a, s, axes)
         if first or last:
             *pairs, (size, axis) = pairs
         a = first(a, size, axis, norm) if first else a
-        for n, i in reversed(pairs):
+        for n, i in pairs if last else reversed(pairs):
             a = transform(a, n, i, norm)
         return last(a, size, axis, norm) if last else a
 
