@@ -78,8 +78,9 @@ def name_all(program: Program, cotangents: dict[Node, Any], parameters: list[Nod
         if isinstance(new, Op) and new.function is not None:
             new.name = new.name or f"new_{old.name}"
     taken: set[str] = set()
+    users = program.users()
     for op in (*program.inputs, *program.ops):
-        if op.name is not None:
+        if op.name is not None and (users[op] or op.role[:1] not in (("lr",), ("rate",))):
             op.name = unique(op.name, taken)
 
 

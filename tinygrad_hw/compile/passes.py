@@ -111,6 +111,35 @@ def scaled(op: Op) -> tuple[Any, Op] | None:
 
 
 @named
+def drop_dead(program: Program) -> Program:
+    """Leave out what nothing needs."""
+    needed = set(operands(program.wanted()))
+    for op in reversed(program.ops):
+        if op in needed:
+            needed.update(operands((op.args, op.kwargs)))
+    updated = dict(program.updates)
+    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] == "input"]
+    return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])
+
+
+@named
+def turn_differences(program: Program) -> Program:
+    """Write -c (x - y) as c (y - x) where the sign of x - y matters to nothing else."""
+    users = program.users()
+    wanted = set(operands(program.wanted()))
+    turned: dict[Op, Op] = {}
+    for op in program.ops:
+        if op.function is np.subtract and not op.kwargs and op not in wanted and op.dtype is not WEAK and op.dtype.kind == "f":
+            scalings = [user for user in users[op] if (parts := scaled(user)) and parts[1] is op and parts[0] < 0]
+            if scalings and all(user in scalings or (user.function is np.square and not user.kwargs) for user in users[op]):
+                turned[op] = Op(np.subtract, op.args[::-1], {}, -op.value)
+                turned |= {user: Op(np.multiply, (-scaled(user)[0], op), {}, user.value) for user in scalings}  # type: ignore[index]
+    for op, fresh in turned.items():
+        op.args, op.value = fresh.args, fresh.value
+    return program
+
+
+@named
 def merge_equal(program: Program) -> Program:
     """Compute once what is computed several times."""
     known: dict[Any, Op] = {}
@@ -142,27 +171,49 @@ def key_of(tree: Any) -> Any:
 
 
 @named
-def drop_dead(program: Program) -> Program:
-    """Leave out what nothing needs."""
-    needed = set(operands(program.wanted()))
-    for op in reversed(program.ops):
-        if op in needed:
-            needed.update(operands((op.args, op.kwargs)))
-    updated = dict(program.updates)
-    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] == "input"]
-    return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])
-
-
-@named
 def sum_by_product(program: Program) -> Program:
-    """Write a sum over the rows of a matrix as a product with a row of ones, which starts sooner, as the eager sweep does."""
+    """Write sums as products with ones, which start sooner: over the rows of a matrix, as the eager sweep does, and of few numbers.
+
+    The product adds in another order than ``np.add.reduce``, so a sum may round otherwise.
+    """
 
     def rule(op: Op) -> Any:
         x = op.args[0] if op.args else None
-        rows = op.function == np.add.reduce and op.kwargs.get("axis", 0) in (0, (0,)) and set(op.kwargs) <= {"axis"} and len(op.args) == 1
-        if rows and isinstance(x, Op) and len(x.shape) == 2 and x.dtype in (np.float64, np.float32) and op.dtype == x.dtype and x.shape[0]:
+        axis, rest = op.kwargs.get("axis", 0), {"axis", "keepdims"} >= set(op.kwargs) and not op.kwargs.get("keepdims")
+        if op.function != np.add.reduce or len(op.args) > 1 or not isinstance(x, Op) or not rest or not x.value.size or x.dtype != op.dtype:
+            return op
+        if x.dtype not in (np.float64, np.float32):
+            return op
+        if axis in (0, (0,)) and len(x.shape) == 2:
             return Op(np.dot, (row_of_ones(x.shape[0], x.dtype), x), {}, op.value)
+        if axis is None and x.value.size <= FEW and x.value.flags.c_contiguous and x.function is not None:
+            flat = Op(np.reshape, (x, -1), {}, x.value.reshape(-1))
+            return [flat, Op(np.dot, (row_of_ones(x.value.size, x.dtype), flat), {}, op.value)]
         return op
+
+    return program.rewritten(rule)
+
+
+FEW = 128  # numbers: up to so many np.add.reduce adds one after the other
+
+
+@named
+def cast_first(program: Program) -> Program:
+    """Convert integers to floating numbers in a call of their own, which is faster than letting each call do it piece by piece."""
+
+    def rule(op: Op) -> Any:
+        if not elementwise(op) or op.kwargs or getattr(op.dtype, "kind", "") != "f":
+            return op
+        made: list[Op] = []
+
+        def cast(x: Any) -> Any:
+            if isinstance(x, Op) and x.shape != () and x.dtype.kind in "iu" and np.can_cast(x.dtype, op.dtype):
+                made.append(Op(astype, (x, op.dtype), {}, x.value.astype(op.dtype)))
+                return made[-1]
+            return x
+
+        op.args = tuple(map(cast, op.args))
+        return [*made, op]
 
     return program.rewritten(rule)
 
@@ -276,6 +327,48 @@ def same(x: Any, y: Any) -> bool:
 def end_to_end(*arrays: Any) -> Any:
     """Return the entries of arrays one after the other."""
     return np.concatenate([np.ravel(x) for x in arrays])
+
+
+@named
+def negate_weights(program: Program) -> Program:
+    """Compute e^-(x W + b) from -W and -b, which are negated together in one call, instead of negating each layer's result."""
+    flat = [op for op in program.inputs if op.role[:2] == ("flat", "parameter") and op.value.size <= SMALL]
+    users = program.users()
+    made: list[Op] = []
+    minus: dict[Op, Op] = {}
+    for whole in flat:
+        negated = Op(np.negative, (whole,), {}, -whole.value)
+        made.append(negated)
+        start = 0
+        for op in program.inputs:
+            if op.role[0] == "parameter" and op.dtype == whole.dtype:
+                view = part(negated.value, start, op.shape)
+                minus[op] = Op(part, (negated, start, op.shape), {}, view)
+                made.append(minus[op])
+                start += op.value.size
+
+    def alone(x: Any, function: Any) -> bool:
+        return isinstance(x, Op) and x.function is function and not x.kwargs and len(users.get(x, [])) == 1
+
+    before: dict[Op, list[Op]] = {}
+    instead: dict[Op, Op] = {}
+    for op in program.ops:
+        negative = op.args[0] if op.function is np.exp and alone(op.args[0], np.negative) else None
+        largest = negative.args[0] if negative is not None else None
+        z = largest.args[0] if alone(largest, np.maximum) else None
+        product = z.args[0] if alone(z, np.add) else None
+        if alone(product, np.dot) and product.args[1] in minus and z.args[1] in minus and not isinstance(largest.args[1], Op):
+            dot = Op(np.dot, (product.args[0], minus[product.args[1]]), {}, -product.value)
+            total = Op(np.add, (dot, minus[z.args[1]]), {}, -z.value)
+            least = Op(np.minimum, (total, -largest.args[1]), {}, -largest.value)
+            before[op], instead[op] = [dot, total, least], Op(np.exp, (least,), {}, op.value)
+            for fresh, old in ((dot, product), (total, z), (least, largest), (instead[op], op)):
+                fresh.place, fresh.errstate = old.place, old.errstate
+            before[op].append(instead[op])
+    if len(instead) < 2:
+        return program
+    before[program.ops[0]] = made + before.get(program.ops[0], [])
+    return drop_dead(inserted(program, before, instead))
 
 
 SMALL = 4096  # entries: above, the work outweighs the start of a call

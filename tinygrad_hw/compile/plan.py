@@ -10,6 +10,7 @@ moves are made once. What the caller gets is memory of its own.
 from __future__ import annotations
 
 import operator
+from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 
 from .passes import all_finite, elementwise, end_to_end, part
 from .program import Program
-from .trace import NUMBERS, WEAK, Op, operands
+from .trace import NUMBERS, WEAK, Op, astype, operands
 
 __all__ = ["Plan", "VIOLATED"]
 
 VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
 ALIGNMENT = 64
+MANY = 1000  # buffers: above, they are placed in the order in which they are needed, which takes less time
 VIEWS = {
     np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.reshape, np.broadcast_to, operator.getitem, np.flip,
     np.diagonal, np.real, np.imag, np.rollaxis, np.matrix_transpose, np.ravel, part,
@@ -88,7 +90,7 @@ class Plan:
         function = op.function
         if function is np.dot:
             return all(getattr(getattr(x, "value", x), "dtype", WEAK) == op.dtype and np.ndim(getattr(x, "value", x)) for x in op.args)
-        if function in TAKE_OUT:
+        if function in TAKE_OUT or function is astype:
             return True
         owner = getattr(function, "__self__", None)
         return (isinstance(function, np.ufunc) and function.nout == 1) or (isinstance(owner, np.ufunc) and function.__name__ in ("reduce", "accumulate"))
@@ -104,25 +106,23 @@ class Plan:
         self.joined: dict[Op, list[Op]] = {}  # for an end_to_end, the parts that have to be copied into it
         self.placed = self.place_updates(last)
         arena = Arena(reuse="reuse_buffers" not in self.without)
-        offsets: dict[Op, int] = {}
+        stretch: dict[Op, int] = {}
         parts = self.parts_in_place(last)
         for op in program.ops:
-            i = self.order[op]
-            arena.free_before(i)
-            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in offsets:
+            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in stretch:
                 continue
             whole = parts.get(op, (op, 0))[0]
-            if whole not in offsets:
-                offsets[whole] = self.in_place(op, last, offsets, arena) if whole is op else -1
-                if offsets[whole] < 0:
-                    offsets[whole] = arena.take(whole.value.nbytes, last[whole])
-            if whole is not op:
-                offsets[op] = offsets[whole] + parts[op][1]
-        memory = aligned(arena.size)
-        self.nbytes = arena.size
-        self.offsets = offsets
-        for op, offset in offsets.items():
-            self.arrays[op] = like(memory, offset, op.value)
+            if whole not in stretch:
+                place = self.in_place(op, last, stretch, parts) if whole is op else None
+                if place is None:
+                    place = arena.take(whole.value.nbytes, self.order[op], last[whole])
+                arena.stretches[place][2] = max(arena.stretches[place][2], last[whole])
+                stretch[whole] = place
+            stretch[op] = stretch[whole]
+        starts, self.nbytes = arena.placed()
+        memory = aligned(self.nbytes)
+        for op, place in stretch.items():
+            self.arrays[op] = like(memory, starts[place] + parts.get(op, (op, 0))[1], op.value)
         self.arrays.update({op: self.fixed[target] for op, target in self.placed.items()})
         for op in program.ops:
             if self.kinds[op] == "view" and op.args[0] in self.arrays:
@@ -188,15 +188,14 @@ class Plan:
                     offset += getattr(part, "value", part).nbytes
         return parts
 
-    def in_place(self, op: Op, last: dict[Op, int], offsets: dict[Op, int], arena: Arena) -> int:
-        """Return the offset of an argument that nothing needs any more and that the result can lie over; -1 if there is none."""
-        if "work_in_place" in self.without or not elementwise(op) or "reuse_buffers" in self.without:
-            return -1
+    def in_place(self, op: Op, last: dict[Op, int], stretch: dict[Op, int], parts: dict[Op, Any]) -> int | None:
+        """Return the place of an argument that nothing needs any more and that the result can lie over, if there is one."""
+        if {"work_in_place", "reuse_buffers"} & set(self.without) or not elementwise(op):
+            return None
         for x in op.args:
-            if isinstance(x, Op) and x in offsets and last[x] == self.order[op] and alike(x.value, op.value):
-                if arena.extend(offsets[x], last[op]):
-                    return offsets[x]
-        return -1
+            if isinstance(x, Op) and x in stretch and x not in parts and last[x] == self.order[op] and alike(x.value, op.value):
+                return stretch[x]
+        return None
 
     # Code
     def write(self) -> str:
@@ -245,6 +244,8 @@ class Plan:
             return [f"{self.name(op)} = {args[0]}.T"]
         if op.function is operator.getitem:
             return [f"{self.name(op)} = {args[0]}[{args[1]}]"]
+        if op.function is astype and kind == "buffer" and op not in self.fresh:
+            return [f"{self.bound(np.copyto, 'np_copyto')}({self.name(op)}, {args[0]}, 'unsafe')"]
         function = self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
         if kind != "buffer" or op in self.fresh:
             return [f"{self.name(op)} = {function}({', '.join(args + kwargs)})"]
@@ -354,34 +355,31 @@ def alike(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 class Arena:
-    """Hands out stretches of memory and takes them back."""
+    """Finds places for stretches of memory, those that are needed at the same time side by side."""
 
     def __init__(self, reuse: bool) -> None:
-        self.size, self.reuse = 0, reuse
-        self.taken: list[list[int]] = []  # [start, end, the last call that needs it], by start
+        self.reuse = reuse
+        self.stretches: list[list[int]] = []  # [bytes, the first and the last call that need them]
 
-    def free_before(self, call: int) -> None:
-        """Take back what no call from this one on needs."""
-        if self.reuse:
-            self.taken = [stretch for stretch in self.taken if stretch[2] >= call]
+    def take(self, nbytes: int, first: int, last: int) -> int:
+        """Return the number of a new stretch."""
+        self.stretches.append([-(-nbytes // ALIGNMENT) * ALIGNMENT, first, last])
+        return len(self.stretches) - 1
 
-    def take(self, nbytes: int, until: int) -> int:
-        """Return the start of the first gap that is large enough."""
-        nbytes = -(-nbytes // ALIGNMENT) * ALIGNMENT
-        start = 0
-        for stretch in self.taken:
-            if stretch[0] - start >= nbytes:
-                break
-            start = max(start, stretch[1])
-        self.taken.append([start, start + nbytes, until])
-        self.taken.sort()
-        self.size = max(self.size, start + nbytes)
-        return start
-
-    def extend(self, start: int, until: int) -> bool:
-        """Keep a stretch for longer; False if it does not start here."""
-        for stretch in self.taken:
-            if stretch[0] == start:
-                stretch[2] = max(stretch[2], until)
-                return True
-        return False
+    def placed(self) -> tuple[list[int], int]:
+        """Return the start of each stretch, and the size of the whole: the largest first, each in the lowest gap that fits."""
+        starts = [0] * len(self.stretches)
+        order = sorted(range(len(starts)), key=lambda i: -self.stretches[i][0]) if len(starts) <= MANY else range(len(starts))
+        done: list[tuple[int, int, int, int]] = []  # start, end, first and last call, by start
+        for i in order:
+            nbytes, first, last = self.stretches[i]
+            start = 0
+            for low, high, since, until in done:
+                if self.reuse and (until < first or last < since):
+                    continue
+                if low - start >= nbytes:
+                    break
+                start = max(start, high)
+            starts[i] = start
+            insort(done, (start, start + nbytes, first, last))
+        return starts, max((end for _, end, _, _ in done), default=0)

@@ -66,12 +66,12 @@ class Program:
 
         for op in self.ops:
             fresh = Op(op.function, *renew((op.args, op.kwargs)), op.value)
-            fresh.place, fresh.name, fresh.errstate = op.place, op.name, op.errstate
+            fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
             made = rule(fresh)
             for part in made if isinstance(made, list) else [made]:
                 if isinstance(part, Op) and part not in written:
                     written.add(part)
-                    part.place, part.errstate = part.place or op.place, part.errstate or op.errstate
+                    part.place, part.errstate, part.stage = part.place or op.place, part.errstate or op.errstate, op.stage
                     ops.append(part)
             now[op] = made[-1] if isinstance(made, list) else made
             if isinstance(now[op], Op) and now[op].function is not None:

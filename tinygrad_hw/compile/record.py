@@ -72,6 +72,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         states = stand_in_memory(given, optimizer)
         for i, node in enumerate(parameters):
             node.grad = gradients.get(i)
+        tape.stage = "update"
         code = type(optimizer).update.__code__
         tape.place = (code.co_filename, code.co_firstlineno)
         optimizer.step()
@@ -107,7 +108,7 @@ def stand_ins(given: Callable[..., Traced], function: Callable[..., Any], args: 
             return x
         if type(x) in (float, complex):
             return given(x, "input", i, name=names[i])
-        return handle(leaf(given(np.asarray(x._node.value if isinstance(x, Tensor) else x), "input", i, name=names[i])))
+        return handle(leaf(given(np.array(x._node.value if isinstance(x, Tensor) else x), "input", i, name=names[i])))
 
     return rebuilt(args, [stand_in(i, x) for i, x in enumerate(leaves(args))])
 
@@ -152,6 +153,7 @@ def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node
 
     for node in made([loss._node]):
         node.vjps = tuple(vjp and noting(node, vjp) for vjp in node.vjps)
+    tape.stage = "backward"
     cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read)
     grads = {i: cotangents[node] for i, node in enumerate(parameters) if node in cotangents}
     return seen, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}

@@ -13,17 +13,20 @@ from ..backward import sweep
 from ..errors import GradientError
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..transforms import leaves, rebuilt, skeleton
-from .captured import Watch
+from .captured import Watch, cell, item
 from .passes import PASSES, apply, key_of
 from .plan import VIOLATED, Plan
 from .program import Program
 from .record import STATIC, Recorded, is_number, record
+from .source import source_of
 from .store import Store, store_of
 from .trace import CompileError, Op, Traced, replaced
 
 __all__ = ["CompiledFunction", "CompiledStep", "compile"]
 
+CHANGED = object()
 BACKENDS = ("numpy", "numba")
+READABLE = {"drop_copies", "fold_constants", "fold_signs", "turn_differences", "merge_equal", "drop_dead"}
 PLANNING = ("reuse_buffers", "work_in_place")
 MANY = 8  # recordings after which to say that it keeps happening
 
@@ -77,8 +80,20 @@ class Entry:
     def __init__(self, program: Program, plan: Any, shapes: list[Any] | None, extras: list[Callable[[], Any]], out: Any) -> None:
         self.program, self.plan, self.shapes, self.extras, self.out = program, plan, shapes, extras, out
         self.run = plan.run
+        self.fast: Callable[..., Any] | None = None  # runs the plan if nothing but values has changed, else returns CHANGED
         self.violations = 0
+        self.readable = program
+        self.text: str | None = None
         self.numbers: list[tuple[list[dict[str, Any]], str]] = []  # where the results after the first belong
+
+
+    def source(self, name: str) -> str:
+        """Return the program as source text."""
+        if self.text is None:
+            results = ["the result" if len(self.program.results) == 1 else "the results"]
+            results += ["the new values"] if self.program.updates else []
+            self.text = source_of(apply(self.readable, tuple(set(PASSES) - READABLE)), name, f"Return {' and '.join(results)}.")
+        return self.text
 
 
 class CompiledFunction:
@@ -110,36 +125,73 @@ class CompiledFunction:
 
     def __call__(self, *args: Any) -> Any:
         """Return what the function returns."""
-        if any(isinstance(value_of(x), Traced) for x in leaves(args)):
-            return self.function(*args)
         with self._lock:
-            entry, values = self._ready(args)
-            results = entry.run(*values, *[extra() for extra in entry.extras])
+            results = self._fast(args)
+            entry: Any = self._last
+            if results is CHANGED:
+                if any(isinstance(value_of(x), Traced) for x in leaves(args)):
+                    return self.function(*args)
+                entry, values = self._ready(args)
+                results = entry.run(*values, *[extra() for extra in entry.extras])
             if results is VIOLATED:
                 return self._violated(args, entry)
-            entry.violations = 0
             results = [results] if len(entry.program.results) == 1 else results
             as_tensors = any(isinstance(x, Tensor) for x in leaves(args))
             return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
 
     # Finding the plan
+    def _fast(self, args: tuple[Any, ...]) -> Any:
+        """Return what the latest plan gives, or CHANGED if it may not hold for these arguments."""
+        entry = self._last
+        if entry is None or entry.fast is None or len(args) != len(entry.shapes or ()):
+            return CHANGED
+        return entry.fast(*args)
+
+    def _make_fast(self, entry: Entry) -> None:
+        """Write the tests of all that the plan relies on as one function, which then runs it."""
+        if entry.shapes is None:
+            return
+        space: dict[str, Any] = {"ndarray": np.ndarray, "array": np.array, "run": entry.run, "CHANGED": CHANGED}
+        given, tests = [], []
+
+        def bound(thing: Any) -> str:
+            name = f"k{len(space)}"
+            space[name] = thing
+            return name
+
+        for i, (shape, dtype, strides, contiguous) in enumerate(entry.shapes):
+            tests += [f"type(x{i}) is ndarray", f"x{i}.shape == {shape}", f"x{i}.dtype is {bound(dtype)}", f"x{i}.strides == {strides}"]
+            given.append(f"x{i}" if contiguous else f"array(x{i})")
+        tests += [f"{what} is {bound(value)}" for what, value in self._relied_on(bound)]
+        tests += [f"len({bound(thing)}) == {size}" for thing, size in self._watch.sizes]  # type: ignore[union-attr]
+        tests += [f"{bound(array)}.tobytes() == {bound(content)}" for array, content in self._watch.arrays]  # type: ignore[union-attr]
+        given += [self._read(op, bound) for op in entry.plan.variables if op.role[0] != "input"]
+        names = ", ".join(f"x{i}" for i, _ in enumerate(entry.shapes))
+        text = f"def make({', '.join(space)}):\n    def fast({names}):\n        return run({', '.join(given)}) if {' and '.join(tests)} else CHANGED\n    return fast"
+        exec(text, {}, made := {})
+        entry.fast = made["make"](*space.values())
+
+    def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
+        """Return as code the places whose contents the plan relies on, with the contents."""
+        watched = self._watch.places  # type: ignore[union-attr]
+        return [
+            (f"{bound(container)}[{bound(key)}]" if read is item else f"{bound(container)}.{'cell_contents' if read is cell else key}", value)
+            for read, container, key, _, value in watched
+        ]
+
+    def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
+        """Return as code what reads an input that is no argument."""
+        return f"{bound(self._watch.tensors[op.role[1]][0])}.value"  # type: ignore[union-attr]
+
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the plan for the arguments, and the arrays to give it."""
-        entry, watch = self._last, self._watch
-        if watch is None or watch.changed():
-            entry = None
+        if self._watch is None or self._watch.changed():
             self._entries.clear()
-            watch = self._watch = Watch(self.function, self._left_out())
-        if entry is not None and entry.shapes is not None and len(args) == len(entry.shapes):
-            for x, (shape, dtype) in zip(args, entry.shapes):
-                if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
-                    break
-            else:
-                return entry, args
+            self._watch = Watch(self.function, self._left_out())
         parts = leaves(args)
         if any(isinstance(x, Tensor) and x.requires_grad for x in parts):
             raise GradientError(f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call the function itself")
-        values = [x if type(x) in (*STATIC, float, complex) else np.asarray(value_of(x)) for x in parts]
+        values = [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
         key = (repr(skeleton(args)), *(map(signature, values)))
         if key not in self._entries:
             made = self._record(args)
@@ -147,13 +199,16 @@ class CompiledFunction:
                 return None, ()
             self._entries[key] = made
         entry = self._last = self._entries[key]
+        self._make_fast(entry)
         return entry, [value for value in values if type(value) not in STATIC]
 
     def _record(self, args: tuple[Any, ...]) -> Any:
         """Record the function, and plan it."""
         recorded = self._recorded(args)
         program = apply(recorded.program, self.without)
-        return self._planned(program, args, {}, recorded.out)
+        entry = self._planned(program, args, {}, recorded.out)
+        entry.readable = recorded.program
+        return entry
 
     def _recorded(self, args: tuple[Any, ...]) -> Recorded:
         """Record the function twice, and make sure that both times it did the same and nothing besides."""
@@ -180,15 +235,14 @@ class CompiledFunction:
         program.inputs = ordered
         plan = Plan(program, fixed, self.without)
         plain = all(type(x) is np.ndarray for x in args)
-        shapes = [(x.shape, x.dtype) for x in args] if plain else None
-        extras = [self._reader(op) for op in plan.variables if op.role[0] != "input"]
-        return Entry(program, plan, shapes, extras, rebuilt(out, range(len(leaves(out)))))
+        shapes = [(x.shape, x.dtype, x.strides, contiguous(x) is x) for x in args] if plain else None
+        space: dict[str, Any] = {}
 
-    def _reader(self, op: Op) -> Callable[[], Any]:
-        """Return what reads an input that is no argument."""
-        assert self._watch is not None
-        node = self._watch.tensors[op.role[1]][0]
-        return lambda: node.value
+        def bound(thing: Any) -> str:
+            return space.setdefault(f"k{len(space)}", thing) is thing and f"k{len(space) - 1}" or ""
+
+        extras = [eval(f"lambda: {self._read(op, bound)}", space) for op in plan.variables if op.role[0] != "input"]
+        return Entry(program, plan, shapes, extras, rebuilt(out, range(len(leaves(out)))))
 
     def _left_out(self) -> tuple[Any, ...]:
         """Return what the watch need not look at."""
@@ -216,6 +270,11 @@ class CompiledFunction:
         return rebuilt(out, (handle(leaf(np.array(value_of(y)))) if as_tensors else np.array(value_of(y))[()] for y in leaves(out)))
 
     # Looking at it
+    @property
+    def source(self) -> str:
+        """The latest plan as a NumPy program to read, which runs by itself."""
+        return self._entry().source(self.__name__ if self.__name__.isidentifier() else "compiled")
+
     @property
     def nbytes(self) -> int:
         """The memory that the latest plan holds, in bytes."""
@@ -252,8 +311,12 @@ class CompiledStep(CompiledFunction):
     def __call__(self, *args: Any) -> Any:
         """Do one step; return the loss before it."""
         with self._lock:
-            entry, values = self._ready(args)
-            return self._first_loss if entry is None else self._step(args, entry, values)
+            out = self._fast(args)
+            entry: Any = self._last
+            if out is CHANGED:
+                entry, values = self._ready(args)
+                return self._first_loss if entry is None else self._step(args, entry, values)
+            return self._finished(out, args, entry)
 
     def repeat(self, n: int, *args: Any) -> np.ndarray:
         """Do n steps; return their losses, (n,)."""
@@ -271,15 +334,19 @@ class CompiledStep(CompiledFunction):
         if store.mirrored:
             store.fetch()
         out = entry.run(*values, *[extra() for extra in entry.extras])
+        if store.mirrored and out is not VIOLATED:
+            store.give_back()
+        return self._finished(out, args, entry)
+
+    def _finished(self, out: Any, args: tuple[Any, ...], entry: Entry) -> Any:
+        """Put the new numbers where they belong, and return the loss."""
         if out is VIOLATED:
             return self._violated(args, entry)
-        if store.mirrored:
-            store.give_back()
         if entry.numbers:
             for (states, key), value in zip(entry.numbers, out[1:]):
                 for state in states:
                     state[key] = value
-            out = out[0]
+            return out[0]
         return out
 
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -355,23 +422,38 @@ class CompiledStep(CompiledFunction):
                 fixed[op] = store.whole[op.role[1:]]
         entry = self._planned(program, args, fixed, recorded.out)
         self._number_cells(entry)
+        entry.readable = recorded.program
         return entry
 
     def _number_cells(self, entry: Entry) -> None:
         """Note where the new values of the numbers that the optimiser remembers go."""
         entry.numbers = [(self._numbers[op.role[1], op.role[2]], op.role[2]) for op, _ in entry.program.updates if op.role[0] == "number"]
 
-    def _reader(self, op: Op) -> Callable[[], Any]:
-        optimizer = self.optimizer
+    def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
+        optimizer = bound(self.optimizer)
         if op.role[0] == "lr":
-            return lambda: optimizer._lr
+            return f"{optimizer}._lr"
         if op.role[0] == "rate":
-            i = next(i for i, rate in enumerate(optimizer._rates) if rate.dtype == op.role[1])
-            return lambda: optimizer._rates[i]
+            return f"{optimizer}._rates[{next(i for i, rate in enumerate(self.optimizer._rates) if rate.dtype == op.role[1])}]"
         if op.role[0] == "number":
-            i, key = op.role[1:]
-            return lambda: optimizer.state[i][key]
-        return super()._reader(op)
+            return f"{optimizer}.state[{op.role[1]}][{op.role[2]!r}]"
+        return super()._read(op, bound)
+
+    def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
+        settings = bound(vars(self.optimizer))
+        tests = [(f"{bound(self.optimizer)}.state", self._states)]
+        for node, part in self._store.parameters:
+            label = bound(node)
+            tests += [(f"{label}.value", part), (f"{label}.requires_grad", True)]
+        tests += [(f"{bound(state)}.get({key!r})", kept) for state, key, kept in self._memory]
+        tests += [(f"{settings}[{key!r}]", value) for key, value in self._settings]
+        return tests + super()._relied_on(bound)
+
+    def _make_fast(self, entry: Entry) -> None:
+        entry.fast = None
+        alike = all(state.get(key) is states[0].get(key) for (_, key), states in self._numbers.items() for state in states)
+        if not self._store.mirrored and alike:
+            super()._make_fast(entry)
 
     def _update_eagerly(self, gradients: dict[int, Any]) -> None:
         """Let the optimiser do a step of its own with these gradients."""
@@ -401,6 +483,11 @@ class CompiledStep(CompiledFunction):
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
     return x._node.value if isinstance(x, Tensor) else x
+
+
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """Return the array, or a copy where its entries do not lie together, as a Tensor's do."""
+    return x if x.flags.forc else np.array(x)
 
 
 def signature(x: Any) -> Any:

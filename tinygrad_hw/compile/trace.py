@@ -55,15 +55,17 @@ class Op:
     value : what it gave when it was recorded: its shape and dtype hold for every run.
     role : of an input, what it is: ("input", 0), ("parameter", 3), ("lr",) and so on.
     place : file and line of the user's code that it comes from.
-    names : what the user calls it, or a name made up from its part in the whole.
+    stage : "forward", "backward" or "update".
+    name : what the user calls it, or a name made up from its part in the whole.
     errstate : how NumPy was told to treat floating errors there, where that differs from outside.
     """
 
-    __slots__ = ("args", "errstate", "function", "kwargs", "name", "place", "role", "value")
+    __slots__ = ("args", "errstate", "function", "kwargs", "name", "place", "role", "stage", "value")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, role: tuple[Any, ...] = ()) -> None:
         self.function, self.args, self.kwargs, self.value, self.role = function, args, kwargs, value, role
         self.place: Place | None = None
+        self.stage = "forward"
         self.name: str | None = None
         self.errstate: dict[str, str] | None = None
 
@@ -120,6 +122,7 @@ class Recording:
         self.ops: list[Op] = []
         self.checks: list[tuple[Op, bool]] = []
         self.place: Place | None = None
+        self.stage = "forward"
         self.errstate = np.geterr()
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
@@ -148,7 +151,7 @@ class Recording:
     def add(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Op:
         """Write a call down."""
         op = Op(function, args, kwargs, value)
-        op.place = self.place or place_outside()
+        op.place, op.stage = self.place or place_outside(), self.stage
         state = np.geterr()
         if state != self.errstate:
             op.errstate = state
