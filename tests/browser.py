@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Home": "\ue011", "End": "\ue010", "Tab": "\ue004", "Enter": "\ue007"}
+KEYS = {
+    "ArrowLeft": "\ue012",
+    "ArrowUp": "\ue013",
+    "ArrowRight": "\ue014",
+    "ArrowDown": "\ue015",
+    "Home": "\ue011",
+    "End": "\ue010",
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+}
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -43,7 +52,14 @@ class Browser:
             assert line, "chromedriver ended before it listened"
         port = line.split("on port ")[1].split()[0].strip(".")
         self.base = f"http://127.0.0.1:{port}/session"
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--window-size=1280,900"]
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--window-size=1280,900",
+        ]
         options = {
             "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": [*flags, f"--user-data-dir={self.profile.name}"]},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},

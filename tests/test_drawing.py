@@ -291,7 +291,11 @@ def test_without_a_layout_engine_the_error_names_both_remedies_and_text_still_wo
     assert "tanh" in drawing.text() and "flowchart" in drawing.mermaid()
     page = drawing.save(tmp_path / "graph.html").read_text(encoding="utf-8")
     assert "no layout engine" in page and "z₁ = x @ W" in page
-    command = [sys.executable, "-c", "from tinygrad_hw.drawing import layout, __main__ as m; m.engine = lambda: None; raise SystemExit(m.main())"]
+    command = [
+        sys.executable,
+        "-c",
+        "from tinygrad_hw.drawing import layout, __main__ as m; m.engine = lambda: None; raise SystemExit(m.main())",
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 1 and "layout engine: none" in said.stdout
 
@@ -325,7 +329,15 @@ def test_jupyter_gets_svg_html_and_text():
 
 @needs_layout
 def test_save_writes_the_format_of_the_suffix(tmp_path):
-    starts = {"dot": b"digraph", "svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "txt": b"#", "mmd": b"flowchart", "html": b"<!DOCTYPE html>"}
+    starts = {
+        "dot": b"digraph",
+        "svg": b"<svg",
+        "png": b"\x89PNG",
+        "pdf": b"%PDF",
+        "txt": b"#",
+        "mmd": b"flowchart",
+        "html": b"<!DOCTYPE html>",
+    }
     drawing = draw(shared())
     for suffix, start in starts.items():
         assert drawing.save(tmp_path / f"graph.{suffix}").read_bytes().startswith(start)
@@ -357,7 +369,7 @@ def test_what_is_not_drawn_is_counted_in_the_picture_the_caption_and_omitted():
     assert len(boxes) <= 30
     assert boxes[-1].name == "L" and boxes[0].kind == "omitted"
     assert drawing.omitted == boxes[0].count == drawing.picture.total - sum(box.count for box in boxes[1:]) > 0
-    shown = f"{drawing.omitted:,}".replace(",", " ")
+    shown = f"{drawing.omitted:,}".replace(",", "\xa0")
     assert f"{shown} not drawn: raise max_nodes=" in drawing.picture.caption and shown in boxes[0].name
     assert "too large to step through" in drawing.html()
 

@@ -34,7 +34,8 @@ def graphs(draw_):
     made = [x, np.reshape(y, (2, 1))]
     ways = [
         lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a - b, lambda a, b: np.maximum(a, b), lambda a, b: np.tanh(a),
-        lambda a, b: a * a, lambda a, b: np.where(a.data > 0, np.log(np.where(a.data > 0, a, 1.0)), b), lambda a, b: a.sum(axis=-1, keepdims=True),
+        lambda a, b: a * a, lambda a, b: np.where(a.data > 0, np.log(np.where(a.data > 0, a, 1.0)), b),
+        lambda a, b: a.sum(axis=-1, keepdims=True),
     ]  # fmt: skip
     for _ in range(draw_(st.integers(1, 8))):
         a, b = draw_(st.sampled_from(made)), draw_(st.sampled_from(made))
@@ -161,7 +162,8 @@ def test_keys_move_and_stop_at_the_ends(browser, graph):
     first_backward = [step["phase"] for step in story["steps"]].index("backward")
     browser.open(url)
     for keys, number in (
-        (["ArrowLeft"], 0), (["ArrowRight", "ArrowRight"], 2), (["ArrowLeft"], 1), (["End"], last), (["ArrowRight"], last), (["b"], first_backward),
+        (["ArrowLeft"], 0), (["ArrowRight", "ArrowRight"], 2), (["ArrowLeft"], 1), (["End"], last), (["ArrowRight"], last),
+        (["b"], first_backward),
         (["f"], 1), (["Home"], 0),
     ):  # fmt: skip
         browser.press(*keys)
@@ -221,13 +223,16 @@ def test_steps_are_spoken(browser, graph):
     browser.press("ArrowRight")
     assert browser.run("return document.getElementById('step').getAttribute('aria-live')") == "polite"
     assert "Forward 1 of" in browser.run("return document.getElementById('slider').getAttribute('aria-valuetext')")
-    unnamed = "return [...document.querySelectorAll('button, input, [tabindex]')].filter((e) => !e.getAttribute('aria-label')).map((e) => e.id)"
+    unnamed = (
+        "return [...document.querySelectorAll('button, input, [tabindex]')].filter((e) => !e.getAttribute('aria-label')).map((e) => e.id)"
+    )
     assert browser.run(unnamed) == []
 
 
 LUMINANCE = """
 const light = (colour) => {
-  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 const style = (element) => getComputedStyle(element);
@@ -242,7 +247,7 @@ return [light(style(document.body).backgroundColor), Math.min(...ratios)];
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_readable_in_light_and_dark(browser, graph, scheme):
-    url, story = graph
+    url, _ = graph
     browser.emulate(scheme)
     try:
         browser.open(url)
@@ -280,7 +285,14 @@ def test_without_scripts_the_page_has_the_picture_and_the_text(browser, graph):
 
 
 def test_what_the_user_named_stays_text(browser, tmp_path):
-    names = ["</script><script>console.log('ran')</script>", "<img src=x onerror=console.log(1)>", "&lt;b&gt;", '"><b>', "\u202eabc", "a\0b\ud800"]
+    names = [
+        "</script><script>console.log('ran')</script>",
+        "<img src=x onerror=console.log(1)>",
+        "&lt;b&gt;",
+        '"><b>',
+        "\u202eabc",
+        "a\0b\ud800",
+    ]
     leaves = [Tensor([1.0], requires_grad=True, name=name) for name in names]
     loss = np.sum(np.concatenate(leaves) * np.arange(1.0, 7))
     path = draw(loss, title=names[0]).save(tmp_path / "graph.html")

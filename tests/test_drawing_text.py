@@ -20,8 +20,10 @@ from tinygrad_hw.drawing.formulas import LONGEST_NAME, label, summary
 from tinygrad_hw.drawing.picture import clean
 
 STRANGE = [
-    r"\N", r"\G", 'a"b', "<lambda> <map>", "<b>bold</b>", "a:b", "ends in \\", "&amp;", "&#60;", "a & b", "nul\0", "esc\x1b[31m", "del\x7f\x85", "\ufffe",
-    "lone \ud800", "</script><script>alert(1)</script>", "-->", "]]>", "מימין לשמאל", "\u202eright to left", "two\nlines", "tab\t", "`code`", "end", "#35;",
+    r"\N", r"\G", 'a"b', "<lambda> <map>", "<b>bold</b>", "a:b", "ends in \\", "&amp;", "&#60;", "a & b", "nul\0",
+    "esc\x1b[31m", "del\x7f\x85", "\ufffe",
+    "lone \ud800", "</script><script>alert(1)</script>", "-->", "]]>", "מימין לשמאל", "\u202eright to left", "two\nlines",
+    "tab\t", "`code`", "end", "#35;",
     "%%{init}%%", "😀", "e\u0301", "{x}", "'", "$&", "\u2028", "  ", "n0",
 ]  # fmt: skip
 
@@ -43,7 +45,9 @@ def loss():
 
 
 def test_the_table_and_the_tree_of_a_small_network():
-    assert draw(loss()).text(width=60, color=False, ascii_only=False) == """\
+    assert (
+        draw(loss()).text(width=60, color=False, ascii_only=False)
+        == """\
 #  name        operation              shape
 0  W           parameter              (2, 1)
 1  x           input                  (3, 2)
@@ -65,6 +69,7 @@ L = mean(square_1)
 
 5 operations on 3 leaves
 """
+    )
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 100])
@@ -106,7 +111,9 @@ def test_colour_is_for_terminals_and_no_color_turns_it_off(monkeypatch):
 def test_where_the_output_has_no_greek_letters_text_is_ascii():
     code = "import numpy as np, tinygrad_hw as tg; x = tg.Tensor([[1.0]], requires_grad=True); print(tg.draw((np.tanh(x @ x)).sum()))"
     for encoding, letters in (("ascii", "z1"), ("utf-8", "z₁")):
-        said = subprocess.run([sys.executable, "-c", code], env={"PYTHONIOENCODING": encoding, "PATH": ""}, capture_output=True, check=True).stdout
+        said = subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONIOENCODING": encoding, "PATH": ""}, capture_output=True, check=True
+        ).stdout
         assert letters in said.decode(encoding)
 
 
@@ -158,7 +165,10 @@ def test_mermaid_labels_cannot_end_their_quotes(name):
     lines = draw(output, names=variables).mermaid().splitlines()
     assert lines[0] == "flowchart TD"
     for line in lines[1:]:
-        assert re.fullmatch(r'    (n\d+\S{1,2}"[^"<>`\[\]{}|&;\\]*(?:(?:<br>|#\d+;)[^"<>`\[\]{}|&;\\]*)*"\S{1,2}|n\d+ -\.?->?(\|".*"\|)? n\d+|class.*)', line), line
+        assert re.fullmatch(
+            r'    (n\d+\S{1,2}"[^"<>`\[\]{}|&;\\]*(?:(?:<br>|#\d+;)[^"<>`\[\]{}|&;\\]*)*"\S{1,2}|n\d+ -\.?->?(\|".*"\|)? n\d+|class.*)',
+            line,
+        ), line
 
 
 def test_mermaid_frames_modules():
@@ -206,7 +216,11 @@ def test_svg_says_exactly_the_names_that_were_given(given_names):
     leaves = [Tensor([1.0], requires_grad=True, name=name) for name in given_names]
     drawing = draw(*leaves, title=given_names[0], legend=False)
     root = ElementTree.fromstring(drawing.svg())
-    texts = {g.get("id").split("_")[1]: g.find("{http://www.w3.org/2000/svg}text").text for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "node parameter"}
+    texts = {
+        g.get("id").split("_")[1]: g.find("{http://www.w3.org/2000/svg}text").text
+        for g in root.iter("{http://www.w3.org/2000/svg}g")
+        if g.get("class") == "node parameter"
+    }
     assert len(texts) == len(given_names)
     for i, box in enumerate(drawing.picture.boxes):
         assert texts[f"n{i}"].replace("\xa0", " ").strip() == label(box.name).replace("\xa0", " ").strip()

@@ -132,7 +132,9 @@ class Drawing:
             ".html": self.html,
         }
         if path.suffix.lower() not in writers:
-            raise ValueError(f"{path.name}: a drawing cannot be saved as {path.suffix or 'a file without a suffix'}; use one of {' '.join(writers)}")
+            raise ValueError(
+                f"{path.name}: a drawing cannot be saved as {path.suffix or 'a file without a suffix'}; use one of {' '.join(writers)}"
+            )
         content = writers[path.suffix.lower()]()
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
@@ -162,7 +164,7 @@ def draw(
     names: Mapping[str, Any] | None = None,
     grad: Any = None,
     depth: int | None = None,
-    max_nodes: int = 120,
+    max_nodes: int | None = None,
     title: str | None = None,
     legend: bool = True,
 ) -> Drawing:
@@ -181,9 +183,10 @@ def draw(
         The cotangents to start backward from; an output of size 1 needs none.
     depth : int, optional
         Draw each module at this depth as one box. By default modules are closed only as far as ``max_nodes`` demands.
-    max_nodes : int
-        How many boxes there may be. Beyond it constants and leaves go into the operations that use them, modules are closed,
-        repeated runs become one box, and at last only what is nearest the output is drawn.
+    max_nodes : int, optional
+        How many boxes there may be; by default 120, or 40 where parts must be left out. Beyond it constants and leaves go into
+        the operations that use them, modules are closed, repeated runs become one box, and at last only what is nearest the
+        output is drawn.
     title : str, optional
         The first words of the caption.
     legend : bool
@@ -207,8 +210,8 @@ def draw(
     -----
     Modules (``tg.nn``) are drawn as nested frames around what was computed in them.
 
-    A name is, in this order: the tensor's own, which is a parameter's path in its module; the path of the module whose result it is; the name in ``names``; its role in a network
-    (x, W₁, b₁, z₁, a₁, ŷ, y, L); its operation with a count (``matmul_3``).
+    A name is, in this order: the tensor's own, which is a parameter's path in its module; the path of the module whose result
+    it is; the name in ``names``; its role in a network (x, W₁, b₁, z₁, a₁, ŷ, y, L); its operation with a count (``matmul_3``).
     """
     show = (show,) if isinstance(show, str) else tuple(show)
     check(outputs, show, max_nodes)
@@ -221,18 +224,22 @@ def draw(
     return Drawing(build(story, show, gradients, depth, max_nodes, title, legend), story, seeds)
 
 
-def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int) -> None:
+def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int | None) -> None:
     """Raise if what was asked for cannot be drawn."""
     if not outputs:
         raise TypeError("draw() needs a Tensor: draw(loss), or draw(a, b) for several")
     for output in outputs:
         if not isinstance(output, Tensor):
-            hint = "give several outputs one by one: draw(a, b)" if isinstance(output, (list, tuple)) else "only a Tensor remembers how it was computed"
+            hint = (
+                "give several outputs one by one: draw(a, b)"
+                if isinstance(output, (list, tuple))
+                else "only a Tensor remembers how it was computed"
+            )
             raise TypeError(f"draw() takes Tensors, not {type(output).__name__}: {hint}")
     unknown = set(show) - set(SHOWN)
     if unknown:
         raise ValueError(f"draw(show=...) takes a collection of {', '.join(map(repr, SHOWN))}, not {', '.join(map(repr, sorted(unknown)))}")
-    if max_nodes < 2:
+    if max_nodes is not None and max_nodes < 2:
         raise ValueError(f"draw(max_nodes={max_nodes}): a drawing needs room for at least 2 boxes")
 
 

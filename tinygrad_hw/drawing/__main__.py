@@ -19,7 +19,11 @@ def main() -> int:
     except LayoutError as error:
         print(f"it does not work: {error}")
         return 1
-    print("fonts: found" if letters else "fonts: none, so letters in PNG and PDF are empty boxes: install some (apt install fonts-dejavu-core)")
+    print(
+        "fonts: found"
+        if letters
+        else "fonts: none, so letters in PNG and PDF are empty boxes: install some (apt install fonts-dejavu-core)"
+    )
     return 0 if letters else 1
 
 

@@ -18,6 +18,8 @@ from .recorded import Recorded, read
 
 __all__ = ["Story", "build", "tell"]
 
+ROOM, NEAREST = 120, 40
+
 
 @dataclass(frozen=True)
 class Story:
@@ -56,14 +58,14 @@ def build(
     show: Collection[str],
     gradients: Mapping[Node, Any],
     depth: int | None,
-    max_nodes: int,
+    max_nodes: int | None,
     title: str | None,
     legend: bool,
 ) -> Picture:
-    """Return the picture of a story with at most ``max_nodes`` boxes."""
+    """Return the picture of a story with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
     recorded = story.recorded
     outline = Outline(story.kinds, recorded.operations, recorded.operands, story.paths, recorded.outputs)
-    groups, omitted = fold(outline, max_nodes, depth)
+    groups, omitted = fold(outline, max_nodes or ROOM, depth, max_nodes or NEAREST)
     total = len(recorded.nodes)
     boxes = [box_of(story, group, show, gradients) for group in groups]
     arrows = arrows_between(story, groups)
@@ -76,7 +78,7 @@ def build(
 
 def grouped(count: int) -> str:
     """Return a count with its thousands set apart."""
-    return f"{count:,}".replace(",", " ")
+    return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def caption(story: Story, boxes: Sequence[Box], omitted: int, title: str | None) -> str:

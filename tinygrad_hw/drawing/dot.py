@@ -25,7 +25,7 @@ STYLES: dict[str, dict[str, str]] = {
     "omitted": {"shape": "box", "style": "dashed,filled", "fillcolor": "#ffffff", "color": "#666666"},
 }
 WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "omitted": "0"}  # how straight an arrow should be
-LONGEST_LINE = 46
+LONGEST_LINE, LONGEST_TITLE = 46, 70
 WIDEST_CAPTION = 70
 
 
@@ -121,12 +121,16 @@ def box_attributes(i: int, box: Box) -> dict[str, Any]:
 def lines(box: Box) -> list[str]:
     """Return what is written in a box, line by line."""
     name, shape = label(box.name), "" if box.shape is None else shape_text(box.shape)
-    word = {"result": box.operation, "folded": "", "omitted": ""}.get(box.kind, box.kind if not box.operation else f"{box.kind}, {box.operation}")
+    word = {"result": box.operation, "folded": "", "omitted": ""}.get(
+        box.kind, box.kind if not box.operation else f"{box.kind}, {box.operation}"
+    )
+    if box.kind in ("folded", "omitted"):
+        name = shortened(clean(box.name), LONGEST_TITLE)
     head = [f"{name} = {box.formula}"] if box.formula else [name]
     if len(head[0]) > LONGEST_LINE:
-        head = [name, shortened(f"= {box.formula}", LONGEST_LINE)] if box.formula else [shortened(box.name, LONGEST_LINE)]
+        head = [name, shortened(f"= {box.formula}", LONGEST_LINE)] if box.formula else [name]
     if box.kind == "folded":
-        word = f"{box.count:,} vertices".replace(",", " ")
+        word = f"{box.count:,} vertices".replace(",", "\N{NO-BREAK SPACE}")
     second = " · ".join(filter(None, (word, shape, box.dtype)))
     rest = [f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else ""]
     return [line for line in (*head, second, *rest) if line]
@@ -136,7 +140,11 @@ def said(box: Box) -> str:
     """Return a box as one line, for tooltips and screen readers."""
     first = f"{box.name} = {box.formula}" if box.formula else box.name
     shape = "" if box.shape is None else f"shape {shape_text(box.shape)}"
-    return ", ".join(filter(None, (first, box.kind, shape, f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else "")))
+    return ", ".join(
+        filter(
+            None, (first, box.kind, shape, f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else "")
+        )
+    )
 
 
 def quoted(texts: list[str], left: bool = False) -> str:

@@ -42,7 +42,7 @@ class Group(NamedTuple):
     words: tuple[str, ...] = ()  # what it is made of, to tell whether two groups are alike
 
 
-def fold(outline: Outline, most: int, depth: int | None = None) -> tuple[list[Group], int]:
+def fold(outline: Outline, most: int, depth: int | None = None, cut: int | None = None) -> tuple[list[Group], int]:
     """Return at most ``most`` groups, in order, and how many vertices are in none of them.
 
     Parameters
@@ -50,12 +50,13 @@ def fold(outline: Outline, most: int, depth: int | None = None) -> tuple[list[Gr
     outline : the graph.
     most : how many groups there may be.
     depth : draw modules at this depth as one group each, even where there is room.
+    cut : how many groups there may be where some are left out; by default as many.
     """
     results = sum(map(bool, outline.operations))
     for groups in ever_coarser(outline, depth, details=results <= most):
         if len(groups) <= most:
             return groups, 0
-    kept = nearest(outline, groups, most - 1)
+    kept = nearest(outline, groups, min(most, cut or most) - 1)
     return kept, len(outline.kinds) - sum(len(group.members) for group in kept)
 
 
@@ -103,7 +104,10 @@ def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list
     def close() -> None:
         if len(stretch) > 1:
             *outer, path = stretch[0].path[:level]
-            words = (re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path), *[word for group in stretch for word in group.words])
+            words = (
+                re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path),
+                *[word for group in stretch for word in group.words],
+            )
             merged.append(Group(joined(stretch), path, tuple(outer), words))
         else:
             merged.extend(stretch)
@@ -129,13 +133,12 @@ def joined(groups: Sequence[Group]) -> tuple[int, ...]:
 def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
     """Put runs in which the same stretch of groups repeats into one group each, those that save most first."""
     likeness = alike(outline, groups)
-    candidates = []
+    candidates: list[tuple[int, int, int, int]] = []
     for period in range(1, min(LONGEST_PERIOD, len(groups) // 2) + 1):
         same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
         starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
         times = (ends - starts) // period + 1
-        for k in np.flatnonzero(times > 1):
-            candidates.append((-period * (int(times[k]) - 1), period, int(starts[k]), int(times[k])))
+        candidates += [(-period * (int(n) - 1), period, int(start), int(n)) for start, n in zip(starts, times) if n > 1]
     taken = np.zeros(len(groups), bool)
     runs = {}
     for _, period, start, times_over in sorted(candidates):
@@ -185,7 +188,11 @@ def nearest(outline: Outline, groups: Sequence[Group], most: int) -> list[Group]
     ring = list(found)
     while ring and len(found) < most:
         ahead = dict.fromkeys(
-            owner[operand] for i in ring for member in groups[i].members for operand in outline.operands[member] if owner[operand] not in found
+            owner[operand]
+            for i in ring
+            for member in groups[i].members
+            for operand in outline.operands[member]
+            if owner[operand] not in found
         )
         ring = sorted(ahead, reverse=True)
         found.update(ahead)

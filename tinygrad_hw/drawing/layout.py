@@ -56,12 +56,17 @@ def render(dot: str, form: str) -> bytes:
     try:
         done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
-        raise LayoutError(f"{name} did not end within {TIMEOUT} s: draw fewer boxes (max_nodes=...) or collapse modules (depth=1)") from None
+        raise LayoutError(
+            f"{name} did not end within {TIMEOUT} s: draw fewer boxes (max_nodes=...) or collapse modules (depth=1)"
+        ) from None
     complaint = done.stderr.decode(errors="replace").strip()
     if done.returncode or not done.stdout:
         raise LayoutError(f"{name} could not draw this as {form} (exit status {done.returncode}): {complaint[-500:] or 'no reason given'}")
     if "too large" in complaint:
-        raise LayoutError(f"the picture is too large for a bitmap: use .svg() or .pdf(), or draw fewer boxes (max_nodes=...). {name} says: {complaint[-200:]}")
+        raise LayoutError(
+            "the picture is too large for a bitmap: use .svg() or .pdf(), or draw fewer boxes (max_nodes=...). "
+            f"{name} says: {complaint[-200:]}"
+        )
     return done.stdout
 
 
@@ -69,7 +74,9 @@ def has_fonts() -> bool:
     """Tell whether the layout engine has a font: without one every letter is an equally wide empty box."""
     widths = [
         float(line.split()[4])
-        for line in render('digraph { node [shape=box margin=0 width=0] a [label="iiiiiiii"]; b [label="WWWWWWWW"] }', "plain").decode().splitlines()
+        for line in render('digraph { node [shape=box margin=0 width=0] a [label="iiiiiiii"]; b [label="WWWWWWWW"] }', "plain")
+        .decode()
+        .splitlines()
         if line.startswith("node")
     ]
     return widths[0] != widths[1]

@@ -1,8 +1,8 @@
 """What a vertex is called: the user's own names first, then its role in a network, then its operation and a count.
 
 A tensor's own name (``name=``, or the path that its module gave it) comes before the path of the module whose result it is,
-that before the names of the user's variables. What is left is called by its role (z₁ = x @ W₁ + b₁, a₁ = σ(z₁), ŷ, y, L), and what has none ``matmul_3``.
-Nothing depends on where an object lies in memory: one program gives one set of names.
+that before the names of the user's variables. What is left is called by its role (z₁ = x @ W₁ + b₁, a₁ = σ(z₁), ŷ, y, L),
+and what has none ``matmul_3``. Nothing depends on where an object lies in memory: one program gives one set of names.
 """
 
 from __future__ import annotations

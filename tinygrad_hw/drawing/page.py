@@ -147,7 +147,10 @@ def data(story: Story, picture: Picture, all_steps: Sequence[Step], turns: Seque
     """Return what the script needs."""
     whole = bool(all_steps)
     return {
-        "boxes": [{"name": clean(box.name), "lines": box_lines(story, i, turns) if whole else [row(Line(said(box), "", ""))]} for i, box in enumerate(picture.boxes)],
+        "boxes": [
+            {"name": clean(box.name), "lines": box_lines(story, i, turns) if whole else [row(Line(said(box), "", ""))]}
+            for i, box in enumerate(picture.boxes)
+        ],
         "arrows": len(picture.arrows),
         "heads": [arrow.head for arrow in picture.arrows],
         "steps": [{**vars(step), "lines": [row(line) for line in step.lines]} for step in all_steps],

@@ -1,7 +1,8 @@
 """A recorded graph as plain sequences: every vertex is its position in the order of creation.
 
-A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if
-the user has a name for it). Single numbers are no vertices: they stand in the formula of the operation that uses them. The walk is a loop, so depth does not matter.
+A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if the user has a
+name for it). Single numbers are no vertices: they stand in the formula of the operation that uses them. The walk is a loop, so
+depth does not matter.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Recorded:
 
 
 def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None) -> Recorded:
-    """Return what can be reached from the outputs, in the order of creation; equal constants are one vertex, with the name of an equal array."""
+    """Return what can be reached from the outputs, in the order of creation; equal constants are one vertex, named as an equal array."""
     nodes: list[Node | None] = []
     known: list[str] = []
     values: list[Any] = []
@@ -119,4 +120,4 @@ def reachable(outputs: Sequence[Node]) -> list[Node]:
 
 def digest(array: np.ndarray) -> tuple[Any, ...]:
     """Return what two arrays have in common if and only if they are equal, shape and dtype included."""
-    return array.shape, array.dtype.str, hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).digest()
+    return array.shape, array.dtype.str, hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()

@@ -90,13 +90,13 @@ def backward(story: Story, picture: Picture, turns: Sequence[Turn]) -> list[Step
             lines += contribution_lines(story, turn, contribution, vertex, operand, seen[contribution.operand], uses[contribution.operand])
         touched = tuple(dict.fromkeys(position[contribution.operand] for contribution in turn.contributions))
         arrows = tuple(i for i, arrow in enumerate(picture.arrows) if arrow.head == vertex and arrow.gradient)
-        found.append(Step("backward", f"Backward {k} of {len(turns)}: {recorded.operations[vertex]}", vertex, touched, arrows, tuple(lines)))
+        found.append(
+            Step("backward", f"Backward {k} of {len(turns)}: {recorded.operations[vertex]}", vertex, touched, arrows, tuple(lines))
+        )
     return found
 
 
-def contribution_lines(
-    story: Story, turn: Turn, contribution: Contribution, vertex: int, operand: int, nth: int, uses: int
-) -> list[Line]:
+def contribution_lines(story: Story, turn: Turn, contribution: Contribution, vertex: int, operand: int, nth: int, uses: int) -> list[Line]:
     """Return what one use adds to its operand's cotangent, and the sum where there are several uses."""
     recorded = story.recorded
     names = {i: name(story, u) for i, u in zip(recorded.places[vertex], recorded.operands[vertex])}
@@ -146,7 +146,15 @@ def cotangent_name(story: Story, vertex: int) -> str:
 def entries(value: Any) -> str:
     """Return the entries of an array, the middle left out where there are many."""
     return clean_lines(
-        np.array2string(np.asarray(value), precision=FIGURES, threshold=THRESHOLD, edgeitems=EDGE, separator=", ", max_line_width=72, floatmode="maxprec")
+        np.array2string(
+            np.asarray(value),
+            precision=FIGURES,
+            threshold=THRESHOLD,
+            edgeitems=EDGE,
+            separator=", ",
+            max_line_width=72,
+            floatmode="maxprec",
+        )
     )
 
 

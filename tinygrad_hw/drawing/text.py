@@ -16,7 +16,8 @@ __all__ = ["text"]
 
 COLOURS = {"parameter": "34;1", "input": "32", "constant": "2", "output": "33;1", "loss": "33;1", "folded": "36", "omitted": "2"}
 ASCII = str.maketrans(
-    {**dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789")), "ŷ": "y_hat", "×": "x", "→": "->", "·": "-", "…": "...", "±": "+-", "│": "|", "├": "|", "└": "`", "─": "-",
+    {**dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789")), "ŷ": "y_hat", "×": "x", "→": "->", "·": "-", "…": "...", "±": "+-",
+     "│": "|", "├": "|", "└": "`", "─": "-",
      "↩": "see ", "²": "^2", "ᵀ": ".T", "∂": "d", "σ": "sigma", "\N{NO-BREAK SPACE}": " "}
 )  # fmt: skip
 DEEPEST_INDENT = 12
@@ -40,7 +41,20 @@ def row(i: int, box: Box) -> tuple[str, ...]:
     """Return what the table says of a box."""
     shape = "" if box.shape is None else shape_text(box.shape)
     does = box.formula or box.kind
-    return tuple(map(clean, (str(i), box.name, f"{does} ({box.kind})" if box.kind in ("loss", "output") else does, shape, box.dtype, box.value, box.gradient)))
+    return tuple(
+        map(
+            clean,
+            (
+                str(i),
+                box.name,
+                f"{does} ({box.kind})" if box.kind in ("loss", "output") else does,
+                shape,
+                box.dtype,
+                box.value,
+                box.gradient,
+            ),
+        )
+    )
 
 
 def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
