@@ -291,12 +291,12 @@ def _mean_entry(g: Any, shape: tuple[int, ...]) -> Any:
 
 # The command
 class Grader:
-    """A pytest plugin that runs the collected tests once as they are, then once for each mutant in a fork."""
+    """A pytest plugin that runs the collected tests once as they are, then for each mutant in a fork; what then hangs is caught."""
 
-    def __init__(self, catalogue: list[Mutant], jobs: int, timeout: float, say: Callable[[str], Any]) -> None:
-        self.catalogue, self.jobs, self.timeout, self.say = catalogue, jobs, timeout, say
+    def __init__(self, catalogue: list[Mutant], jobs: int, say: Callable[[str], Any]) -> None:
+        self.catalogue, self.jobs, self.say = catalogue, jobs, say
+        self.timeout = np.inf
         self.status = 2
-        self.found: dict[Mutant, str] = {}
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Take the place of pytest's own loop over the tests."""
@@ -304,7 +304,9 @@ class Grader:
         if session.testsfailed or not session.items:
             self.say("the tests could not be collected: make `python -m pytest` pass first")
             return True
+        started = time.monotonic()
         failing = self.run_all(session, [None])[None]
+        self.timeout = 60 + 5 * self.jobs * (time.monotonic() - started)
         if failing:
             self.say(f"without any mutant {failing} fails: make `python -m pytest` pass first")
             return True
@@ -328,7 +330,7 @@ class Grader:
                 running[process] = (mutant, pipe, time.monotonic())
             time.sleep(0.01)
             for process, (mutant, pipe, started) in list(running.items()):
-                late = time.monotonic() - started > self.timeout and mutant is not None
+                late = time.monotonic() - started > self.timeout
                 if late:
                     os.kill(process, 9)
                 if os.waitpid(process, 0 if late else os.WNOHANG)[0]:
@@ -372,7 +374,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("tests", nargs="*", help="what to give to pytest: files, folders, node ids")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the mutants whose line contains TEXT")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to run at a time")
-    parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="what runs longer counts as caught")
     parser.add_argument("--list", action="store_true", help="print the catalogue and stop")
     options, for_pytest = parser.parse_known_args(argv)
     catalogue = [mutant for mutant in mutants() if options.only in str(mutant)]
@@ -386,7 +387,7 @@ def main(argv: list[str] | None = None) -> int:
     import pytest
 
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
-        grader = Grader(catalogue, max(options.jobs, 1), options.timeout, lambda line: print(line, file=out, flush=True))
+        grader = Grader(catalogue, max(options.jobs, 1), lambda line: print(line, file=out, flush=True))
         pytest.main([*options.tests, *for_pytest, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[grader])
     return grader.status
 
