@@ -382,3 +382,17 @@ def test_ten_thousand_doublings_are_drawn_without_recursion():
     assert drawing.picture.total == 10_002
     assert "×" in drawing.text()
     assert draw(t.sum(), max_nodes=50_000).text(80).count("\n") > 20_000
+
+
+@pytest.mark.skipif(
+    not (layout.shutil.which("dot") and layout.find_spec("pygraphviz")), reason="needs the dot program and pygraphviz, to compare them"
+)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_both_layout_engines_draw_the_same_boxes_arrows_and_words(name, monkeypatch):
+    def content(svg):
+        return sorted((g.get("id"), g.get("class"), label(g)) for kind in ("node", "edge", "cluster") for g in elements(svg, kind))
+
+    drawing = draw(GRAPHS[name]())
+    with_program = content(drawing.svg())
+    monkeypatch.setattr(layout.shutil, "which", lambda name: None)
+    assert content(drawing.svg()) == with_program

@@ -1,7 +1,22 @@
 """Drawings of computation graphs: pictures, text for terminals, Mermaid, and a page that steps through backward.
 
-    >>> print(draw(loss).text())
-    >>> draw(loss, names=locals()).save("graph.html")
+    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> drawing = draw((x * x).sum())
+    >>> print(drawing.text(width=60, color=False, ascii_only=False))
+    #  name        operation               shape
+    0  x           parameter               (2,)
+    1  multiply_1  x * x                   (2,)
+    2  L           sum(multiply_1) (loss)  scalar
+    <BLANKLINE>
+    L = sum(multiply_1)
+    └─ multiply_1 = x * x
+       ├─ x
+       └─ x
+    <BLANKLINE>
+    2 operations on 1 leaf
+    <BLANKLINE>
+
+``drawing.save("graph.html")`` writes the page, ``"graph.svg"`` the picture.
 
 ``recorded`` reads the graph as plain sequences, ``names`` says what things are called, ``fold`` makes large graphs small,
 ``build`` fills the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
