@@ -574,7 +574,7 @@ def _same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 def _places(function: str, what: str, indices: Any, count: int) -> np.ndarray:
     """Return indices as an array, or say that they are no integers from 0 to count - 1."""
-    places = np.asarray(indices)
+    places = indices._node.value if isinstance(indices, Tensor) else np.asarray(indices)
     if places.dtype.kind not in "iu":
         raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
     if places.size and not 0 <= places.min() <= places.max() < count:

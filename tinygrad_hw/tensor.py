@@ -409,7 +409,7 @@ class Tensor:
     # Ways out of the graph
     def numpy(self) -> np.ndarray:
         """Return a copy of the values."""
-        return np.array(self._node.value)
+        return np.copy(self._node.value)
 
     def item(self) -> Any:
         """Return the value of a tensor of one entry as a Python number."""
@@ -640,7 +640,7 @@ def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     """Return a copy of the data as an array of numbers, or say why there is none."""
     data = data._node.value if isinstance(data, Tensor) else data
     try:
-        array = np.array(data, dtype=dtype)
+        array = np.copy(data) if dtype is None and hasattr(data, "dtype") else np.array(data, dtype=dtype)
     except ValueError as error:
         if "inhomogeneous" not in str(error):
             raise

@@ -340,7 +340,7 @@ def given_back(value: Any, as_tensor: bool) -> Any:
     """Return a result as the caller gets it: a tensor, or an array of its own (a NumPy scalar for a single number)."""
     if isinstance(value, Tensor):
         return value
-    return handle(leaf(np.array(value))) if as_tensor else np.array(value)[()]
+    return handle(leaf(np.copy(value))) if as_tensor else np.copy(value)[()]
 
 
 def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:

@@ -46,7 +46,7 @@ def sigmoid(x: Any) -> Any:
 @dispatched
 def log_sigmoid(x: Any) -> Any:
     """Return log σ(x) = -softplus(-x), entry by entry; x of any shape."""
-    return -softplus(-np.asarray(x))
+    return -softplus(np.negative(x))
 
 
 @dispatched
@@ -58,7 +58,7 @@ def relu(x: Any) -> Any:
 @dispatched
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     """Return x where x > 0, else ``slope * x``; its derivative at 0 is the slope (Maas, Hannun & Ng 2013)."""
-    return np.where(np.greater(x, 0), x, slope * np.asarray(x))
+    return np.where(np.greater(x, 0), x, np.multiply(slope, x))
 
 
 @dispatched
@@ -90,5 +90,5 @@ rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")
 rule(softplus,    lambda g, out, x: g * sigmoid(x), kind="elementwise")
-rule(normal_cdf,  lambda g, out, x: g * _normal_density(x), kind="elementwise")
+rule(normal_cdf,  lambda g, out, x: g * _normal_density(x), call=normal_cdf, kind="elementwise")
 rule(gelu,        lambda g, out, x: g * (normal_cdf(x) + np.where(np.isinf(x), 0, x) * _normal_density(x)), kind="elementwise")

@@ -32,7 +32,7 @@ def count(x: Any, axis: Axis) -> int:
 
 def floating(x: Any) -> Any:
     """Return x as an array of floating numbers."""
-    x = np.asarray(x)
+    x = x if hasattr(x, "dtype") else np.asarray(x)
     return x.astype(np.result_type(x, np.float16), copy=False)
 
 
@@ -173,6 +173,12 @@ def _line_up(x: Any, axis: Axis) -> tuple[Any, Any]:
     return lined, lambda y: np.transpose(np.reshape(y, turned.shape), back)
 
 
+def _with_folded_axes(out: Any, ndim: int, axis: Axis, before: int = 0) -> Any:
+    """Return a result with the axes that were folded put back with size 1, behind ``before`` axes of its own."""
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return np.expand_dims(out, tuple(before + i % ndim for i in axes))
+
+
 def _before(x: Any) -> Any:
     """Return the running product along the last axis of all entries before each."""
     ones = np.ones((*x.shape[:-1], 1), x.dtype)
@@ -215,7 +221,7 @@ def _std(g: Any, out: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims:
     return restored(g / _nonzero(out), x, axis, keepdims) * _spread(x, axis, ddof) * varies
 
 
-rule(broadcast_to, lambda g, out, x, shape: g, kind="movement")
+rule(broadcast_to, lambda g, out, x, shape: g, call=broadcast_to, kind="movement")
 rule(sum,  lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims), kind="movement")
 rule(mean, lambda g, out, x, axis=None, keepdims=False: restored(g / count(x, axis), x, axis, keepdims), kind="movement")
 rule(max,  _max_or_min, kind="choice")

@@ -65,8 +65,8 @@ def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any) -> Any:
 
 
 rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice")
-rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, kind="movement")
-rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, kind="choice")
+rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, call=scatter, kind="movement")
+rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, call=setitem, kind="choice")
 
 # Axes
 rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement")
@@ -276,7 +276,7 @@ def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode:
 @composition(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     places = np.arange(arr.size).reshape(arr.shape)
-    return np.ravel(arr)[np.take_along_axis(places, np.asarray(indices), axis)]
+    return np.ravel(arr)[np.take_along_axis(places, indices if hasattr(indices, "ndim") else np.asarray(indices), axis)]
 
 
 @composition(np.sort)
