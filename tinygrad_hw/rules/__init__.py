@@ -3,7 +3,21 @@
 Read ``elementwise`` first: it is the table at its plainest. ``table`` says how a row is written.
 """
 
-from . import elementwise, fft, linalg, neural, polynomials, products, reductions, sequences, shaping, statistics, writing
+from . import (
+    convolution,
+    elementwise,
+    fft,
+    linalg,
+    methods,
+    neural,
+    polynomials,
+    products,
+    reductions,
+    sequences,
+    shaping,
+    statistics,
+    writing,
+)
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
 
 __all__ = [
@@ -13,10 +27,12 @@ __all__ = [
     "Each",
     "Rule",
     "composition",
+    "convolution",
     "dispatched",
     "elementwise",
     "fft",
     "linalg",
+    "methods",
     "neural",
     "no_derivative",
     "polynomials",

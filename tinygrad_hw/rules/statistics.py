@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import _gap
-from .reductions import Axis, _line_up, _max_or_min
+from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes
 from .shaping import scatter
 from .table import composition, dispatched, no_derivative, rule
 
@@ -44,13 +44,7 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, **opti
     places = np.asarray(function(ranks, q, axis=-1, **options))
     found = [_mixed(lined, places[i][..., None], np.result_type(a.dtype, q) if q.ndim else a.dtype)[..., 0] for i in np.ndindex(q.shape)]
     out = np.reshape(np.stack(found), (*q.shape, *found[0].shape))
-    return _kept(out, a.ndim, axis, q.ndim) if keepdims else out
-
-
-def _kept(out: Any, ndim: int, axis: Axis, before: int) -> Any:
-    """Return out with the folded axes as axes of size 1, behind those of q."""
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return np.expand_dims(out, tuple(before + i % ndim for i in axes))
+    return _with_folded_axes(out, a.ndim, axis, q.ndim) if keepdims else out
 
 
 def _mixed(x: Any, places: Any, dtype: Any) -> Any:

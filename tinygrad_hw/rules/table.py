@@ -99,6 +99,8 @@ def dispatched(function: F) -> F:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for arg in (*args, *kwargs.values()) if kwargs else args:
+            if type(arg) is tuple:  # an index
+                arg = next((part for part in arg if hasattr(part, "__array_function__") and type(part) is not np.ndarray), None)
             if type(arg) is not np.ndarray and hasattr(arg, "__array_function__"):
                 return arg.__array_function__(call, (type(arg),), args, kwargs)
         return function(*args, **kwargs)
