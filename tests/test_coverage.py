@@ -69,7 +69,9 @@ ARGUMENTS = {
     "min_scalar_type": (np.float64(1),),
     "ix_": INTS,
 }  # fmt: skip
-ELSEWHERE = coverage.words("busday_count busday_offset is_busday datetime_as_string isnat save savetxt savez savez_compressed empty_like can_cast")
+ELSEWHERE = coverage.words(
+    "busday_count busday_offset is_busday datetime_as_string isnat save savetxt savez savez_compressed empty_like can_cast"
+)
 
 
 @pytest.mark.parametrize("function", [f for f in QUERIES if f.__name__ not in ELSEWHERE], ids=lambda f: f.__name__)

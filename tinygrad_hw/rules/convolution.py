@@ -64,7 +64,7 @@ def _columns(x: Any, size: Shape, count: Shape, stride: Shape) -> Iterator[tuple
 
 def _flat_kernels(w: Any) -> Any:
     """Return the kernels as rows, in the order of the columns."""
-    return np.moveaxis(w, 1, -1).reshape(len(w), -1)
+    return np.moveaxis(w, 1, -1).reshape(len(w), prod(w.shape[1:]))
 
 
 @dispatched
@@ -72,7 +72,7 @@ def convolution(x: Any, w: Any, stride: Shape, padding: Shape) -> Any:
     """Return Σ x w over channels and window, for each sample, kernel and window."""
     count = out_shape(x.shape[2:], w.shape[2:], stride, padding)
     rows, out = _flat_kernels(w), np.empty((len(x), len(w), *count), np.result_type(x, w))
-    flat = out.reshape(len(x), len(w), -1)
+    flat = out.reshape(len(x), len(w), prod(count))
     for batch, columns in _columns(_padded(x, padding), w.shape[2:], count, stride):
         np.matmul(rows, columns, out=flat[batch])
     return out
@@ -82,7 +82,7 @@ def convolution(x: Any, w: Any, stride: Shape, padding: Shape) -> Any:
 def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the cotangent of x: each window's g times the kernels, added up where windows overlap."""
     size, count, channels = w.shape[2:], g.shape[2:], w.shape[1]
-    rows, flat = _flat_kernels(w).T, g.reshape(len(g), len(w), -1)
+    rows, flat = _flat_kernels(w).T, g.reshape(len(g), len(w), prod(count))
     out = np.zeros((len(g), channels, *(n + 2 * p for n, p in zip(space, padding))), np.result_type(g, w))
     for batch in _batches(g, len(rows) * prod(count)):
         columns = np.matmul(rows, flat[batch]).reshape(-1, *size, channels, *count)
@@ -96,7 +96,7 @@ def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape) -
 def convolution_w(x: Any, g: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the cotangent of the kernels: Σ g x over samples and windows."""
     kernels, channels, count = g.shape[1], x.shape[1], g.shape[2:]
-    flat, out = g.reshape(len(g), kernels, -1), np.zeros((prod(size) * channels, kernels), np.result_type(x, g))
+    flat, out = g.reshape(len(g), kernels, prod(count)), np.zeros((prod(size) * channels, kernels), np.result_type(x, g))
     for batch, columns in _columns(_padded(x, padding), size, count, stride):
         out += np.add.reduce(columns @ flat[batch].mT, 0)
     return np.moveaxis(out.reshape(*size, channels, kernels), (-1, -2), (0, 1))

@@ -32,7 +32,9 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-CONVERSIONS = words("array asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix bmat from_dlpack fromiter require")
+CONVERSIONS = words(
+    "array asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix bmat from_dlpack fromiter require"
+)
 
 TAKES_NO_ARRAY = words(
     """
