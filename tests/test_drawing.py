@@ -307,6 +307,16 @@ def test_the_command_says_what_it_found():
 
 
 @needs_layout
+def test_the_command_says_that_there_are_no_fonts(tmp_path):
+    config = tmp_path / "fonts.conf"
+    config.write_text(f"<fontconfig><cachedir>{tmp_path}/cache</cachedir></fontconfig>")
+    command = [sys.executable, "-m", "tinygrad_hw.drawing"]
+    said = subprocess.run(command, env={**os.environ, "FONTCONFIG_FILE": str(config)}, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert "letters in PNG and PDF are empty boxes" in said.stdout
+
+
+@needs_layout
 def test_an_engine_that_fails_is_quoted():
     with pytest.raises(LayoutError, match="could not draw this as nonsense"):
         layout.render("digraph {}", "nonsense")

@@ -21,7 +21,7 @@ from .dot import arrow_legend, dot, said
 from .layout import LayoutError, render
 from .picture import KINDS, Picture, clean
 from .replay import Turn
-from .steps import Line, Step, details, steps
+from .steps import Line, Step, complete, details, steps
 from .svg import polished
 from .text import text
 
@@ -126,9 +126,12 @@ def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
     except LayoutError as error:
         return f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>", [str(error)]
     svg = svg.replace('role="img"', 'role="group"', 1)
-    for i, box in enumerate(picture.boxes):
-        svg = svg.replace(f'<g id="n{i}" ', f'<g id="n{i}" tabindex="0" role="button" aria-label="{escape(clean(said(box)))}" ', 1)
-    return svg, []
+    return re.sub(r'<g id="n(\d+)" ', lambda match: focusable(match, picture), svg), []
+
+
+def focusable(match: re.Match[str], picture: Picture) -> str:
+    """Return the beginning of a box's element, with what the keyboard and a screen reader need."""
+    return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(said(picture.boxes[int(match[1])])))}" '
 
 
 def legend_rows(picture: Picture, stepping: bool) -> list[str]:
@@ -145,21 +148,15 @@ def legend_rows(picture: Picture, stepping: bool) -> list[str]:
 
 def data(story: Story, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
     """Return what the script needs."""
-    whole = bool(all_steps)
+    gradients = complete(turns or ())
+    boxes = enumerate(picture.boxes)
+    lines = [details(story, i, gradients) if all_steps else [Line(clean(said(box)), "", "")] for i, box in boxes]
     return {
-        "boxes": [
-            {"name": clean(box.name), "lines": box_lines(story, i, turns) if whole else [row(Line(said(box), "", ""))]}
-            for i, box in enumerate(picture.boxes)
-        ],
+        "boxes": [{"name": clean(box.name), "lines": [row(line) for line in told]} for box, told in zip(picture.boxes, lines)],
         "arrows": len(picture.arrows),
         "heads": [arrow.head for arrow in picture.arrows],
         "steps": [{**vars(step), "lines": [row(line) for line in step.lines]} for step in all_steps],
     }
-
-
-def box_lines(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[list[str]]:
-    """Return what is said of a box that is one vertex."""
-    return [row(line) for line in details(story, vertex, turns)]
 
 
 def row(line: Line) -> list[str]:

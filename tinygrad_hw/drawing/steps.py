@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from .formulas import formula, label, shape_text
 from .picture import Picture, clean
 from .replay import Contribution, Turn
 
-__all__ = ["Line", "Step", "details", "entries", "steps"]
+__all__ = ["Line", "Step", "complete", "details", "entries", "steps"]
 
 FIGURES, THRESHOLD, EDGE = 6, 12, 2
 
@@ -58,13 +58,14 @@ def forward(story: Story, picture: Picture) -> list[Step]:
     """Return a step for each operation, in the order of creation."""
     recorded = story.recorded
     made = [vertex for vertex, operation in enumerate(recorded.operations) if operation]
+    arriving = arrows_into(picture)
     return [
         Step(
             "forward",
             f"Forward {k} of {len(made)}: {recorded.operations[vertex]}",
             vertex,
             (vertex,),
-            tuple(i for i, arrow in enumerate(picture.arrows) if arrow.head == vertex),
+            tuple(arriving[vertex]),
             (Line(name(story, vertex), story.expression(vertex), entries(recorded.values[vertex])),),
         )
         for k, vertex in enumerate(made, 1)
@@ -77,7 +78,7 @@ def backward(story: Story, picture: Picture, turns: Sequence[Turn]) -> list[Step
     position = {node: vertex for vertex, node in enumerate(recorded.nodes) if node is not None}
     uses = Counter(contribution.operand for turn in turns for contribution in turn.contributions)
     seen: Counter[Any] = Counter()
-    outputs = set(recorded.outputs)
+    outputs, arriving = set(recorded.outputs), arrows_into(picture)
     found = []
     for k, turn in enumerate(turns, 1):
         vertex = position[turn.node]
@@ -89,11 +90,19 @@ def backward(story: Story, picture: Picture, turns: Sequence[Turn]) -> list[Step
             seen[contribution.operand] += 1
             lines += contribution_lines(story, turn, contribution, vertex, operand, seen[contribution.operand], uses[contribution.operand])
         touched = tuple(dict.fromkeys(position[contribution.operand] for contribution in turn.contributions))
-        arrows = tuple(i for i, arrow in enumerate(picture.arrows) if arrow.head == vertex and arrow.gradient)
+        arrows = tuple(i for i in arriving[vertex] if picture.arrows[i].gradient)
         found.append(
             Step("backward", f"Backward {k} of {len(turns)}: {recorded.operations[vertex]}", vertex, touched, arrows, tuple(lines))
         )
     return found
+
+
+def arrows_into(picture: Picture) -> dict[int, list[int]]:
+    """Return for each box the arrows that end there."""
+    arriving: dict[int, list[int]] = {i: [] for i in range(len(picture.boxes))}
+    for i, arrow in enumerate(picture.arrows):
+        arriving[arrow.head].append(i)
+    return arriving
 
 
 def contribution_lines(story: Story, turn: Turn, contribution: Contribution, vertex: int, operand: int, nth: int, uses: int) -> list[Line]:
@@ -110,7 +119,7 @@ def contribution_lines(story: Story, turn: Turn, contribution: Contribution, ver
     return lines
 
 
-def details(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[Line]:
+def details(story: Story, vertex: int, gradients: Mapping[Any, Any]) -> list[Line]:
     """Return all that is to be said of a vertex: formula, value, gradient."""
     recorded = story.recorded
     value, node = recorded.values[vertex], recorded.nodes[vertex]
@@ -118,7 +127,7 @@ def details(story: Story, vertex: int, turns: Sequence[Turn] | None) -> list[Lin
         Line(story.kinds[vertex], story.expression(vertex), f"shape {shape_text(np.shape(value))}, {value.dtype}"),
         Line("value", "", entries(value)),
     ]
-    gradient = complete(turns or ()).get(node)
+    gradient = gradients.get(node)
     if gradient is not None:
         lines.append(Line("gradient", cotangent_name(story, vertex), entries(gradient)))
     return lines
