@@ -19,6 +19,7 @@ ORDER = [
     "transforms",
     "compile",
     "nn",
+    "functional",
     "optim",
     "equations",
     "drawing",
