@@ -114,7 +114,6 @@ class Watch:
     def __init__(self, function: Any, leave_out: tuple[Any, ...] = ()) -> None:
         self.places = []
         self.tensors: list[tuple[Node, str]] = []
-        self.arrays: list[tuple[np.ndarray, bytes]] = []
         self.sizes: list[tuple[Any, int]] = []
         nodes, sized = set(), set()
         for read, container, key, name in captured(function, leave_out):
@@ -127,12 +126,7 @@ class Watch:
             if isinstance(value, Tensor) and not value._node.parents and value._node not in nodes:
                 nodes.add(value._node)
                 self.tensors.append((value._node, value.name or name))
-        self.found = [(value, name) for *_, name, value in self.places if isinstance(value, np.ndarray)]
-
-    def look_at(self, constants: list[np.ndarray]) -> None:
-        """Watch the entries of those captured arrays that a program may have used as constants."""
-        contents = {constant.tobytes() for constant in constants}
-        self.arrays = [(array, array.tobytes()) for array, _ in self.found if array.tobytes() in contents]
+        self.arrays = [(value, value.tobytes()) for *_, value in self.places if isinstance(value, np.ndarray)]
 
     def changed(self) -> str | None:
         """Return the name of something that has changed, or None."""

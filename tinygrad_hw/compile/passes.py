@@ -118,7 +118,7 @@ def drop_dead(program: Program) -> Program:
         if op in needed:
             needed.update(operands((op.args, op.kwargs)))
     updated = dict(program.updates)
-    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] == "input"]
+    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] in ("input", "parameter")]
     return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])
 
 
@@ -385,28 +385,30 @@ def side_by_side(program: Program) -> Program:
     for op in program.ops:
         arrays = [x for x in op.args if isinstance(x, Op) and x.shape != ()]
         ready = elementwise(op) and not op.kwargs and arrays and all(x.shape == op.shape and x.dtype == op.dtype for x in arrays)
+        ready = ready and all(isinstance(x, Op) or np.ndim(x) == 0 for x in op.args)
         if ready and op.value.size <= SMALL and op.value.flags.c_contiguous and all(x in place for x in arrays):
             alike = ["array" if isinstance(x, Op) and x.shape != () else key_of(x) for x in op.args]
             groups.setdefault((op.function, op.dtype, *alike, key_of(op.errstate)), []).append(op)
     known: dict[tuple[Any, ...], Op] = {}
     before: dict[Op, list[Op]] = {}
     parts: dict[Op, Op] = {}
+    there: dict[Op, int] = {}  # from which call on a part is there
     for group in sorted(groups.values(), key=lambda group: place[group[0]]):
         first = place[group[0]]
-        members = [op for op in group if all(place.get(x, -1) < first or x in parts for x in op.args if isinstance(x, Op))]
+        members = [op for op in group if all(there.get(x, place.get(x, -1)) < first for x in op.args if isinstance(x, Op))]
         if len(members) < 2:
             continue
-        start, made, args = 0, [], []
+        start, made, args, fresh = 0, [], [], {}
         for column in zip(*(op.args for op in members)):
             if not isinstance(column[0], Op) or column[0].shape == ():
                 args.append(column[0])
                 continue
-            if column not in known:
-                if len(set(column)) < len(column):
+            if column not in known and column not in fresh:
+                if len(set(column)) < len(column) or not all(elementwise(x) or x.function is np.dot for x in column):
                     break
-                known[column] = Op(end_to_end, column, {}, end_to_end(*(x.value for x in column)))
-                made.append(known[column])
-            args.append(known[column])
+                fresh[column] = Op(end_to_end, column, {}, end_to_end(*(x.value for x in column)))
+                made.append(fresh[column])
+            args.append(known.get(column) or fresh[column])
         else:
             whole = Op(members[0].function, tuple(args), {}, end_to_end(*(op.value for op in members)))
             whole.place, whole.errstate = members[0].place, members[0].errstate
@@ -415,7 +417,9 @@ def side_by_side(program: Program) -> Program:
             for op in members:
                 parts[op] = Op(part, (whole, start, op.shape), {}, part(whole.value, start, op.shape))
                 parts[op].name, parts[op].place = op.name, op.place
+                there[op] = first
                 start += op.value.size
+            known.update(fresh)
             before.setdefault(group[0], []).extend([*made, *(parts[op] for op in members)])
     return drop_dead(program.rewritten(lambda op: op)) if not parts else drop_dead(inserted(program, before, parts))
 

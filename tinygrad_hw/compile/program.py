@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from .trace import Op, operands, replaced
 
 __all__ = ["Program"]
@@ -37,12 +35,6 @@ class Program:
     def wanted(self) -> list[Any]:
         """Return what must be there at the end."""
         return [*self.results, *(new for _, new in self.updates), *(op for op, _ in self.checks)]
-
-    def constants(self) -> list[np.ndarray]:
-        """Return the arrays among the arguments."""
-        found: list[np.ndarray] = []
-        replaced([(op.args, op.kwargs) for op in self.ops], np.ndarray, found.append)
-        return found
 
     def users(self) -> dict[Op, list[Op]]:
         """Return for each op the ops that take it."""

@@ -226,7 +226,6 @@ class CompiledFunction:
             raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
         again = record(self.function, args, self._watch, self.optimizer)
         compare(recorded.program, again.program)
-        self._watch.look_at(recorded.program.constants())
         return again
 
     def _planned(self, program: Program, args: tuple[Any, ...], fixed: dict[Op, np.ndarray], out: Any) -> Entry:

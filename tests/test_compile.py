@@ -1,0 +1,589 @@
+"""Compiled functions and steps do what the code does, to the last bit, and say so where they cannot."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, nn, optim
+from tinygrad_hw.compile import CompileError, compile
+from tinygrad_hw.compile.passes import PASSES
+from tinygrad_hw.compile.step import PLANNING
+
+ONE_ULP = dict(rtol=2.3e-16, atol=0)
+OPTIMIZERS = {
+    "sgd": lambda ps: optim.SGD(ps, lr=0.1),
+    "momentum": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9),
+    "nesterov": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": lambda ps: optim.Adam(ps, lr=0.01),
+    "adamw": lambda ps: optim.AdamW(ps, lr=0.01, weight_decay=0.1),
+}
+
+
+class Net:
+    """The report's network."""
+
+    def __init__(self, sizes=(2, 10, 10, 1), dtype=float, activation=tg.sigmoid, seed=0):
+        rng = np.random.default_rng(seed)
+        self.layers = [
+            (
+                Tensor(rng.normal(size=(n, m)), requires_grad=True, name=f"W{i}", dtype=dtype),
+                Tensor(rng.normal(size=m), requires_grad=True, name=f"b{i}", dtype=dtype),
+            )
+            for i, (n, m) in enumerate(zip(sizes, sizes[1:]), 1)
+        ]
+        self.activation = activation
+
+    @property
+    def parameters(self):
+        return [parameter for layer in self.layers for parameter in layer]
+
+    def __call__(self, x):
+        for W, b in self.layers:
+            x = self.activation(x @ W + b)
+        return x
+
+
+def loss_of(net):
+    def loss_fn(X, y):
+        return ((y - net(X)) ** 2).mean() / 2
+
+    return loss_fn
+
+
+def data(n=21, inputs=2, dtype=float, seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(n, inputs)).astype(dtype)
+    return X, (X[:, :1] > X[:, 1:2]).astype(dtype)
+
+
+def eager_step(loss_fn, optimizer, *args):
+    loss = loss_fn(*(Tensor(x) for x in args))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def values(parameters):
+    return [parameter.numpy() for parameter in parameters]
+
+
+def assert_same(xs, ys, **within):
+    for x, y in zip(xs, ys, strict=True):
+        np.testing.assert_allclose(x, y, **within) if within else np.testing.assert_array_equal(x, y)
+
+
+def trained(make_net, optimizer, steps, args, without=(), backend="numpy"):
+    """Train one network eagerly and its twin compiled; return the losses and the parameters of both."""
+    eager, compiled = make_net(), make_net()
+    o, c = OPTIMIZERS[optimizer](eager.parameters), OPTIMIZERS[optimizer](compiled.parameters)
+    step = compile(loss_of(compiled), c, without=without, backend=backend)
+    losses = [(eager_step(loss_of(eager), o, *args), step(*args)) for _ in range(steps)]
+    return list(zip(*losses)), values(eager.parameters), values(compiled.parameters), step
+
+
+# The same results
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_compiled_step_leaves_the_parameters_that_the_eager_one_leaves_bit_for_bit(optimizer):
+    (eager, compiled), theirs, ours, _ = trained(Net, optimizer, 30, data())
+    assert_same(theirs, ours)
+    np.testing.assert_allclose(compiled, eager, rtol=5e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", [tg.sigmoid, np.tanh, tg.relu, tg.gelu, tg.softplus, lambda z: z], ids="sigmoid tanh relu gelu softplus linear".split())
+def test_every_activation_and_dtype_trains_as_it_does_eagerly(activation, dtype):
+    with np.errstate(all="ignore"):  # (the linear network grows without bound)
+        (eager, compiled), theirs, ours, _ = trained(lambda: Net(dtype=dtype, activation=activation), "sgd", 5, data(dtype=dtype))
+    assert_same(theirs, ours)
+    assert type(compiled[-1]) is dtype
+    np.testing.assert_allclose(compiled, eager, rtol=4 * np.finfo(dtype).eps)
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    st.integers(1, 9),
+    st.sampled_from([tg.sigmoid, np.tanh, tg.relu]),
+    st.sampled_from(sorted(OPTIMIZERS)),
+    st.integers(0, 2**16),
+)
+def test_networks_of_any_size_train_as_they_do_eagerly(hidden, n, activation, optimizer, seed):
+    (eager, compiled), theirs, ours, _ = trained(lambda: Net((2, *hidden, 1), activation=activation, seed=seed), optimizer, 4, data(n, seed=seed))
+    np.testing.assert_allclose(compiled, eager, rtol=1e-15, atol=1e-300)
+    assert_same(theirs, ours)
+
+
+@pytest.mark.parametrize("without", [*PASSES, *PLANNING])
+@pytest.mark.parametrize("activation", [tg.sigmoid, tg.relu])
+def test_each_pass_leaves_the_results_as_they_are(without, activation):
+    """All passes keep every bit but one: a sum written as a product adds in another order, and may round otherwise."""
+    make = lambda: Net(activation=activation)
+    (_, compiled), _, full, _ = trained(make, "adam", 5, data())
+    (_, fewer), _, left_out, _ = trained(make, "adam", 5, data(), without=(without,))
+    if without == "sum_by_product":
+        np.testing.assert_allclose(compiled, fewer, rtol=1e-14)
+    else:
+        assert compiled == fewer
+        assert_same(full, left_out)
+
+
+def test_no_pass_at_all_still_computes_the_same():
+    (eager, plain), theirs, ours, _ = trained(Net, "adam", 5, data(), without=tuple([*PASSES, *PLANNING]))
+    np.testing.assert_allclose(plain, eager, rtol=1e-14)
+    assert_same(theirs, ours, rtol=1e-12)
+
+
+def test_a_network_of_modules_with_a_classification_loss_trains_as_it_does_eagerly():
+    def make():
+        rng = np.random.default_rng(3)
+        return nn.Sequential(nn.Linear(4, 8, rng=rng), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3, rng=rng))
+
+    X, c = np.random.default_rng(0).normal(size=(12, 4)), np.arange(12) % 3
+    eager, compiled = make(), make()
+    o, p = optim.Adam(eager.parameters()), optim.Adam(compiled.parameters())
+    step = compile(lambda X, c: nn.cross_entropy(compiled(X), c), p)
+    for k in range(5):
+        classes = (c + k) % 3
+        loss = nn.cross_entropy(eager(Tensor(X)), classes)
+        o.zero_grad()
+        loss.backward()
+        o.step()
+        np.testing.assert_allclose(step(X, classes), loss.item(), rtol=1e-14)
+    assert_same(values(eager.parameters()), values(compiled.parameters()), rtol=1e-12)
+    assert step.recordings == 2
+
+
+# Pure functions
+def test_a_pure_function_gives_arrays_for_arrays_and_tensors_for_tensors():
+    f = compile(lambda x, y: {"sum": np.sin(x) + y, "parts": (x[1:], 2 * y)})
+    x, y = np.arange(3.0), np.ones(3)
+    for _ in range(2):
+        out = f(x, y)
+        np.testing.assert_array_equal(out["sum"], np.sin(x) + 1)
+        np.testing.assert_array_equal(out["parts"][0], [1, 2])
+    assert type(out["sum"]) is np.ndarray
+    assert isinstance(f(Tensor(x), y)["sum"], Tensor)
+
+
+@pytest.mark.parametrize(
+    "f, expected",
+    [
+        (lambda x: tg.grad(lambda x: np.sum(np.sin(x) * x))(x), lambda x: np.cos(x) * x + np.sin(x)),
+        (lambda x: tg.hvp(lambda x: np.sum(x**3), x, x), lambda x: 6 * x * x),
+        (lambda x: tg.hessian(lambda x: np.prod(x))(x), lambda x: np.prod(x) / np.outer(x, x) * (1 - np.eye(3))),
+        (lambda x: tg.jvp(np.exp, (x,), (x,))[1], lambda x: x * np.exp(x)),
+        (lambda x: tg.value_and_grad(lambda x: np.sum(tg.relu(x)))(x)[1], lambda x: (x > 0) * 1.0),
+        (lambda x: tg.jacobian(lambda x: x * x[0])(x), lambda x: np.eye(3) * x[0] + np.outer(x, [1, 0, 0])),
+        (lambda x: np.sort(x)[::-1], lambda x: np.sort(x)[::-1]),
+        (lambda x: np.linalg.inv(np.outer(x, x) + np.eye(3)), lambda x: np.linalg.inv(np.outer(x, x) + np.eye(3))),
+        (lambda x: np.concatenate([x, x]).reshape(2, 3).T @ np.ones(2), lambda x: 2 * x),
+        (lambda x: tg.softmax(x), lambda x: np.exp(x) / np.exp(x).sum()),
+    ],
+    ids="grad hvp hessian jvp relu jacobian sort inv shapes softmax".split(),
+)
+def test_transforms_and_functions_of_every_kind_can_be_compiled(f, expected):
+    compiled = compile(f)
+    for seed in range(3):
+        x = np.random.default_rng(seed).uniform(0.5, 2, 3)
+        np.testing.assert_allclose(compiled(x), expected(x), rtol=1e-12, atol=1e-14)
+    assert compiled.recordings == 1
+
+
+def test_a_choice_without_gradient_at_a_bad_value_is_as_exact_as_eagerly():
+    """``where(x > 0, log x, 0)`` has the gradient 0 at x = 0, also when the plan was recorded where it did not matter."""
+    f = lambda x: tg.grad(lambda x: np.sum(np.where(x > 0, np.log(x), 0)))(x)
+    compiled = compile(f)
+    with np.errstate(all="ignore"):
+        for x in ([1.0, 2.0], [0.0, 2.0], [0.0, 4.0], [0.0, 5.0], [1.0, 8.0]):
+            np.testing.assert_array_equal(compiled(np.array(x)), f(np.array(x)))
+
+
+# Nothing of the caller's is overwritten
+def test_what_was_returned_is_never_overwritten():
+    f = compile(lambda x: (x, x.T, x + 1, (x + 1)[0], 2.0 * x))
+    first = f(np.eye(2))
+    kept = [np.array(y) for y in first]
+    f(np.full((2, 2), 7.0))
+    assert_same(first, kept)
+
+
+def test_what_was_passed_in_is_neither_written_to_nor_returned():
+    x = np.ones((2, 2))
+    x.flags.writeable = False
+    out = compile(lambda x: x)(x)
+    assert not np.shares_memory(out, x)
+
+
+def test_an_input_may_be_a_view_of_what_is_not_contiguous():
+    f = compile(lambda x: x @ x.T)
+    big = np.arange(24.0).reshape(4, 6)
+    for x in (big[:, ::2], big[:, :3], np.asfortranarray(big[:, :3])):
+        np.testing.assert_array_equal(f(x), x @ x.T)
+
+
+# Parameters, optimiser
+def step_and_twin(optimizer="sgd"):
+    net, twin = Net(), Net()
+    o, t = OPTIMIZERS[optimizer](net.parameters), OPTIMIZERS[optimizer](twin.parameters)
+    step, X, y = compile(loss_of(net), o), *data()
+    return net, o, lambda: step(X, y), twin, t, lambda: eager_step(loss_of(twin), t, X, y)
+
+
+def assert_in_step(net, step, twin, eager):
+    for _ in range(2):
+        np.testing.assert_allclose(step(), eager(), rtol=1e-15)
+    assert_same(values(net.parameters), values(twin.parameters))
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_parameters_stay_assignable_and_writable_from_outside(optimizer, held_before):
+    net, o, step, twin, t, eager = step_and_twin(optimizer)
+    held = net.layers[0][0].data if held_before else None
+    assert_in_step(net, step, twin, eager)
+    net.layers[0][0].data = twin.layers[0][0].data = np.full((2, 10), 0.5)
+    assert_in_step(net, step, twin, eager)
+    for both in (net, twin):
+        both.layers[1][1].data[2:] = -1
+    assert_in_step(net, step, twin, eager)
+    if held_before:
+        np.testing.assert_array_equal(held, net.layers[0][0].numpy())
+        held[...] = 0.25
+        twin.layers[0][0].data[...] = 0.25
+        assert_in_step(net, step, twin, eager)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_the_learning_rate_the_settings_and_the_memory_may_be_changed_between_steps(optimizer):
+    net, o, step, twin, t, eager = step_and_twin(optimizer)
+    assert_in_step(net, step, twin, eager)
+    saved = o.state_dict(), [p.numpy() for p in net.parameters]
+    o.lr = t.lr = 0.03
+    assert_in_step(net, step, twin, eager)
+    o.weight_decay = t.weight_decay = 0.1
+    assert_in_step(net, step, twin, eager)
+    for optimizer_, parameters in ((o, net.parameters), (t, twin.parameters)):
+        optimizer_.load_state_dict(saved[0])
+        for parameter, value in zip(parameters, saved[1]):
+            parameter.data = value
+    assert_in_step(net, step, twin, eager)
+    assert_same([s for state in o.state_dict()["state"] for s in state.values()], [s for state in t.state_dict()["state"] for s in state.values()])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_eager_steps_between_compiled_ones_go_on_from_where_those_are(optimizer):
+    net, o, step, twin, t, eager = step_and_twin(optimizer)
+    assert_in_step(net, step, twin, eager)
+    X, y = data()
+    eager_step(loss_of(net), o, X, y)
+    eager()
+    assert_in_step(net, step, twin, eager)
+
+
+def test_a_graph_recorded_before_a_step_keeps_its_values():
+    net, _, step, *_ = step_and_twin()
+    step()
+    W = net.layers[0][0]
+    loss = (W * W).sum()
+    before = W.numpy()
+    step()
+    loss.backward()
+    np.testing.assert_array_equal(W.grad, 2 * before)
+
+
+def test_gradients_are_left_alone():
+    net, _, step, *_ = step_and_twin()
+    net.layers[0][0].grad = np.ones((2, 10))
+    step()
+    step()
+    np.testing.assert_array_equal(net.layers[0][0].grad, 1)
+    assert net.layers[0][1].grad is None
+
+
+def test_gradient_clipping_in_the_optimisers_step_is_recorded_with_it():
+    class Clipped(optim.SGD):
+        def step(self):
+            norm = np.sqrt(sum((p.grad * p.grad).sum() for p in self.parameters))
+            for p in self.parameters:
+                p.grad = p.grad * np.minimum(1.0, 0.01 / norm)
+            super().step()
+
+    net, twin, (X, y) = Net(), Net(), data()
+    step, t = compile(loss_of(net), Clipped(net.parameters, lr=1.0)), Clipped(twin.parameters, lr=1.0)
+    for _ in range(5):
+        np.testing.assert_allclose(step(X, y), eager_step(loss_of(twin), t, X, y), rtol=1e-14)
+    assert_same(values(net.parameters), values(twin.parameters), rtol=1e-13, atol=1e-16)
+
+
+def test_a_parameter_that_the_loss_does_not_use_or_that_is_frozen_stays_as_it_is():
+    net, extra = Net(), Tensor(np.ones(3), requires_grad=True)
+    step = compile(loss_of(net), optim.SGD([*net.parameters, extra], lr=0.1))
+    X, y = data()
+    step(X, y)
+    np.testing.assert_array_equal(extra.numpy(), 1)
+    W, b = net.layers[0]
+    W.requires_grad = False
+    before = W.numpy(), b.numpy()
+    step(X, y)
+    np.testing.assert_array_equal(W.numpy(), before[0])
+    assert not np.array_equal(b.numpy(), before[1])
+
+
+def test_repeat_gives_the_losses_of_as_many_steps():
+    net, _, step, twin, _, eager = step_and_twin("adam")
+    X, y = data()
+    repeated = compile(loss_of(net), optim.Adam(net.parameters, lr=0.01))
+    losses = repeated.repeat(7, X, y)
+    np.testing.assert_allclose(losses, [eager() for _ in range(7)], rtol=1e-15)
+    assert losses.shape == (7,)
+    assert repeated.repeat(0, X, y).shape == (0,)
+
+
+# Other shapes, other dtypes, what is captured
+def test_other_shapes_and_dtypes_are_recorded_once_each():
+    net = Net()
+    step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1))
+    for n in (21, 5, 21, 5):
+        step(*data(n))
+    assert step.recordings == 2
+    X, y = data()
+    step(X, y.astype(int))
+    assert step.recordings == 3
+
+
+def test_it_warns_when_it_is_recorded_again_and_again():
+    f = compile(lambda x: x + 1)
+    with pytest.warns(RuntimeWarning, match=r"has been recorded 8 times: its arguments keep changing shape or dtype"):
+        for n in range(1, 10):
+            f(np.ones(n))
+
+
+def test_captured_tensors_arrays_and_numbers_are_read_as_they_are_now():
+    tensor, array, box = Tensor([1.0, 2.0]), np.array([1.0, 2.0]), {"scale": 2.0}
+    f = compile(lambda x: x * tensor + array * box["scale"])
+    g = lambda x: x * tensor.numpy() + array * box["scale"]
+    x = np.array([3.0, 4.0])
+    np.testing.assert_array_equal(f(x), g(x))
+    tensor.data = [5.0, 6.0]
+    np.testing.assert_array_equal(f(x), g(x))
+    tensor.data[0] = 9.0
+    np.testing.assert_array_equal(f(x), g(x))
+    array[1] = -1.0
+    np.testing.assert_array_equal(f(x), g(x))
+    box["scale"] = 3.0
+    np.testing.assert_array_equal(f(x), g(x))
+
+
+def test_numbers_among_the_arguments_floating_ones_vary_and_others_are_recorded():
+    f = compile(lambda x, scale, flag: x * scale if flag else x)
+    x = np.ones(2, np.float32)
+    for scale in (1.0, 2.0, 3.0):
+        np.testing.assert_array_equal(f(x, scale, True), x * scale)
+        assert f(x, scale, True).dtype == np.float32
+    assert f.recordings == 1
+    np.testing.assert_array_equal(f(x, 3.0, False), x)
+    assert f.recordings == 2
+
+
+# What cannot be compiled
+def line_of(text):
+    with open(__file__, encoding="utf-8") as file:
+        return next(i for i, line in enumerate(file, 1) if text in line)
+
+
+def decides(x):
+    if x.sum() > 1:  # decision
+        return x
+    return -x
+
+
+def converts(x):
+    return x * float(np.sum(x))  # conversion
+
+
+def draws(x):
+    return x + np.random.default_rng().normal(size=2)  # randomness
+
+
+def masks(x):
+    return x[x > 0].sum()  # mask
+
+
+def prints(x):
+    print(x)  # printing
+    return x
+
+
+def items(x):
+    return x * x.sum().item()  # item
+
+
+@pytest.mark.parametrize(
+    "f, mark, message",
+    [
+        (decides, "# decision", r"a decision .* depends on a value .* np\.where"),
+        (converts, "# conversion", r"float\(\) depends on a value"),
+        (draws, "# randomness", r"recorded a second time with the same arguments, the code did something else here\. Random numbers"),
+        (masks, "# mask", r"an index of True and False gives a shape that depends on values; np\.where"),
+        (prints, "# printing", r"a conversion to a plain array depends on a value|printing depends on a value"),
+        (items, "# item", r"\.item\(\) depends on a value"),
+    ],
+)
+def test_what_would_be_frozen_raises_at_the_first_call_with_its_line(f, mark, message):
+    with pytest.raises(CompileError, match=message) as error:
+        compile(f)(np.array([1.0, 2.0]))
+    assert f"line {line_of(mark)}:" in str(error.value)
+
+
+def test_a_side_effect_raises_at_the_first_call():
+    seen, count = [], {"calls": 0}
+
+    def appends(x):
+        seen.append(1)
+        return x * 2
+
+    def counts(x):
+        count["calls"] += 1
+        return x * 2
+
+    for f in (appends, counts):
+        with pytest.raises(CompileError, match="would happen at the first call only: return it, or do it outside"):
+            compile(f)(np.ones(2))
+
+
+def test_writing_into_an_array_from_outside_raises():
+    buffer = np.zeros(2)
+
+    def writes(x):
+        buffer[...] = x
+        return x
+
+    with pytest.raises(CompileError, match="a conversion to a plain array depends on a value"):
+        compile(writes)(np.ones(2))
+
+
+def test_an_error_while_recording_leaves_parameters_and_optimiser_as_they_were():
+    net = Net()
+    optimizer = optim.Adam(net.parameters, lr=0.01)
+    before = values(net.parameters)
+
+    def bad(X, y):
+        loss = loss_of(net)(X, y)
+        return loss if loss > 0 else -loss
+
+    with pytest.raises(CompileError):
+        compile(bad, optimizer)(*data())
+    assert_same(values(net.parameters), before)
+    assert optimizer.state == [{}] * 6
+    assert eager_step(loss_of(net), optimizer, *data()) > 0
+
+
+def test_a_loss_that_is_none_is_refused():
+    net = Net()
+    with pytest.raises(tg.GradientError, match="needs a cotangent: reduce it to one number first"):
+        compile(lambda X: net(X), optim.SGD(net.parameters, lr=0.1))(data()[0])
+    with pytest.raises(tg.GradientError, match="does not require a gradient"):
+        compile(lambda X: X.sum(), optim.SGD(net.parameters, lr=0.1))(data()[0])
+    with pytest.raises(tg.GradientError, match="the loss must be a Tensor of one entry, not NoneType"):
+        compile(lambda X: None, optim.SGD(net.parameters, lr=0.1))(data()[0])
+
+
+def test_no_gradient_flows_through_a_compiled_function():
+    with pytest.raises(tg.GradientError, match=r"<lambda> is compiled: no gradient flows through it; put tg\.grad inside"):
+        compile(lambda x: x * 2)(Tensor(1.0, requires_grad=True))
+
+
+def test_unknown_backends_and_passes_are_refused():
+    with pytest.raises(ValueError, match="backend must be one of 'numpy', 'numba', not 'cuda'"):
+        compile(abs, backend="cuda")
+    with pytest.raises(ValueError, match="there is no pass nothing: there are drop_copies"):
+        compile(abs, without=("nothing",))
+
+
+def test_a_compiled_function_inside_another_is_recorded_with_it():
+    inner = compile(lambda x: x * 2)
+    outer = compile(lambda x: inner(x) + 1)
+    np.testing.assert_array_equal(outer(np.ones(2)), [3, 3])
+
+
+def test_the_floating_error_state_of_the_code_holds_in_the_plan():
+    f = compile(lambda x: tg.logsumexp(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert f(np.full(3, -np.inf)) == -np.inf
+
+
+def test_threads_may_share_a_compiled_function():
+    f = compile(lambda x: (x @ x + x) @ x)
+    xs = [np.full((8, 8), float(i)) for i in range(8)]
+    out = {}
+
+    def work(i):
+        for _ in range(50):
+            out[i] = f(xs[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert all(np.array_equal(out[i], (xs[i] @ xs[i] + xs[i]) @ xs[i]) for i in range(8))
+
+
+# The memory
+def test_a_compiled_step_needs_no_more_memory_than_the_loop_tuned_by_hand_and_a_fifth():
+    """By hand: five buffers (21, 10), three (21, 1), a row, the labels, and two of all parameters."""
+    net = Net()
+    step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1))
+    step(*data())
+    parameters = 151
+    assert step.nbytes + 8 * parameters <= 1.2 * 8 * (5 * 210 + 3 * 21 + 2 * 21 + 2 * parameters)
+
+
+# The source
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_source_runs_by_itself_and_gives_the_same(optimizer):
+    net, (X, y) = Net(), data()
+    o = OPTIMIZERS[optimizer](net.parameters)
+    step = compile(loss_of(net), o)
+    step(X, y)
+    step(X, y)
+    before = values(net.parameters)
+    memory = [kept for key in ("mean", "square") for kept in ()]
+    space = {}
+    exec(step.source, space)
+    names = space["loss_fn"].__code__.co_varnames[: space["loss_fn"].__code__.co_argcount]
+    given = dict(zip("W1 b1 W2 b2 W3 b3".split(), before)) | {"X": X, "y": y, "lr": o.lr, "step": o.state[0].get("step")}
+    given |= {f"{key}_{p.name}": np.array(kept) for p, state in zip(net.parameters, o.state) for key, kept in state.items()}
+    assert not memory
+    out = space["loss_fn"](*(given[name] for name in names))
+    loss = step(X, y)
+    np.testing.assert_allclose(out[0], loss, rtol=1e-15)
+    assert_same(out[1:7], values(net.parameters), rtol=1e-14)
+
+
+def test_the_source_of_the_reports_network_shows_its_delta_equations():
+    net = Net()
+    step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1))
+    step(*data())
+    for line in (
+        "def loss_fn(X, y, W1, b1, W2, b2, W3, b3, lr):",
+        "delta2 = delta3 @ W3.T * (a2 * (1 - a2))",
+        "delta1 = delta2 @ W2.T * (a1 * (1 - a1))",
+        "dW3 = a2.T @ delta3",
+        "db2 = np.sum(delta2, axis=0)",
+        "dW1 = X.T @ delta1",
+        "new_W1 = W1 - dW1 * lr",
+        "# test_compile.py:",
+        "x = self.activation(x @ W + b)",
+    ):
+        assert line in step.source, step.source
+
+
+def test_before_the_first_call_there_is_no_source():
+    with pytest.raises(CompileError, match="has not been called: it is recorded at its first call"):
+        compile(lambda x: x).source  # noqa: B018
