@@ -141,7 +141,7 @@ def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
     """
     if node.rule.kind == "choice":
         mask = np.ones(node.value.shape) if live is None else live.astype(float)
-        return np.asarray(vjp(mask, node.value, *node.args, **node.kwargs) != 0)
+        return vjp(mask, node.value, *node.args, **node.kwargs) != 0
     if live is None or node.rule.kind == "elementwise":
         return live
     marks = np.where(live, np.nan, 0.0)
