@@ -90,7 +90,7 @@ def merge_leaves(outline: Outline, kinds: Sequence[str]) -> list[Group]:
                     merged.add(operand)
                     carried.setdefault(vertex, []).append(operand)
     return [
-        Group((*sorted(carried.get(vertex, ())), vertex), "", path, (operation or kind,))
+        Group((*carried[vertex], vertex) if vertex in carried else (vertex,), "", path, (operation or kind,))
         for vertex, (kind, operation, path) in enumerate(zip(outline.kinds, outline.operations, outline.paths))
         if vertex not in merged
     ]

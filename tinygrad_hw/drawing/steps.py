@@ -16,7 +16,7 @@ from .replay import Contribution, Turn
 
 __all__ = ["Line", "Step", "complete", "details", "entries", "steps"]
 
-FIGURES, THRESHOLD, EDGE = 6, 12, 2
+FIGURES, THRESHOLD, EDGE, WIDTH = 6, 12, 2, 56
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def entries(value: Any) -> str:
             threshold=THRESHOLD,
             edgeitems=EDGE,
             separator=", ",
-            max_line_width=72,
+            max_line_width=WIDTH,
             floatmode="maxprec",
         )
     )
