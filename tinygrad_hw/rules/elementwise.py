@@ -101,9 +101,9 @@ def _root(x: Any) -> Any:
     return np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)
 
 
-def _distance(y: Any, x: Any) -> Any:
-    """Return √(y² + x²), and 1 at the origin."""
-    return _nonzero(np.hypot(y, x))
+def _cosine(x: Any, distance: Any) -> Any:
+    """Return x / distance, and 0 at the origin."""
+    return np.where(distance == 0, 0, x / _nonzero(distance))
 
 
 # Trigonometry
@@ -113,10 +113,10 @@ rule(np.tan,        lambda g, out, x: g * (1 + out * out))
 rule(np.arcsin,     lambda g, out, x: g / np.sqrt((1 - x) * (1 + x)))
 rule(np.arccos,     lambda g, out, x: -g / np.sqrt((1 - x) * (1 + x)))
 rule(np.arctan,     lambda g, out, x: g * np.square(1 / _root(x)))
-rule(np.arctan2,    lambda g, out, y, x: g * (x / _distance(y, x)) / _distance(y, x),
-                    lambda g, out, y, x: -g * (y / _distance(y, x)) / _distance(y, x))
-rule(np.hypot,      lambda g, out, x, y: g * (x / _nonzero(out)),
-                    lambda g, out, x, y: g * (y / _nonzero(out)))
+rule(np.arctan2,    lambda g, out, y, x: g * _cosine(x, np.hypot(y, x)) / _nonzero(np.hypot(y, x)),
+                    lambda g, out, y, x: -g * _cosine(y, np.hypot(y, x)) / _nonzero(np.hypot(y, x)))
+rule(np.hypot,      lambda g, out, x, y: g * _cosine(x, out),
+                    lambda g, out, x, y: g * _cosine(y, out))
 rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
 rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
 rule(np.tanh,       lambda g, out, x: g * (1 - out * out))
@@ -127,6 +127,11 @@ rule(np.degrees,    lambda g, out, x: g / DEGREE)
 rule(np.rad2deg,    lambda g, out, x: g / DEGREE)
 rule(np.radians,    lambda g, out, x: g * DEGREE)
 rule(np.deg2rad,    lambda g, out, x: g * DEGREE)
+
+def _turning(g: Any, out: Any, x: Any) -> Any:
+    """Return the cotangent of x through x / |x|, which only turns with x; 0 at 0."""
+    return (g - np.real(g * out) * np.conjugate(out)) * (x != 0) / _nonzero(np.absolute(x))
+
 
 # Kinks
 rule(np.absolute,   lambda g, out, x: g * conj(np.sign(x)))
@@ -169,7 +174,7 @@ rule(clip,          lambda g, out, x, lower, upper: g * ((x > lower) & (x < uppe
 for step in (np.floor, np.ceil, np.trunc, np.rint):
     rule(step,      lambda g, out, x: 0 * g)
 # (the sign of a complex number is z / |z|: it turns with z)
-rule(np.sign,       lambda g, out, x: 0 * g if x.dtype.kind != "c" else (g - np.real(g * out) * conj(out)) / _nonzero(np.absolute(x)))
+rule(np.sign,       lambda g, out, x: _turning(g, out, x) if x.dtype.kind == "c" else 0 * g)
 rule(np.floor_divide, lambda g, out, x, y: 0 * g,
                       lambda g, out, x, y: 0 * g)
 rule(np.heaviside,  lambda g, out, x, y: 0 * g,

@@ -1,0 +1,93 @@
+"""The methods of NumPy's ufuncs: reduce, accumulate, reduceat, outer and at, by the laws and by NumPy's own values."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from laws import LAWS, Case, gradient_at, spread
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tinygrad_hw import DetachError, Tensor
+from tinygrad_hw.rules import COMPOSITIONS, RULES
+
+M, T = spread(3, 4), spread(2, 3, 2)
+FOLDS = [np.subtract, np.divide, np.power, np.hypot, np.logaddexp2, np.arctan2, np.fmax, np.copysign, np.floor_divide, np.heaviside]
+
+
+def adding_at(ufunc, index):
+    """Return a function that adds b to a copy of a at the index."""
+
+    def call(a, b):
+        a = np.positive(a)
+        ufunc.at(a, index, b)
+        return a
+
+    return call
+
+
+CASES = [
+    *(Case(f.reduce, M) for f in FOLDS),
+    *(Case(f.reduce, T, axis=1, keepdims=True) for f in FOLDS[:4]),
+    *(Case(np.hypot.reduce, T, axis=axis) for axis in (None, (0, 2))),
+    Case(np.hypot.reduce, M, initial=0.5),
+    Case(np.subtract.reduce, M, dtype=float),
+    *(Case(f.accumulate, M, axis=1) for f in FOLDS[:6]),
+    *(Case(f.accumulate, M) for f in (np.maximum, np.minimum, np.fmin)),
+    *(Case(f.reduceat, M, call=lambda a, f=f: f.reduceat(a, [0, 2, 1, 3], axis=1)) for f in (np.add, np.multiply, np.maximum, np.subtract)),
+    Case(np.add.reduceat, M, call=lambda a: np.add.reduceat(a, [0, 2])),
+    Case(np.multiply.outer, M, T, call=np.multiply.outer),
+    Case(np.hypot.outer, spread(2), T, call=np.hypot.outer),
+    Case(np.add.at, M, spread(2, 4), call=adding_at(np.add, [1, 1])),
+    Case(np.subtract.at, M, spread(3), call=adding_at(np.subtract, ([0, 0, 2], [1, 1, 3]))),
+    Case(np.add.at, M, spread(1), call=adding_at(np.add, np.array([True, False, True]))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_method_obeys(case, law):
+    law(case)
+
+
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "reduceat"])
+def test_every_binary_ufunc_with_a_rule_has_the_method(method):
+    for function in RULES:
+        if isinstance(function, np.ufunc) and function.signature is None and function.nin == 2 and function is not np.ldexp:
+            assert getattr(function, method) in COMPOSITIONS
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, -1.0, 2.0]), min_size=1, max_size=6))
+def test_running_extremes_share_ties_as_their_steps_do_and_add_up(entries):
+    x = Tensor(entries, requires_grad=True)
+    out = np.maximum.accumulate(x)
+    assert_array_equal(out.data, np.maximum.accumulate(np.array(entries)))
+    out.sum().backward()
+    assert_allclose(x.grad.sum(), len(entries))
+
+
+def test_folding_nothing_without_an_initial_value_raises_as_numpy_does():
+    with pytest.raises(ValueError, match="zero-size array to reduction operation hypot which has no initial value"):
+        np.hypot.reduce(Tensor(np.zeros((0, 2))))
+    assert np.subtract.accumulate(Tensor(np.zeros((0, 2)))).shape == (0, 2)
+    with pytest.raises(TypeError, match="where= has no rule"):
+        np.hypot.reduce(Tensor(M), where=M > 1)
+
+
+def test_a_single_entry_folds_to_itself():
+    assert_array_equal(gradient_at(np.hypot.reduce, [3.0]), [1])
+
+
+def test_a_method_of_a_comparison_gives_a_plain_array():
+    assert np.logical_and.reduce(Tensor([1.0, 0.0], requires_grad=True)) == False  # noqa: E712
+    assert_array_equal(np.logical_or.accumulate(Tensor([0.0, 2.0])), [False, True])
+
+
+@pytest.mark.parametrize("ufunc, args", [(np.multiply, ([0], 2.0)), (np.negative, ([0],)), (np.maximum, ([0], 2.0))])
+def test_at_of_another_ufunc_is_refused_with_a_way_out(ufunc, args):
+    with pytest.raises(TypeError, match=rf"{ufunc.__name__}.at has no rule: use t\[index\] = np.{ufunc.__name__}\(t\[index\], ...\)"):
+        ufunc.at(Tensor([1.0]), *args)
+
+
+def test_adding_a_tensor_into_a_plain_array_raises():
+    with pytest.raises(DetachError, match="a Tensor instead of an array to write into"):
+        np.add.at(np.zeros(2), [0], Tensor([1.0], requires_grad=True))
