@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from .graph import Node, made
+from .rules import RULES
 from .rules.reductions import broadcast_to
 
-__all__ = ["sweep", "unbroadcast"]
+__all__ = ["along", "sweep", "unbroadcast"]
 
+repeat = RULES[broadcast_to].call
 Read = Callable[[Node], tuple[Any, tuple[Any, ...]]]
 
 
@@ -38,7 +40,11 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
     read : how a node's result and arguments are given to a rule: as arrays, or as tensors (then the
         cotangents are tensors too, and can be differentiated again).
     """
-    order = made(seeds)
+    return along(made(seeds), seeds, read)
+
+
+def along(order: list[Node], seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
+    """Sweep over these nodes, the youngest first, and no further."""
     if not [node for node in order if node.rule.kind == "choice"]:
         return flow(order, seeds, read)
     with np.errstate(all="ignore"):
@@ -52,17 +58,17 @@ def flow(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, An
     """Carry each node's cotangent to its parents; what is left at the end belongs to the leaves."""
     cotangents, kept = seeds.copy(), {}
     for node in order:
-        if node not in cotangents:
+        g = cotangents.pop(node, None)
+        if g is None:
             continue
-        g = cotangents.pop(node)
         if node.keeps_grad:
             kept[node] = g
-        out, args = read(node)
+        out, args = (node.value, node.args) if read is arrays else read(node)
         kwargs = node.kwargs
         for parent, vjp, x in zip(node.parents, node.vjps, args):
             if parent is None:
                 continue
-            c = vjp(g, out, *args, **kwargs)
+            c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
             if c.shape != x.shape or c.dtype is not x.dtype:
                 c = fit(c, x)
             if c is g and not parent.parents:
@@ -73,10 +79,11 @@ def flow(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, An
 
 def fit(c: Any, x: Any) -> Any:
     """Give a cotangent the shape and the dtype of what it belongs to: sum what was repeated, repeat what was summed."""
-    if c.shape != x.shape:
-        c = unbroadcast(c, x.shape)
-    if c.shape != x.shape:
-        c = broadcast_to(c, x.shape)
+    shape = x.shape
+    if c.shape != shape:
+        c = unbroadcast(c, shape)
+        if c.shape != shape:
+            c = repeat(c, shape) if isinstance(c, (np.ndarray, np.generic)) else broadcast_to(c, shape)
     if c.dtype != x.dtype:
         c = (c.real if c.dtype.kind == "c" and x.dtype.kind != "c" else c).astype(x.dtype)
     return c
@@ -84,7 +91,7 @@ def fit(c: Any, x: Any) -> Any:
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum over the axes along which broadcasting repeated an array of this shape."""
-    extra = len(g.shape) - len(shape)
+    extra = g.ndim - len(shape)
     if extra < 0:
         return g
     if g.shape[extra:] == shape:

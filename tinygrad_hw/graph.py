@@ -36,7 +36,7 @@ class Node:
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value", "vjps",
+        "__dict__", "__weakref__", "args", "inputs", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value", "vjps",
     )  # fmt: skip
 
     value: Any
@@ -45,6 +45,7 @@ class Node:
     kwargs: dict[str, Any]
     parents: tuple[Node | None, ...]
     vjps: tuple[Any, ...]
+    inputs: dict[int, Node]  # the nodes of all arguments that are tensors, where not all have a gradient
     number: int
     requires_grad: bool
     keeps_grad: bool  # whether the sweep reports this node's cotangent
@@ -53,7 +54,6 @@ class Node:
     # What few nodes have, in their __dict__ only where it is set.
     name: str | None = None
     grad: Any = None
-    inputs: dict[int, Any] = NOTHING  # the nodes of all arguments that are tensors, where not all have a gradient
     calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
 
     @property
@@ -65,9 +65,13 @@ class Node:
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
     """Return a node that nothing made."""
     node = Node()
-    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, None, (), NOTHING, (), ()
+    node.value = value
+    node.rule = None
+    node.args = node.parents = node.vjps = ()
+    node.kwargs = node.inputs = NOTHING
     node.number = next_number()
-    node.requires_grad, node.keeps_grad, node.lent = requires_grad, requires_grad, False
+    node.requires_grad = node.keeps_grad = requires_grad
+    node.lent = False
     if name is not None:
         node.name = name
     return node

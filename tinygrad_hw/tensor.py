@@ -73,8 +73,15 @@ def handle(node: Node) -> Tensor:
 def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ...], vjps: Any) -> Tensor:
     """Return the tensor of a recorded result."""
     node = new(Node)
-    node.value, node.rule, node.args, node.kwargs, node.parents, node.vjps = value, rule, args, NOTHING, parents, vjps
-    node.number, node.requires_grad, node.keeps_grad, node.lent = next_number(), True, False, False
+    node.value = value
+    node.rule = rule
+    node.args = args
+    node.parents = parents
+    node.vjps = vjps
+    node.kwargs = node.inputs = NOTHING
+    node.number = next_number()
+    node.requires_grad = True
+    node.keeps_grad = node.lent = False
     tensor = new(Tensor)
     tensor._node = node
     return tensor
@@ -144,19 +151,30 @@ def operand(other: Any) -> Any:
     return np.asarray(other) if isinstance(other, (list, tuple)) else NotImplemented
 
 
+# Python's operators do what these ufuncs do, and start sooner on NumPy's scalars.
+OPERATORS: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+}
+
+
 def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return an operator and its reflection. This is ``record`` for two operands, written out for speed."""
     rule = RULES[function]
-    call, vjps, alone = rule.call, rule.vjps, rule.alone
+    call, vjps, alone = OPERATORS.get(function, rule.call), rule.vjps, rule.alone
 
     def direct(self: Tensor, other: Any) -> Any:
-        node = self._node
+        node, node_y = self._node, None
         x = node.value.copy() if node.lent else node.value
         if isinstance(other, Tensor):
             node_y = other._node
             y = node_y.value.copy() if node_y.lent else node_y.value
+        elif type(other) is float or type(other) is int:
+            y = other
         else:
-            node_y, y = None, operand(other)
+            y = operand(other)
             if y is NotImplemented:
                 return y
             if isinstance(y, ndarray):
@@ -226,12 +244,14 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that folds axes."""
-    rule = RULES[function]
+    rule, fold_all = RULES[function], unary(function)
 
     def fold(self: Tensor, axis: reductions.Axis = None, keepdims: bool = False, **more: Any) -> Tensor:
         if more:
             return getattr(np, rule.name)(self, axis=axis, keepdims=keepdims, **more)
-        return record(rule, (self,), {} if axis is None and not keepdims else {"axis": axis, "keepdims": keepdims})
+        if axis is None and not keepdims:
+            return fold_all(self)
+        return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
 
     fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
     return fold

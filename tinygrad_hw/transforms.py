@@ -23,8 +23,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import backward
-from .backward import arrays, values
+from .backward import along, arrays, values
 from .errors import DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule, dispatched, rule
@@ -286,7 +285,7 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
             if node.requires_grad:
                 g = Tensor(g) if read is tensors and not isinstance(g, Tensor) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
-        cotangents = sweep(order, seeds, read)
+        cotangents = along(order, seeds, read)
         found = (cotangents.get(x) for x in inputs)
         return of_argnums(rebuilt(xs, (given_back(np.zeros_like(x.value) if g is None else g, as_tensors) for g, x in zip(found, inputs))))
 
@@ -325,15 +324,6 @@ def recorded(roots: Iterable[Node], since: int) -> tuple[list[Node], set[Node]]:
             found.add(node)
             stack.extend(parent for parent in node.parents if parent is not None)
     return sorted(found, key=by_number, reverse=True), ends
-
-
-def sweep(order: list[Node], seeds: dict[Node, Any], read: Any) -> dict[Node, Any]:
-    """Carry cotangents over these nodes, and no further."""
-    if not any(node.rule.kind == "choice" for node in order):
-        return backward.flow(order, seeds, read)
-    with np.errstate(all="ignore"):
-        kept = backward.flow(order, seeds, read)
-        return kept if all(np.isfinite(values(g)).all() for g in kept.values()) else backward.flow_live(order, seeds, read)
 
 
 def given_back(value: Any, as_tensor: bool) -> Any:
@@ -460,7 +450,7 @@ def checkpoint(f: F) -> F:
                     f"checkpoint({name(f)}): the second forward call gave another result than the first: it must compute the same again "
                     "(draw random numbers outside, and pass them in)"
                 )
-            cotangents = sweep(order, {whole._node: g}, tensors if isinstance(out, Tensor) else arrays)
+            cotangents = along(order, {whole._node: g}, tensors if isinstance(out, Tensor) else arrays)
             return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
 
         row = Rule(checkpointed, Each(vjp_of), lambda *_: whole._node.value, "dense", ())

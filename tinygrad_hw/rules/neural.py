@@ -17,8 +17,18 @@ from .table import dispatched, rule
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
-FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
-ONE_AND_LOG_TINY = {np.dtype(kind): (np.array(1, kind), np.log(np.array(np.finfo(kind).tiny))) for kind in FLOATS}
+FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble)]
+FLOAT64 = np.dtype(float)
+LOG_TINY = {dtype: np.log(np.array(np.finfo(dtype).tiny)) for dtype in FLOATS}
+ONES = {dtype: np.array(1, dtype) for dtype in FLOATS}
+ONE = ONES[FLOAT64]
+
+
+def one_like(x: Any) -> Any:
+    """Return 1 in the dtype of x."""
+    return ONE if x.dtype is FLOAT64 else ONES[x.dtype]
+
+
 _erfc = np.frompyfunc(erfc, 1, 1)
 
 
@@ -39,8 +49,9 @@ def sigmoid(x: Any) -> Any:
     Below log(tiny) (-708.4 in float64) the result stays at tiny, the smallest normal number, instead of
     running through e⁻ˣ = inf. σ′ = σ (1 - σ).
     """
-    one, floor = ONE_AND_LOG_TINY[x.dtype] if getattr(x, "dtype", None) in ONE_AND_LOG_TINY else ONE_AND_LOG_TINY[np.dtype(float)]
-    return one / (one + np.exp(-np.maximum(x, floor)))
+    floor = LOG_TINY.get(x.dtype, LOG_TINY[FLOAT64]) if hasattr(x, "dtype") else LOG_TINY[FLOAT64]
+    small = np.exp(-np.maximum(x, floor))
+    return np.reciprocal(small + one_like(small))
 
 
 @dispatched
@@ -85,7 +96,7 @@ def _normal_density(x: Any) -> Any:
     return np.exp(x * x * -0.5) / sqrt(2 * pi)
 
 
-rule(sigmoid,     lambda g, out, x: g * (out * (ONE_AND_LOG_TINY[out.dtype][0] - out)), kind="elementwise")
+rule(sigmoid,     lambda g, out, x: g * (out * (one_like(out) - out)), kind="elementwise")
 rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")
