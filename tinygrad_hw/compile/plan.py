@@ -120,7 +120,7 @@ class Plan:
                 stretch[whole] = place
             stretch[op] = stretch[whole]
         starts, self.nbytes = arena.placed()
-        memory = aligned(self.nbytes)
+        memory = self.memory = aligned(self.nbytes)
         for op, place in stretch.items():
             self.arrays[op] = like(memory, starts[place] + parts.get(op, (op, 0))[1], op.value)
         self.arrays.update({op: self.fixed[target] for op, target in self.placed.items()})

@@ -14,6 +14,7 @@ from ..errors import GradientError
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..transforms import leaves, rebuilt, skeleton
 from .captured import Watch, cell, item
+from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply, key_of
 from .plan import VIOLATED, Plan
 from .program import Program
@@ -69,6 +70,9 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
         raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
     if unknown := set(without) - {*PASSES, *PLANNING}:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}: there are {', '.join([*PASSES, *PLANNING])}")
+    if backend == "numba":
+        require_numba()
+        without = (*without, *NUMPY_ONLY)
     if optimizer is None:
         return CompiledFunction(function, backend, tuple(without))
     return CompiledStep(function, optimizer, backend, tuple(without))
@@ -192,7 +196,7 @@ class CompiledFunction:
         if any(isinstance(x, Tensor) and x.requires_grad for x in parts):
             raise GradientError(f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call the function itself")
         values = [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
-        key = (repr(skeleton(args)), *(map(signature, values)))
+        key = (repr(skeleton(args)), *map(signature, values))
         if key not in self._entries:
             made = self._record(args)
             if made is None:
@@ -200,7 +204,12 @@ class CompiledFunction:
             self._entries[key] = made
         entry = self._last = self._entries[key]
         self._make_fast(entry)
-        return entry, [value for value in values if type(value) not in STATIC]
+        return entry, self._values(args)
+
+    def _values(self, args: tuple[Any, ...]) -> list[Any]:
+        """Return what a plan takes of the arguments."""
+        parts = [x for x in leaves(args) if type(x) not in STATIC]
+        return [x if type(x) in (float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
 
     def _record(self, args: tuple[Any, ...]) -> Any:
         """Record the function, and plan it."""
@@ -232,7 +241,7 @@ class CompiledFunction:
         """Plan a program, and return it with the way to its inputs."""
         ordered = sorted(program.inputs, key=lambda op: op.role[0] != "input")
         program.inputs = ordered
-        plan = Plan(program, fixed, self.without)
+        plan = (NativePlan if self.backend == "numba" else Plan)(program, fixed, self.without)
         plain = all(type(x) is np.ndarray for x in args)
         shapes = [(x.shape, x.dtype, x.strides, contiguous(x) is x) for x in args] if plain else None
         space: dict[str, Any] = {}
@@ -323,9 +332,20 @@ class CompiledStep(CompiledFunction):
             losses = [self(*args) for _ in range(min(n, 1))]
             if n > 1:
                 losses += [self(*args)]  # (the first may have been there to set up the optimiser's memory)
-                entry, values = self._ready(args)
-                losses += [self._step(args, entry, values) for _ in range(n - 2)]
+            while len(losses) < n:
+                losses += [self(*args)] if self._last is None else self._several(n - len(losses), args, self._last, self._values(args))
             return np.array(losses)
+
+    def _several(self, n: int, args: tuple[Any, ...], entry: Entry, values: Any) -> list[Any]:
+        """Do up to n steps; return their losses."""
+        if self.backend == "numpy":
+            return [self._step(args, entry, values) for _ in range(n)]
+        self._store.fetch()
+        losses, numbers = entry.plan.repeat(n, [*values, *[extra() for extra in entry.extras]])
+        self._store.give_back()
+        if len(losses):
+            self._finished([losses[-1], *numbers] if entry.numbers else losses[-1], args, entry)
+        return [*losses] if len(losses) == n else [*losses, self._violated(args, entry)]
 
     def _step(self, args: tuple[Any, ...], entry: Entry, values: Any) -> Any:
         """Run the plan once."""
@@ -430,7 +450,7 @@ class CompiledStep(CompiledFunction):
 
     def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
         optimizer = bound(self.optimizer)
-        if op.role[0] == "lr":
+        if op.role[0] == "lr" or (op.role[0] == "rate" and self.backend == "numba"):
             return f"{optimizer}._lr"
         if op.role[0] == "rate":
             return f"{optimizer}._rates[{next(i for i, rate in enumerate(self.optimizer._rates) if rate.dtype == op.role[1])}]"

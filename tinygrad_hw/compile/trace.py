@@ -227,11 +227,20 @@ class Traced:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented
-        if any(out is not None for out in kwargs.pop("out", ())):
-            raise refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
+        if (out := kwargs.pop("out", (None,))) != (None,):
+            return self._over(out, ufunc, method, inputs, kwargs)
         if method == "reduce":
             kwargs = {key: value for key, value in kwargs.items() if value is not None or key == "axis"}
         return self._recording.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
+
+    def _over(self, out: Any, ufunc: np.ufunc, method: str, inputs: Any, kwargs: Any) -> Any:
+        """Let an intermediate result that should be written over stand for the new one from now on."""
+        result = self.__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        target = out[0] if len(out) == 1 else None
+        if not isinstance(target, Traced) or target._op.function is None or (target.shape, target.dtype) != (result.shape, result.dtype):
+            raise refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
+        target._op = result._op
+        return target
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if any(issubclass(kind, Tensor) for kind in types):

@@ -1,0 +1,457 @@
+"""The plan as machine code, by Numba: the same calls on the same memory, written as loops, neighbours fused into one.
+
+The code is kept in a file of the user's cache directory, so that Numba compiles it once for all processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import operator
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from itertools import count
+from math import prod
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .passes import all_finite, elementwise, end_to_end, part
+from .plan import SYMBOLS, VIEWS, VIOLATED, Plan
+from .program import Program
+from .trace import NUMBERS, CompileError, Op, astype, operands
+
+__all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
+
+NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "cast_first", "reuse_buffers", "work_in_place")
+LARGE = 30_000  # multiplications: from there on BLAS is faster than loops
+COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
+STARTS = {np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False"}
+
+
+def require_numba() -> ModuleType:
+    """Return Numba, or say how to get it."""
+    try:
+        import numba
+    except ImportError as error:
+        raise ImportError("backend='numba' needs Numba, which is not installed: pip install numba (backend='numpy' needs nothing more)") from error
+    return numba
+
+
+class NativePlan:
+    """A plan that Numba has compiled.
+
+    Attributes
+    ----------
+    run : as of ``Plan``.
+    kernel : does n runs: ``kernel(n, losses, *variables, *memory)``; it returns the number of runs done, and the numbers that are updated.
+    text : its source.
+    """
+
+    def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
+        require_numba()
+        self.plan = Plan(program, fixed, (*without, *NUMPY_ONLY))
+        self.program, self.variables, self.nbytes = program, self.plan.variables, self.plan.nbytes
+        self.numbers = {old: new for old, new in program.updates if old not in fixed}
+        self.bases = [self.plan.memory, *{id(base): base for base in (base_of(array) for array in fixed.values())}.values()]
+        self.memory: list[np.ndarray] = []
+        self.labels: dict[tuple[int, str], str] = {}
+        self.names: dict[Op, str] = {}
+        self.counter = count(1)
+        self.text = self.write()
+        self.kernel = loaded(self.text)
+        self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
+        self.run = self.step_function() if program.updates else self.run_function
+
+    def step_function(self) -> Callable[..., Any]:
+        """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
+        given = [f"x{i}" for i, _ in enumerate(self.variables)]
+        numbers = [f"scalar({x})" if op.shape == () and isinstance(op.value, np.ndarray) and op.role[0] != "rate" else x for op, x in zip(self.variables, given)]
+        memory = [f"m{i}" for i, _ in enumerate(self.memory)]
+        space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | dict(zip(memory, self.memory))
+        out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
+        text = (
+            f"def make({', '.join(space)}):\n    def run({', '.join(given)}):\n"
+            f"        done = kernel({', '.join(['1', 'losses', *numbers, *memory])})\n"
+            f"        return {out} if done[0] else VIOLATED\n    return run"
+        )
+        made: dict[str, Any] = {}
+        exec(text, {}, made)
+        return made["make"](*space.values())  # type: ignore[no-any-return]
+
+    def run_function(self, *variables: Any) -> Any:
+        """Run once; return the results."""
+        done = self.kernel(1, self.losses, *map(scalar, variables), *self.memory)
+        if done[0] < 1:
+            return VIOLATED
+        results = [y if isinstance(y, np.ndarray) else kind(y) for y, kind in zip(done[1:], self.kinds_out)]
+        return results if len(results) != 1 else results[0]
+
+    def repeat(self, n: int, variables: list[Any]) -> tuple[np.ndarray, Any]:
+        """Do n steps, the loop inside; return the losses of those done, and the new numbers."""
+        losses = np.empty(n, self.losses.dtype)
+        done = self.kernel(n, losses, *map(scalar, variables), *self.memory)
+        return losses[: done[0]], done[1:]
+
+    # Code
+    def write(self) -> str:
+        """Return the source of the kernel."""
+        program, plan = self.program, self.plan
+        head: list[str] = []
+        body: list[str] = []
+        self.users = program.users()
+        for op in self.variables:
+            self.names[op] = f"x{next(self.counter)}"
+            if op.role[0] == "rate" or (op.shape == () and op.dtype in (np.float32, np.float64)):
+                head.append(f"{self.names[op]} = np.{np.dtype(op.dtype).name}({self.names[op]})")
+        arguments = [self.names[op] for op in self.variables]
+        for op, array in plan.arrays.items():
+            if array.ndim and plan.kinds.get(op) != "view":
+                self.names[op] = f"a{next(self.counter)}"
+                head.append(f"{self.names[op]} = {self.located(array)}")
+        for op in program.ops:
+            if plan.kinds[op] == "view" and (op.args[0] in self.names):
+                self.names[op] = f"a{next(self.counter)}"
+                head.append(f"{self.names[op]} = {self.view(op)}")
+        group: list[Op] = []
+
+        def flush() -> None:
+            if group:
+                body.extend(self.loop(group))
+                group.clear()
+
+        for op in program.ops:
+            if op in self.names and plan.kinds[op] == "view":
+                continue
+            if not (self.loopable(op) and (not group or group[0].shape == op.shape)):
+                flush()
+            if self.loopable(op):
+                group.append(op)
+            else:
+                body += self.single(op)
+            if any(checked is op for checked, _ in program.checks):
+                flush()
+                body += [f"if {'not ' if outcome else ''}{self.number(op)}: return {self.returned('k')}" for x, outcome in program.checks if x is op]
+        flush()
+        for old, new in plan.copied:
+            body.append(f"{self.names[old]}[...] = {self.whole(new)}")
+        results = [] if program.updates else [self.given(y) for y in program.results]
+        self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in program.results]
+        if program.updates:
+            body.append(f"losses[k] = {self.number(program.results[0])}")
+        for old, new in self.numbers.items():
+            body.append(f"{self.names[old]} = {self.number(new)}")
+        if not program.updates:
+            body.append(f"return ({', '.join(['n', *results])},)")
+        arguments += [*self.labels.values()]
+        head = needed(head, body)
+        lines = [f"def kernel(n, losses, {', '.join(arguments)}):", *(f"    {line}" for line in head), "    for k in range(n):"]
+        lines += [*(f"        {line}" for line in body), f"    return {self.returned('n')}" if program.updates else ""]
+        return "\n".join(["import numpy as np", "", "", *lines, ""])
+
+    def returned(self, done: str) -> str:
+        """Return the code of what the kernel returns."""
+        if not self.program.updates:
+            zeros = [self.zero(y) for y in self.program.results]
+            return f"({', '.join(['0', *zeros])},)"
+        return f"({', '.join([done, *(self.names[old] for old in self.numbers)])},)"
+
+    def zero(self, y: Any) -> str:
+        """Return the code of something of a result's type."""
+        return f"np.empty({y.shape}, np.{y.dtype.name})" if isinstance(y, Op) and y.shape else self.given(y) if not isinstance(y, Op) else "np.nan"
+
+    def located(self, array: np.ndarray) -> str:
+        """Return the code of an array that is a part of the memory."""
+        for i, base in enumerate(self.bases):
+            offset = array.ctypes.data - base.ctypes.data
+            if 0 <= offset <= base.nbytes - array.nbytes and (array.nbytes or base.nbytes):
+                key = (i, array.dtype.name)
+                if key not in self.labels:
+                    self.labels[key] = f"m{len(self.labels) + 1}"
+                    whole = base.reshape(-1).view(np.uint8)
+                    self.memory.append(whole[: whole.size // array.itemsize * array.itemsize].view(array.dtype))
+                start = offset // array.itemsize
+                flat = f"{self.labels[key]}[{start}:{start + array.size}]"
+                if array.flags.c_contiguous:
+                    return f"{flat}.reshape({array.shape})"
+                return f"{flat}.reshape({array.T.shape}).T"
+        raise unsupported("an array that lies elsewhere")
+
+    def view(self, op: Op) -> str:
+        """Return the code of a view."""
+        x = self.names[op.args[0]]
+        if op.function is np.transpose and not op.kwargs:
+            axes = op.args[1] if len(op.args) > 1 else None
+            return f"{x}.T" if axes is None else f"{x}.transpose({tuple(axes)})"
+        if op.function is np.swapaxes and not op.kwargs:
+            order = list(range(len(op.shape)))
+            i, j = op.args[1:]
+            order[i], order[j] = order[j], order[i]
+            return f"{x}.transpose({tuple(order)})"
+        if op.function in (np.reshape, np.expand_dims, np.squeeze, np.ravel):
+            return f"{x}.reshape({op.shape})"
+        if op.function is operator.getitem and all(isinstance(i, (int, slice, type(None), type(Ellipsis))) for i in indices(op.args[1])):
+            return f"{x}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"
+        raise unsupported(f"{op.function.__name__}", op)
+
+    def loopable(self, op: Op) -> bool:
+        """Tell whether an op is computed entry by entry."""
+        if op.shape == () or self.plan.kinds[op] == "view":
+            return False
+        plain = elementwise(op) and not op.kwargs and len(op.args) == op.function.nin
+        return plain or (op.function is np.where and len(op.args) == 3) or op.function is astype
+
+    def loop(self, group: list[Op]) -> list[str]:
+        """Return one loop that computes several ops of one shape."""
+        shape = group[0].shape
+        variables = [f"i{axis}" for axis in range(len(shape))]
+        local: dict[Op, str] = {}
+        lines, kept, inside = [], [], set(group)
+        for op in group:
+            local[op] = f"v{next(self.counter)}"
+            args = [self.entry(arg, op, variables, local) for arg in op.args]
+            lines.append(f"{local[op]} = {self.formula(op, args)}")
+            stored = op in self.plan.fresh or any(user not in inside for user in self.users[op]) or op in set(operands(self.program.wanted()))
+            if stored:
+                if op not in self.names:
+                    self.names[op] = f"o{next(self.counter)}"
+                    kept.append(f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})")
+                lines.append(f"{self.names[op]}[{', '.join(variables)}] = {local[op]}")
+        return [*kept, *nested(variables, shape, lines)]
+
+    def entry(self, arg: Any, op: Op, variables: list[str], local: dict[Op, str]) -> str:
+        """Return the code of the entry of an argument that an entry of the result is computed from."""
+        if isinstance(arg, Op) and arg in local:
+            return local[arg]
+        shape = arg.shape if isinstance(arg, Op) else np.shape(arg)
+        if shape == ():
+            return self.number(arg, op)
+        axes = [variables[len(variables) - len(shape) + axis] if n > 1 or variables == [] else "0" for axis, n in enumerate(shape)]
+        return f"{self.whole(arg)}[{', '.join(axes)}]"
+
+    def formula(self, op: Op, args: list[str]) -> str:
+        """Return the code of an op on numbers."""
+        function = op.function
+        if function in SYMBOLS:
+            return f"{args[0]} {SYMBOLS[function]} {args[1]}"
+        if function in COMPARISONS:
+            return f"{args[0]} {COMPARISONS[function]} {args[1]}"
+        if function is np.where:
+            return f"({args[1]} if {args[0]} else {args[2]})"
+        if function is np.negative:
+            return f"-{args[0]}"
+        if function is np.square:
+            return f"{args[0]} * {args[0]}"
+        if function is np.reciprocal:
+            return f"1 / {args[0]}"
+        if function in (np.maximum, np.minimum) and not isinstance(op.args[1], Op) and np.shape(op.args[1]) == () and not np.isnan(op.args[1]):
+            return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
+        if function is astype:
+            return f"np.{op.dtype.name}({args[0]})"
+        if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
+            return f"np.{function.__name__}({', '.join(args)})"
+        raise unsupported(getattr(function, "__name__", str(function)), op)
+
+    def single(self, op: Op) -> list[str]:
+        """Return the code of an op that is no loop over the entries of its result."""
+        function = op.function
+        reduced = getattr(function, "__self__", None) if getattr(function, "__name__", "") == "reduce" else None
+        if op.shape != () and op not in self.names and op.function is not end_to_end:
+            self.names[op] = f"o{next(self.counter)}"
+            made = [f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})"]
+        else:
+            made = []
+        if function is end_to_end:
+            return self.fill(op)
+        if self.plan.kinds[op] == "view":
+            return [f"{self.names[op]} = {self.view(op)}"]
+        if function in (np.dot, np.matmul) and all(isinstance(x, (Op, np.ndarray)) for x in op.args) and op.shape != ():
+            return made + self.product(op)
+        if reduced in STARTS:
+            return made + self.reduction(op, reduced)
+        if function is all_finite:
+            return self.finite(op)
+        if op.shape == ():
+            self.names[op] = f"s{next(self.counter)}"
+            if function in (np.dot, np.matmul):
+                return [f"{self.names[op]} = 0.0", *nested(["i0"], op.args[0].shape, [f"{self.names[op]} += {self.whole(op.args[0])}[i0] * {self.whole(op.args[1])}[i0]"])]
+            if function is operator.getitem:
+                return [f"{self.names[op]} = {self.whole(op.args[0])}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"]
+            return [f"{self.names[op]} = {self.formula(op, [self.number(arg, op) for arg in op.args])}"]
+        raise unsupported(getattr(function, "__name__", str(function)), op)
+
+    def product(self, op: Op) -> list[str]:
+        """Return the code of a product of matrices or of a matrix and a vector."""
+        x, y = op.args
+        a, b, out = self.whole(x), self.whole(y), self.names[op]
+        (xs, ys) = (np.shape(getattr(arg, "value", arg)) for arg in (x, y))
+        if len(xs) > 2 or len(ys) > 2:
+            raise unsupported("a product of stacked matrices", op)
+        if prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE:
+            require_scipy()
+            return [f"np.dot({a}, {b}, {out})"]
+        if len(xs) == 2 and len(ys) == 2:
+            i, k, j = xs[0], xs[1], ys[1]
+            return [
+                f"for i0 in range({i}):", f"    for i1 in range({j}):", f"        {out}[i0, i1] = 0",
+                f"    for i2 in range({k}):", f"        t = {a}[i0, i2]", f"        for i1 in range({j}):", f"            {out}[i0, i1] += t * {b}[i2, i1]",
+            ] if j > 1 else [
+                f"for i0 in range({i}):", "    t = 0.0", f"    for i2 in range({k}):", f"        t += {a}[i0, i2] * {b}[i2, 0]", f"    {out}[i0, 0] = t",
+            ]  # fmt: skip
+        if len(xs) == 2:
+            return [f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):", f"        t += {a}[i0, i2] * {b}[i2]", f"    {out}[i0] = t"]
+        return [f"{out}[:] = 0", f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):", f"        {out}[i1] += {a}[i2] * {b}[i2, i1]"]
+
+    def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
+        """Return the code of a reduction."""
+        x = op.args[0]
+        if set(op.kwargs) - {"axis", "keepdims"} or len(op.args) > 1:
+            raise unsupported(f"{ufunc.__name__}.reduce with {', '.join(map(repr, op.kwargs))}", op)
+        shape, axis = x.shape, op.kwargs.get("axis", 0)
+        folded = set(range(len(shape))) if axis is None else {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
+        variables = [f"i{i}" for i in range(len(shape))]
+        left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
+        value = f"{self.whole(x)}[{', '.join(variables)}]"
+        if op.shape == ():
+            self.names[op] = f"s{next(self.counter)}"
+        target = self.names[op] if op.shape == () else f"{self.names[op]}[{', '.join(left)}]"
+        symbol = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}.get(ufunc)
+        step = f"{target} = {target} {symbol} {value}" if symbol else f"{target} = np.{ufunc.__name__}({target}, {value})"
+        start = STARTS[ufunc] + (".0" if op.shape == () and op.dtype.kind == "f" and STARTS[ufunc] in "01" else "")
+        first = f"{self.names[op]} = {start}" if op.shape == () else f"{self.names[op]}[...] = {start}"
+        return [first, *nested(variables, shape, [step])]
+
+    def finite(self, op: Op) -> list[str]:
+        """Return the code of a test for inf and nan."""
+        self.names[op] = f"s{next(self.counter)}"
+        lines = [f"{self.names[op]} = True"]
+        for x in op.args:
+            variables = [f"i{i}" for i in range(len(x.shape))]
+            value = f"{self.whole(x)}[{', '.join(variables)}]" if x.shape else self.number(x)
+            lines += nested(variables, x.shape, [f"{self.names[op]} = {self.names[op]} and np.isfinite({value})"])
+        return lines
+
+    def fill(self, op: Op) -> list[str]:
+        """Return the code that copies into what is laid end to end the parts that are not computed there."""
+        lines, start = [], 0
+        for x in op.args:
+            size = getattr(x, "value", x).size
+            if any(x is other for other in self.plan.joined.get(op, op.args)):
+                variables = [f"i{i}" for i in range(len(x.shape))]
+                place = str(start)
+                for v, n in zip(variables, x.shape):
+                    place = f"({place}) * {n} + {v}" if place != str(start) else v
+                place = f"{start} + {place}" if variables else place
+                lines += nested(variables, x.shape, [f"{self.names[op]}[{place}] = {self.whole(x)}[{', '.join(variables)}]" if variables else f"{self.names[op]}[{start}] = {self.number(x)}"])
+            start += size
+        return lines
+
+    def whole(self, x: Any) -> str:
+        """Return the code of an array."""
+        if isinstance(x, Op):
+            if x not in self.names:
+                raise unsupported("an array that is not there", x)
+            return self.names[x]
+        if isinstance(x, np.ndarray) and x.size <= 1000 and x.dtype.kind in "fiub":
+            return f"np.array({x.ravel().tolist()}, np.{x.dtype.name}).reshape({x.shape})".replace("nan", "np.nan").replace("inf", "np.inf")
+        raise unsupported(f"a constant {type(x).__name__}")
+
+    def number(self, x: Any, op: Op | None = None) -> str:
+        """Return the code of a number, of the dtype that it takes on in an op."""
+        if isinstance(x, Op) and x not in self.names and x in self.plan.arrays:
+            self.names[x] = f"{self.located(self.plan.arrays[x].reshape(1))}[0]"
+        if isinstance(x, Op):
+            code, weak = self.names[x], not isinstance(x.value, (np.ndarray, np.generic))
+        else:
+            value = x.item() if isinstance(x, (np.ndarray, np.generic)) else x
+            if not isinstance(value, NUMBERS) or isinstance(value, complex):
+                raise unsupported(f"a constant {type(x).__name__}", op)
+            code, weak = (repr(value) if np.isfinite(value) else f"np.float64('{value}')".replace("np.float64('nan')", "np.nan").replace("np.float64('inf')", "np.inf").replace("np.float64('-inf')", "-np.inf")), True
+        return f"np.float32({code})" if weak and op is not None and getattr(op, "dtype", None) == np.float32 else f"({code})" if code[0] == "-" else code
+
+    def given(self, y: Any) -> str:
+        """Return the code of a result: an array of its own, or a number."""
+        if isinstance(y, Op):
+            return self.number(y) if y.shape == () else self.names[y] if y in self.plan.fresh else f"{self.names[y]}.copy()"
+        return self.whole(y) if isinstance(y, np.ndarray) else self.number(y)
+
+
+def needed(head: list[str], body: list[str]) -> list[str]:
+    """Return those assignments whose names are used later on."""
+    used = set(re.findall(r"\w+", "\n".join(body)))
+    kept: list[str] = []
+    for line in reversed(head):
+        words = re.findall(r"\w+", line)
+        if words[0] in used:
+            used.update(words[1:])
+            kept.append(line)
+    return kept[::-1]
+
+
+def nested(variables: list[str], shape: tuple[int, ...], lines: list[str]) -> list[str]:
+    """Return lines inside a loop over each axis."""
+    heads = [f"{'    ' * depth}for {v} in range({n}):" for depth, (v, n) in enumerate(zip(variables, shape))]
+    return [*heads, *(f"{'    ' * len(variables)}{line}" for line in lines)]
+
+
+def indices(index: Any) -> tuple[Any, ...]:
+    """Return an index as a tuple."""
+    return index if isinstance(index, tuple) else (index,)
+
+
+def index_text(i: Any) -> str:
+    """Return the code of one part of an index."""
+    if isinstance(i, slice):
+        return ":".join("" if part is None else repr(part) for part in (i.start, i.stop, i.step))
+    return "..." if i is Ellipsis else repr(i)
+
+
+def base_of(array: np.ndarray) -> np.ndarray:
+    """Return the array that owns another's memory."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def scalar(x: Any) -> Any:
+    """Return an array of no axes as a number."""
+    return x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x
+
+
+def unsupported(what: str, op: Op | None = None) -> CompileError:
+    """Return the error for what this backend cannot do."""
+    where = f"{op.place[0]}, line {op.place[1]}: " if op is not None and op.place else ""
+    return CompileError(f"{where}backend='numba' has no code for {what}; backend='numpy' runs it")
+
+
+def require_scipy() -> None:
+    """Raise unless SciPy, whose BLAS Numba calls, is there."""
+    if importlib.util.find_spec("scipy") is None:
+        raise ImportError("backend='numba' needs SciPy for products of large matrices, and it is not installed: pip install scipy")
+
+
+def loaded(text: str) -> Callable[..., Any]:
+    """Return the kernel of a source text, compiled by Numba at its first call, and kept for other processes."""
+    numba = require_numba()
+    name = f"kernel_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:20]}"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygrad_hw"
+    path = folder / f"{name}.py"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
+                file.write(text)
+            os.replace(file.name, path)
+        spec: Any = importlib.util.spec_from_file_location(name, path)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)  # (where Numba looks for it when it reads its cache)
+        spec.loader.exec_module(module)
+        return numba.njit(cache=True, error_model="numpy")(module.kernel)
+    except (OSError, RuntimeError):  # nowhere to keep it: compiled for this process alone
+        space: dict[str, Any] = {}
+        exec(compile(text, f"<{name}>", "exec"), space)
+        return numba.njit(error_model="numpy")(space["kernel"])
