@@ -1,7 +1,7 @@
 """The reverse sweep: cotangents flow from the output to the leaves, the youngest node first.
 
-``sweep`` is the whole of backpropagation. A node's number is its place in a topological order, so when
-a node is reached every use of it has been seen and its cotangent is complete.
+``sweep`` is the whole of backpropagation. A node's number is its place in a topological order: of all nodes that wait, the
+youngest comes next, so when it does every use of it has been seen and its cotangent is complete.
 
 Two things differ: "zero gradient" and "no gradient". ``np.where(x > 0, np.log(x), 0)`` does not use log at 0,
 so the entry has *no* gradient there, whatever 1/0 may be. Where a choice is in the graph and a leaf came out
@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
 
-from .graph import Node, made
+from .graph import Node
 from .rules import RULES
 from .rules.reductions import broadcast_to
 
-__all__ = ["along", "sweep", "unbroadcast"]
+__all__ = ["sweep", "unbroadcast"]
 
 repeat = RULES[broadcast_to].call
 Read = Callable[[Node], tuple[Any, tuple[Any, ...]]]
@@ -31,7 +32,7 @@ def arrays(node: Node) -> tuple[Any, tuple[Any, ...]]:
     return node.value, node.args
 
 
-def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
+def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0) -> dict[Node, Any]:
     """Return the cotangent of every leaf, and of every result that keeps one, from the cotangents of the outputs.
 
     Parameters
@@ -39,42 +40,57 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
     seeds : the outputs' nodes with their cotangents.
     read : how a node's result and arguments are given to a rule: as arrays, or as tensors (then the
         cotangents are tensors too, and can be differentiated again).
+    since : nodes with a smaller number are taken for leaves.
     """
-    return along(made(seeds), seeds, read)
+    found, chose = flow(seeds, read, since)
+    if chose and not all(np.isfinite(values(g)).all() for g in found.values()):
+        with np.errstate(all="ignore"):
+            return flow_live(seeds, read, since)
+    return found
 
 
-def along(order: list[Node], seeds: dict[Node, Any], read: Read = arrays) -> dict[Node, Any]:
-    """Sweep over these nodes, the youngest first, and no further."""
-    if not [node for node in order if node.rule.kind == "choice"]:
-        return flow(order, seeds, read)
-    with np.errstate(all="ignore"):
-        kept = flow(order, seeds, read)
-        if all(np.isfinite(values(g)).all() for g in kept.values()):
-            return kept
-        return flow_live(order, seeds, read)
+def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any], bool]:
+    """Carry each node's cotangent to its parents, and tell whether a choice was met; what is left belongs to the leaves.
+
+    Behind a choice NumPy's warnings are held back: they may be about what was not taken.
+    """
+    cotangents, kept, guard = seeds.copy(), {}, None
+    pending = started(seeds, since)
+    try:
+        while pending:
+            node = heappop(pending)[1]
+            g = cotangents.pop(node)
+            if node.keeps_grad:
+                kept[node] = g
+            if guard is None and node.rule.kind == "choice":
+                guard = np.errstate(all="ignore")
+                guard.__enter__()
+            out, args = (node.value, node.args) if read is arrays else read(node)
+            kwargs = node.kwargs
+            for parent, vjp, x in zip(node.parents, node.vjps, args):
+                if parent is None:
+                    continue
+                c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
+                if c.shape != x.shape or c.dtype is not x.dtype:
+                    c = fit(c, x)
+                if parent in cotangents:
+                    cotangents[parent] = cotangents[parent] + c
+                elif parent.parents and parent.number >= since:
+                    cotangents[parent] = c
+                    heappush(pending, (-parent.number, parent))
+                else:
+                    cotangents[parent] = c.copy() if c is g else c
+    finally:
+        if guard is not None:
+            guard.__exit__(None, None, None)
+    return (cotangents | kept if kept else cotangents), guard is not None
 
 
-def flow(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, Any]:
-    """Carry each node's cotangent to its parents; what is left at the end belongs to the leaves."""
-    cotangents, kept = seeds.copy(), {}
-    for node in order:
-        g = cotangents.pop(node, None)
-        if g is None:
-            continue
-        if node.keeps_grad:
-            kept[node] = g
-        out, args = (node.value, node.args) if read is arrays else read(node)
-        kwargs = node.kwargs
-        for parent, vjp, x in zip(node.parents, node.vjps, args):
-            if parent is None:
-                continue
-            c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
-            if c.shape != x.shape or c.dtype is not x.dtype:
-                c = fit(c, x)
-            if c is g and not parent.parents:
-                c = c.copy()
-            cotangents[parent] = cotangents[parent] + c if parent in cotangents else c
-    return cotangents | kept if kept else cotangents
+def started(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
+    """Return the heap of nodes to carry on from, the youngest on top."""
+    pending = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
+    heapify(pending)
+    return pending
 
 
 def fit(c: Any, x: Any) -> Any:
@@ -116,13 +132,12 @@ def values(g: Any) -> Any:
     return g._node.value if hasattr(g, "_node") else g
 
 
-def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Node, Any]:
+def flow_live(seeds: dict[Node, Any], read: Read, since: int) -> dict[Node, Any]:
     """Do as ``flow``, and carry with each cotangent a mask of its live entries (None: all are)."""
     cotangents: dict[Node, tuple[Any, Any]] = {node: (g, None) for node, g in seeds.items()}
-    kept = {}
-    for node in order:
-        if node not in cotangents:
-            continue
+    kept, pending = {}, started(seeds, since)
+    while pending:
+        node = heappop(pending)[1]
         g, live = cotangents.pop(node)
         if node.keeps_grad:
             kept[node] = g
@@ -136,6 +151,8 @@ def flow_live(order: list[Node], seeds: dict[Node, Any], read: Read) -> dict[Nod
             if parent in cotangents:
                 other, was_alive = cotangents[parent]
                 c, alive = other + c, None if alive is None or was_alive is None else alive | was_alive
+            elif parent.parents and parent.number >= since:
+                heappush(pending, (-parent.number, parent))
             cotangents[parent] = (c, alive)
     return {node: g for node, (g, _) in cotangents.items()} | kept
 

@@ -81,12 +81,10 @@ def made(roots: Iterable[Node]) -> list[Node]:
     """Return all that a gradient from the roots can reach, leaves left out, the youngest first; no recursion."""
     found = [node for node in roots if node.parents]
     seen = set(found)
-    stack = found.copy()
-    while stack:
-        for parent in stack.pop().parents:
+    for node in found:  # (which grows as it is walked)
+        for parent in node.parents:
             if parent is not None and parent.parents and parent not in seen:
                 seen.add(parent)
-                stack.append(parent)
                 found.append(parent)
     found.sort(key=by_number, reverse=True)
     return found

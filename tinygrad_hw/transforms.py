@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .backward import along, arrays, values
+from .backward import arrays, sweep, values
 from .errors import DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule, dispatched, rule
@@ -274,7 +274,7 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     finally:
         recording.reset(token)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
-    order, used = recorded(results, since)
+    used = older(results, since)
     fresh = {x for x in inputs if not x.parents}
     captured = outside and not used <= fresh
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured
@@ -285,7 +285,7 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
             if node.requires_grad:
                 g = Tensor(g) if read is tensors and not isinstance(g, Tensor) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
-        cotangents = along(order, seeds, read)
+        cotangents = sweep(seeds, read, since)
         found = (cotangents.get(x) for x in inputs)
         return of_argnums(rebuilt(xs, (given_back(np.zeros_like(x.value) if g is None else g, as_tensors) for g, x in zip(found, inputs))))
 
@@ -312,8 +312,8 @@ def as_input(x: Any, f: Callable[..., Any], outside: bool) -> Node:
     return leaf(value, requires_grad=True)
 
 
-def recorded(roots: Iterable[Node], since: int) -> tuple[list[Node], set[Node]]:
-    """Return the nodes made since a number that the roots depend on, the youngest first, and the older ones where that ends."""
+def older(roots: Iterable[Node], since: int) -> set[Node]:
+    """Return the nodes from before a number on which what was made since depends."""
     found, ends = set(), set()
     stack = [node for node in roots if node.requires_grad]
     while stack:
@@ -323,7 +323,7 @@ def recorded(roots: Iterable[Node], since: int) -> tuple[list[Node], set[Node]]:
         elif node not in found and node.parents:
             found.add(node)
             stack.extend(parent for parent in node.parents if parent is not None)
-    return sorted(found, key=by_number, reverse=True), ends
+    return ends
 
 
 def given_back(value: Any, as_tensor: bool) -> Any:
@@ -423,11 +423,11 @@ def checkpoint(f: F) -> F:
                 whole = joined(out)
             finally:
                 recording.reset(token)
-            order, used = recorded([] if whole is None else [whole._node], since)
-            return out, whole, order, sorted(used, key=by_number)
+            used = older([] if whole is None else [whole._node], since)
+            return out, whole, since, sorted(used, key=by_number)
 
-        out, whole, order, used = again()
-        if not order:
+        out, whole, _, used = again()
+        if not used:
             return out
         latest: tuple[Any, list[Any]] = (None, [])
 
@@ -441,7 +441,7 @@ def checkpoint(f: F) -> F:
             return c
 
         def swept_again(g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-            _, whole, order, used_now = again()
+            _, whole, since, used_now = again()
             for node, x in zip(used, operands):
                 if not same(node.value, values(x)):
                     raise GradientError(f"checkpoint({name(f)}): {node.name or 'a tensor'} that it used has changed since the forward call")
@@ -450,7 +450,7 @@ def checkpoint(f: F) -> F:
                     f"checkpoint({name(f)}): the second forward call gave another result than the first: it must compute the same again "
                     "(draw random numbers outside, and pass them in)"
                 )
-            cotangents = along(order, {whole._node: g}, tensors if isinstance(out, Tensor) else arrays)
+            cotangents = sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since)
             return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
 
         row = Rule(checkpointed, Each(vjp_of), lambda *_: whole._node.value, "dense", ())

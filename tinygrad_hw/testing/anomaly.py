@@ -25,7 +25,7 @@ import numpy as np
 from .. import backward, tensor
 from ..backward import values
 from ..errors import TinygradError
-from ..graph import Node
+from ..graph import Node, made
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
@@ -105,36 +105,41 @@ def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple
     return out
 
 
-def _watched(name: str) -> Callable[..., Any]:
-    """Return a flow of cotangents that raises if what it gives is not finite."""
-
-    def flow(order: list[Node], seeds: dict[Node, Any], read: Any) -> dict[Node, Any]:
-        carry = original[backward, name]
-        cotangents = carry(order, seeds, read)
-        decides = name == "flow_live" or not any(node.rule.kind == "choice" for node in order)
-        if watching.get() and decides and not _all_finite(cotangents):
-            raise AnomalyError(_blame(carry, order, seeds))
-        return cotangents
-
-    return flow
+def _watched_flow(seeds: dict[Node, Any], read: Any, since: int) -> tuple[dict[Node, Any], bool]:
+    """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
+    carry = original[backward, "flow"]
+    cotangents, chose = carry(seeds, read, since)
+    if watching.get() and not chose and not _all_finite(cotangents):
+        raise AnomalyError(_blame(lambda until: carry(seeds, backward.arrays, until)[0], seeds, since))
+    return cotangents, chose
 
 
-def _blame(carry: Callable[..., Any], order: list[Node], seeds: dict[Node, Any]) -> str:
+def _watched_flow_live(seeds: dict[Node, Any], read: Any, since: int) -> dict[Node, Any]:
+    """Carry cotangents as ``backward.flow_live`` does, and raise if what it gives is not finite."""
+    carry = original[backward, "flow_live"]
+    cotangents: dict[Node, Any] = carry(seeds, read, since)
+    if watching.get() and not _all_finite(cotangents):
+        raise AnomalyError(_blame(lambda until: carry(seeds, backward.arrays, until), seeds, since))
+    return cotangents
+
+
+def _blame(carry: Callable[[int], dict[Node, Any]], seeds: dict[Node, Any], since: int) -> str:
     """Find by bisection the node after which the cotangents are no longer finite, and word what it did."""
     seeds = {node: values(g) for node, g in seeds.items()}
     if not _all_finite(seeds):
         return f"backward was given a cotangent with {_entries(next(g for g in seeds.values() if not _finite(g)))}"
+    order = [node for node in made(seeds) if node.number >= since]
+    after = lambda n: {node: values(g) for node, g in carry(order[n - 1].number).items()} if n else seeds
     finite, broken = 0, len(order)
     while broken - finite > 1:
         middle = (finite + broken) // 2
-        finite, broken = (middle, broken) if _all_finite(carry(order[:middle], seeds, backward.arrays)) else (finite, middle)
+        finite, broken = (middle, broken) if _all_finite(after(middle)) else (finite, middle)
     node = order[finite]
-    g = carry(order[:finite], seeds, backward.arrays)[node]
-    after = carry(order[:broken], seeds, backward.arrays)
-    parent, i = next((parent, i) for parent, _, i in node.edges if not _finite(after[parent]))
-    place = _first(after[parent])
+    g, given = after(finite)[node], after(broken)
+    parent, i = next((parent, i) for parent, _, i in node.edges if not _finite(given[parent]))
+    place = _first(given[parent])
     line = getattr(node, "line", "code that ran outside of detect_anomaly")
-    what = f"backward of {node.rule.name}: the cotangent of {_called(parent, i)} has {_entries(after[parent])}, in {line}"
+    what = f"backward of {node.rule.name}: the cotangent of {_called(parent, i)} has {_entries(given[parent])}, in {line}"
     return "\n".join([what, *_operands(node, place), f"  incoming cotangent {np.shape(g)}: {_at(g, place)}"])
 
 
@@ -192,4 +197,4 @@ def _users_line() -> str:
     return f"{file}:{line}: {linecache.getline(file, line).strip()}"
 
 
-watchers = {"result": _watched_result, "flow": _watched("flow"), "flow_live": _watched("flow_live")}
+watchers = {"result": _watched_result, "flow": _watched_flow, "flow_live": _watched_flow_live}

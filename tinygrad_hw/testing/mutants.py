@@ -234,13 +234,13 @@ def _in_the_engine() -> Iterator[Mutant]:
     yield _engine("unbroadcast", "the first entry, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _first_entry)])
     yield _engine("unbroadcast", "the mean, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _mean_entry)])
     for owner, function, mistake, right, wrong in (
-        (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c if parent in cotangents else", ""),
-        (backward, "flow", "the cotangent given is shared with the gradient", "if c is g and not parent.parents:", "if False:"),
+        (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c", "c"),
+        (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
         (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
-        (backward, "sweep", "a branch not taken spoils the gradient", "if all(", "if True or all("),
+        (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
         (backward, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
-        (backward, "made", "the oldest node first", "reverse=True", "reverse=False"),
+        (backward, "flow", "the oldest node first", "(-parent.number, parent)", "(parent.number, parent)"),
         (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
         (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
