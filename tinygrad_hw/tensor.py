@@ -611,6 +611,7 @@ class Tensor:
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find a function's row, its composition, or that it has no derivative; else say that it has no rule."""
+    function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else function
     if function in RULES:
         if any(isinstance(arg, Tensor) for arg in kwargs.values()):
             args, kwargs = by_position(function, args, kwargs)
