@@ -122,24 +122,26 @@ CASES = [
     Case(linalg.euclidean, V, oracle=LA.norm),
 ]  # fmt: skip
 
+SQUARE, HIGH, BROAD = (STACK[0], STACK[1]), (TALL[:3], WIDE.T[:3]), (WIDE[:, :3], TALL.T[:, :3])
 COMPLEX = [
-    *(of_complex(f, (A, J)) for f in (LA.inv, LA.det, LA.slogdet, LA.eigvals, LA.svdvals, LA.cond, LA.pinv, LA.norm, np.trace)),
-    of_complex(LA.pinv, (TALL, WIDE.T)),
-    of_complex(LA.solve, (A, J), (J, A)),
+    *(of_complex(f, SQUARE) for f in (LA.inv, LA.det, LA.slogdet, LA.eigvals, LA.svdvals, LA.cond, LA.pinv, LA.norm, np.trace)),
+    of_complex(LA.det, (A, J)),
+    of_complex(LA.pinv, HIGH),
+    of_complex(LA.solve, SQUARE, SQUARE[::-1]),
     of_complex(LA.cholesky, (A, J), call=lambda a: LA.cholesky(a @ np.conjugate(a).mT + np.eye(3))),
     of_complex(LA.cholesky, (S, J)),
     of_complex(LA.cholesky, (S, J), upper=True),
-    *(of_complex(LA.qr, pair) for pair in [(A, J), (TALL, WIDE.T), (WIDE, TALL.T)]),
+    *(of_complex(LA.qr, pair) for pair in [SQUARE, HIGH, BROAD]),
     of_complex(LA.eigh, (A, J), call=vectors_and_values(LA.eigh)),
-    of_complex(LA.eigvalsh, (A, J), UPLO="U"),
+    of_complex(LA.eigvalsh, SQUARE, UPLO="U"),
     of_complex(LA.eig, (A, J), call=vectors_and_values(LA.eig)),
-    *(of_complex(LA.svd, pair, call=singular(False)) for pair in [(A, J), (TALL, WIDE.T), (WIDE, TALL.T)]),
-    *(of_complex(LA.svd, pair, call=singular(True)) for pair in [(TALL, WIDE.T), (WIDE, TALL.T)]),
-    *(of_complex(LA.norm, (A, J), **kwargs) for kwargs in MATRIX_NORMS),
+    *(of_complex(LA.svd, pair, call=singular(False)) for pair in [SQUARE, HIGH, BROAD]),
+    *(of_complex(LA.svd, pair, call=singular(True)) for pair in [HIGH, BROAD]),
+    *(of_complex(LA.norm, SQUARE, **kwargs) for kwargs in MATRIX_NORMS),
     *(of_complex(LA.norm, (V, V[::-1] * 2), **kwargs) for kwargs in NORMS),
-    of_complex(LA.lstsq, (TALL, WIDE.T), (V, V[::-1])),
-    of_complex(LA.matrix_power, (A, J), n=-2),
-    of_complex(np.cross, (A, J), (J, A)),
+    of_complex(LA.lstsq, HIGH, (V[:3], V[1:])),
+    of_complex(LA.matrix_power, SQUARE, n=-2),
+    of_complex(np.cross, (A[:2], J[:2]), (J[1:], A[1:])),
 ]  # fmt: skip
 
 
