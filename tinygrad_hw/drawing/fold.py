@@ -138,7 +138,8 @@ def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
         same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
         starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
         times = (ends - starts) // period + 1
-        candidates += [(-period * (int(n) - 1), period, int(start), int(n)) for start, n in zip(starts, times) if n > 1]
+        often = times > 1
+        candidates += [(-period * (n - 1), period, start, n) for start, n in zip(starts[often].tolist(), times[often].tolist())]
     taken = np.zeros(len(groups), bool)
     runs = {}
     for _, period, start, times_over in sorted(candidates):

@@ -49,7 +49,7 @@ def name_vertices(recorded: Recorded, variables: Mapping[Any, str]) -> list[str]
 def given(recorded: Recorded, variables: Mapping[Any, str]) -> list[str]:
     """Return the names that come from the user, "" where there is none."""
     return [
-        known if node is None else node.name or module_of(node) or variables.get(node) or ""
+        known if node is None else node.name or (node.calls and module_of(node)) or variables.get(node) or ""
         for node, known in zip(recorded.nodes, recorded.known)
     ]
 
