@@ -177,14 +177,10 @@ def test_a_tensor_that_does_not_require_a_gradient():
 @pytest.mark.parametrize(
     "call, name",
     [
-        (lambda t: np.fill_diagonal(t, 1), "fill_diagonal"),
-        (lambda t: np.packbits(t), "packbits"),
-        (lambda t: np.add.reduceat(t, [0]), "add.reduceat"),
-        (lambda t: np.add.at(t, 0, 1), "add.at"),
-        (lambda t: np.subtract.reduce(t), "subtract.reduce"),
-        (lambda t: np.copyto(np.ones((2, 2)), t), "copyto"),
-        (lambda t: np.hypot.accumulate(t), "hypot.accumulate"),
-        (lambda t: np.save("nowhere.npy", t), "save"),
+        (lambda t: np.emath.sqrt(t), "sqrt"),
+        (lambda t: np.emath.power(t, 2), "power"),
+        (lambda t: np.frompyfunc(abs, 1, 1)(t), "abs (vectorized)"),
+        (lambda t: np.frompyfunc(max, 2, 1).reduce(t), "max (vectorized).reduce"),
     ],
 )
 def test_a_function_with_no_rule_names_itself_and_the_ways_out(call, name):
@@ -196,7 +192,7 @@ def test_a_function_with_no_rule_names_itself_and_the_ways_out(call, name):
 
 def test_a_function_with_no_rule_names_its_neighbours():
     t = Tensor(np.ones((2, 2)), requires_grad=True)
-    assert "near it there are" in message_of(lambda: np.copyto(np.ones((2, 2)), t), NoRuleError)
+    assert "near it there are sqrt" in message_of(lambda: np.emath.sqrt(t), NoRuleError)
 
 
 def test_a_value_that_backward_needs_cannot_be_written():

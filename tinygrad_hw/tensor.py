@@ -621,7 +621,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function in NO_DERIVATIVE:
         return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
     owner = getattr(function, "__self__", None)
-    name = f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else getattr(function, "__qualname__", str(function))
+    name = f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else function.__name__
     known = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}
     near = difflib.get_close_matches(getattr(function, "__name__", ""), known, 3)
     hint = f"; near it there are {', '.join(near)}" if near else ""
