@@ -24,14 +24,19 @@ ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus", "sof
 
 
 class Locals:
-    """While entered, give values the names of the local variables that the user's functions hold when they return."""
+    """While entered, give values the names of the local variables that the user's functions hold when they return.
+
+    Where a profiler is running it is left in peace, and the variables' names are not found.
+    """
 
     def __enter__(self) -> None:
-        self.before = sys.getprofile()
-        sys.setprofile(self.look)
+        self.free = sys.getprofile() is None
+        if self.free:
+            sys.setprofile(self.look)
 
     def __exit__(self, *error: object) -> None:
-        sys.setprofile(self.before)
+        if self.free:
+            sys.setprofile(None)
 
     def look(self, frame: Any, event: str, arg: Any) -> None:
         """Read the variables of a function that returns."""
@@ -48,7 +53,7 @@ def op_of(value: Any) -> Op | None:
     return value._op if isinstance(value, Traced) else None
 
 
-def name_all(program: Program, cotangents: dict[Node, Any], parameters: list[Node], out: Any) -> None:
+def name_all(program: Program, cotangents: dict[Node, Any], out: Any) -> None:
     """Give every value that a reader should see a name, each name once."""
     layers = 0
     delta: dict[Op, str] = {}
@@ -86,7 +91,7 @@ def name_all(program: Program, cotangents: dict[Node, Any], parameters: list[Nod
 
 def biased(program: Program, op: Op) -> bool:
     """Tell whether a product is followed by an addition at once."""
-    users = [user for user in program.ops if any(arg is op for arg in user.args)]
+    users = program.users()[op]
     return bool(users) and getattr(users[0].function, "__name__", "") == "add"
 
 

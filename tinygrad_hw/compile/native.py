@@ -111,11 +111,11 @@ class NativePlan:
                 head.append(f"{self.names[op]} = np.{np.dtype(op.dtype).name}({self.names[op]})")
         arguments = [self.names[op] for op in self.variables]
         for op, array in plan.arrays.items():
-            if array.ndim and plan.kinds.get(op) != "view":
+            if array.ndim:
                 self.names[op] = f"a{next(self.counter)}"
                 head.append(f"{self.names[op]} = {self.located(array)}")
         for op in program.ops:
-            if plan.kinds[op] == "view" and (op.args[0] in self.names):
+            if plan.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
                 self.names[op] = f"a{next(self.counter)}"
                 head.append(f"{self.names[op]} = {self.view(op)}")
         group: list[Op] = []
@@ -167,6 +167,17 @@ class NativePlan:
 
     def located(self, array: np.ndarray) -> str:
         """Return the code of an array that is a part of the memory."""
+        label, start = self.spot(array)
+        flat = f"{label}[{start}:{start + array.size}]"
+        axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+        whole = array.transpose(axes)
+        if not whole.flags.c_contiguous:
+            return f"np.empty({array.shape})"  # (is not used as a whole)
+        text = f"{flat}.reshape({whole.shape})"
+        return text if axes == sorted(axes) else f"{text}.transpose({tuple(int(i) for i in np.argsort(axes))})"
+
+    def spot(self, array: np.ndarray) -> tuple[str, int]:
+        """Return the memory that an array lies in, by its name, and where it starts."""
         for i, base in enumerate(self.bases):
             offset = array.ctypes.data - base.ctypes.data
             if 0 <= offset <= base.nbytes - array.nbytes and (array.nbytes or base.nbytes):
@@ -175,11 +186,7 @@ class NativePlan:
                     self.labels[key] = f"m{len(self.labels) + 1}"
                     whole = base.reshape(-1).view(np.uint8)
                     self.memory.append(whole[: whole.size // array.itemsize * array.itemsize].view(array.dtype))
-                start = offset // array.itemsize
-                flat = f"{self.labels[key]}[{start}:{start + array.size}]"
-                if array.flags.c_contiguous:
-                    return f"{flat}.reshape({array.shape})"
-                return f"{flat}.reshape({array.T.shape}).T"
+                return self.labels[key], offset // array.itemsize
         raise unsupported("an array that lies elsewhere")
 
     def view(self, op: Op) -> str:
@@ -221,7 +228,7 @@ class NativePlan:
                 if op not in self.names:
                     self.names[op] = f"o{next(self.counter)}"
                     kept.append(f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})")
-                lines.append(f"{self.names[op]}[{', '.join(variables)}] = {local[op]}")
+                lines.append(f"{self.at(op, variables)} = {local[op]}")
         return [*kept, *nested(variables, shape, lines)]
 
     def entry(self, arg: Any, op: Op, variables: list[str], local: dict[Op, str]) -> str:
@@ -232,7 +239,16 @@ class NativePlan:
         if shape == ():
             return self.number(arg, op)
         axes = [variables[len(variables) - len(shape) + axis] if n > 1 or variables == [] else "0" for axis, n in enumerate(shape)]
-        return f"{self.whole(arg)}[{', '.join(axes)}]"
+        return self.at(arg, axes)
+
+    def at(self, x: Any, place: list[str]) -> str:
+        """Return the code of an entry: where memory and strides are known, straight from the memory."""
+        array = self.plan.arrays.get(x) if isinstance(x, Op) else None
+        if array is None or not array.ndim:
+            return f"{self.whole(x)}[{', '.join(place)}]"
+        label, start = self.spot(array)
+        terms = [i if stride == array.itemsize else f"{i} * {stride // array.itemsize}" for i, stride in zip(place, array.strides) if i != "0"]
+        return f"{label}[{' + '.join([str(start), *terms])}]"
 
     def formula(self, op: Op, args: list[str]) -> str:
         """Return the code of an op on numbers."""
@@ -288,24 +304,28 @@ class NativePlan:
     def product(self, op: Op) -> list[str]:
         """Return the code of a product of matrices or of a matrix and a vector."""
         x, y = op.args
-        a, b, out = self.whole(x), self.whole(y), self.names[op]
         (xs, ys) = (np.shape(getattr(arg, "value", arg)) for arg in (x, y))
         if len(xs) > 2 or len(ys) > 2:
             raise unsupported("a product of stacked matrices", op)
         if prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE:
             require_scipy()
-            return [f"np.dot({a}, {b}, {out})"]
+            return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.names[op]})"]
         if len(xs) == 2 and len(ys) == 2:
             i, k, j = xs[0], xs[1], ys[1]
+            left, right, target = self.at(x, ["i0", "i2"]), self.at(y, ["i2", "i1"]), self.at(op, ["i0", "i1"])
             return [
-                f"for i0 in range({i}):", f"    for i1 in range({j}):", f"        {out}[i0, i1] = 0",
-                f"    for i2 in range({k}):", f"        t = {a}[i0, i2]", f"        for i1 in range({j}):", f"            {out}[i0, i1] += t * {b}[i2, i1]",
+                f"for i0 in range({i}):", f"    for i1 in range({j}):", f"        {target} = 0",
+                f"    for i2 in range({k}):", f"        t = {left}", f"        for i1 in range({j}):", f"            {target} += t * {right}",
             ] if j > 1 else [
-                f"for i0 in range({i}):", "    t = 0.0", f"    for i2 in range({k}):", f"        t += {a}[i0, i2] * {b}[i2, 0]", f"    {out}[i0, 0] = t",
+                f"for i0 in range({i}):", "    t = 0.0", f"    for i2 in range({k}):",
+                f"        t += {left} * {self.at(y, ['i2', '0'])}", f"    {self.at(op, ['i0', '0'])} = t",
             ]  # fmt: skip
         if len(xs) == 2:
-            return [f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):", f"        t += {a}[i0, i2] * {b}[i2]", f"    {out}[i0] = t"]
-        return [f"{out}[:] = 0", f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):", f"        {out}[i1] += {a}[i2] * {b}[i2, i1]"]
+            return [f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):", f"        t += {self.at(x, ['i0', 'i2'])} * {self.at(y, ['i2'])}", f"    {self.at(op, ['i0'])} = t"]
+        return [
+            f"for i1 in range({ys[1]}):", f"    {self.at(op, ['i1'])} = 0",
+            f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):", f"        {self.at(op, ['i1'])} += {self.at(x, ['i2'])} * {self.at(y, ['i2', 'i1'])}",
+        ]  # fmt: skip
 
     def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
         """Return the code of a reduction."""
@@ -316,15 +336,16 @@ class NativePlan:
         folded = set(range(len(shape))) if axis is None else {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
         variables = [f"i{i}" for i in range(len(shape))]
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
-        value = f"{self.whole(x)}[{', '.join(variables)}]"
+        value = self.at(x, variables)
         if op.shape == ():
             self.names[op] = f"s{next(self.counter)}"
-        target = self.names[op] if op.shape == () else f"{self.names[op]}[{', '.join(left)}]"
+        target = self.names[op] if op.shape == () else self.at(op, left)
         symbol = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}.get(ufunc)
         step = f"{target} = {target} {symbol} {value}" if symbol else f"{target} = np.{ufunc.__name__}({target}, {value})"
         start = STARTS[ufunc] + (".0" if op.shape == () and op.dtype.kind == "f" and STARTS[ufunc] in "01" else "")
-        first = f"{self.names[op]} = {start}" if op.shape == () else f"{self.names[op]}[...] = {start}"
-        return [first, *nested(variables, shape, [step])]
+        outer = [f"o{i}" for i in range(len(op.shape))]
+        first = [f"{self.names[op]} = {start}"] if op.shape == () else nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"])
+        return [*first, *nested(variables, shape, [step])]
 
     def finite(self, op: Op) -> list[str]:
         """Return the code of a test for inf and nan."""
@@ -332,7 +353,7 @@ class NativePlan:
         lines = [f"{self.names[op]} = True"]
         for x in op.args:
             variables = [f"i{i}" for i in range(len(x.shape))]
-            value = f"{self.whole(x)}[{', '.join(variables)}]" if x.shape else self.number(x)
+            value = self.at(x, variables) if x.shape else self.number(x)
             lines += nested(variables, x.shape, [f"{self.names[op]} = {self.names[op]} and np.isfinite({value})"])
         return lines
 
@@ -343,11 +364,9 @@ class NativePlan:
             size = getattr(x, "value", x).size
             if any(x is other for other in self.plan.joined.get(op, op.args)):
                 variables = [f"i{i}" for i in range(len(x.shape))]
-                place = str(start)
-                for v, n in zip(variables, x.shape):
-                    place = f"({place}) * {n} + {v}" if place != str(start) else v
-                place = f"{start} + {place}" if variables else place
-                lines += nested(variables, x.shape, [f"{self.names[op]}[{place}] = {self.whole(x)}[{', '.join(variables)}]" if variables else f"{self.names[op]}[{start}] = {self.number(x)}"])
+                terms = [f"{v} * {prod(x.shape[axis + 1:])}" for axis, v in enumerate(variables)]
+                value = self.at(x, variables) if variables else self.number(x)
+                lines += nested(variables, x.shape, [f"{self.at(op, [' + '.join([str(start), *terms])])} = {value}"])
             start += size
         return lines
 

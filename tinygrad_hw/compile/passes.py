@@ -32,6 +32,7 @@ def named(function: Pass) -> Pass:
 
 def apply(program: Program, without: tuple[str, ...] = ()) -> Program:
     """Return the program after all passes but those named."""
+    program = program.copied()
     for name, function in PASSES.items():
         if name not in without:
             program = function(program)
@@ -116,7 +117,7 @@ def drop_dead(program: Program) -> Program:
     needed = set(operands(program.wanted()))
     for op in reversed(program.ops):
         if op in needed:
-            needed.update(operands((op.args, op.kwargs)))
+            needed.update(operands(op.args), operands(op.kwargs))
     updated = dict(program.updates)
     inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] in ("input", "parameter")]
     return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])
@@ -153,6 +154,8 @@ def merge_equal(program: Program) -> Program:
 
 def key_of(tree: Any) -> Any:
     """Return something that is equal for equal arguments and for no others."""
+    if type(tree) is Op:
+        return tree
     if isinstance(tree, (tuple, list)):
         return (type(tree), *map(key_of, tree))
     if isinstance(tree, dict):

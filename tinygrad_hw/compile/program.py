@@ -44,10 +44,30 @@ class Program:
                 users[x].append(op)
         return users
 
+    def copied(self) -> Program:
+        """Return the same program made of other ops."""
+        twins: dict[Op, Any] = {op: op for op in self.inputs}
+
+        def twin(tree: Any) -> Any:
+            return replaced(tree, Op, twins.__getitem__)
+
+        for op in self.ops:
+            fresh = twins[op] = Op(op.function, *twin((op.args, op.kwargs)), op.value)
+            fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
+        return Program(
+            self.inputs,
+            [twins[op] for op in self.ops],
+            twin(self.results),
+            [(old, twin(new)) for old, new in self.updates],
+            [(twin(op), outcome) for op, outcome in self.checks],
+            {p: twin(g) for p, g in self.gradients.items()},
+        )
+
     def rewritten(self, rule: Callable[[Op], Any]) -> Program:
         """Return the program with each call replaced by what the rule makes of it: itself, another op, several, or a constant.
 
-        The rule sees a call whose arguments are already replaced. Of several ops in a list the last one stands for the call.
+        The rule sees a call whose arguments are already replaced, and may change it. Of several ops in a list the last one
+        stands for the call.
         """
         now: dict[Op, Any] = {}
         ops: list[Op] = []
@@ -57,17 +77,19 @@ class Program:
             return replaced(tree, Op, lambda op: now.get(op, op))
 
         for op in self.ops:
-            fresh = Op(op.function, *renew((op.args, op.kwargs)), op.value)
-            fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
-            made = rule(fresh)
+            if any(x in now for x in operands((op.args, op.kwargs))):
+                op.args, op.kwargs = renew((op.args, op.kwargs))
+            made = rule(op)
             for part in made if isinstance(made, list) else [made]:
                 if isinstance(part, Op) and part not in written:
                     written.add(part)
                     part.place, part.errstate, part.stage = part.place or op.place, part.errstate or op.errstate, op.stage
                     ops.append(part)
-            now[op] = made[-1] if isinstance(made, list) else made
-            if isinstance(now[op], Op) and now[op].function is not None:
-                now[op].name = now[op].name or op.name
+            result = made[-1] if isinstance(made, list) else made
+            if result is not op:
+                now[op] = result
+                if isinstance(result, Op) and result.function is not None:
+                    result.name = result.name or op.name
         return replace(
             self,
             ops=ops,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,8 @@ class Recorded:
     settled: bool
 
 
-def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, optimizer: Any = None) -> Recorded:
-    """Run a function on stand-ins for its arguments and for the tensors that it captured, and return what it did."""
+def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, optimizer: Any = None, named: bool = True) -> Recorded:
+    """Run a function on stand-ins for its arguments and for the tensors that it captured, and return what it did, with names if wanted."""
     tape = Recording()
     parameters = [p._node for p in optimizer.parameters] if optimizer else []
     roles = {node: ("parameter", i, node.name or f"p{i + 1}") for i, node in enumerate(parameters)}
@@ -62,11 +63,12 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         for node, (role, i, name) in roles.items():
             node.value, node.lent, node.grad = given(np.asarray(node.value), role, i, name=name), False, None
         own = {node: node.value for node in roles}
-        with Locals():
+        with Locals() if named else nullcontext():
             out = function(*args)
         if optimizer is None:
             program = Program([x._op for x in inputs], tape.ops, [op_of(y) for y in leaves(out)], checks=tape.checks)
-            name_all(program, {}, [], out)
+            if named:
+                name_all(program, {}, out)
             return Recorded(program, out, {}, True)
         cotangents, gradients = swept(tape, out, parameters)
         states = stand_in_memory(given, optimizer)
@@ -83,7 +85,8 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         updates = list(dict(updates).items())
         program = Program([x._op for x in inputs], tape.ops, [op_of(out)], updates, tape.checks)
         program.gradients = {own[parameters[i]]._op: g._op for i, g in gradients.items()}
-        name_all(program, cotangents, parameters, out)
+        if named:
+            name_all(program, cotangents, out)
         return Recorded(program, program.results[0].value, {i: g._op.value for i, g in gradients.items()}, settled)
     finally:
         recording.reset(token)

@@ -233,9 +233,9 @@ class CompiledFunction:
         recorded = record(self.function, args, self._watch, self.optimizer)
         if what := self._watch.changed():
             raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
-        again = record(self.function, args, self._watch, self.optimizer)
+        again = record(self.function, args, self._watch, self.optimizer, named=False)
         compare(recorded.program, again.program)
-        return again
+        return recorded
 
     def _planned(self, program: Program, args: tuple[Any, ...], fixed: dict[Op, np.ndarray], out: Any) -> Entry:
         """Plan a program, and return it with the way to its inputs."""

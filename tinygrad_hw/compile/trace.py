@@ -25,6 +25,7 @@ __all__ = ["CompileError", "Op", "Recording", "Traced", "operands", "replaced"]
 PACKAGE, NUMPY = str(Path(__file__).parents[1]), str(Path(np.__file__).parent)
 COMPILER = str(Path(__file__).parent)
 WEAK = object()
+CONTAINERS = (tuple, list, dict)
 NUMBERS = (bool, int, float, complex)
 
 # What a function gives of the shapes and dtypes alone is the same at every run.
@@ -83,28 +84,25 @@ class Op:
         return f"Op({self.name or ''} {getattr(self.function, '__name__', self.role)} {self.shape})"
 
 
-def operands(tree: Any) -> Iterator[Op]:
-    """Yield the ops in an op's arguments."""
-    if isinstance(tree, Op):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
-        for part in tree:
-            yield from operands(part)
-    elif isinstance(tree, dict):
-        for part in tree.values():
-            yield from operands(part)
+def operands(tree: Any) -> list[Op]:
+    """Return the ops in an op's arguments."""
+    if type(tree) is Op:
+        return [tree]
+    if isinstance(tree, (tuple, list)):
+        return [x for part in tree for x in ((part,) if type(part) is Op else operands(part) if isinstance(part, CONTAINERS) else ())]
+    return operands(list(tree.values())) if isinstance(tree, dict) and tree else []
 
 
 def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """Return arguments with each part of a kind changed."""
-    if isinstance(tree, kind):
+    if type(tree) is kind:
         return change(tree)
-    if isinstance(tree, (tuple, list)):
-        parts = [replaced(part, kind, change) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    if not isinstance(tree, CONTAINERS):
+        return tree
     if isinstance(tree, dict):
         return {key: replaced(part, kind, change) for key, part in tree.items()}
-    return tree
+    parts = [change(x) if type(x) is kind else replaced(x, kind, change) if isinstance(x, CONTAINERS) else x for x in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else parts if type(tree) is list else type(tree)(parts)
 
 
 class Recording:

@@ -1,0 +1,85 @@
+"""The Numba backend computes what the NumPy plan computes, and says clearly what it cannot do."""
+
+import builtins
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_compile import OPTIMIZERS, Net, assert_same, data, loss_of, trained, values
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, optim
+from tinygrad_hw.compile import CompileError, compile
+
+
+def test_without_numba_there_is_one_clear_error(monkeypatch):
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", lambda name, *a, **k: (_ for _ in ()).throw(ImportError(name)) if name == "numba" else real(name, *a, **k))
+    with pytest.raises(ImportError, match=r"backend='numba' needs Numba, which is not installed: pip install numba \(backend='numpy' needs nothing more\)"):
+        compile(lambda x: x, backend="numba")
+
+
+numba = pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_it_trains_as_the_eager_network_does(optimizer):
+    (eager, compiled), theirs, ours, step = trained(Net, optimizer, 6, data(), backend="numba")
+    np.testing.assert_allclose(compiled, eager, rtol=1e-13)
+    assert_same(ours, theirs, rtol=1e-11)
+    assert step.recordings <= 2
+
+
+@pytest.mark.parametrize("activation, dtype", [(np.tanh, np.float64), (tg.relu, np.float32)], ids=["tanh", "relu"])
+def test_other_activations_and_dtypes_train_as_well(activation, dtype):
+    (eager, compiled), theirs, ours, _ = trained(lambda: Net(dtype=dtype, activation=activation), "sgd", 4, data(dtype=dtype), backend="numba")
+    np.testing.assert_allclose(compiled, eager, rtol=100 * np.finfo(dtype).eps)
+    assert ours[0].dtype == dtype
+
+
+def test_repeat_does_the_same_steps_with_the_loop_inside(optimizer="adam"):
+    net, twin, (X, y) = Net(), Net(), data()
+    o, t = OPTIMIZERS[optimizer](net.parameters), OPTIMIZERS[optimizer](twin.parameters)
+    step, single = compile(loss_of(net), o, backend="numba"), compile(loss_of(twin), t, backend="numba")
+    np.testing.assert_array_equal(step.repeat(9, X, y), [single(X, y) for _ in range(9)])
+    assert_same(values(net.parameters), values(twin.parameters))
+    assert [state.get("step") for state in o.state] == [state.get("step") for state in t.state]
+    o.lr = t.lr = 0.003
+    np.testing.assert_array_equal(step.repeat(3, X, y), [single(X, y) for _ in range(3)])
+
+
+def test_parameters_that_somebody_holds_are_updated_where_they_are():
+    net, (X, y) = Net(), data()
+    held = net.layers[0][0].data
+    step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1), backend="numba")
+    step.repeat(5, X, y)
+    np.testing.assert_array_equal(held, net.layers[0][0].numpy())
+
+
+def several(x):
+    """Return products, reductions, choices, slices, a gradient, and the argument itself."""
+    product = (np.exp(x) @ x.T, x @ x[0], x[0] @ x)
+    reduced = (x.sum(axis=0), x.max(axis=1), x.mean(), np.sum(x, keepdims=True))
+    return *product, *reduced, np.where(x > 1, x, -x), x[1:, ::2] * 2 + x[0, 0], tg.grad(lambda x: np.sum(np.sin(x) * x))(x), x
+
+
+def test_pure_functions_give_what_numpy_gives():
+    x = np.random.default_rng(0).uniform(0.5, 2, (4, 4))
+    for ours, theirs in zip(compile(several, backend="numba")(x), several(Tensor(x)), strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-14)
+
+
+def test_what_it_has_no_code_for_raises_with_the_line():
+    with pytest.raises(CompileError, match=r"line \d+: backend='numba' has no code for inv; backend='numpy' runs it"):
+        compile(lambda x: np.linalg.inv(x), backend="numba")(np.eye(2))
+
+
+def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
+    code = (
+        "import numpy as np\nfrom tinygrad_hw.compile import compile\nf = compile(lambda x: x * 2 + 1, backend='numba')\nf(np.ones(3))\n"
+        "stats = f._last.plan.kernel.stats\nprint(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    hits = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
+    assert hits == [["0", "1"], ["1", "0"]]
