@@ -31,7 +31,6 @@ a run can be repeated; without it they differ from run to run.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from math import sqrt
 from reprlib import recursive_repr
@@ -176,6 +175,8 @@ class Module:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``state_dict()`` to a file of NumPy's .npz format, under exactly this name."""
+        import zipfile  # (slow to import, and seldom needed)
+
         state = self.state_dict()
         with zipfile.ZipFile(path, "w") as archive:
             for name, array in state.items():
@@ -184,6 +185,8 @@ class Module:
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``."""
+        import zipfile
+
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
                 raise ValueError(f"{os.fspath(path)!r} is no .npz file")

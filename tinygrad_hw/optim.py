@@ -181,7 +181,8 @@ class SGD(Optimizer):
                 if node.lent:
                     node.value[...] -= grad * rate
                 else:
-                    node.value = node.value - grad * rate
+                    change = np.asarray(grad * rate)
+                    node.value = np.subtract(node.value, change, change)
         return None
 
     def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:

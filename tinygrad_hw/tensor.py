@@ -14,7 +14,6 @@ copied whenever it is used again. So no later write can turn a gradient wrong.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import operator
 import threading
@@ -620,6 +619,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return COMPOSITIONS[function](*args, **kwargs)
     if function in NO_DERIVATIVE:
         return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+    import difflib  # (slow to import, and seldom needed)
+
     owner = getattr(function, "__self__", None)
     name = f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else function.__name__
     known = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}

@@ -17,7 +17,7 @@ from .table import dispatched, rule
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
-FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble)]
+FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64)]
 FLOAT64 = np.dtype(float)
 LOG_TINY = {dtype: np.log(np.array(np.finfo(dtype).tiny)) for dtype in FLOATS}
 ONES = {dtype: np.array(1, dtype) for dtype in FLOATS}
@@ -25,8 +25,8 @@ ONE = ONES[FLOAT64]
 
 
 def one_like(x: Any) -> Any:
-    """Return 1 in the dtype of x."""
-    return ONE if x.dtype is FLOAT64 else ONES[x.dtype]
+    """Return 1 in the dtype of x, or in one that does not widen it."""
+    return ONE if x.dtype is FLOAT64 else ONES.get(x.dtype, ONE)
 
 
 _erfc = np.frompyfunc(erfc, 1, 1)
@@ -50,8 +50,11 @@ def sigmoid(x: Any) -> Any:
     running through e⁻ˣ = inf. σ′ = σ (1 - σ).
     """
     floor = LOG_TINY.get(x.dtype, LOG_TINY[FLOAT64]) if hasattr(x, "dtype") else LOG_TINY[FLOAT64]
-    small = np.exp(-np.maximum(x, floor))
-    return np.reciprocal(small + one_like(small))
+    out = np.asarray(np.maximum(x, floor))
+    np.negative(out, out)
+    np.exp(out, out)
+    np.add(out, one_like(out), out)
+    return np.reciprocal(out, out)
 
 
 @dispatched
