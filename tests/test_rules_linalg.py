@@ -87,6 +87,8 @@ CASES = [
     Case(LA.eig, STACK[:1] @ STACK[:1].mT, call=named(LA.eig)),
     Case(LA.eig, A, call=lambda a: parts(vectors_and_values(LA.eig)(a))),
     Case(LA.eigvals, A, call=named(LA.eigvals)),
+    Case(LA.eigvals, np.array([[1.0, -2.0], [1.5, 0.8]]), call=named(LA.eigvals)),
+    Case(LA.eig, np.array([[1.0, -2.0], [1.5, 0.8]]), call=lambda a: parts(vectors_and_values(LA.eig)(a))),
     Case(LA.eigvals, STACK, call=named(LA.eigvals)),
     *(Case(LA.norm, V, **kwargs) for kwargs in NORMS),
     *(Case(LA.norm, TALL, axis=0, keepdims=True, **kwargs) for kwargs in NORMS),

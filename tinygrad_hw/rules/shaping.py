@@ -103,12 +103,12 @@ def _inverse(axes: Any, ndim: int) -> Any:
 
 
 @dispatched
-def astype(x: Any, dtype: Any) -> Any:
+def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     """Return x in another dtype."""
-    return x.astype(dtype)
+    return x.astype(dtype, copy=copy)
 
 
-rule(astype, lambda g, out, x, dtype: g, None, kind="movement")
+rule(astype, lambda g, out, x, dtype, copy=True: g, None, kind="movement")
 composition("astype")(lambda x, dtype, /, **kwargs: astype(x, dtype))
 
 
