@@ -262,3 +262,26 @@ def test_writing_a_tensor_into_a_plain_array_raises_and_names_the_ways_out():
 def test_writing_into_a_leaf_that_requires_a_gradient_is_refused_as_assignment_is():
     with pytest.raises(Exception, match="assign to a copy"):
         np.fill_diagonal(Tensor(np.eye(2), requires_grad=True), 3.0)
+
+
+SQUARE = [[2.0, 0.5, 0.1], [0.3, 1.5, 0.2], [0.1, 0.4, 1.1]]
+PAIRS = [
+    np.convolve, np.correlate, np.kron, np.polyadd, np.polysub, np.polymul, np.polyval, np.outer, np.inner, np.dot, np.vdot, np.cov,
+    np.corrcoef, np.linspace, np.logspace, np.geomspace, np.cross, np.trapezoid, np.append, np.hypot,
+]  # fmt: skip
+WITH_MATRIX = [
+    np.linalg.solve, np.linalg.lstsq, np.linalg.tensorsolve, lambda a, b: np.linalg.multi_dot([a, b]), lambda a, b: np.average(a, 1, b),
+    lambda a, b: np.interp(a, SQUARE[0][::-1], b), lambda a, b: np.gradient(a, b, axis=0),
+    lambda a, b: np.diff(a, 1, 0, np.reshape(b, (1, 3))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f, x", [*((f, SQUARE[0]) for f in PAIRS), *((f, SQUARE) for f in WITH_MATRIX)])
+def test_a_list_beside_a_tensor_counts_as_an_array(f, x):
+    y = [1.0, 2.0, 4.0]
+    expected = f(np.array(x), np.array(y))
+    first = lambda out: out[0] if isinstance(out, (tuple, list)) else out
+    for pair in ((Tensor(x, requires_grad=True), y), (x, Tensor(y, requires_grad=True))):
+        out = first(f(*pair))
+        assert_allclose(out.data, first(expected), rtol=1e-12)
+        np.sum(out).backward()

@@ -22,6 +22,7 @@ import numpy as np
 
 from .elementwise import _nonzero, conj, squared
 from .reductions import Axis, restored
+from .shaping import array
 from .table import composition, dispatched, no_derivative, rule
 
 Shape = tuple[int, ...]
@@ -93,7 +94,8 @@ rule(pinv,          _pinv, None)
 
 @composition(np.linalg.solve)
 def _solve(a: Any, b: Any) -> Any:
-    return solve(a, np.reshape(b, (-1, 1)))[..., 0] if np.ndim(b) == 1 else solve(a, b)
+    a, b = array(a), array(b)
+    return solve(a, b[:, None])[..., 0] if b.ndim == 1 else solve(a, b)
 
 
 @composition(np.linalg.pinv)
@@ -110,13 +112,14 @@ def _tensorinv(a: Any, ind: int = 2) -> Any:
 
 @composition(np.linalg.tensorsolve)
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    a = a if axes is None else np.transpose(a, [i for i in range(a.ndim) if i not in axes] + list(axes))
+    a = array(a) if axes is None else np.transpose(a, [i for i in range(np.ndim(a)) if i not in axes] + list(axes))
     shape = a.shape[np.ndim(b) :]
     return np.reshape(np.linalg.solve(np.reshape(a, (-1, int(np.prod(shape)))), np.ravel(b)), shape)
 
 
 @composition(np.linalg.lstsq)
 def _lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
+    a, b = array(a), array(b)
     m, n = a.shape
     cut = np.finfo(np.result_type(a.dtype, np.float16)).eps * max(m, n) if rcond is None else rcond
     x, s = pinv(a, cut) @ b, np.linalg.svdvals(a)
@@ -135,9 +138,10 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 @composition(np.linalg.multi_dot)
 def _multi_dot(arrays: Any, *, out: None = None) -> Any:
-    sizes = [*(np.shape(a)[0] if np.ndim(a) == 2 else 1 for a in arrays), np.shape(arrays[-1])[-1] if np.ndim(arrays[-1]) == 2 else 1]
-    if np.ndim(arrays[-1]) == 1:
-        sizes[-2] = np.shape(arrays[-1])[0]
+    arrays = [array(a) for a in arrays]
+    sizes = [*(a.shape[0] if a.ndim == 2 else 1 for a in arrays), arrays[-1].shape[1] if arrays[-1].ndim == 2 else 1]
+    if arrays[-1].ndim == 1:
+        sizes[-2] = arrays[-1].shape[0]
 
     @lru_cache
     def cheapest(i: int, j: int) -> tuple[int, int]:
