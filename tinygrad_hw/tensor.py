@@ -341,7 +341,10 @@ class Tensor:
 
     @property
     def grad(self) -> np.ndarray | None:
-        """The gradient that ``backward`` has added up, or None: an ndarray of this tensor's shape and dtype, its own."""
+        """The gradient that ``backward`` has added up, or None: an ndarray of this tensor's shape and dtype, its own.
+
+        Of a complex tensor a + bi it is ∂L/∂a - i ∂L/∂b (as in JAX and HIPS autograd); L falls fastest along minus its conjugate.
+        """
         return self._node.grad
 
     @grad.setter
