@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
 from tinygrad_hw import Tensor
-from tinygrad_hw.rules import reductions, shaping
+from tinygrad_hw.rules import RULES, reductions, shaping
 
 R, J = spread(2, 3), spread(2, 3, low=-0.9, high=0.8, seed=3)
 Z = R + 1j * J
@@ -58,8 +58,7 @@ CASES = [
     *(case(f, axis=0) for f in FOLDS),
     *(case(f, axis=1, where=MASK) for f in (np.sum, np.mean, np.var, np.std)),
     *(case(f, **kwargs) for f, kwargs in MOVES.items()),
-    *(case(f, 2) for f in (np.maximum, np.minimum, np.vdot, np.inner, np.kron, np.vecdot, np.correlate, np.convolve)
-      if f not in (np.correlate, np.convolve)),
+    *(case(f, 2) for f in (np.maximum, np.minimum, np.fmax, np.fmin, np.vdot, np.inner, np.kron, np.vecdot)),
     *(case(f, 2, call=lambda a, v, f=f: f(a[0], v[1], "full")) for f in (np.correlate, np.convolve)),
     *(case(np.matmul, 2, call=lambda a, b: a @ b.T, real=real) for real in ((), (0,), (1,))),
     case(np.dot, 2, call=lambda a, b: np.dot(a, b[0])),
@@ -178,3 +177,8 @@ def test_gradients_through_complex_numbers_are_those_of_the_same_formula_in_real
     in_real = gradients(lambda x, y: np.sqrt(x * x + y * y), [x, y], W.real)
     for found, expected in zip(in_complex, in_real):
         assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_every_ufunc_with_a_rule_that_numpy_computes_for_complex_numbers_has_a_case():
+    complex_too = {f for f in RULES if isinstance(f, np.ufunc) and any("D" in kind.split("->")[0] for kind in f.types)}
+    assert complex_too - {case.function for case in CASES} == set()
