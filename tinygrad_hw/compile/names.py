@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
-import threading
+from collections.abc import Iterable
 from typing import Any
 
 from ..graph import Node, made
@@ -17,30 +16,16 @@ from .captured import FOREIGN
 from .program import Program
 from .trace import Op, Traced
 
-__all__ = ["Locals", "name_all"]
+__all__ = ["name_all", "name_locals"]
 
 LINEAR = {"matmul", "einsum"}
 ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus", "softmax", "log_softmax", "log_sigmoid"}
 
 
-class Locals:
-    """While entered, give values the names of the local variables that the user's functions hold when they return.
-
-    Where a profiler is running it is left in peace, and the variables' names are not found.
-    """
-
-    def __enter__(self) -> None:
-        self.free = sys.getprofile() is None
-        if self.free:
-            sys.setprofile(self.look)
-
-    def __exit__(self, *error: object) -> None:
-        if self.free:
-            sys.setprofile(None)
-
-    def look(self, frame: Any, event: str, arg: Any) -> None:
-        """Read the variables of a function that returns."""
-        if event == "return" and not frame.f_code.co_filename.startswith(FOREIGN):
+def name_locals(frames: Iterable[Any]) -> None:
+    """Give values the names of the local variables that the user's functions held when they returned."""
+    for frame in frames:
+        if not frame.f_code.co_filename.startswith(FOREIGN):
             for name, value in frame.f_locals.items():
                 op = op_of(value)
                 if op is not None and op.name is None:

@@ -29,7 +29,7 @@ from .trace import NUMBERS, CompileError, Op, astype, operands
 __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "cast_first", "reuse_buffers", "work_in_place")
-LARGE = 30_000  # multiplications: from there on BLAS is faster than loops
+LARGE = 30_000  # multiplications: from there on BLAS, which Numba calls if SciPy is installed, is faster than loops
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS = {np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False"}
 
@@ -174,6 +174,8 @@ class NativePlan:
         if not whole.flags.c_contiguous:
             return f"np.empty({array.shape})"  # (is not used as a whole)
         text = f"{flat}.reshape({whole.shape})"
+        if axes == sorted(axes, reverse=True) and len(axes) > 1:
+            return f"{text}.T"
         return text if axes == sorted(axes) else f"{text}.transpose({tuple(int(i) for i in np.argsort(axes))})"
 
     def spot(self, array: np.ndarray) -> tuple[str, int]:
@@ -307,8 +309,7 @@ class NativePlan:
         (xs, ys) = (np.shape(getattr(arg, "value", arg)) for arg in (x, y))
         if len(xs) > 2 or len(ys) > 2:
             raise unsupported("a product of stacked matrices", op)
-        if prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE:
-            require_scipy()
+        if prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE and importlib.util.find_spec("scipy"):
             return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.names[op]})"]
         if len(xs) == 2 and len(ys) == 2:
             i, k, j = xs[0], xs[1], ys[1]
@@ -446,12 +447,6 @@ def unsupported(what: str, op: Op | None = None) -> CompileError:
     """Return the error for what this backend cannot do."""
     where = f"{op.place[0]}, line {op.place[1]}: " if op is not None and op.place else ""
     return CompileError(f"{where}backend='numba' has no code for {what}; backend='numpy' runs it")
-
-
-def require_scipy() -> None:
-    """Raise unless SciPy, whose BLAS Numba calls, is there."""
-    if importlib.util.find_spec("scipy") is None:
-        raise ImportError("backend='numba' needs SciPy for products of large matrices, and it is not installed: pip install scipy")
 
 
 def loaded(text: str) -> Callable[..., Any]:

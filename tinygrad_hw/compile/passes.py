@@ -161,7 +161,7 @@ def key_of(tree: Any) -> Any:
     if isinstance(tree, dict):
         return tuple((key, key_of(part)) for key, part in tree.items())
     if isinstance(tree, np.ndarray):
-        return (tree.shape, tree.dtype, tree.tobytes()) if tree.size <= 64 else id(tree)
+        return tree.shape, tree.dtype, tree.tobytes()
     if isinstance(tree, slice):
         return (slice, key_of(tree.start), key_of(tree.stop), key_of(tree.step))
     if isinstance(tree, (*NUMBERS, np.generic)):

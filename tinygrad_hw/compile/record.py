@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..graph import Node, made
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..transforms import leaves, rebuilt
 from .captured import Watch
-from .names import Locals, name_all
+from .names import name_all, name_locals
 from .program import Program
 from .trace import Recording, Traced
 
@@ -63,8 +62,9 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         for node, (role, i, name) in roles.items():
             node.value, node.lent, node.grad = given(np.asarray(node.value), role, i, name=name), False, None
         own = {node: node.value for node in roles}
-        with Locals() if named else nullcontext():
-            out = function(*args)
+        out = function(*args)
+        if named:
+            name_locals(tape.frames)
         if optimizer is None:
             program = Program([x._op for x in inputs], tape.ops, [op_of(y) for y in leaves(out)], checks=tape.checks)
             if named:

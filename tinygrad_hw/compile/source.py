@@ -99,6 +99,9 @@ class Writer:
         if function is np.negative and len(args) == 1:
             code, level = self.argument(args[0])
             return f"-{code}" if level >= UNARY else f"-({code})", UNARY
+        if function is np.reciprocal and op.value.dtype.kind == "f" and not kwargs:
+            code, level = self.argument(args[0])
+            return f"1 / {code if level > 2 else f'({code})'}", 2
         if function is np.square and not kwargs:
             code, level = self.argument(args[0])
             return f"{code if level == ATOM else f'({code})'} ** 2", 4

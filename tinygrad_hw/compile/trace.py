@@ -121,6 +121,7 @@ class Recording:
         self.checks: list[tuple[Op, bool]] = []
         self.place: Place | None = None
         self.stage = "forward"
+        self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
         self.errstate = np.geterr()
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
@@ -133,11 +134,18 @@ class Recording:
         """Call a function on the values, and write it down."""
         if function in SHAPED_BY_VALUES:
             raise refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
-        values = replaced((args, kwargs), Traced, lambda x: x._op.value)
-        result = function(*values[0], **values[1])
+        nested = kwargs or any(isinstance(x, CONTAINERS) for x in args)
+        if nested:
+            values = replaced((args, kwargs), Traced, value_of)
+            result = function(*values[0], **values[1])
+        else:
+            result = function(*[x._op.value if type(x) is Traced else x for x in args])
         if function in ABOUT_SHAPES:
             return result
-        args, kwargs = replaced((args, kwargs), Traced, lambda x: x._op)
+        if nested:
+            args, kwargs = replaced((args, kwargs), Traced, op_of)
+        else:
+            args = tuple([x._op if type(x) is Traced else x for x in args])
         if isinstance(result, (tuple, list)):
             whole = self.add(function, args, kwargs, result)
             parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
@@ -149,7 +157,15 @@ class Recording:
     def add(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Op:
         """Write a call down."""
         op = Op(function, args, kwargs, value)
-        op.place, op.stage = self.place or place_outside(), self.stage
+        op.stage = self.stage
+        if self.place is None:
+            frame = frame_outside()
+            op.place = None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+            while frame is not None and frame not in self.frames and not frame.f_code.co_filename.startswith(COMPILER):
+                self.frames[frame] = None
+                frame = frame.f_back
+        else:
+            op.place = self.place
         state = np.geterr()
         if state != self.errstate:
             op.errstate = state
@@ -157,18 +173,28 @@ class Recording:
         return op
 
 
-def place_outside() -> Place | None:
-    """Return the file and line of the innermost frame outside this package and NumPy."""
+def value_of(x: Traced) -> Any:
+    """Return what a stand-in holds."""
+    return x._op.value
+
+
+def op_of(x: Traced) -> Op:
+    """Return the op that a stand-in stands for."""
+    return x._op
+
+
+def frame_outside() -> Any:
+    """Return the innermost frame outside this package and NumPy."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
         frame = frame.f_back
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    return frame
 
 
 def refused(why: str) -> CompileError:
     """Return the error for what cannot be compiled, with the line it stands on."""
-    place = place_outside()
-    where = "" if place is None else f"{place[0]}, line {place[1]}: "
+    frame = frame_outside()
+    where = "" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}: "
     return CompileError(f"{where}{why}")
 
 
