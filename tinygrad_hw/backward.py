@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any
 
 import numpy as np
@@ -57,15 +57,20 @@ def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any
     cotangents, kept, guard = seeds.copy(), {}, None
     pending = started(seeds, since)
     try:
-        while pending:
-            node = heappop(pending)[1]
+        ready = None
+        while pending or ready is not None:
+            node = ready if not pending else heappop(pending)[1] if ready is None else heappushpop(pending, (-ready.number, ready))[1]
+            ready = None
             g = cotangents.pop(node)
             if node.keeps_grad:
                 kept[node] = g
             if guard is None and node.rule.kind == "choice":
                 guard = np.errstate(all="ignore")
                 guard.__enter__()
-            out, args = (node.value, node.args) if read is arrays else read(node)
+            if read is arrays:
+                out, args = node.value, node.args
+            else:
+                out, args = read(node)
             kwargs = node.kwargs
             for parent, vjp, x in zip(node.parents, node.vjps, args):
                 if parent is None:
@@ -77,7 +82,10 @@ def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any
                     cotangents[parent] = cotangents[parent] + c
                 elif parent.parents and parent.number >= since:
                     cotangents[parent] = c
-                    heappush(pending, (-parent.number, parent))
+                    if ready is None:  # (most nodes send on to one: it need not wait in the heap)
+                        ready = parent
+                    else:
+                        heappush(pending, (-parent.number, parent))
                 else:
                     cotangents[parent] = c.copy() if c is g else c
     finally:
