@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
@@ -307,13 +308,19 @@ def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
 def test_command_writes_losses_figures_and_page(command):
     _, folder = command
     files = {path.name for path in folder.iterdir()}
-    assert {"losses.json", "report.html", "graph.svg"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
+    assert {"losses.json", "report.html", "graph.svg", "graph.html"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
     loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
     assert len(loads.addresses) == 2 * len(FIGURES) + 1 and not loads.open
 
 
+def test_the_report_shows_the_delta_equations_that_the_graph_implies_beside_its_own(command):
+    text = html.unescape((command[1] / "report.html").read_text(encoding="utf-8"))
+    assert "δ₃ = (ŷ − y) ⊙ σ′(z₃) / N" in text
+    assert all(f"∂L/∂{name}" in text for name in ("W₁", "b₁", "W₂", "b₂", "W₃", "b₃"))
+
+
 def test_without_a_layout_engine_the_report_is_written_without_the_graph(tmp_path, monkeypatch, capsys):
-    def missing(loss):
+    def missing(loss, **options):
         raise LayoutError("there is no layout engine")
 
     monkeypatch.setattr("examples.report.__main__.draw", missing)

@@ -118,7 +118,7 @@ def summary(outcomes: dict[str, Outcome]) -> list[str]:
 
 
 def save(outcomes: dict[str, Outcome], folder: Path) -> None:
-    """Write losses.json, the figures, the graph and report.html."""
+    """Write losses.json, the figures, the graph, the page that steps through it and report.html."""
     (folder / "losses.json").write_text(as_json(list(outcomes.values())))
     figures = draw_all(outcomes)
     for name, themes in figures.items():
@@ -128,9 +128,11 @@ def save(outcomes: dict[str, Outcome], folder: Path) -> None:
 
 
 def save_graph(folder: Path) -> bytes | None:
-    """Draw the computation graph of one training step; without a layout engine say so."""
+    """Draw the computation graph of one training step, and the page that steps through it; without a layout engine say so."""
     try:
-        return draw(first_loss(RUNS["data_X"])).save(folder / "graph.svg").read_bytes()
+        drawing = draw(first_loss(RUNS["data_X"]), title="One training step of the report's network.")
+        drawing.save(folder / "graph.html")
+        return drawing.save(folder / "graph.svg").read_bytes()
     except LayoutError as reason:
         print(f"the computation graph is not drawn: {reason}", file=sys.stderr)
         return None

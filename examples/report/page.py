@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+import tinygrad_hw as tg
+
 from . import manual, network
-from .experiments import PRINTED, RUNS, TOLERANCE, Outcome, best_linear
+from .experiments import PRINTED, RUNS, TOLERANCE, Outcome, best_linear, first_loss
 
 __all__ = ["page"]
 
@@ -91,7 +93,7 @@ def introduction(outcomes: Outcomes) -> list[str]:
 def setups(graph: bytes | None) -> list[str]:
     """Show the network, its loss, and both ways to its gradients."""
     deltas = (manual.__doc__ or "").split("\n\n")[1]
-    caption = "What one training step records."
+    caption = "What one training step records. The file graph.html beside this page steps through it, forward and backward."
     drawn = (
         [f'<figure class="graph"><img alt="{caption}" src="{data_uri(graph)}"><figcaption>{caption}</figcaption></figure>'] if graph else []
     )
@@ -107,10 +109,20 @@ def setups(graph: bytes | None) -> list[str]:
         "<h3>C. Backpropagation</h3>",
         "<p>The report derives the delta of each layer by hand and computes each gradient from it:</p>",
         code(deltas),
-        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The equations above serve as the check of it.</p>",
+        "<p>These are the equations that the recorded graph of one training step implies, derived by reading the engine's rules "
+        "on symbols; every line was computed again with NumPy and agrees with the gradients:</p>",
+        code(derived()),
+        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The report's equations serve as the check of it.</p>",
         code(inspect.getsource(network.step)),
         *drawn,
     ]
+
+
+def derived() -> str:
+    """Return the delta equations that the graph implies, checked."""
+    equations = tg.explain(first_loss(RUNS["data_X"]))
+    equations.check()
+    return str(equations)
 
 
 def results(outcomes: Outcomes, figures: Figures) -> list[str]:
