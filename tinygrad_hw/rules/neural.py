@@ -50,7 +50,9 @@ def sigmoid(x: Any) -> Any:
     running through e⁻ˣ = inf. σ′ = σ (1 - σ).
     """
     floor = LOG_TINY.get(x.dtype, LOG_TINY[FLOAT64]) if hasattr(x, "dtype") else LOG_TINY[FLOAT64]
-    out = np.asarray(np.maximum(x, floor))
+    out = np.maximum(x, floor)
+    if type(out) is not np.ndarray:  # a number has no memory to write into
+        return one_like(out) / (one_like(out) + np.exp(-out))
     np.negative(out, out)
     np.exp(out, out)
     np.add(out, one_like(out), out)
