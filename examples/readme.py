@@ -19,7 +19,7 @@ def main() -> None:
     scope: dict[str, tg.Tensor] = {}
     exec(block[1], scope)
     loss = scope["loss"]
-    tg.draw(loss).save(ROOT / "docs" / "graph.svg")
+    tg.draw(loss, legend=False).save(ROOT / "docs" / "graph.svg")
     readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
     readme = between(readme, "picture", "![The computation graph of the loss](docs/graph.svg)")
     path.write_text(readme, encoding="utf-8")

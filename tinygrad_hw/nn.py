@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from math import sqrt
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -606,3 +607,9 @@ def _generator(rng: Random) -> Any:
 def _name(layer: Any) -> str:
     """Return what to call a function."""
     return getattr(layer, "__name__", repr(layer))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "functional":  # (which imports this module: the losses, as functions)
+        return import_module(".functional", __package__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
