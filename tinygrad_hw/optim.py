@@ -181,8 +181,8 @@ class SGD(Optimizer):
                 if node.lent:
                     node.value[...] -= grad * rate
                 else:
-                    change = np.asarray(grad * rate)
-                    node.value = np.subtract(node.value, change, change)
+                    change = grad * rate
+                    node.value = np.subtract(node.value, change, change) if type(change) is np.ndarray else node.value - change
         return None
 
     def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
