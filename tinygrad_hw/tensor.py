@@ -588,11 +588,12 @@ class Tensor:
 
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
-        if any(x is NotImplemented for x in inputs):
-            return NotImplemented
-        if method == "__call__" and not kwargs and ufunc in RULES:
-            return record(RULES[ufunc], inputs, kwargs)
+        if method == "__call__":
+            inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
+            if any(x is NotImplemented for x in inputs):
+                return NotImplemented
+            if not kwargs and ufunc in RULES:
+                return record(RULES[ufunc], inputs, kwargs)
         refuse_out(ufunc.__name__, kwargs)
         function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
         for option in ("casting", "order", "subok"):
