@@ -33,7 +33,8 @@ M, V, S = spread(2, 3), spread(4), np.asarray(0.7)
 T = spread(2, 1, 3)
 HOLES = np.array([[0.4, np.nan, 1.2], [np.nan, 0.9, 0.6]])
 FOLDED = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": ()}]
-SMOOTH = {np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.cumulative_sum, np.cumulative_prod}
+RUNNING = [getattr(np, name) for name in ("cumulative_sum", "cumulative_prod") if hasattr(np, name)]  # NumPy 2.1
+SMOOTH = {np.sum, np.prod, np.mean, np.cumsum, np.cumprod, *RUNNING}
 
 
 def lse(x, axis=None, keepdims=False):
@@ -88,11 +89,11 @@ CASES = [
     Case(reductions.cumprod, spread(7), axis=-1, oracle=np.cumprod, analytic=True),
     *(
         Case(f, M, axis=axis, include_initial=initial, analytic=True)
-        for f in (np.cumulative_sum, np.cumulative_prod)
+        for f in RUNNING
         for axis in (0, -1)
         for initial in (False, True)
     ),
-    *(Case(f, V, analytic=True) for f in (np.cumulative_sum, np.cumulative_prod)),
+    *(Case(f, V, analytic=True) for f in RUNNING),
     *(
         Case(f.reduce, M, analytic=f in (np.add, np.multiply), **kwargs)
         for f in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp, np.fmax, np.fmin)
