@@ -138,7 +138,7 @@ def adam(rounds: int = 25) -> dict[str, float]:
 
 
 def memory() -> dict[str, int]:
-    """Return the bytes of the buffers of the loop tuned by hand and of a compiled step, the parameters and the labels as floats included."""
+    """Return the bytes of the buffers of the loop tuned by hand and of a compiled step, parameters and labels as floats included."""
     X, y = cross()
     n, h = len(X), 10
     parameters = sum(value.size for value in weights(h))

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from .passes import all_finite, elementwise, end_to_end, part
-from .plan import SYMBOLS, VIEWS, VIOLATED, Plan
+from .passes import all_finite, elementwise, end_to_end
+from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
 from .trace import NUMBERS, CompileError, Op, astype, operands
 
@@ -31,7 +31,9 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "cast_first", "reuse_buffers", "work_in_place")
 LARGE = 30_000  # multiplications: from there on BLAS, which Numba calls if SciPy is installed, is faster than loops
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
-STARTS = {np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False"}
+STARTS: dict[np.ufunc, str] = {
+    np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
+}  # fmt: skip
 
 
 def require_numba() -> ModuleType:
@@ -39,7 +41,9 @@ def require_numba() -> ModuleType:
     try:
         import numba
     except ImportError as error:
-        raise ImportError("backend='numba' needs Numba, which is not installed: pip install numba (backend='numpy' needs nothing more)") from error
+        raise ImportError(
+            "backend='numba' needs Numba, which is not installed: pip install numba (backend='numpy' needs nothing more)"
+        ) from error
     return numba
 
 
@@ -71,7 +75,8 @@ class NativePlan:
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
         given = [f"x{i}" for i, _ in enumerate(self.variables)]
-        numbers = [f"scalar({x})" if op.shape == () and isinstance(op.value, np.ndarray) and op.role[0] != "rate" else x for op, x in zip(self.variables, given)]
+        boxed = [op.shape == () and isinstance(op.value, np.ndarray) and op.role[0] != "rate" for op in self.variables]
+        numbers = [f"scalar({x})" if box else x for box, x in zip(boxed, given)]
         memory = [f"m{i}" for i, _ in enumerate(self.memory)]
         space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | dict(zip(memory, self.memory))
         out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
@@ -82,7 +87,7 @@ class NativePlan:
         )
         made: dict[str, Any] = {}
         exec(text, {}, made)
-        return made["make"](*space.values())  # type: ignore[no-any-return]
+        return made["make"](*space.values())
 
     def run_function(self, *variables: Any) -> Any:
         """Run once; return the results."""
@@ -136,7 +141,8 @@ class NativePlan:
                 body += self.single(op)
             if any(checked is op for checked, _ in program.checks):
                 flush()
-                body += [f"if {'not ' if outcome else ''}{self.number(op)}: return {self.returned('k')}" for x, outcome in program.checks if x is op]
+                tests = [f"{'not ' if outcome else ''}{self.number(op)}" for checked, outcome in program.checks if checked is op]
+                body += [f"if {test}: return {self.returned('k')}" for test in tests]
         flush()
         for old, new in plan.copied:
             body.append(f"{self.names[old]}[...] = {self.whole(new)}")
@@ -163,7 +169,9 @@ class NativePlan:
 
     def zero(self, y: Any) -> str:
         """Return the code of something of a result's type."""
-        return f"np.empty({y.shape}, np.{y.dtype.name})" if isinstance(y, Op) and y.shape else self.given(y) if not isinstance(y, Op) else "np.nan"
+        if not isinstance(y, Op):
+            return self.given(y)
+        return f"np.empty({y.shape}, np.{y.dtype.name})" if y.shape else "np.nan"
 
     def located(self, array: np.ndarray) -> str:
         """Return the code of an array that is a part of the memory."""
@@ -220,12 +228,12 @@ class NativePlan:
         shape = group[0].shape
         variables = [f"i{axis}" for axis in range(len(shape))]
         local: dict[Op, str] = {}
-        lines, kept, inside = [], [], set(group)
+        lines, kept, inside, wanted = [], [], set(group), set(operands(self.program.wanted()))
         for op in group:
             local[op] = f"v{next(self.counter)}"
             args = [self.entry(arg, op, variables, local) for arg in op.args]
             lines.append(f"{local[op]} = {self.formula(op, args)}")
-            stored = op in self.plan.fresh or any(user not in inside for user in self.users[op]) or op in set(operands(self.program.wanted()))
+            stored = op in self.plan.fresh or op in wanted or any(user not in inside for user in self.users[op])
             if stored:
                 if op not in self.names:
                     self.names[op] = f"o{next(self.counter)}"
@@ -249,7 +257,8 @@ class NativePlan:
         if array is None or not array.ndim:
             return f"{self.whole(x)}[{', '.join(place)}]"
         label, start = self.spot(array)
-        terms = [i if stride == array.itemsize else f"{i} * {stride // array.itemsize}" for i, stride in zip(place, array.strides) if i != "0"]
+        steps = [(i, stride // array.itemsize) for i, stride in zip(place, array.strides) if i != "0"]
+        terms = [i if step == 1 else f"{i} * {step}" for i, step in steps]
         return f"{label}[{' + '.join([str(start), *terms])}]"
 
     def formula(self, op: Op, args: list[str]) -> str:
@@ -267,12 +276,13 @@ class NativePlan:
             return f"{args[0]} * {args[0]}"
         if function is np.reciprocal:
             return f"1 / {args[0]}"
-        if function in (np.maximum, np.minimum) and not isinstance(op.args[1], Op) and np.shape(op.args[1]) == () and not np.isnan(op.args[1]):
+        bound = op.args[-1]
+        if function in (np.maximum, np.minimum) and not isinstance(bound, Op) and np.shape(bound) == () and not np.isnan(bound):
             return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
         if function is astype:
             return f"np.{op.dtype.name}({args[0]})"
         if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
-            return f"np.{function.__name__}({', '.join(args)})"
+            return f"np.{op.function.__name__}({', '.join(args)})"
         raise unsupported(getattr(function, "__name__", str(function)), op)
 
     def single(self, op: Op) -> list[str]:
@@ -290,14 +300,16 @@ class NativePlan:
             return [f"{self.names[op]} = {self.view(op)}"]
         if function in (np.dot, np.matmul) and all(isinstance(x, (Op, np.ndarray)) for x in op.args) and op.shape != ():
             return made + self.product(op)
-        if reduced in STARTS:
+        if isinstance(reduced, np.ufunc) and reduced in STARTS:
             return made + self.reduction(op, reduced)
         if function is all_finite:
             return self.finite(op)
         if op.shape == ():
             self.names[op] = f"s{next(self.counter)}"
             if function in (np.dot, np.matmul):
-                return [f"{self.names[op]} = 0.0", *nested(["i0"], op.args[0].shape, [f"{self.names[op]} += {self.whole(op.args[0])}[i0] * {self.whole(op.args[1])}[i0]"])]
+                x, y = op.args
+                added = f"{self.names[op]} += {self.at(x, ['i0'])} * {self.at(y, ['i0'])}"
+                return [f"{self.names[op]} = 0.0", *nested(["i0"], np.shape(getattr(x, "value", x)), [added])]
             if function is operator.getitem:
                 return [f"{self.names[op]} = {self.whole(op.args[0])}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"]
             return [f"{self.names[op]} = {self.formula(op, [self.number(arg, op) for arg in op.args])}"]
@@ -316,16 +328,22 @@ class NativePlan:
             left, right, target = self.at(x, ["i0", "i2"]), self.at(y, ["i2", "i1"]), self.at(op, ["i0", "i1"])
             return [
                 f"for i0 in range({i}):", f"    for i1 in range({j}):", f"        {target} = 0",
-                f"    for i2 in range({k}):", f"        t = {left}", f"        for i1 in range({j}):", f"            {target} += t * {right}",
+                f"    for i2 in range({k}):", f"        t = {left}",
+                f"        for i1 in range({j}):", f"            {target} += t * {right}",
             ] if j > 1 else [
                 f"for i0 in range({i}):", "    t = 0.0", f"    for i2 in range({k}):",
                 f"        t += {left} * {self.at(y, ['i2', '0'])}", f"    {self.at(op, ['i0', '0'])} = t",
             ]  # fmt: skip
         if len(xs) == 2:
-            return [f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):", f"        t += {self.at(x, ['i0', 'i2'])} * {self.at(y, ['i2'])}", f"    {self.at(op, ['i0'])} = t"]
+            added = f"t += {self.at(x, ['i0', 'i2'])} * {self.at(y, ['i2'])}"
+            return [
+                f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):",
+                f"        {added}", f"    {self.at(op, ['i0'])} = t",
+            ]  # fmt: skip
         return [
             f"for i1 in range({ys[1]}):", f"    {self.at(op, ['i1'])} = 0",
-            f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):", f"        {self.at(op, ['i1'])} += {self.at(x, ['i2'])} * {self.at(y, ['i2', 'i1'])}",
+            f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):",
+            f"        {self.at(op, ['i1'])} += {self.at(x, ['i2'])} * {self.at(y, ['i2', 'i1'])}",
         ]  # fmt: skip
 
     def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
@@ -341,7 +359,8 @@ class NativePlan:
         if op.shape == ():
             self.names[op] = f"s{next(self.counter)}"
         target = self.names[op] if op.shape == () else self.at(op, left)
-        symbol = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}.get(ufunc)
+        symbols: dict[np.ufunc, str] = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}
+        symbol = symbols.get(ufunc)
         step = f"{target} = {target} {symbol} {value}" if symbol else f"{target} = np.{ufunc.__name__}({target}, {value})"
         start = STARTS[ufunc] + (".0" if op.shape == () and op.dtype.kind == "f" and STARTS[ufunc] in "01" else "")
         outer = [f"o{i}" for i in range(len(op.shape))]
@@ -391,8 +410,10 @@ class NativePlan:
             value = x.item() if isinstance(x, (np.ndarray, np.generic)) else x
             if not isinstance(value, NUMBERS) or isinstance(value, complex):
                 raise unsupported(f"a constant {type(x).__name__}", op)
-            code, weak = (repr(value) if np.isfinite(value) else f"np.float64('{value}')".replace("np.float64('nan')", "np.nan").replace("np.float64('inf')", "np.inf").replace("np.float64('-inf')", "-np.inf")), True
-        return f"np.float32({code})" if weak and op is not None and getattr(op, "dtype", None) == np.float32 else f"({code})" if code[0] == "-" else code
+            code, weak = repr(value) if np.isfinite(value) else {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(value)], True
+        if weak and op is not None and op.dtype == np.float32:
+            return f"np.float32({code})"
+        return f"({code})" if code[0] == "-" else code
 
     def given(self, y: Any) -> str:
         """Return the code of a result: an array of its own, or a number."""

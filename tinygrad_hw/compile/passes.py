@@ -7,7 +7,6 @@ Each leaves every result as it is, bit for bit. (The one exception is ``sum_by_p
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -102,11 +101,12 @@ def fold_signs(program: Program) -> Program:
     return program.rewritten(rule)
 
 
-def scaled(op: Op) -> tuple[Any, Op] | None:
+def scaled(op: Any) -> tuple[Any, Op] | None:
     """Return the factor and the rest of a product with a constant number of its own dtype."""
     if op.function is np.multiply and not op.kwargs and op.dtype is not WEAK:
         for c, y in (op.args, op.args[::-1]):
-            if isinstance(y, Op) and not isinstance(c, Op) and np.shape(c) == () and isinstance(c, (np.ndarray, np.generic)) and c.dtype == op.dtype == y.dtype and op.dtype.kind == "f":
+            number = isinstance(c, (np.ndarray, np.generic)) and c.ndim == 0 and c.dtype == op.dtype and op.dtype.kind == "f"
+            if number and isinstance(y, Op) and y.dtype == op.dtype:
                 return c[()], y
     return None
 
@@ -177,7 +177,7 @@ def key_of(tree: Any) -> Any:
 def sum_by_product(program: Program) -> Program:
     """Write sums as products with ones, which start sooner: over the rows of a matrix, as the eager sweep does, and of few numbers.
 
-    The product adds in another order than ``np.add.reduce``, so a sum may round otherwise.
+    The product adds in another order than ``np.add.reduce``, so a sum may round otherwise; that of squares is a product too.
     """
 
     def rule(op: Op) -> Any:
@@ -190,11 +190,13 @@ def sum_by_product(program: Program) -> Program:
         if axis in (0, (0,)) and len(x.shape) == 2:
             return Op(np.dot, (row_of_ones(x.shape[0], x.dtype), x), {}, op.value)
         if axis is None and x.value.size <= FEW and x.value.flags.c_contiguous and x.function is not None:
+            squared = x.function is np.square and not x.kwargs and isinstance(x.args[0], Op) and x.args[0].value.flags.c_contiguous
+            x = x.args[0] if squared and x.args[0].dtype == x.dtype else x
             flat = Op(np.reshape, (x, -1), {}, x.value.reshape(-1))
-            return [flat, Op(np.dot, (row_of_ones(x.value.size, x.dtype), flat), {}, op.value)]
+            return [flat, Op(np.dot, (flat if squared else row_of_ones(x.value.size, x.dtype), flat), {}, op.value)]
         return op
 
-    return program.rewritten(rule)
+    return drop_dead(program.rewritten(rule))
 
 
 FEW = 128  # numbers: up to so many np.add.reduce adds one after the other
@@ -253,7 +255,7 @@ def asked_finite(op: Op) -> Op | None:
 
 def all_finite(*arrays: Any) -> bool:
     """Tell whether no entry is inf or nan: 0 times it is 0."""
-    return all(not np.dot(x.ravel(), np.zeros(x.size, x.dtype)) != 0 for x in arrays)
+    return all(np.dot(x.ravel(), np.zeros(x.size, x.dtype)) == 0 for x in arrays)
 
 
 @named
@@ -356,10 +358,10 @@ def negate_weights(program: Program) -> Program:
     before: dict[Op, list[Op]] = {}
     instead: dict[Op, Op] = {}
     for op in program.ops:
-        negative = op.args[0] if op.function is np.exp and alone(op.args[0], np.negative) else None
-        largest = negative.args[0] if negative is not None else None
-        z = largest.args[0] if alone(largest, np.maximum) else None
-        product = z.args[0] if alone(z, np.add) else None
+        negative: Any = op.args[0] if op.function is np.exp and alone(op.args[0], np.negative) else None
+        largest: Any = negative.args[0] if negative is not None else None
+        z: Any = largest.args[0] if alone(largest, np.maximum) else None
+        product: Any = z.args[0] if alone(z, np.add) else None
         if alone(product, np.dot) and product.args[1] in minus and z.args[1] in minus and not isinstance(largest.args[1], Op):
             dot = Op(np.dot, (product.args[0], minus[product.args[1]]), {}, -product.value)
             total = Op(np.add, (dot, minus[z.args[1]]), {}, -z.value)
@@ -424,7 +426,7 @@ def side_by_side(program: Program) -> Program:
                 start += op.value.size
             known.update(fresh)
             before.setdefault(group[0], []).extend([*made, *(parts[op] for op in members)])
-    return drop_dead(program.rewritten(lambda op: op)) if not parts else drop_dead(inserted(program, before, parts))
+    return drop_dead(inserted(program, before, parts))
 
 
 def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]) -> Program:

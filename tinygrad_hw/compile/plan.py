@@ -20,7 +20,7 @@ from .passes import all_finite, elementwise, end_to_end, part
 from .program import Program
 from .trace import NUMBERS, WEAK, Op, astype, operands
 
-__all__ = ["Plan", "VIOLATED"]
+__all__ = ["VIOLATED", "Plan"]
 
 VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
 ALIGNMENT = 64
@@ -93,7 +93,9 @@ class Plan:
         if function in TAKE_OUT or function is astype:
             return True
         owner = getattr(function, "__self__", None)
-        return (isinstance(function, np.ufunc) and function.nout == 1) or (isinstance(owner, np.ufunc) and function.__name__ in ("reduce", "accumulate"))
+        if isinstance(owner, np.ufunc):
+            return function.__name__ in ("reduce", "accumulate")
+        return isinstance(function, np.ufunc) and function.nout == 1
 
     # Memory
     def lay_out(self) -> None:
@@ -155,7 +157,7 @@ class Plan:
         for old, new in self.program.updates:
             if old not in self.fixed:
                 continue
-            free = isinstance(new, Op) and elementwise(new) and self.kinds.get(new) == "buffer" and new not in placed and new not in self.fresh
+            free = isinstance(new, Op) and elementwise(new) and self.kinds.get(new) == "buffer" and new not in {*placed, *self.fresh}
             read_later = [
                 op for op in self.program.ops for x in operands((op.args, op.kwargs))
                 if isinstance(new, Op) and self.order[op] > self.order.get(new, -1) and self.shares(x, old)
@@ -178,14 +180,14 @@ class Plan:
             if whole.function is end_to_end and whole not in self.fresh:
                 offset = 0
                 self.joined[whole] = []
-                for part in whole.args:
-                    ready = isinstance(part, Op) and self.kinds.get(part) == "buffer" and part not in parts and part not in self.fresh
-                    if ready and part.value.flags.c_contiguous and part not in self.placed:
-                        parts[part] = (whole, offset)
-                        last[whole] = max(last[whole], last[part])
+                for x in whole.args:
+                    ready = isinstance(x, Op) and self.kinds.get(x) == "buffer" and x not in parts and x not in self.fresh
+                    if ready and x.value.flags.c_contiguous and x not in self.placed:
+                        parts[x] = (whole, offset)
+                        last[whole] = max(last[whole], last[x])
                     else:
-                        self.joined[whole].append(part)
-                    offset += getattr(part, "value", part).nbytes
+                        self.joined[whole].append(x)
+                    offset += getattr(x, "value", x).nbytes
         return parts
 
     def in_place(self, op: Op, last: dict[Op, int], stretch: dict[Op, int], parts: dict[Op, Any]) -> int | None:
@@ -229,7 +231,7 @@ class Plan:
         if kind == "view" and op in self.arrays:
             return []
         if op.function is end_to_end and op not in self.fresh:
-            return [line for line in self.fill(op)]
+            return self.fill(op)
         if op.function is all_finite:
             zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
             tests = [f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros)]
@@ -261,12 +263,12 @@ class Plan:
     def fill(self, op: Op) -> list[str]:
         """Return the code that copies into an end_to_end the parts that are not computed there."""
         lines, start = [], 0
-        for part in op.args:
-            size = getattr(part, "value", part).size
-            if any(part is other for other in self.joined[op]):
-                place = self.bound(self.arrays[op][start : start + size].reshape(np.shape(getattr(part, "value", part))), "part")
-                lines.append(f"{self.bound(np.copyto, 'np_copyto')}({place}, {self.argument(part)})")
-            start += size
+        for x in op.args:
+            value = getattr(x, "value", x)
+            if any(x is other for other in self.joined[op]):
+                place = self.bound(part(self.arrays[op], start, value.shape), "part")
+                lines.append(f"{self.bound(np.copyto, 'np_copyto')}({place}, {self.argument(x)})")
+            start += value.size
         return lines
 
     def checks_after(self, op: Op) -> list[str]:

@@ -52,7 +52,7 @@ class Program:
             return replaced(tree, Op, twins.__getitem__)
 
         for op in self.ops:
-            fresh = twins[op] = Op(op.function, *twin((op.args, op.kwargs)), op.value)
+            fresh = twins[op] = Op(op.function, twin(op.args), twin(op.kwargs), op.value)
             fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
         return Program(
             self.inputs,

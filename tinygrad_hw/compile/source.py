@@ -21,12 +21,14 @@ from .trace import NUMBERS, Op, astype, operands
 __all__ = ["source_of"]
 
 INFIX = {
-    np.add: ("+", 1), np.subtract: ("-", 1), np.multiply: ("*", 2), np.divide: ("/", 2), np.matmul: ("@", 2), np.dot: ("@", 2), np.power: ("**", 4),
+    np.add: ("+", 1), np.subtract: ("-", 1), np.multiply: ("*", 2), np.divide: ("/", 2), np.matmul: ("@", 2), np.dot: ("@", 2),
+    np.power: ("**", 4),
     operator.add: ("+", 1), operator.sub: ("-", 1), operator.mul: ("*", 2), operator.truediv: ("/", 2), operator.pow: ("**", 4),
-    np.greater: (">", 0), np.less: ("<", 0), np.equal: ("==", 0), np.greater_equal: (">=", 0), np.less_equal: ("<=", 0), np.not_equal: ("!=", 0),
+    np.greater: (">", 0), np.less: ("<", 0), np.equal: ("==", 0), np.greater_equal: (">=", 0), np.less_equal: ("<=", 0),
+    np.not_equal: ("!=", 0),
 }  # fmt: skip
 UNARY, ATOM = 3, 9
-REDUCTIONS = {
+REDUCTIONS: dict[tuple[np.ufunc, str], str] = {
     (np.add, "reduce"): "np.sum", (np.multiply, "reduce"): "np.prod", (np.maximum, "reduce"): "np.max", (np.minimum, "reduce"): "np.min",
     (np.logical_and, "reduce"): "np.all", (np.logical_or, "reduce"): "np.any",
 }  # fmt: skip
@@ -72,7 +74,8 @@ class Writer:
             self.names[op] = op.name or self.invented()
             body.append(f"    {'    ' if state else ''}{self.names[op]} = {code}")
         results = [self.argument(y)[0] for y in self.program.wanted()[: len(self.program.results) + len(self.program.updates)]]
-        head = ["import numpy as np", *sorted(self.imports), "", "", f"def {name}({', '.join(str(op.name) for op in self.program.inputs)}):"]
+        inputs = ", ".join(str(op.name) for op in self.program.inputs)
+        head = ["import numpy as np", *sorted(self.imports), "", "", f"def {name}({inputs}):"]
         return "\n".join([*head, f'    """{doc}"""', *self.constants, *body, f"    return {', '.join(results)}", ""])
 
     def kept(self, op: Op, code: str) -> bool:
@@ -92,9 +95,9 @@ class Writer:
         function, args, kwargs = op.function, op.args, op.kwargs
         if function in INFIX and len(args) == 2 and not kwargs:
             symbol, level = INFIX[function]
-            (left, l), (right, r) = (self.argument(arg, op) for arg in args)
-            left = left if l > level or (l == level and level in (1, 2)) else f"({left})"
-            right = right if r > level or (r == level and symbol in "+" and level == 1 and l != r) else f"({right})"
+            (left, before), (right, after) = (self.argument(arg, op) for arg in args)
+            left = left if before > level or (before == level and level in (1, 2)) else f"({left})"
+            right = right if after > level else f"({right})"
             return f"{left} {symbol} {right}", level
         if function is np.negative and len(args) == 1:
             code, level = self.argument(args[0])
@@ -116,7 +119,8 @@ class Writer:
         if isinstance(owner, np.ufunc) and (owner, function.__name__) in REDUCTIONS:
             named = {key: value for key, value in kwargs.items() if (key, value) not in (("axis", None), ("keepdims", False))}
             named |= {} if "axis" in kwargs or len(args) > 1 else {"axis": 0}
-            named = {key: value[0] if key == "axis" and isinstance(value, tuple) and len(value) == 1 else value for key, value in named.items()}
+            if isinstance(named.get("axis"), tuple) and len(named["axis"]) == 1:
+                named["axis"] = named["axis"][0]
             return f"{REDUCTIONS[owner, function.__name__]}({', '.join([*parts, *self.keywords(named)])})", ATOM
         return f"{self.function(function)}({', '.join([*parts, *self.keywords(kwargs)])})", ATOM
 

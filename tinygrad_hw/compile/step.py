@@ -63,7 +63,8 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     Notes
     -----
     Arguments of another shape or dtype are recorded anew. Parameters, the learning rate and the optimiser's memory
-    are read at every call, and captured Tensors too; if something else that the function uses from outside has changed, it is recorded anew.
+    are read at every call, and captured Tensors too; if something else that the function uses from outside has changed, it is
+    recorded anew.
     Arrays reach the function as Tensors.
     """
     if backend not in BACKENDS:
@@ -171,17 +172,22 @@ class CompiledFunction:
         tests += [f"{bound(array)}.tobytes() == {bound(content)}" for array, content in self._watch.arrays]  # type: ignore[union-attr]
         given += [self._read(op, bound) for op in entry.plan.variables if op.role[0] != "input"]
         names = ", ".join(f"x{i}" for i, _ in enumerate(entry.shapes))
-        text = f"def make({', '.join(space)}):\n    def fast({names}):\n        return run({', '.join(given)}) if {' and '.join(tests)} else CHANGED\n    return fast"
-        exec(text, {}, made := {})
+        body = f"return run({', '.join(given)}) if {' and '.join(tests)} else CHANGED"
+        text = f"def make({', '.join(space)}):\n    def fast({names}):\n        {body}\n    return fast"
+        made: dict[str, Any] = {}
+        exec(text, {}, made)
         entry.fast = made["make"](*space.values())
 
     def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
         """Return as code the places whose contents the plan relies on, with the contents."""
         watched = self._watch.places  # type: ignore[union-attr]
-        return [
-            (f"{bound(container)}[{bound(key)}]" if read is item else f"{bound(container)}.{'cell_contents' if read is cell else key}", value)
-            for read, container, key, _, value in watched
-        ]
+
+        def text(read: Any, container: Any, key: Any) -> str:
+            if read is item:
+                return f"{bound(container)}[{bound(key)}]"
+            return f"{bound(container)}.{'cell_contents' if read is cell else key}"
+
+        return [(text(read, container, key), value) for read, container, key, _, value in watched]
 
     def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
         """Return as code what reads an input that is no argument."""
@@ -194,7 +200,10 @@ class CompiledFunction:
             self._watch = Watch(self.function, self._left_out())
         parts = leaves(args)
         if any(isinstance(x, Tensor) and x.requires_grad for x in parts):
-            raise GradientError(f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call the function itself")
+            raise GradientError(
+                f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call "
+                "the function itself"
+            )
         values = [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
         key = (repr(skeleton(args)), *map(signature, values))
         if key not in self._entries:
@@ -224,8 +233,8 @@ class CompiledFunction:
         self.recordings += 1
         if self.recordings == MANY:
             warnings.warn(
-                f"{self.__name__} has been recorded {MANY} times: its arguments keep changing shape or dtype, or what it uses from outside keeps "
-                "changing. Pad the arrays to one shape, or give what changes as an argument",
+                f"{self.__name__} has been recorded {MANY} times: its arguments keep changing shape or dtype, or what it uses from outside "
+                "keeps changing. Pad the arrays to one shape, or give what changes as an argument",
                 RuntimeWarning,
                 stacklevel=5,
             )
@@ -247,7 +256,9 @@ class CompiledFunction:
         space: dict[str, Any] = {}
 
         def bound(thing: Any) -> str:
-            return space.setdefault(f"k{len(space)}", thing) is thing and f"k{len(space) - 1}" or ""
+            name = f"k{len(space)}"
+            space[name] = thing
+            return name
 
         extras = [eval(f"lambda: {self._read(op, bound)}", space) for op in plan.variables if op.role[0] != "input"]
         return Entry(program, plan, shapes, extras, rebuilt(out, range(len(leaves(out)))))
@@ -319,12 +330,12 @@ class CompiledStep(CompiledFunction):
     def __call__(self, *args: Any) -> Any:
         """Do one step; return the loss before it."""
         with self._lock:
-            out = self._fast(args)
             entry: Any = self._last
+            out = entry.fast(*args) if entry is not None and entry.fast is not None and len(args) == len(entry.shapes) else CHANGED
             if out is CHANGED:
                 entry, values = self._ready(args)
                 return self._first_loss if entry is None else self._step(args, entry, values)
-            return self._finished(out, args, entry)
+            return out if out is not VIOLATED and not entry.numbers else self._finished(out, args, entry)
 
     def repeat(self, n: int, *args: Any) -> np.ndarray:
         """Do n steps; return their losses, (n,)."""
@@ -401,7 +412,8 @@ class CompiledStep(CompiledFunction):
         states = self._states = self.optimizer.state
         self._store.adopt(states)
         parts = self._store.memory
-        self._memory = [(state, key, kept) for i, state in enumerate(states) for key, kept in state.items() if key in parts and kept is parts[key][i]]
+        entries = [(i, state, key, kept) for i, state in enumerate(states) for key, kept in state.items()]
+        self._memory = [(state, key, kept) for i, state, key, kept in entries if key in parts and kept is parts[key][i]]
         groups: dict[Any, tuple[int, list[dict[str, Any]]]] = {}
         for i, state in enumerate(states):
             for key, kept in state.items():
@@ -533,6 +545,6 @@ def differs(op: Op) -> CompileError:
     """Return the error for a call that was another when the function was recorded a second time."""
     where = f"{op.place[0]}, line {op.place[1]}: " if op.place else ""
     return CompileError(
-        f"{where}recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like would be "
-        "frozen as they were: make them outside, and give them as arguments"
+        f"{where}recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like "
+        "would be frozen as they were: make them outside, and give them as arguments"
     )

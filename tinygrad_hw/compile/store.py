@@ -49,11 +49,12 @@ class Store:
 
     def parts(self, *role: Any) -> list[np.ndarray]:
         """Return for each parameter an array of its shape and dtype, end to end with the others."""
-        parts = {}
+        parts: dict[Node, np.ndarray] = {}
         for dtype in {node.value.dtype for node in self.nodes}:
             nodes = [node for node in self.nodes if node.value.dtype == dtype]
             ends = np.cumsum([0, *(node.value.size for node in nodes)])
-            whole = self.whole[role[0], dtype, *role[1:]] = np.zeros(ends[-1], dtype)
+            whole_role = (role[0], dtype, *role[1:])
+            whole = self.whole[whole_role] = np.zeros(ends[-1], dtype)
             parts |= {node: whole[a:b].reshape(node.value.shape) for node, a, b in zip(nodes, ends, ends[1:])}
         return [parts[node] for node in self.nodes]
 
@@ -70,7 +71,8 @@ class Store:
             node.value, node.lent = part, True
         for i, state in enumerate(states):
             for key, kept in state.items():
-                if isinstance(kept, (np.ndarray, np.generic)) and kept.shape == self.nodes[i].value.shape and kept.dtype == self.nodes[i].value.dtype:
+                like = self.nodes[i].value
+                if isinstance(kept, (np.ndarray, np.generic)) and (kept.shape, kept.dtype) == (like.shape, like.dtype):
                     if key not in self.memory:
                         self.memory[key] = self.parts("memory", key)
                     part = self.memory[key][i]

@@ -68,7 +68,7 @@ class Op:
         self.place: Place | None = None
         self.stage = "forward"
         self.name: str | None = None
-        self.errstate: dict[str, str] | None = None
+        self.errstate: dict[str, Any] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -122,7 +122,7 @@ class Recording:
         self.place: Place | None = None
         self.stage = "forward"
         self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
-        self.errstate = np.geterr()
+        self.errstate: dict[str, Any] = dict(np.geterr())
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
         """Return the stand-in for an input."""
@@ -166,7 +166,7 @@ class Recording:
                 frame = frame.f_back
         else:
             op.place = self.place
-        state = np.geterr()
+        state: dict[str, Any] = dict(np.geterr())
         if state != self.errstate:
             op.errstate = state
         self.ops.append(op)
@@ -296,8 +296,8 @@ class Traced:
     __and__, __rand__ = operators(np.bitwise_and, operator.and_)
     __or__, __ror__ = operators(np.bitwise_or, operator.or_)
     __xor__, __rxor__ = operators(np.bitwise_xor, operator.xor)
-    __eq__ = function_of(np.equal, operator.eq)  # type: ignore[assignment]
-    __ne__ = function_of(np.not_equal, operator.ne)  # type: ignore[assignment]
+    __eq__ = function_of(np.equal, operator.eq)
+    __ne__ = function_of(np.not_equal, operator.ne)
     __lt__, __le__ = function_of(np.less, operator.lt), function_of(np.less_equal, operator.le)
     __gt__, __ge__ = function_of(np.greater, operator.gt), function_of(np.greater_equal, operator.ge)
     __neg__, __pos__, __abs__, __invert__ = method(np.negative), method(np.positive), method(np.absolute), method(np.invert)
@@ -325,8 +325,9 @@ class Traced:
     dot, copy, clip, round = method(np.dot), method(np.copy), method(np.clip), method(np.round)
     squeeze, swapaxes, ravel, flatten = method(np.squeeze), method(np.swapaxes), method(np.ravel), method(np.ravel)
     repeat, take, sort, diagonal, trace = method(np.repeat), method(np.take), method(np.sort), method(np.diagonal), method(np.trace)
-    argsort, argmax, argmin, cumsum, cumprod = map(method, (np.argsort, np.argmax, np.argmin, np.cumsum, np.cumprod))
-    mean, var, std, conj, conjugate = map(method, (np.mean, np.var, np.std, np.conjugate, np.conjugate))
+    argsort, argmax, argmin = method(np.argsort), method(np.argmax), method(np.argmin)
+    cumsum, cumprod, mean, var, std = method(np.cumsum), method(np.cumprod), method(np.mean), method(np.var), method(np.std)
+    conj = conjugate = method(np.conjugate)
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """Return the entries in another shape."""
