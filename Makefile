@@ -19,9 +19,9 @@ lint: $(VENV)/dev.done
 	$(BIN)/mypy
 
 $(VENV)/report.done: extras = draw,report
-$(VENV)/test.done: extras = draw,report,test
+$(VENV)/test.done: extras = draw,report,test,numba
 $(VENV)/bench.done: extras = draw,report,bench
-$(VENV)/dev.done: extras = draw,report,test,dev
+$(VENV)/dev.done: extras = draw,report,test,numba,dev
 
 $(VENV)/%.done: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

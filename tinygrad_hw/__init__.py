@@ -2,6 +2,7 @@
 
 Build        ``Tensor`` records what NumPy computes; ``backward`` differentiates it. ``nn`` and ``optim`` for networks.
 Transform    ``grad value_and_grad vjp jvp jacobian hessian hvp checkpoint``, to any order; ``primitive`` for rules of your own.
+Compile      ``compile`` records a function or a training step once and runs the plan.
 See          ``draw`` the recorded graph, ``explain`` it as equations.
 Prove        ``testing``: gradient checks, hypothesis strategies, mutated rules; ``detect_anomaly`` for the first nan.
 
@@ -19,6 +20,7 @@ from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive
 
 if TYPE_CHECKING:
     from . import testing
+    from .compile import compile
     from .drawing import draw
     from .equations import explain
     from .testing import detect_anomaly
@@ -34,6 +36,7 @@ __all__ = [
     "Tensor",
     "TinygradError",
     "checkpoint",
+    "compile",
     "detect_anomaly",
     "draw",
     "explain",
@@ -61,15 +64,15 @@ __all__ = [
 ]
 
 # What is imported only when it is used.
-LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing"}
+LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing", "testing": "testing", "compile": "compile"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "testing":
-        return import_module(".testing", __name__)
-    if name in LATER:
-        return getattr(import_module(f".{LATER[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{LATER[name]}", __name__)
+    globals()[name] = module if name == "testing" else getattr(module, name)  # (the import itself would leave the module under its name)
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
