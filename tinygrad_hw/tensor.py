@@ -589,7 +589,7 @@ class Tensor:
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
+            inputs = tuple([x if hasattr(x, "__array_function__") else operand(x) for x in inputs])
             if any(x is NotImplemented for x in inputs):
                 return NotImplemented
             if not kwargs and ufunc in RULES:
