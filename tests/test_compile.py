@@ -97,7 +97,9 @@ def test_a_compiled_step_leaves_the_parameters_that_the_eager_one_leaves_bit_for
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    "activation", [tg.sigmoid, np.tanh, tg.relu, tg.gelu, tg.softplus, lambda z: z], ids=["sigmoid", "tanh", "relu", "gelu", "softplus", "linear"]
+    "activation",
+    [tg.sigmoid, np.tanh, tg.relu, tg.gelu, tg.softplus, lambda z: z],
+    ids=["sigmoid", "tanh", "relu", "gelu", "softplus", "linear"],
 )
 def test_every_activation_and_dtype_trains_as_it_does_eagerly(activation, dtype):
     with np.errstate(all="ignore"):  # (the linear network grows without bound)
