@@ -58,7 +58,7 @@ def deep_chain(rounds: int) -> None:
 
 def import_time(rounds: int) -> None:
     """Print what importing costs beyond importing NumPy."""
-    start = lambda line: subprocess.run([sys.executable, "-c", line], check=True)  # noqa: E731
+    start = lambda line: subprocess.run([sys.executable, "-c", line], check=True)
     start("import tinygrad_hw")
     extra = [seconds(lambda: start("import tinygrad_hw")) - seconds(lambda: start("import numpy")) for _ in range(max(rounds, 15))]
     print(f"\nImporting takes {median(extra) * 1e3:.0f} ms more than importing NumPy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ def start() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     X = random.normal(size=(BATCH, SIZES[0])).astype(np.float32)
     y = random.uniform(size=(BATCH, SIZES[-1])).astype(np.float32)
     parameters = []
-    for inputs, outputs in zip(SIZES, SIZES[1:]):
+    for inputs, outputs in pairwise(SIZES):
         parameters += [random.normal(size=(inputs, outputs)) / np.sqrt(inputs), np.zeros(outputs)]
     return X, y, [parameter.astype(np.float32) for parameter in parameters]
 

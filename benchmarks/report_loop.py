@@ -18,7 +18,14 @@ def weights(hidden: int) -> list[np.ndarray]:
     """Return the report's initial W1, b1, W2, b2, W3, b3."""
     random = np.random.RandomState(2023)
     random.uniform(0, 1, (100, 2))
-    return [random.randn(2, hidden), random.randn(hidden), random.randn(hidden, hidden), random.randn(hidden), random.randn(hidden, 1), random.randn(1)]
+    return [
+        random.randn(2, hidden),
+        random.randn(hidden),
+        random.randn(hidden, hidden),
+        random.randn(hidden),
+        random.randn(hidden, 1),
+        random.randn(1),
+    ]
 
 
 def cross() -> tuple[np.ndarray, np.ndarray]:

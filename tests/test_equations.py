@@ -561,9 +561,7 @@ def test_latex_is_one_environment_whose_braces_brackets_and_numbers_balance():
 
 def test_the_delta_of_the_report_in_latex():
     equations = explain(report_loss())
-    assert equations.backward[0].latex == (
-        r"\delta_{3} = \frac{\left(\hat{y} - y\right) \odot {\sigma}^{\prime}\left(z_{3}\right)}{N}"
-    )
+    assert equations.backward[0].latex == (r"\delta_{3} = \frac{\left(\hat{y} - y\right) \odot {\sigma}^{\prime}\left(z_{3}\right)}{N}")
     assert equations.backward[1].latex == r"\frac{\partial L}{\partial W_{3}} = {a_{2}}^{\top}\, \delta_{3}"
 
 

@@ -170,9 +170,9 @@ def test_a_result_tells_which_module_calls_gave_it():
     net = Network(nn.Sequential(nn.Dropout(0.0), nn.Tanh()))
     x = Tensor(np.ones((1, 2)), requires_grad=True)
     out = net(x)
-    (begin, _), = out._node.calls
+    ((begin, _),) = out._node.calls
     assert calls(out, x._node.number) == ["Network"]
-    product, = (p for p in out._node.parents if p is not None)
+    (product,) = (p for p in out._node.parents if p is not None)
     inner = product.parents[0]
     assert [path for _, path in inner.calls] == ["inner.layers.1", "inner"]
     assert begin < min(number for number, _ in inner.calls) < inner.number < out._node.number

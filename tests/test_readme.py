@@ -36,8 +36,8 @@ def test_readmes_equations_are_those_that_its_first_block_prints(capsys):
 
 
 def test_readme_links_to_files_that_exist():
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)|src(?:set)?=\"([^\"]+)\"", README)]
-    local = [a or b for a, b in links if not (a or b).startswith("http")]
+    links = re.findall(r"\]\(([^)#\s]+)\)", README)
+    local = [link for link in links if not link.startswith("http")]
     assert local
     for link in local:
         assert (Path(__file__).parent.parent / link).exists(), link

@@ -308,7 +308,9 @@ def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
 def test_command_writes_losses_figures_and_page(command):
     _, folder = command
     files = {path.name for path in folder.iterdir()}
-    assert {"losses.json", "report.html", "graph.svg", "graph.html"} | {f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")} <= files
+    assert {"losses.json", "report.html", "graph.svg", "graph.html"} | {
+        f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")
+    } <= files
     loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
     assert len(loads.addresses) == 2 * len(FIGURES) + 1 and not loads.open
 

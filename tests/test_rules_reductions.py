@@ -87,12 +87,7 @@ CASES = [
     Case(reductions.cumsum, M, axis=1, oracle=np.cumsum, analytic=True),
     Case(reductions.cumprod, M, axis=0, oracle=np.cumprod, analytic=True),
     Case(reductions.cumprod, spread(7), axis=-1, oracle=np.cumprod, analytic=True),
-    *(
-        Case(f, M, axis=axis, include_initial=initial, analytic=True)
-        for f in RUNNING
-        for axis in (0, -1)
-        for initial in (False, True)
-    ),
+    *(Case(f, M, axis=axis, include_initial=initial, analytic=True) for f in RUNNING for axis in (0, -1) for initial in (False, True)),
     *(Case(f, V, analytic=True) for f in RUNNING),
     *(
         Case(f.reduce, M, analytic=f in (np.add, np.multiply), **kwargs)

@@ -56,10 +56,15 @@ def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any
     """
     cotangents, kept, guard = seeds.copy(), {}, None
     pending = started(seeds, since)
+    ready: Node | None = None
     try:
-        ready = None
         while pending or ready is not None:
-            node = ready if not pending else heappop(pending)[1] if ready is None else heappushpop(pending, (-ready.number, ready))[1]
+            if ready is None:
+                node = heappop(pending)[1]
+            elif pending:
+                node = heappushpop(pending, (-ready.number, ready))[1]
+            else:
+                node = ready
             ready = None
             g = cotangents.pop(node)
             if node.keeps_grad:

@@ -60,9 +60,7 @@ def operands_do_not_fit(
     return ShapeError("\n".join(lines))
 
 
-def _axis_at_fault(
-    label: str, elementwise: bool, name_x: str, x: tuple[int, ...], name_y: str, y: tuple[int, ...]
-) -> list[str]:
+def _axis_at_fault(label: str, elementwise: bool, name_x: str, x: tuple[int, ...], name_y: str, y: tuple[int, ...]) -> list[str]:
     """Return the sentence that blames an axis, for the functions whose law of shapes is known."""
     if label in ("matmul", "dot", "vecdot"):
         if not x or not y:

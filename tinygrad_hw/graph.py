@@ -36,8 +36,20 @@ class Node:
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "args", "inputs", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value", "vjps",
-    )  # fmt: skip
+        "__dict__",
+        "__weakref__",
+        "args",
+        "inputs",
+        "keeps_grad",
+        "kwargs",
+        "lent",
+        "number",
+        "parents",
+        "requires_grad",
+        "rule",
+        "value",
+        "vjps",
+    )
 
     value: Any
     rule: Any

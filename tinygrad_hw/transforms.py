@@ -415,7 +415,7 @@ def checkpoint(f: F) -> F:
         given = (args, kwargs)
         args, kwargs = rebuilt(given, (handle(x._node) if isinstance(x, Tensor) else private(x) for x in leaves(given)))
 
-        def again() -> tuple[Any, Any, list[Node], list[Node]]:
+        def again() -> tuple[Any, Any, int, list[Node]]:
             token = recording.set(True)
             try:
                 since = next_number()

@@ -112,7 +112,7 @@ def setups(graph: bytes | None) -> list[str]:
         "<p>These are the equations that the recorded graph of one training step implies, derived by reading the engine's rules "
         "on symbols; every line was computed again with NumPy and agrees with the gradients:</p>",
         code(derived()),
-        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The report's equations serve as the check of it.</p>",
+        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The report's equations check it.</p>",
         code(inspect.getsource(network.step)),
         *drawn,
     ]

@@ -280,9 +280,7 @@ class Derivation:
     def folded(self, x: Expression) -> Expression:
         """Write a sum over constants that is one whole number everywhere as that number, and remember it."""
         constants = {
-            part: whole
-            for part in sums_in(x)
-            if all(map(self.is_constant, occurrences(part))) and (whole := self.whole(part)) is not None
+            part: whole for part in sums_in(x) if all(map(self.is_constant, occurrences(part))) and (whole := self.whole(part)) is not None
         }
         self.assumed |= constants
         return substitute(x, constants) if constants else x

@@ -156,9 +156,7 @@ def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
         coefficient, factors = term.coefficient, term.factors
         term = product(factors)
     parts = term.parts if isinstance(term, Sum) else (term,)
-    return [
-        (coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts
-    ]
+    return [(coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts]
 
 
 def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Number]]:

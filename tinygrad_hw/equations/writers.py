@@ -21,6 +21,7 @@ from .simplify import FOLDS
 
 __all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
 
+
 @dataclass(frozen=True)
 class Gradient:
     """∂L/∂x."""
@@ -49,6 +50,7 @@ SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
 
 COMPARISONS = {np.greater: ">", np.less: "<", np.greater_equal: "≥", np.less_equal: "≤", np.equal: "=", np.not_equal: "≠"}
 GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", neural.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
+
 
 def clean(text: str) -> str:
     """Return text that is safe in every document: what has no glyph becomes a replacement character."""
