@@ -590,6 +590,26 @@ def test_the_source_of_the_reports_network_shows_its_delta_equations():
         assert line in step.source, step.source
 
 
+def test_the_source_holds_what_was_computed_of_constants_alone():
+    f = compile(lambda x: x * np.linalg.inv(np.array([[2.0, 1.0], [0.0, 4.0]])) + tg.grad(lambda y: np.sum(y * 3.0))(x))
+    x = np.ones((2, 2))
+    space = {}
+    expected = f(x)
+    exec(f.source.replace("<lambda>", "f"), space)
+    np.testing.assert_array_equal(space["compiled"](x), expected)
+
+
+def test_tensors_may_be_passed_in_and_read_as_they_are_at_each_call():
+    net, twin, (X, y) = Net(), Net(), data()
+    step, other = (compile(loss_of(n), optim.SGD(n.parameters, lr=0.1)) for n in (net, twin))
+    points, labels = Tensor(X), Tensor(y)
+    for _ in range(3):
+        assert step(points, labels) == other(X, y)
+    points.data = X[::-1]
+    assert step(points, labels) == other(np.array(X[::-1]), y)
+    assert step.recordings == 1
+
+
 def test_before_the_first_call_there_is_no_source():
     with pytest.raises(CompileError, match="has not been called: it is recorded at its first call"):
         compile(lambda x: x).source  # noqa: B018

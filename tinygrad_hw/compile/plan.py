@@ -20,7 +20,7 @@ from .passes import all_finite, elementwise, end_to_end, part
 from .program import Program
 from .trace import NUMBERS, WEAK, Op, astype, operands
 
-__all__ = ["VIOLATED", "Plan"]
+__all__ = ["VIOLATED", "Plan", "release"]
 
 VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
 ALIGNMENT = 64
@@ -71,7 +71,7 @@ class Plan:
         made: dict[str, Any] = {}
         exec(compile(self.text, f"<plan of {len(program.ops)} calls>", "exec"), self.space, made)
         self.run: Callable[..., Any] = made["run"]
-        self.release()
+        release(program)
 
     # What each op is
     def kind(self, op: Op) -> str:
@@ -325,11 +325,16 @@ class Plan:
         self.taken.add(candidate)
         return candidate
 
-    def release(self) -> None:
-        """Let go of the values of the recorded run."""
-        for op in (*self.program.inputs, *self.program.ops):
-            if isinstance(op.value, np.ndarray) and op.value.ndim:
-                op.value = np.broadcast_to(np.zeros((), op.value.dtype), op.value.shape)
+
+def release(program: Program) -> None:
+    """Let go of the values of the recorded run, but for their shapes and dtypes; constants stay."""
+    varying = set(program.inputs)
+    for op in program.ops:
+        if any(x in varying for x in operands((op.args, op.kwargs))):
+            varying.add(op)
+    for op in varying:
+        if isinstance(op.value, np.ndarray) and op.value.ndim:
+            op.value = np.broadcast_to(np.zeros((), op.value.dtype), op.value.shape)
 
 
 def abs_is_finite(x: Any) -> bool:

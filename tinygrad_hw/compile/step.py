@@ -16,7 +16,7 @@ from ..transforms import leaves, rebuilt, skeleton
 from .captured import Watch, cell, item
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply, key_of
-from .plan import VIOLATED, Plan
+from .plan import VIOLATED, Plan, release
 from .program import Program
 from .record import STATIC, Recorded, is_number, record
 from .source import source_of
@@ -156,7 +156,7 @@ class CompiledFunction:
         """Write the tests of all that the plan relies on as one function, which then runs it."""
         if entry.shapes is None:
             return
-        space: dict[str, Any] = {"ndarray": np.ndarray, "array": np.array, "run": entry.run, "CHANGED": CHANGED}
+        space: dict[str, Any] = {"ndarray": np.ndarray, "Tensor": Tensor, "array": np.array, "run": entry.run, "CHANGED": CHANGED}
         given, tests = [], []
 
         def bound(thing: Any) -> str:
@@ -164,9 +164,15 @@ class CompiledFunction:
             space[name] = thing
             return name
 
-        for i, (shape, dtype, strides, contiguous) in enumerate(entry.shapes):
-            tests += [f"type(x{i}) is ndarray", f"x{i}.shape == {shape}", f"x{i}.dtype is {bound(dtype)}", f"x{i}.strides == {strides}"]
-            given.append(f"x{i}" if contiguous else f"array(x{i})")
+        for i, (kind, shape, dtype, strides, contiguous) in enumerate(entry.shapes):
+            v = f"x{i}"
+            if kind is Tensor:
+                v = f"v{i}"
+                tests += [f"type(x{i}) is Tensor", f"not x{i}._node.requires_grad", f"type({v} := x{i}._node.value) is ndarray"]
+            else:
+                tests.append(f"type({v}) is ndarray")
+            tests += [f"{v}.shape == {shape}", f"{v}.dtype is {bound(dtype)}", f"{v}.strides == {strides}"]
+            given.append(v if contiguous else f"array({v})")
         tests += [f"{what} is {bound(value)}" for what, value in self._relied_on(bound)]
         tests += [f"len({bound(thing)}) == {size}" for thing, size in self._watch.sizes]  # type: ignore[union-attr]
         tests += [f"{bound(array)}.tobytes() == {bound(content)}" for array, content in self._watch.arrays]  # type: ignore[union-attr]
@@ -226,6 +232,7 @@ class CompiledFunction:
         program = apply(recorded.program, self.without)
         entry = self._planned(program, args, {}, recorded.out)
         entry.readable = recorded.program
+        release(recorded.program)
         return entry
 
     def _recorded(self, args: tuple[Any, ...]) -> Recorded:
@@ -251,8 +258,9 @@ class CompiledFunction:
         ordered = sorted(program.inputs, key=lambda op: op.role[0] != "input")
         program.inputs = ordered
         plan = (NativePlan if self.backend == "numba" else Plan)(program, fixed, self.without)
-        plain = all(type(x) is np.ndarray for x in args)
-        shapes = [(x.shape, x.dtype, x.strides, contiguous(x) is x) for x in args] if plain else None
+        values = [x._node.value if type(x) is Tensor else x for x in args]
+        plain = all(type(x) is np.ndarray for x in values)
+        shapes = [(type(arg), x.shape, x.dtype, x.strides, contiguous(x) is x) for arg, x in zip(args, values)] if plain else None
         space: dict[str, Any] = {}
 
         def bound(thing: Any) -> str:
@@ -454,6 +462,7 @@ class CompiledStep(CompiledFunction):
         entry = self._planned(program, args, fixed, recorded.out)
         self._number_cells(entry)
         entry.readable = recorded.program
+        release(recorded.program)
         return entry
 
     def _number_cells(self, entry: Entry) -> None:
