@@ -103,11 +103,11 @@ def convolution_w(x: Any, g: Any, size: Shape, stride: Shape, padding: Shape) ->
 
 
 rule(convolution,   lambda g, out, x, w, stride, padding: convolution_x(g, w, x.shape[2:], stride, padding),
-                    lambda g, out, x, w, stride, padding: convolution_w(x, g, w.shape[2:], stride, padding))
+                    lambda g, out, x, w, stride, padding: convolution_w(x, g, w.shape[2:], stride, padding), call=convolution)
 rule(convolution_x, lambda h, out, g, w, space, stride, padding: convolution(h, w, stride, padding),
-                    lambda h, out, g, w, space, stride, padding: convolution_w(h, g, w.shape[2:], stride, padding))
+                    lambda h, out, g, w, space, stride, padding: convolution_w(h, g, w.shape[2:], stride, padding), call=convolution_x)
 rule(convolution_w, lambda h, out, x, g, size, stride, padding: convolution_x(g, h, x.shape[2:], stride, padding),
-                    lambda h, out, x, g, size, stride, padding: convolution(x, h, stride, padding))
+                    lambda h, out, x, g, size, stride, padding: convolution(x, h, stride, padding), call=convolution_w)
 
 
 # Pooling
@@ -131,7 +131,7 @@ def overlaid(g: Any, space: Shape, stride: Shape) -> Any:
 
 
 rule(windows,  lambda g, out, x, size, stride: overlaid(g, x.shape[2:], stride), kind="choice")
-rule(overlaid, lambda h, out, g, space, stride: windows(h, g.shape[: len(space)], stride), kind="movement")
+rule(overlaid, lambda h, out, g, space, stride: windows(h, g.shape[: len(space)], stride), call=overlaid, kind="movement")
 
 
 def _each(value: Any, n: int, what: str) -> Shape:
