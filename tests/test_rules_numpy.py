@@ -148,7 +148,8 @@ def test_every_row_obeys(case, law):
 @pytest.mark.parametrize("topic", ["statistics", "sequences", "polynomials", "writing"])
 def test_every_row_has_a_case(topic):
     seen = {case.function for case in (*STATISTICS, *SEQUENCES, *POLYNOMIALS, *WRITING)}
-    assert rows(topic) - seen == {f for f in (np.histogram2d, np.histogramdd) if topic == "statistics"}
+    older = {getattr(np, "trapz", None)}  # until NumPy 2.3, by its new name since 2.0
+    assert rows(topic) - seen - older == {f for f in (np.histogram2d, np.histogramdd) if topic == "statistics"}
 
 
 # Ties, ends and empty places

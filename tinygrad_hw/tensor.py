@@ -156,6 +156,7 @@ OPERATORS: dict[Any, Callable[..., Any]] = {
     np.subtract: operator.sub,
     np.multiply: operator.mul,
     np.divide: operator.truediv,
+    np.power: operator.pow,
 }
 
 

@@ -483,6 +483,13 @@ def parted(whole: Any, out: Any) -> Any:
 
 
 # Rules of one's own
+def positional(f: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's positional arguments."""
+    if isinstance(f, np.ufunc):  # (which has had a signature since NumPy 2.3 only)
+        return [f"x{i + 1}" for i in range(f.nin)]
+    return [p.name for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
 def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
     """Make an array function a primitive with its own rule, as the functions of the table are.
 
@@ -516,7 +523,7 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
     """
 
     def decorate(f: F) -> F:
-        names = [p.name for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        names = positional(f)
         if len(vjps) > len(names):
             raise GradientError(f"primitive {name(f)}: it has the arguments {', '.join(names)}, and {len(vjps)} rules; give one for each")
 
