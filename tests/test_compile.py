@@ -14,6 +14,7 @@ from tinygrad_hw import Tensor, nn, optim
 from tinygrad_hw.compile import CompileError, compile
 from tinygrad_hw.compile.passes import PASSES
 from tinygrad_hw.compile.step import PLANNING
+from tinygrad_hw.rules.convolution import windows
 
 OPTIMIZERS = {
     "sgd": lambda ps: optim.SGD(ps, lr=0.1),
@@ -161,6 +162,29 @@ def test_a_network_of_modules_with_a_classification_loss_trains_as_it_does_eager
         np.testing.assert_allclose(step(X, classes), loss.item(), rtol=1e-14)
     assert_same(values(eager.parameters()), values(compiled.parameters()), rtol=1e-12)
     assert step.recordings == 2
+
+
+def test_memory_that_a_view_of_any_kind_looks_at_is_not_reused():
+    def loss_fn(x):
+        pooled = nn.functional.max_pool(tg.relu(x * w)[None, None], 2)
+        return (np.tanh(pooled) ** 2).sum() + (pooled**2).sum()
+
+    w = Tensor(np.random.default_rng(0).normal(size=8), requires_grad=True)
+    x, start = np.random.default_rng(1).normal(size=8), w.numpy()
+    o = optim.SGD([w], lr=0.1)
+    eager = [eager_step(loss_fn, o, x) for _ in range(4)]
+    w.data = start
+    step = compile(loss_fn, optim.SGD([w], lr=0.1))
+    np.testing.assert_allclose([step(x) for _ in range(4)], eager, rtol=1e-14)
+
+
+def test_a_result_that_a_call_made_as_a_view_is_not_overwritten():
+    f = compile(lambda x: windows((x + 1)[None, None], (2,), (1,)))
+    x = np.arange(4.0)
+    first = f(x)
+    kept = np.array(first)
+    f(x * 7)
+    np.testing.assert_array_equal(first, kept)
 
 
 # Pure functions

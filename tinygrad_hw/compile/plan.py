@@ -66,6 +66,10 @@ class Plan:
         self.order = {op: i for i, op in enumerate(program.ops)}
         self.root: dict[Op, Op] = {}
         self.kinds = {op: self.kind(op) for op in program.ops}
+        self.lies_in: dict[Op, set[Op]] = {op: {op} for op in fixed}  # the fixed arrays in whose memory an op may lie
+        for op in program.ops:
+            if self.kinds[op] in ("view", "own"):
+                self.lies_in[op] = {y for x in operands((op.args, op.kwargs)) for y in self.lies_in.get(x, ())}
         self.lay_out()
         self.text = self.write()
         made: dict[str, Any] = {}
@@ -137,12 +141,12 @@ class Plan:
             for x in operands((op.args, op.kwargs)):
                 for y in (x, self.root.get(x, x)):
                     last[y] = max(last.get(y, -1), self.order[op])
-        for op in self.program.ops:
-            if self.kinds[op] == "view":
-                last[self.root[op]] = max(last.get(self.root[op], -1), last[op])
         for op in operands(self.program.wanted()):
-            for y in (op, self.root.get(op, op)):
-                last[y] = len(self.program.ops)
+            last[op] = len(self.program.ops)
+        for op in reversed(self.program.ops):
+            if self.kinds[op] in ("view", "own"):  # (what a call made on its own may be a view as well)
+                for x in operands((op.args, op.kwargs)):
+                    last[x] = max(last.get(x, -1), last[op])
         for op in reversed(self.program.ops):
             if op.function is end_to_end:
                 for x in operands(op.args):
@@ -169,9 +173,8 @@ class Plan:
         return placed
 
     def shares(self, x: Op, fixed: Op) -> bool:
-        """Tell whether an op lies in a fixed array's memory."""
-        array = self.fixed.get(self.root.get(x, x))
-        return array is not None and np.may_share_memory(array, self.fixed[fixed])
+        """Tell whether an op may lie in a fixed array's memory."""
+        return any(np.may_share_memory(self.fixed[y], self.fixed[fixed]) for y in self.lies_in.get(x, ()))
 
     def parts_in_place(self, last: dict[Op, int]) -> dict[Op, tuple[Op, int]]:
         """Return for each op that can be computed as a part of what is laid end to end the whole and the offset; note the others."""
@@ -283,7 +286,7 @@ class Plan:
         name = self.argument(y)
         if isinstance(y, np.ndarray):
             return f"{self.bound(np.array, 'np_array')}({name})"
-        own = not isinstance(y, Op) or y in self.fresh or self.kinds.get(y) == "number"
+        own = not isinstance(y, Op) or self.kinds.get(y) == "number" or (y in self.fresh and self.kinds.get(y) == "buffer")
         return name if own else f"{self.bound(np.array, 'np_array')}({name})"
 
     def argument(self, x: Any) -> str:
