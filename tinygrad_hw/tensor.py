@@ -560,7 +560,7 @@ class Tensor:
     sigmoid, relu, softplus = unary(neural.sigmoid), unary(neural.relu), unary(neural.softplus)
     gelu, log_sigmoid = unary(neural.gelu), unary(neural.log_sigmoid)
     leaky_relu, softmax, log_softmax = method(neural.leaky_relu), method(neural.softmax), method(neural.log_softmax)
-    clip, round, conjugate = method(np.clip), method(np.round), conj
+    round, conjugate = method(np.round), conj
 
     # Reductions
     sum, mean, prod = reduction(reductions.sum), reduction(reductions.mean), reduction(reductions.prod)
@@ -578,6 +578,10 @@ class Tensor:
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """Return the entries in another shape, given as one tuple or as several integers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """Return the entries, those outside of the interval moved to its ends."""
+        return np.clip(self, min, max)
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """Return the slices along the axis for which the condition is true."""
