@@ -15,7 +15,7 @@ from statistics import median  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from . import deep, large, report_loop  # noqa: E402
+from . import compiled, deep, large, report_loop  # noqa: E402
 from .measure import ratios, seconds  # noqa: E402
 
 AGREE, EPOCHS_TO_AGREE = 1e-12, 1000
@@ -24,7 +24,8 @@ AGREE, EPOCHS_TO_AGREE = 1e-12, 1000
 def report(rounds: int) -> None:
     """Print the report's loop in every engine that is installed, as a ratio to the loop as printed."""
     X, y = report_loop.cross()
-    present = [(label, make) for label, make, module in report_loop.CONTESTANTS if find_spec(module)]
+    contestants = report_loop.CONTESTANTS + compiled.CONTESTANTS
+    present = [(label, make) for label, make, module in contestants if find_spec(module)]
     runs = {label: make(X, y, 10, 0.1) for label, make in present}
     losses = {label: run(EPOCHS_TO_AGREE) for label, run in runs.items()}
     expected = losses[present[0][0]]
@@ -33,7 +34,7 @@ def report(rounds: int) -> None:
         sys.exit(f"after {EPOCHS_TO_AGREE} epochs the loss is {expected!r}, but {wrong}: a table of unequal work is not printed")
     print(f"\nThe report's loop: 2-10-10-1, 21 points; all agree on the loss after {EPOCHS_TO_AGREE} epochs to {AGREE}")
     table(ratios({label: lambda run=run: run(50) for label, run in runs.items()}, rounds), 50)
-    absent = sorted({module for _, _, module in report_loop.CONTESTANTS if not find_spec(module)})
+    absent = sorted({module for _, _, module in contestants if not find_spec(module)})
     if absent:
         print(f"  not installed: {', '.join(absent)}")
 
@@ -71,7 +72,13 @@ def table(measured: dict[str, tuple[float, float]], steps: int) -> None:
         print(f"  {label:<34}{ratio:8.2f}{time / steps * 1e6:12.1f}")
 
 
-PARTS = {"report": report, "large": large_network, "deep": deep_chain, "import": import_time}
+def compiled_steps(rounds: int) -> None:
+    """Print compiled steps over sizes, with Adam, their memory, and what their first call costs."""
+    print("\nCompiled steps: ratios to the loop as printed, by batch and hidden size; with Adam, to an Adam loop by hand")
+    compiled.main()
+
+
+PARTS = {"report": report, "compiled": compiled_steps, "large": large_network, "deep": deep_chain, "import": import_time}
 
 
 def main() -> None:

@@ -62,6 +62,13 @@ def compiled_numba_loop(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) ->
     return lambda n: float(step.repeat(n, X, y)[-1])
 
 
+CONTESTANTS: list[tuple[str, Callable[..., Run], str]] = [
+    ("tg.compile, NumPy", compiled, "tinygrad_hw"),
+    ("tg.compile, Numba, a call per step", compiled_numba, "numba"),
+    ("tg.compile, Numba, step.repeat", compiled_numba_loop, "numba"),
+]
+
+
 def adam_by_hand(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) -> Run:
     """Return the report's loop with Adam instead of gradient descent, as one writes it in NumPy."""
     parameters = weights(hidden)

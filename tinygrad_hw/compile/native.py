@@ -384,7 +384,7 @@ class NativePlan:
             size = getattr(x, "value", x).size
             if any(x is other for other in self.plan.joined.get(op, op.args)):
                 variables = [f"i{i}" for i in range(len(x.shape))]
-                terms = [f"{v} * {prod(x.shape[axis + 1:])}" for axis, v in enumerate(variables)]
+                terms = [f"{v} * {prod(x.shape[axis + 1 :])}" for axis, v in enumerate(variables)]
                 value = self.at(x, variables) if variables else self.number(x)
                 lines += nested(variables, x.shape, [f"{self.at(op, [' + '.join([str(start), *terms])])} = {value}"])
             start += size

@@ -258,7 +258,7 @@ class Plan:
             x = self.arrays.get(op.args[0], op.args[0]) if isinstance(op.args[0], Op) else op.args[0]
             method = f"{args[0]}.dot" if isinstance(x, Op) else self.bound(x.dot, f"{args[0]}_dot")
             return [f"{method}({args[1]}, {self.name(op)})"]
-        positional = (isinstance(op.function, np.ufunc) and op.function.nout == 1 and len(args) == op.function.nin)
+        positional = isinstance(op.function, np.ufunc) and op.function.nout == 1 and len(args) == op.function.nin
         positional = positional and op.function not in (np.maximum, np.minimum)
         out = [self.name(op)] if positional else [f"out={self.name(op)}"]
         return [f"{function}({', '.join([*args, *out, *kwargs] if positional else [*args, *kwargs, *out])})"]

@@ -93,7 +93,6 @@ class Entry:
         self.text: str | None = None
         self.numbers: list[tuple[list[dict[str, Any]], str]] = []  # where the results after the first belong
 
-
     def source(self, name: str) -> str:
         """Return the program as source text."""
         if self.text is None:
