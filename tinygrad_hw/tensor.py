@@ -132,7 +132,7 @@ def private(arg: Any) -> Any:
     if isinstance(arg, ndarray):
         return arg.copy()
     if isinstance(arg, Tensor):
-        return arg._node.value
+        return arg._node.value.copy() if arg._node.lent else arg._node.value
     if isinstance(arg, (tuple, list)):
         return type(arg)(map(private, arg))
     return arg
