@@ -1,5 +1,7 @@
 """Compiled functions and steps do what the code does, to the last bit, and say so where they cannot."""
 
+import subprocess
+import sys
 import threading
 import warnings
 from itertools import pairwise
@@ -637,3 +639,9 @@ def test_tensors_may_be_passed_in_and_read_as_they_are_at_each_call():
 def test_before_the_first_call_there_is_no_source():
     with pytest.raises(CompileError, match="has not been called: it is recorded at its first call"):
         compile(lambda x: x).source  # noqa: B018
+
+
+def test_tg_compile_can_be_called_whatever_was_imported_first():
+    line = "import tinygrad_hw.compile, tinygrad_hw as tg; print(float(tg.compile(lambda x: x * 2)(3.0)))"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("6.0\n", "")

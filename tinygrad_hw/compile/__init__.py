@@ -12,7 +12,21 @@ The plan is a straight list of NumPy calls on memory that was laid out beforehan
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from .step import CompiledFunction, CompiledStep, compile
 from .trace import CompileError
 
 __all__ = ["CompileError", "CompiledFunction", "CompiledStep", "compile"]
+
+
+class _Compile(ModuleType):
+    """The module, called as its function: importing it puts it where ``tinygrad_hw.compile`` was."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return compile(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Compile
