@@ -229,3 +229,9 @@ def test_svg_says_exactly_the_names_that_were_given(given_names):
 @given(st.text(min_size=LONGEST_NAME))
 def test_long_names_are_shortened(name):
     assert len(label(name)) <= LONGEST_NAME
+
+
+def test_an_index_of_arrays_keeps_its_brackets():
+    x = Tensor(np.ones((2, 2)), requires_grad=True, name="x")
+    assert "x[array(2,), array(2,)]" in draw(x[np.array([0, 1]), np.array([1, 0])].sum()).text()
+    assert "x[0, :]" in draw(x[0, :].sum()).text()

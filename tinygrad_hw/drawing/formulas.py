@@ -31,7 +31,8 @@ def expression(node: Node, operands: Mapping[int, str]) -> str:
     if name == "negative":
         return f"-{texts[0]}"
     if name == "getitem":
-        return f"{texts[0]}[{texts[1].strip('()')}]"
+        index = node.args[1]
+        return f"{texts[0]}[{', '.join(map(argument, index)) if isinstance(index, tuple) else texts[1]}]"
     options = [f"{key}={argument(value)}" for key, value in node.kwargs.items() if value is not None and value is not False]
     return f"{name}({', '.join(texts + options)})"
 
