@@ -21,14 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from .passes import all_finite, elementwise, end_to_end
+from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
-from .trace import NUMBERS, CompileError, Op, astype, operands
+from .simplify import all_finite
+from .trace import NUMBERS, CompileError, Op, astype, elementwise, operands
 
 __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
-NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "cast_first", "reuse_buffers", "work_in_place")
+NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 LARGE = 30_000  # multiplications: from there on BLAS, which Numba calls if SciPy is installed, is faster than loops
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {

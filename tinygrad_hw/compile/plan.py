@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .passes import all_finite, elementwise, end_to_end, part
+from .layout import end_to_end, part
 from .program import Program
-from .trace import NUMBERS, WEAK, Op, astype, operands
+from .simplify import all_finite
+from .trace import NUMBERS, WEAK, Op, astype, elementwise, operands
 
 __all__ = ["VIOLATED", "Plan", "release"]
 
@@ -105,34 +106,49 @@ class Plan:
     def lay_out(self) -> None:
         """Find each buffer its place: at once in an array that ends up there, else in the arena."""
         program = self.program
-        last = self.last_uses()
+        self.last = self.last_uses()
         results = {self.root.get(op, op) for op in program.results if isinstance(op, Op)}
         self.fresh = {op for op in results if self.kinds.get(op) in ("buffer", "own")}
         self.copied: list[tuple[Op, Any]] = []  # what is copied to a fixed array at the end
         self.joined: dict[Op, list[Op]] = {}  # for an end_to_end, the parts that have to be copied into it
-        self.placed = self.place_updates(last)
-        arena = Arena(reuse="reuse_buffers" not in self.without)
-        stretch: dict[Op, int] = {}
-        parts = self.parts_in_place(last)
-        for op in program.ops:
-            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in stretch:
-                continue
-            whole = parts.get(op, (op, 0))[0]
-            if whole not in stretch:
-                place = self.in_place(op, last, stretch, parts) if whole is op else None
-                if place is None:
-                    place = arena.take(whole.value.nbytes, self.order[op], last[whole])
-                arena.stretches[place][2] = max(arena.stretches[place][2], last[whole])
-                stretch[whole] = place
-            stretch[op] = stretch[whole]
-        starts, self.nbytes = arena.placed()
+        self.constants: list[tuple[Op, int, np.ndarray]] = []  # what is part of an end_to_end and lies there once and for all
+        self.placed = self.place_updates()
+        self.parts = self.parts_in_place()
+        self.stretch: dict[Op, int] = {}
+        starts, self.nbytes = self.allocated().placed()
         memory = self.memory = aligned(self.nbytes)
-        for op, place in stretch.items():
-            self.arrays[op] = like(memory, starts[place] + parts.get(op, (op, 0))[1], op.value)
+        known: dict[Any, np.ndarray] = {}  # (NumPy works in place sooner if that is one array, not two that look at the same memory)
+
+        def one(array: np.ndarray) -> np.ndarray:
+            return known.setdefault((array.__array_interface__["data"][0], array.dtype, array.shape, array.strides), array)
+
+        for op, place in self.stretch.items():
+            self.arrays[op] = one(like(memory, starts[place] + self.parts.get(op, (op, 0))[1], op.value))
+        for whole, start, constant in self.constants:
+            part(self.arrays[whole], start, constant.shape)[...] = constant
         self.arrays.update({op: self.fixed[target] for op, target in self.placed.items()})
         for op in program.ops:
             if self.kinds[op] == "view" and op.args[0] in self.arrays:
-                self.arrays[op] = op.function(self.arrays[op.args[0]], *op.args[1:], **op.kwargs)
+                self.arrays[op] = one(op.function(self.arrays[op.args[0]], *op.args[1:], **op.kwargs))
+
+    def allocated(self) -> Arena:
+        """Give each buffer a stretch of an arena, for as long as it is needed."""
+        arena = Arena(reuse="reuse_buffers" not in self.without)
+        lasting = {self.parts.get(whole, (whole, 0))[0] for whole, _, _ in self.constants}
+        self.last.update(dict.fromkeys(lasting, len(self.program.ops)))
+        over = Over(self)
+        for op in self.program.ops:
+            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in self.stretch:
+                continue
+            if op not in self.parts and (spot := over.spot(op)):
+                self.parts[op] = spot
+            whole = self.parts.get(op, (op, 0))[0]
+            if whole not in self.stretch:
+                self.stretch[whole] = arena.take(whole.value.nbytes, 0 if whole in lasting else self.order[op], self.last[whole])
+            self.last[whole] = max(self.last[whole], self.last[op])
+            place = self.stretch[op] = self.stretch[whole]
+            arena.stretches[place][2] = max(arena.stretches[place][2], self.last[whole])
+        return arena
 
     def last_uses(self) -> dict[Op, int]:
         """Return the number of the last call that needs each op's memory."""
@@ -153,7 +169,7 @@ class Plan:
                     last[x] = max(last[x], last[op])
         return last
 
-    def place_updates(self, last: dict[Op, int]) -> dict[Op, Op]:
+    def place_updates(self) -> dict[Op, Op]:
         """Return for each new value that can be computed into the array that it updates that array's op; note the others as copied."""
         placed: dict[Op, Op] = {}
         sources = {self.root.get(new, new) for _, new in self.program.updates if isinstance(new, Op)}
@@ -176,31 +192,28 @@ class Plan:
         """Tell whether an op may lie in a fixed array's memory."""
         return any(np.may_share_memory(self.fixed[y], self.fixed[fixed]) for y in self.lies_in.get(x, ()))
 
-    def parts_in_place(self, last: dict[Op, int]) -> dict[Op, tuple[Op, int]]:
-        """Return for each op that can be computed as a part of what is laid end to end the whole and the offset; note the others."""
+    def parts_in_place(self) -> dict[Op, tuple[Op, int]]:
+        """Return for each op that can be computed as a part of an end_to_end that one and the offset in bytes; note the others."""
         parts: dict[Op, tuple[Op, int]] = {}
         for whole in self.program.ops:
             if whole.function is end_to_end and whole not in self.fresh:
-                offset = 0
+                start = 0
                 self.joined[whole] = []
                 for x in whole.args:
-                    ready = isinstance(x, Op) and self.kinds.get(x) == "buffer" and x not in parts and x not in self.fresh
-                    if ready and x.value.flags.c_contiguous and x not in self.placed:
-                        parts[x] = (whole, offset)
-                        last[whole] = max(last[whole], last[x])
+                    if not isinstance(x, Op):
+                        self.constants.append((whole, start, x))
+                    elif self.kinds.get(x) == "buffer" and x not in {*parts, *self.fresh, *self.placed} and x.value.flags.c_contiguous:
+                        parts[x] = (whole, start * whole.value.itemsize)
+                        self.last[whole] = max(self.last[whole], self.last[x])
                     else:
                         self.joined[whole].append(x)
-                    offset += getattr(x, "value", x).nbytes
+                    start += getattr(x, "value", x).size
+        for x, (whole, offset) in parts.items():
+            while whole in parts:
+                whole, further = parts[whole]
+                offset += further
+            parts[x] = (whole, offset)
         return parts
-
-    def in_place(self, op: Op, last: dict[Op, int], stretch: dict[Op, int], parts: dict[Op, Any]) -> int | None:
-        """Return the place of an argument that nothing needs any more and that the result can lie over, if there is one."""
-        if {"work_in_place", "reuse_buffers"} & set(self.without) or not elementwise(op):
-            return None
-        for x in op.args:
-            if isinstance(x, Op) and x in stretch and x not in parts and last[x] == self.order[op] and alike(x.value, op.value):
-                return stretch[x]
-        return None
 
     # Code
     def write(self) -> str:
@@ -250,7 +263,7 @@ class Plan:
         if op.function is operator.getitem:
             return [f"{self.name(op)} = {args[0]}[{args[1]}]"]
         if op.function is astype and kind == "buffer" and op not in self.fresh:
-            return [f"{self.bound(np.copyto, 'np_copyto')}({self.name(op)}, {args[0]}, 'unsafe')"]
+            return [f"{self.name(op)}[...] = {args[0]}"]
         function = self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
         if kind != "buffer" or op in self.fresh:
             return [f"{self.name(op)} = {function}({', '.join(args + kwargs)})"]
@@ -270,7 +283,7 @@ class Plan:
             value = getattr(x, "value", x)
             if any(x is other for other in self.joined[op]):
                 place = self.bound(part(self.arrays[op], start, value.shape), "part")
-                lines.append(f"{self.bound(np.copyto, 'np_copyto')}({place}, {self.argument(x)})")
+                lines.append(f"{place}[...] = {self.argument(x)}")
             start += value.size
         return lines
 
@@ -362,6 +375,54 @@ def like(memory: np.ndarray, offset: int, value: np.ndarray) -> np.ndarray:
 def alike(x: np.ndarray, y: np.ndarray) -> bool:
     """Tell whether one array can lie where the other does."""
     return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides
+
+
+class Over:
+    """Finds results places over arguments that nothing needs any more, so that the work is done in place."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.reuse = plan, not {"work_in_place", "reuse_buffers"} & set(plan.without)
+        self.placed: set[Op] = set()  # the results
+        self.views: dict[Op, list[Op]] = {}
+        self.read: dict[Op, int] = {}  # the last call that reads an op's memory through this op, and not through a view of it
+        for op in plan.program.ops:
+            if plan.kinds[op] == "view":
+                self.views.setdefault(plan.root[op], []).append(op)
+            else:
+                end = len(plan.program.ops) if plan.kinds[op] == "own" else plan.order[op]  # (what it makes may be a view as well)
+                self.read.update(dict.fromkeys(operands((op.args, op.kwargs)), end))
+
+    def spot(self, op: Op) -> tuple[Op, int] | None:
+        """Return the op over which a result can lie, and the offset in bytes: preferably a part of it, the rest of which is not lost."""
+        if not self.reuse or not elementwise(op):
+            return None
+        fitting = [x for x in op.args if isinstance(x, Op) and alike(x.value, op.value)]
+        spots = [self.part_of(x, op) for x in fitting] + [self.whole_of(x, op) for x in fitting]
+        found = next((spot for spot in spots if spot), None)
+        if found:
+            self.placed.add(op)
+        return found
+
+    def whole_of(self, x: Op, op: Op) -> tuple[Op, int] | None:
+        """Return the place of an argument with memory of its own."""
+        return self.place(x) if self.plan.last[x] == self.plan.order[op] else None
+
+    def place(self, x: Op) -> tuple[Op, int] | None:
+        """Return where an op with memory of its own lies."""
+        own = x in self.plan.stretch and (x not in self.plan.parts or x in self.placed)
+        return self.plan.parts.get(x, (x, 0)) if own else None
+
+    def part_of(self, x: Op, op: Op) -> tuple[Op, int] | None:
+        """Return the place of an argument that is a part of something, the other parts of which are still needed."""
+        plan, now, root = self.plan, self.plan.order[op], self.plan.root.get(x)
+        place = None if root is None or root.function is end_to_end else self.place(root)
+        if place is None or root is None or plan.last[root] == len(plan.program.ops):
+            return None
+        later = [y for y in (root, *self.views[root]) if self.read.get(y, -1) > now or plan.last.get(y, -1) == len(plan.program.ops)]
+        if self.read[x] > now or any(np.may_share_memory(y.value, x.value) for y in later):
+            return None
+        first, start = (array.__array_interface__["data"][0] for array in (root.value, x.value))
+        return place[0], place[1] + start - first
 
 
 class Arena:

@@ -17,10 +17,11 @@ from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..transforms import leaves, rebuilt, skeleton
 from .captured import Watch, cell, item
 from .native import NUMPY_ONLY, NativePlan, require_numba
-from .passes import PASSES, apply, key_of
+from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
 from .program import Program
 from .record import STATIC, Recorded, is_number, record
+from .simplify import key_of
 from .source import source_of
 from .store import Store, store_of
 from .trace import CompileError, Op, Traced, replaced

@@ -20,7 +20,7 @@ from ..errors import TinygradError
 from ..rules import shaping
 from ..tensor import Tensor
 
-__all__ = ["CompileError", "Op", "Recording", "Traced", "operands", "replaced"]
+__all__ = ["CompileError", "Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
 
 PACKAGE, NUMPY = str(Path(__file__).parents[1]), str(Path(np.__file__).parent)
 COMPILER = str(Path(__file__).parent)
@@ -91,6 +91,11 @@ def operands(tree: Any) -> list[Op]:
     if isinstance(tree, (tuple, list)):
         return [x for part in tree for x in ((part,) if type(part) is Op else operands(part) if isinstance(part, CONTAINERS) else ())]
     return operands(list(tree.values())) if isinstance(tree, dict) and tree else []
+
+
+def elementwise(op: Any) -> bool:
+    """Tell whether an op is a ufunc's call that gives one result."""
+    return isinstance(op, Op) and isinstance(op.function, np.ufunc) and op.function.signature is None and op.function.nout == 1
 
 
 def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
