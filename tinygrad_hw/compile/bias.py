@@ -18,6 +18,8 @@ from .trace import Op, astype, elementwise, operands, replaced
 
 __all__ = ["bias_in_product"]
 
+LARGE = 20_000  # weights in a layer: above, the transposed product of few samples takes longer than the sums that it saves
+
 
 def bias_in_product(program: Program) -> Program:
     """Add a layer's bias inside its product, and sum the bias's gradient inside the product that gives that of the weights.
@@ -54,7 +56,7 @@ class Columns:
 
     # What to do
     def layers_with_bias(self) -> dict[Op, tuple[Op, Op, int]]:
-        """Return the layers, however large."""
+        """Return the layers, however large their x may be; none if weights are many."""
         spots = spots_of(self.program)
         layers: dict[Op, tuple[Op, Op, int]] = {}
         for z in self.program.ops:
@@ -63,7 +65,8 @@ class Columns:
                 (x, W), b = product.args, z.args[1]
                 if W in spots and x.dtype == z.dtype and spots.get(b) == (spots[W][0], spots[W][1] + W.value.size):
                     layers[z] = (x, *spots[W])
-        return layers
+        weights = [x.value.shape[1] * z.value.shape[1] for z, (x, *_) in layers.items()]
+        return layers if max(weights, default=0) <= LARGE else {}
 
     def to_turn(self, layers: dict[Op, Any]) -> set[Op]:
         """Return the layers, what is computed from them entry by entry, and the products that nothing else needs."""
