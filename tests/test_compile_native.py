@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_compile import OPTIMIZERS, Net, assert_same, data, loss_of, trained, values
 
 import tinygrad_hw as tg
@@ -90,3 +92,30 @@ def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     hits = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
     assert hits == [["0", "1"], ["1", "0"]]
+
+
+# e^x
+@pytest.fixture(scope="module")
+def compiled_exp():
+    return compile(lambda x: np.exp(x), backend="numba")
+
+
+SPECIAL = [0.0, -0.0, 1.0, 709.78, 709.79, 1e300, np.inf, -708.4, -740.0, -745.1, -746.0, -1e300, -np.inf, np.nan, 5e-324, 0.5 * np.log(2)]
+
+
+@given(st.lists(st.one_of(st.sampled_from(SPECIAL), st.floats(-750, 712), st.floats(-1, 1)), min_size=16, max_size=16))
+def test_its_exponential_is_right_to_two_units_in_the_last_place(compiled_exp, xs):
+    with np.errstate(over="ignore", under="ignore"):
+        exact = np.exp(np.array(xs, np.longdouble))
+        right = exact.astype(float)
+    got = compiled_exp(np.array(xs))
+    finite = np.isfinite(right)
+    np.testing.assert_array_equal(got[~finite], right[~finite])
+    assert (np.abs(got[finite] - exact[finite]) <= 2 * np.spacing(right[finite])).all()
+
+
+def test_its_exponential_of_single_precision_is_that_of_double_precision_rounded():
+    x = np.linspace(-90, 80, 4001, dtype=np.float32)
+    with np.errstate(under="ignore"):
+        rounded = np.exp(x.astype(float)).astype(np.float32)
+    np.testing.assert_allclose(compile(lambda x: np.exp(x), backend="numba")(x), rounded, rtol=2**-23, atol=2**-149)

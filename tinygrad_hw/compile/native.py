@@ -30,6 +30,8 @@ from .trace import NUMBERS, CompileError, Op, astype, elementwise, operands
 __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
+EXPONENTIAL = Path(__file__).with_name("exponential.py")
+IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp"]
 LARGE = 30_000  # multiplications: from there on BLAS, which Numba calls if SciPy is installed, is faster than loops
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
@@ -159,7 +161,7 @@ class NativePlan:
         head = needed(head, body)
         lines = [f"def kernel(n, losses, {', '.join(arguments)}):", *(f"    {line}" for line in head), "    for k in range(n):"]
         lines += [*(f"        {line}" for line in body), f"    return {self.returned('n')}" if program.updates else ""]
-        return "\n".join(["import numpy as np", "", "", *lines, ""])
+        return "\n".join([*IMPORTS, "", "", *lines, ""])
 
     def returned(self, done: str) -> str:
         """Return the code of what the kernel returns."""
@@ -282,6 +284,8 @@ class NativePlan:
             return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
         if function is astype:
             return f"np.{op.dtype.name}({args[0]})"
+        if function is np.exp:
+            return f"exp({args[0]})" if op.dtype == np.float64 else f"np.{op.dtype.name}(exp({args[0]}))"
         if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
             return f"np.{op.function.__name__}({', '.join(args)})"
         raise unsupported(getattr(function, "__name__", str(function)), op)
@@ -474,7 +478,7 @@ def unsupported(what: str, op: Op | None = None) -> CompileError:
 def loaded(text: str) -> Callable[..., Any]:
     """Return the kernel of a source text, compiled by Numba at its first call, and kept for other processes."""
     numba = require_numba()
-    name = f"kernel_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:20]}"
+    name = f"kernel_{hashlib.sha256(f'{numba.__version__}{EXPONENTIAL.read_text()}{text}'.encode()).hexdigest()[:20]}"
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygrad_hw"
     path = folder / f"{name}.py"
     try:
