@@ -14,7 +14,7 @@ import numpy as np
 
 from .program import Program
 from .simplify import drop_dead, key_of
-from .trace import Op, elementwise, operands, replaced
+from .trace import Op, elementwise, replaced
 
 
 def update_together(program: Program) -> Program:
@@ -195,7 +195,7 @@ def homes_of(program: Program) -> dict[Op, tuple[Op, int]]:
     """Return for each op that lies with nothing but constants the end_to_end in which it does, and where it starts there."""
     homes: dict[Op, tuple[Op, int]] = {}
     for whole in program.ops:
-        if whole.function is end_to_end and len(operands(whole.args)) == 1:
+        if whole.function is end_to_end and len(whole.uses) == 1:
             sizes = [getattr(x, "value", x).size for x in whole.args]
             homes |= {x: (whole, sum(sizes[:i])) for i, x in enumerate(whole.args) if isinstance(x, Op)}
     return homes

@@ -70,7 +70,7 @@ class Plan:
         self.lies_in: dict[Op, set[Op]] = {op: {op} for op in fixed}  # the fixed arrays in whose memory an op may lie
         for op in program.ops:
             if self.kinds[op] in ("view", "own"):
-                self.lies_in[op] = {y for x in operands((op.args, op.kwargs)) for y in self.lies_in.get(x, ())}
+                self.lies_in[op] = {y for x in op.uses for y in self.lies_in.get(x, ())}
         self.lay_out()
         self.text = self.write()
         made: dict[str, Any] = {}
@@ -154,18 +154,18 @@ class Plan:
         """Return the number of the last call that needs each op's memory."""
         last = dict(self.order)
         for op in self.program.ops:
-            for x in operands((op.args, op.kwargs)):
+            for x in op.uses:
                 for y in (x, self.root.get(x, x)):
                     last[y] = max(last.get(y, -1), self.order[op])
         for op in operands(self.program.wanted()):
             last[op] = len(self.program.ops)
         for op in reversed(self.program.ops):
             if self.kinds[op] in ("view", "own"):  # (what a call made on its own may be a view as well)
-                for x in operands((op.args, op.kwargs)):
+                for x in op.uses:
                     last[x] = max(last.get(x, -1), last[op])
         for op in reversed(self.program.ops):
             if op.function is end_to_end:
-                for x in operands(op.args):
+                for x in op.uses:
                     last[x] = max(last[x], last[op])
         return last
 
@@ -179,7 +179,7 @@ class Plan:
                 continue
             free = isinstance(new, Op) and elementwise(new) and self.kinds.get(new) == "buffer" and new not in {*placed, *self.fresh}
             read_later = [
-                op for op in self.program.ops for x in operands((op.args, op.kwargs))
+                op for op in self.program.ops for x in op.uses
                 if isinstance(new, Op) and self.order[op] > self.order.get(new, -1) and self.shares(x, old)
             ]  # fmt: skip
             if free and old not in sources and not read_later and self.order[new] > decided:
@@ -346,7 +346,7 @@ def release(program: Program) -> None:
     """Let go of the values of the recorded run, but for their shapes and dtypes; constants stay."""
     varying = set(program.inputs)
     for op in program.ops:
-        if any(x in varying for x in operands((op.args, op.kwargs))):
+        if any(x in varying for x in op.uses):
             varying.add(op)
     for op in varying:
         if isinstance(op.value, np.ndarray) and op.value.ndim:
@@ -390,7 +390,7 @@ class Over:
                 self.views.setdefault(plan.root[op], []).append(op)
             else:
                 end = len(plan.program.ops) if plan.kinds[op] == "own" else plan.order[op]  # (what it makes may be a view as well)
-                self.read.update(dict.fromkeys(operands((op.args, op.kwargs)), end))
+                self.read.update(dict.fromkeys(op.uses, end))
 
     def spot(self, op: Op) -> tuple[Op, int] | None:
         """Return the op over which a result can lie, and the offset in bytes: preferably a part of it, the rest of which is not lost."""

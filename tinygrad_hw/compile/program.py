@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .trace import Op, operands, replaced
+from .trace import Op, replaced
 
 __all__ = ["Program"]
 
@@ -40,7 +40,7 @@ class Program:
         """Return for each op the ops that take it."""
         users: dict[Op, list[Op]] = {op: [] for op in (*self.inputs, *self.ops)}
         for op in self.ops:
-            for x in operands((op.args, op.kwargs)):
+            for x in op.uses:
                 users[x].append(op)
         return users
 
@@ -77,7 +77,7 @@ class Program:
             return replaced(tree, Op, lambda op: now.get(op, op))
 
         for op in self.ops:
-            if any(x in now for x in operands((op.args, op.kwargs))):
+            if any(x in now for x in op.uses):
                 op.args, op.kwargs = renew((op.args, op.kwargs))
             made = rule(op)
             for part in made if isinstance(made, list) else [made]:

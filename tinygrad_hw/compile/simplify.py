@@ -35,7 +35,7 @@ def fold_constants(program: Program) -> Program:
     """Compute once what depends on no input, and write an array of one repeated number as that number."""
 
     def rule(op: Op) -> Any:
-        if not any(operands((op.args, op.kwargs))) and isinstance(op.value, (np.ndarray, np.generic, *NUMBERS)):
+        if not any(op.uses) and isinstance(op.value, (np.ndarray, np.generic, *NUMBERS)):
             return op.value
         if isinstance(op.function, np.ufunc) and op.function.signature is None and op.function.nout == 1:
             op.args = tuple(one_number(arg, op) for arg in op.args)
@@ -87,7 +87,7 @@ def drop_dead(program: Program) -> Program:
     needed = set(operands(program.wanted()))
     for op in reversed(program.ops):
         if op in needed:
-            needed.update(operands(op.args), operands(op.kwargs))
+            needed.update(op.uses)
     updated = dict(program.updates)
     inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] in ("input", "parameter")]
     return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])

@@ -80,7 +80,7 @@ class Writer:
 
     def kept(self, op: Op, code: str) -> bool:
         """Tell whether an op has a line of its own."""
-        times = sum(x is op for user in set(self.users[op]) for x in operands((user.args, user.kwargs)))
+        times = sum(x is op for user in set(self.users[op]) for x in user.uses)
         simple = re.fullmatch(r"[\w.]+(\.T)?", code) is not None
         return op.name is not None or op in self.wanted or (times > 1 and not simple) or len(code) > LONGEST or op.errstate is not None
 

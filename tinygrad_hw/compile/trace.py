@@ -80,6 +80,17 @@ class Op:
         """The value's dtype, or WEAK for a Python number, which takes on that of what it meets."""
         return getattr(self.value, "dtype", WEAK)
 
+    @property
+    def uses(self) -> list[Op]:
+        """The ops in the arguments."""
+        uses: list[Op] = []
+        for x in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
+            if type(x) is Op:
+                uses.append(x)
+            elif isinstance(x, CONTAINERS):
+                uses += operands(x)
+        return uses
+
     def __repr__(self) -> str:
         return f"Op({self.name or ''} {getattr(self.function, '__name__', self.role)} {self.shape})"
 
