@@ -12,6 +12,7 @@ from __future__ import annotations
 import operator
 from bisect import insort
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -350,7 +351,13 @@ def release(program: Program) -> None:
             varying.add(op)
     for op in varying:
         if isinstance(op.value, np.ndarray) and op.value.ndim:
-            op.value = np.broadcast_to(np.zeros((), op.value.dtype), op.value.shape)
+            op.value = blank(op.value.shape, op.value.dtype)
+
+
+@lru_cache(256)
+def blank(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an array that takes no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def abs_is_finite(x: Any) -> bool:
