@@ -25,7 +25,7 @@ import examples.report.experiments as experiments
 from examples.report import manual, network
 from examples.report.__main__ import main
 from examples.report.data import PARAMETERS, data_X
-from examples.report.experiments import PRINTED, RUNS, Outcome, as_json, difference, start, train, train_by_hand
+from examples.report.experiments import PRINTED, RUNS, Outcome, Timing, as_json, difference, start, train, train_by_hand
 from examples.report.figures import FIGURES, draw_all
 from examples.report.page import page
 from tinygrad_hw import Tensor
@@ -147,7 +147,7 @@ def outcome_of(run_id, losses, right=21):
     run = RUNS[run_id]
     X, y, _ = start(run)
     y_pred = np.where(np.arange(len(y)) < right, y[:, 0], 1 - y[:, 0])[:, None]
-    return Outcome(run, np.asarray(losses, float), 1.0, X, y, y_pred, np.zeros((221, 221)))
+    return Outcome(run, np.asarray(losses, float), Timing(0.1, 1.0, 0.001), X, y, y_pred, np.zeros((221, 221)))
 
 
 def exactly_as_printed(run_id):
@@ -179,7 +179,7 @@ def test_an_outcome_agrees_only_with_the_printed_accuracy():
 
 def test_a_loss_that_differs_from_the_printed_one_is_exit_status_1(tmp_path, monkeypatch, capsys):
     wrong = outcome_of("data_X", exactly_as_printed("data_X") * (1 + 1e-9))
-    monkeypatch.setattr("examples.report.__main__.train_all", lambda runs, epochs, jobs: iter([wrong]))
+    monkeypatch.setattr("examples.report.__main__.train_all", lambda runs, epochs, jobs, trainer: iter([wrong]))
     assert main(["--run", "data_X", "--out", str(tmp_path)]) == 1
     assert re.search(r"data_X +1\.0e-09 +21/21 .*differs from the report", capsys.readouterr().out)
 
@@ -370,7 +370,7 @@ def test_a_wrong_command_is_one_line_and_status_2_before_any_training(arguments,
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_what_is_not(tmp_path, monkeypatch, capsys):
-    def interrupted(runs, epochs, jobs):
+    def interrupted(runs, epochs, jobs, trainer):
         yield train(RUNS["data_X"], epochs)
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Reproduce the report: ``python -m examples.report [--run ID] [--epochs N] [--jobs N] [--out DIR]``.
+"""Reproduce the report: ``python -m examples.report [--run ID] [--epochs N] [--jobs N] [--out DIR] [--eager | --numba]``.
 
 Exit status: 0 if every loss and accuracy agrees with the printed one, 1 if one does not, 2 if the command was wrong,
 130 after Ctrl-C.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import NoReturn
@@ -19,7 +21,7 @@ try:
 
     from tinygrad_hw.drawing import LayoutError, draw
 
-    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, train_all
+    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, train, train_all
     from .figures import draw_all
     from .page import page
 except ModuleNotFoundError as missing:
@@ -67,19 +69,26 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", type=a_run, action="append", metavar="ID", help=f"repeatable; of {', '.join(RUNS)} (default: all)")
     parser.add_argument("--epochs", type=a_count, metavar="N", help="train each run for N epochs instead of its own number")
     parser.add_argument("--jobs", type=a_count, metavar="N", default=cpu_count(), help="runs side by side (default: the number of cores)")
+    engine = parser.add_mutually_exclusive_group()
+    engine.add_argument("--eager", action="store_true", help="record each training step anew, instead of compiling it")
+    engine.add_argument("--numba", action="store_true", help="compile the training steps with Numba, to machine code")
     parser.add_argument("--out", type=a_folder, metavar="DIR", default="out/report", help="folder for the results (default: %(default)s)")
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    if chosen.numba and not find_spec("numba"):
+        parser.error("--numba needs Numba: pip install 'tinygrad_hw[numba]'")
+    return chosen
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, print, save; return the exit status."""
     chosen = options(arguments)
     runs = [run for run in RUNS.values() if run in (chosen.run or RUNS.values())]
+    engine = "eager" if chosen.eager else "numba" if chosen.numba else "numpy"
     began = perf_counter()
     finished: dict[str, Outcome] = {}
     interrupted = False
     try:
-        for outcome in train_all(runs, chosen.epochs, chosen.jobs):
+        for outcome in train_all(runs, chosen.epochs, chosen.jobs, partial(train, engine=engine)):
             finished[outcome.run.id] = outcome
             tqdm.write("\n".join(lines(outcome)))
     except KeyboardInterrupt:
@@ -87,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     outcomes = {run.id: finished[run.id] for run in runs if run.id in finished}
     if outcomes:
         save(outcomes, chosen.out)
-        print("\n".join(summary(outcomes)))
+        print("\n".join([*summary(outcomes), speed(list(outcomes.values()), engine)]))
         print(f"{perf_counter() - began:.1f} s in all; see {chosen.out / 'report.html'}")
     if interrupted:
         missing = [run.id for run in runs if run.id not in outcomes]
@@ -106,15 +115,29 @@ def lines(outcome: Outcome) -> list[str]:
 
 def summary(outcomes: dict[str, Outcome]) -> list[str]:
     """Return a table of the runs: how far from the printed losses, how many points right, how long."""
-    rows = [f"\n{'run':<22}{'worst difference':>18}{'accuracy':>10}{'seconds':>9}{'µs/epoch':>10}"]
+    rows = [f"\n{'run':<22}{'worst difference':>18}{'accuracy':>10}{'seconds':>9}{'µs/epoch':>10}{'by hand':>9}"]
     for outcome in outcomes.values():
         worst = "-" if outcome.worst_difference is None else f"{outcome.worst_difference:.1e}"
         verdict = "" if outcome.agrees else "  differs from the report"
         rows.append(
             f"{outcome.run.id:<22}{worst:>18}{outcome.accuracy or 'all nan':>10}"
-            f"{outcome.seconds:>9.1f}{outcome.seconds_per_epoch * 1e6:>10.0f}{verdict}"
+            f"{outcome.timing.rest:>9.1f}{outcome.seconds_per_epoch * 1e6:>10.0f}{outcome.timing.by_hand * 1e6:>9.0f}{verdict}"
         )
     return [*rows, f"worst difference: relative, from the losses that the report printed; up to {TOLERANCE:g} counts as agreement"]
+
+
+def speed(outcomes: list[Outcome], engine: str) -> str:
+    """Say what share of the time of the loop by hand the training took, and what had to be done before."""
+    how = {"numpy": "steps compiled to NumPy calls", "numba": "steps compiled by Numba", "eager": "steps recorded anew each time"}[engine]
+    longer = [outcome for outcome in outcomes if outcome.epochs > 1]
+    if not longer:
+        return f"{how}: too few epochs to tell the speed"
+    ratio = sum(outcome.timing.rest for outcome in longer) / sum(outcome.timing.by_hand * (outcome.epochs - 1) for outcome in longer)
+    first = sum(outcome.timing.first for outcome in outcomes)
+    return (
+        f"{how}: {ratio:.2f} of the time that the same epochs take by hand (manual.py, timed in between, a hundredth of the epochs); "
+        f"first steps, with what is recorded and compiled: {first:.1f} s"
+    )
 
 
 def save(outcomes: dict[str, Outcome], folder: Path) -> None:

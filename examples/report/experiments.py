@@ -5,7 +5,7 @@
     >>> outcome.losses.shape
     (100,)
 
-``train`` uses the tensor network; ``train_by_hand`` does the same with the report's own delta equations.
+``train`` uses the tensor network, its steps compiled; ``train_by_hand`` does the same with the report's own delta equations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -37,6 +39,7 @@ __all__ = [
     "TOLERANCE",
     "Outcome",
     "Run",
+    "Timing",
     "as_json",
     "best_linear",
     "first_loss",
@@ -46,10 +49,13 @@ __all__ = [
     "train_by_hand",
 ]
 
+Steps = Callable[[int], Any]  # does so many epochs; returns their losses
+
 SEED = 2023
 PRINT_EVERY = 5000
 TOLERANCE = 1e-12  # of a loss's relative difference from the printed one
-TELL_EVERY = 100  # epochs between two signs of progress
+CHUNK = 100  # epochs between two signs of progress
+COMPARE_EVERY = 100  # chunks between two whose time is compared with the loop by hand
 GRID = np.linspace(-0.05, 1.05, 221)  # the coordinates at which the decision regions are computed
 
 
@@ -98,6 +104,22 @@ PRINTED = read_printed()
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Seconds that a training took.
+
+    Attributes
+    ----------
+    first : of the first epoch, which also records, plans and compiles the step.
+    rest : of all other epochs.
+    by_hand : of an epoch of the loop by hand, timed now and then in between; nan where it was not.
+    """
+
+    first: float
+    rest: float
+    by_hand: float = math.nan
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run came to.
 
@@ -105,7 +127,7 @@ class Outcome:
     ----------
     run : the run.
     losses : (epochs,) ndarray, the loss of each epoch before its update; epoch 1 is ``losses[0]``.
-    seconds : the time that the training took.
+    timing : how long the training took.
     X, y : the points (N, 2) and their labels (N, 1).
     y_pred : (N, 1) ndarray, the prediction after the last update.
     regions : ndarray, the prediction at the points of ``GRID`` × ``GRID``; first axis: second coordinate.
@@ -113,7 +135,7 @@ class Outcome:
 
     run: Run
     losses: np.ndarray
-    seconds: float
+    timing: Timing
     X: np.ndarray
     y: np.ndarray
     y_pred: np.ndarray
@@ -131,8 +153,8 @@ class Outcome:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """The mean time of an epoch."""
-        return self.seconds / self.epochs
+        """The mean time of an epoch; of all but the first, if there are others."""
+        return self.timing.rest / (self.epochs - 1) if self.epochs > 1 else self.timing.first
 
     @property
     def right(self) -> np.ndarray:
@@ -213,7 +235,7 @@ def start(run: Run) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     return *points, initial_parameters(random, run.hidden_dim)
 
 
-def train(run: Run, epochs: int | None = None, tell: Callable[[int], None] = lambda epoch: None) -> Outcome:
+def train(run: Run, epochs: int | None = None, tell: Callable[[int], None] = lambda epoch: None, engine: str = "numpy") -> Outcome:
     """Train the tensor network.
 
     Parameters
@@ -224,25 +246,40 @@ def train(run: Run, epochs: int | None = None, tell: Callable[[int], None] = lam
         Instead of the run's own number.
     tell : callable
         Called with the number of epochs done, now and then.
+    engine : {"numpy", "numba", "eager"}
+        How its steps run: compiled to a plan of NumPy calls, by Numba to machine code, or recorded anew each time.
     """
     X, y, parameters = start(run)
     net = network.Network(parameters, run.activation)
-    optimizer = SGD(net.parameters, lr=run.lr)
-    points, labels = Tensor(X, name="X"), Tensor(y, name="y")
+    steps = steps_of(net, X, y, SGD(net.parameters, lr=run.lr), engine)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told by the losses
-        losses, seconds = timed(lambda: network.step(net, points, labels, optimizer), epochs or run.epochs, tell)
+        losses, timing = timed(steps, epochs or run.epochs, tell, steps_by_hand(parameters, X, y, run))
         with tg.no_grad():
-            y_pred, regions = net(points).numpy(), net(Tensor(grid_points())).numpy()
-    return Outcome(run, losses, seconds, X, y, y_pred, regions.reshape(GRID.size, GRID.size))
+            y_pred, regions = net(Tensor(X)).numpy(), net(Tensor(grid_points())).numpy()
+    return Outcome(run, losses, timing, X, y, y_pred, regions.reshape(GRID.size, GRID.size))
+
+
+def steps_of(net: network.Network, X: np.ndarray, y: np.ndarray, optimizer: SGD, engine: str) -> Steps:
+    """Return what does so many training steps and returns their losses."""
+    if engine == "eager":
+        points, labels = Tensor(X), Tensor(y)
+        return lambda n: [network.step(net, points, labels, optimizer) for _ in range(n)]
+    step = network.compiled(net, optimizer, engine)
+    return lambda n: step.repeat(n, X, y)
+
+
+def steps_by_hand(parameters: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray, run: Run) -> Steps:
+    """Return the same with the report's delta equations."""
+    return lambda n: [manual.step(parameters, X, y, run.lr, run.activation) for _ in range(n)]
 
 
 def train_by_hand(run: Run, epochs: int | None = None, tell: Callable[[int], None] = lambda epoch: None) -> Outcome:
     """Do as ``train`` with the report's delta equations in plain NumPy."""
     X, y, parameters = start(run)
     with np.errstate(over="ignore", invalid="ignore"):
-        losses, seconds = timed(lambda: manual.step(parameters, X, y, run.lr, run.activation), epochs or run.epochs, tell)
+        losses, timing = timed(steps_by_hand(parameters, X, y, run), epochs or run.epochs, tell)
         y_pred, regions = (manual.forward(parameters, points, run.activation)[1][-1] for points in (X, grid_points()))
-    return Outcome(run, losses, seconds, X, y, y_pred, regions.reshape(GRID.size, GRID.size))
+    return Outcome(run, losses, timing, X, y, y_pred, regions.reshape(GRID.size, GRID.size))
 
 
 def first_loss(run: Run) -> Tensor:
@@ -266,16 +303,24 @@ def grid_points() -> np.ndarray:
     return np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
 
 
-def timed(step: Callable[[], float], epochs: int, tell: Callable[[int], None]) -> tuple[np.ndarray, float]:
-    """Return the losses of all epochs and the seconds they took."""
-    losses = np.empty(epochs)
-    began = perf_counter()
-    for epoch in range(epochs):
-        losses[epoch] = step()
-        if epoch % TELL_EVERY == 0:
-            tell(epoch)
+def timed(steps: Steps, epochs: int, tell: Callable[[int], None], by_hand: Steps | None = None) -> tuple[np.ndarray, Timing]:
+    """Return the losses of all epochs, and how long they took; and, for comparison, an epoch by hand."""
+    first = perf_counter()
+    losses = [np.asarray(steps(1))]
+    first = perf_counter() - first
+    seconds: list[float] = []
+    seconds_by_hand: list[float] = []
+    for i, done in enumerate(range(1, epochs, CHUNK)):
+        tell(done)
+        began = perf_counter()
+        losses.append(np.asarray(steps(min(CHUNK, epochs - done))))
+        seconds.append(perf_counter() - began)
+        if by_hand and i % COMPARE_EVERY == 0:
+            began = perf_counter()
+            by_hand(CHUNK)
+            seconds_by_hand.append((perf_counter() - began) / CHUNK)
     tell(epochs)
-    return losses, perf_counter() - began
+    return np.concatenate(losses), Timing(first, sum(seconds), fmean(seconds_by_hand or [math.nan]))
 
 
 def train_all(runs: list[Run], epochs: int | None = None, jobs: int = 1, trainer: Callable[..., Outcome] = train) -> Iterator[Outcome]:
@@ -290,7 +335,7 @@ def train_all(runs: list[Run], epochs: int | None = None, jobs: int = 1, trainer
     jobs : int
         The number of processes, each with one BLAS thread.
     trainer : callable
-        ``train`` or ``train_by_hand``.
+        ``train``, with its engine chosen by ``partial``, or ``train_by_hand``.
     """
     runs = sorted(runs, key=lambda run: run.epochs * run.hidden_dim**2, reverse=True)
     with progress_bars({run.id: epochs or run.epochs for run in runs}) as counts:

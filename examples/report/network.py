@@ -10,7 +10,7 @@ import numpy as np
 import tinygrad_hw as tg
 from tinygrad_hw import Tensor
 
-__all__ = ["Network", "loss", "step"]
+__all__ = ["Network", "compiled", "loss", "step"]
 
 ACTIVATIONS: dict[str | None, Callable[[Any], Any]] = {"sigmoid": tg.sigmoid, "tanh": np.tanh, None: lambda z: z}
 
@@ -43,6 +43,11 @@ class Network:
 def loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return half the mean squared error: the half cancels the 2 of its derivative."""
     return ((y_true - y_pred) ** 2).mean() / 2
+
+
+def compiled(network: Network, optimizer: Any, backend: str) -> Any:
+    """Return the same step compiled: recorded at its first call, run as a plan from then on."""
+    return tg.compile(lambda X, y: loss(y, network(X)), optimizer, backend)
 
 
 def step(network: Network, X: Tensor, y: Tensor, optimizer: Any) -> float:

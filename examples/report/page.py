@@ -112,8 +112,10 @@ def setups(graph: bytes | None) -> list[str]:
         "<p>These are the equations that the recorded graph of one training step implies, derived by reading the engine's rules "
         "on symbols; every line was computed again with NumPy and agrees with the gradients:</p>",
         code(derived()),
-        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The report's equations check it.</p>",
+        "<p>Here the step is the forward pass, <code>backward()</code> and the update. The report's equations check it. "
+        "Compiled, it is recorded once and then runs without recording.</p>",
         code(inspect.getsource(network.step)),
+        code(inspect.getsource(network.compiled)),
         *drawn,
     ]
 
@@ -262,7 +264,7 @@ def summary_table(outcomes: Outcomes) -> str:
             f"{outcome.epochs:,}",
             outcome.accuracy or "all nan",
             in_words(outcome.worst_difference),
-            f"{outcome.seconds:.1f}",
+            f"{outcome.timing.rest:.1f}",
         )
         for run_id, outcome in outcomes.items()
     ]
