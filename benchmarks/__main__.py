@@ -1,4 +1,8 @@
-"""Measure this package: `python -m benchmarks [--rounds N] [--only NAME]`. One BLAS thread; ratios, interleaved, medians."""
+"""Measure this package against hand-written NumPy and the peers that are installed.
+
+One BLAS thread; contestants take turns; medians, and ratios within each round. What each part measures is printed, and written
+with the machine and the versions to benchmarks/results/PART.json; the figures growth.svg and sizes.svg beside them are drawn from these.
+"""
 
 from __future__ import annotations
 
@@ -6,90 +10,128 @@ import os
 
 for threads in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[threads] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
 import argparse  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from statistics import median  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from . import compiled, deep, large, report_loop  # noqa: E402
-from .measure import ratios, seconds  # noqa: E402
+try:
+    from . import compiled, deep, figures, large, report_loop, storage
+    from .curves import measured, show
+    from .growth import growth
+    from .measure import Timing, ratios, require_agreement, seconds
+    from .sizes import HIDDEN, growing_batch
+except ModuleNotFoundError as missing:
+    sys.exit(f"benchmarks needs {missing.name}: pip install 'tinygrad_hw[bench]'")
 
-AGREE, EPOCHS_TO_AGREE = 1e-12, 1000
+EPOCHS_TO_AGREE = 1000
 
 
-def report(rounds: int) -> None:
-    """Print the report's loop in every engine that is installed, as a ratio to the loop as printed."""
+def report(rounds: int) -> dict[str, Any]:
+    """The report's loop, 2-10-10-1 with 21 points, in every engine that is installed."""
     X, y = report_loop.cross()
     contestants = report_loop.CONTESTANTS + compiled.CONTESTANTS
-    present = [(label, make) for label, make, module in contestants if find_spec(module)]
-    runs = {label: make(X, y, 10, 0.1) for label, make in present}
-    losses = {label: run(EPOCHS_TO_AGREE) for label, run in runs.items()}
-    expected = losses[present[0][0]]
-    wrong = {label: loss for label, loss in losses.items() if not abs(loss - expected) <= AGREE * abs(expected)}
-    if wrong:
-        sys.exit(f"after {EPOCHS_TO_AGREE} epochs the loss is {expected!r}, but {wrong}: a table of unequal work is not printed")
-    print(f"\nThe report's loop: 2-10-10-1, 21 points; all agree on the loss after {EPOCHS_TO_AGREE} epochs to {AGREE}")
-    table(ratios({label: lambda run=run: run(50) for label, run in runs.items()}, rounds), 50)
-    absent = sorted({module for _, _, module in contestants if not find_spec(module)})
+    runs = {label: make(X, y, 10, 0.1) for label, make, module in contestants if find_spec(module)}
+    require_agreement({label: run(EPOCHS_TO_AGREE) for label, run in runs.items()}, 1e-12)
+    timings = ratios({label: lambda run=run: run(50) for label, run in runs.items()}, rounds)
+    absent = [label for label, _, module in contestants if not find_spec(module)]
     if absent:
         print(f"  not installed: {', '.join(absent)}")
+    return {"contestants": table(timings, 50), "not installed": absent}
 
 
-def large_network(rounds: int) -> None:
-    """Print a network whose matrices dominate, as a ratio to the same in hand-written NumPy."""
-    by_hand, engine = large.by_hand(), large.eager()
-    difference = abs(by_hand() - engine())
-    if difference > 1e-5:
-        sys.exit(f"the large network's losses differ by {difference}: not printed")
-    print("\nA network whose matrices dominate: 784-512-512-10, batch 256, float32, sigmoids, half mean squared error")
-    table(ratios({"NumPy, by hand": by_hand, "tinygrad_hw, eager": engine}, max(rounds, 15)), 1)
+def sizes(rounds: int) -> dict[str, Any]:
+    """The report's loop over batch and hidden size."""
+    outcomes = {}
+    for hidden in HIDDEN:
+        axis = growing_batch(hidden)
+        outcomes[str(hidden)] = measured(axis, rounds)
+        show(axis.name, outcomes[str(hidden)])
+    return outcomes
 
 
-def deep_chain(rounds: int) -> None:
-    """Print the cost of a node in a chain of a million."""
-    print(f"\nA chain of {deep.NODES:,} nodes, microseconds a node (median of 3)")
-    measured = [deep.chain() for _ in range(3)]
-    for part in ("forward", "sweep", "freeing"):
-        print(f"  {part:<34}{median(m[part] for m in measured) / deep.NODES * 1e6:8.2f}")
+def compiled_steps(rounds: int) -> dict[str, Any]:
+    """Compiled steps: the report's loop with Adam, memory, and what the first call costs."""
+    adam = table(compiled.adam(rounds), 10)
+    memory = compiled.memory()
+    first = {backend: median(compiled.first_call(backend) for _ in range(5)) for backend in compiled.backends()}
+    print("  bytes of the buffers:  " + "  ".join(f"{name} {size:,}" for name, size in memory.items()))
+    print("  first call:  " + "  ".join(f"{backend} {time * 1e3:.1f} ms" for backend, time in first.items()))
+    return {"adam": adam, "bytes": memory, "first call, seconds": first}
 
 
-def import_time(rounds: int) -> None:
-    """Print what importing costs beyond importing NumPy."""
+def large_network(rounds: int) -> dict[str, Any]:
+    """A network whose matrices dominate: 784-512-512-10, batch 256, float32, sigmoids, half mean squared error."""
+    steps = {"NumPy, by hand": large.by_hand(), "tinygrad_hw, eager": large.eager()}
+    require_agreement({label: step() for label, step in steps.items()}, 1e-5)
+    return {"contestants": table(ratios(steps, rounds), 1)}
+
+
+def deep_chain(rounds: int) -> dict[str, Any]:
+    """A chain of a million nodes, microseconds a node (median of 3)."""
+    runs = [deep.chain() for _ in range(3)]
+    costs = {stage: median(run[stage] for run in runs) / deep.NODES * 1e6 for stage in runs[0]}
+    for stage, cost in costs.items():
+        print(f"  {stage:<34}{cost:8.2f}")
+    return {"nodes": deep.NODES, "µs a node": costs}
+
+
+def import_time(rounds: int) -> dict[str, Any]:
+    """Importing, beyond importing NumPy."""
     start = lambda line: subprocess.run([sys.executable, "-c", line], check=True)
     start("import tinygrad_hw")
-    extra = [seconds(lambda: start("import tinygrad_hw")) - seconds(lambda: start("import numpy")) for _ in range(max(rounds, 15))]
-    print(f"\nImporting takes {median(extra) * 1e3:.0f} ms more than importing NumPy")
+    extra = [seconds(lambda: start("import tinygrad_hw")) - seconds(lambda: start("import numpy")) for _ in range(rounds)]
+    print(f"  {median(extra) * 1e3:.0f} ms")
+    return {"seconds": median(extra)}
 
 
-def table(measured: dict[str, tuple[float, float]], steps: int) -> None:
-    """Print ratios and times."""
+def table(timings: dict[str, Timing], steps: int) -> dict[str, Any]:
+    """Print and return ratios, and the time of one step where a call does several."""
     print(f"  {'':<34}{'ratio':>8}{'µs a step':>12}")
-    for label, (ratio, time) in measured.items():
-        print(f"  {label:<34}{ratio:8.2f}{time / steps * 1e6:12.1f}")
+    for label, timing in timings.items():
+        print(f"  {label:<34}{timing.ratio:8.2f}{timing.seconds / steps * 1e6:12.1f}")
+    return {label: {"ratio": timing.ratio, "seconds": timing.seconds / steps} for label, timing in timings.items()}
 
 
-def compiled_steps(rounds: int) -> None:
-    """Print compiled steps over sizes, with Adam, their memory, and what their first call costs."""
-    print("\nCompiled steps: ratios to the loop as printed, by batch and hidden size; with Adam, to an Adam loop by hand")
-    compiled.main()
+PARTS = {
+    "report": report,
+    "sizes": sizes,
+    "compiled": compiled_steps,
+    "large": large_network,
+    "deep": deep_chain,
+    "import": import_time,
+    "growth": growth,
+}
 
 
-PARTS = {"report": report, "compiled": compiled_steps, "large": large_network, "deep": deep_chain, "import": import_time}
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    summaries = "\n".join(f"  {name:<10}{part.__doc__.splitlines()[0]}" for name, part in PARTS.items() if part.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"{__doc__}\nParts:\n{summaries}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=31, help="rounds of each comparison, fewer where they are long (default: 31)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated (default: all)")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Run the parts that were asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31, help="rounds of each comparison (at least 15 make a median worth quoting)")
-    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
-    arguments = parser.parse_args()
-    print(f"NumPy {np.__version__}, Python {sys.version.split()[0]}, one BLAS thread, {arguments.rounds} rounds")
-    for name in arguments.only or PARTS:
-        PARTS[name](arguments.rounds)
+    """Run the parts that were asked for; write down and draw what they gave."""
+    chosen = options()
+    print(f"NumPy {np.__version__}, Python {sys.version.split()[0]}, one BLAS thread, up to {chosen.rounds} rounds")
+    for name in chosen.only or PARTS:
+        print(f"\n{PARTS[name].__doc__}")
+        storage.save(name, PARTS[name](chosen.rounds))
+    figures.draw_all()
+    print(f"\nwritten to {storage.FOLDER.relative_to(storage.FOLDER.parent.parent)}/")
 
 
 if __name__ == "__main__":

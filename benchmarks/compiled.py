@@ -1,12 +1,12 @@
-"""Compiled steps: the report's loop over sizes, with Adam, the memory, and what the first call costs.
+"""Compiled steps: the report's loop, with Adam too, the memory, and what the first call costs.
 
 Each contestant has the form that ``report_loop`` has: the data, the hidden size and the learning rate in, ``run(n)`` out.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -15,10 +15,8 @@ import numpy as np
 import tinygrad_hw as tg
 from tinygrad_hw.compile import compile
 
-from .measure import ratios
-from .report_loop import Run, cross, printed, tuned, weights
-
-SIZES = [(batch, 10) for batch in (1, 21, 100, 400, 1000)] + [(21, hidden) for hidden in (100, 1000)]
+from .measure import Timing, ratios, require_agreement
+from .report_loop import Run, cross, weights
 
 
 def step_of(hidden: int, lr: float, backend: str = "numpy", optimizer: Callable[..., Any] = tg.optim.SGD) -> Any:
@@ -107,41 +105,13 @@ def adam_by_hand(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) -> Run:
     return run
 
 
-def data(batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return so many points and their labels; for 21 the report's."""
-    if batch == 21:
-        return cross()
-    X = np.random.RandomState(0).uniform(size=(batch, 2))
-    return X, (X[:, :1] > X[:, 1:]).astype(int)
-
-
-def over_sizes(rounds: int = 15) -> dict[tuple[int, int], dict[str, float]]:
-    """Return the ratio of each contestant to the loop as printed, for each batch and hidden size."""
-    contestants: dict[str, Callable[..., Run]] = {"printed": printed, "tuned": tuned, "compiled": compiled}
-    if importlib.util.find_spec("numba"):
-        contestants |= {"numba": compiled_numba}
-    table: dict[tuple[int, int], dict[str, float]] = {}
-    for batch, hidden in SIZES:
-        runs = {}
-        for name, make in contestants.items():
-            runs[name] = make(*data(batch), hidden, 0.01)
-            runs[name](3)
-        n = 10 if hidden <= 100 else 2
-        measured = ratios({name: (lambda run=run, n=n: run(n)) for name, run in runs.items()}, rounds)
-        table[batch, hidden] = {name: ratio for name, (ratio, _) in measured.items()}
-    return table
-
-
-def adam(rounds: int = 25) -> dict[str, float]:
-    """Return the ratios of compiled Adam steps to the Adam loop written by hand, after checking that all agree on the loss."""
+def adam(rounds: int) -> dict[str, Timing]:
+    """Time compiled Adam steps against the Adam loop written by hand, after checking that all agree on the loss."""
     X, y = cross()
-    backends = ["numpy", *(["numba"] if importlib.util.find_spec("numba") else [])]
-    runs = {"by hand": adam_by_hand(X, y, 10, 0.01)}
-    runs |= {f"compiled, {name}": _stepwise(step_of(10, 0.01, name, tg.optim.Adam), X, y) for name in backends}
-    losses = {name: run(1000) for name, run in runs.items()}
-    if max(losses.values()) - min(losses.values()) > 1e-12 * max(losses.values()):
-        raise ValueError(f"the losses after 1000 epochs differ: {losses}")
-    return {name: ratio for name, (ratio, _) in ratios({name: (lambda run=run: run(10)) for name, run in runs.items()}, rounds).items()}
+    runs = {"NumPy, by hand": adam_by_hand(X, y, 10, 0.01)}
+    runs |= {f"tg.compile, {backend}": _stepwise(step_of(10, 0.01, backend, tg.optim.Adam), X, y) for backend in backends()}
+    require_agreement({label: run(1000) for label, run in runs.items()}, 1e-12)
+    return ratios({label: lambda run=run: run(10) for label, run in runs.items()}, rounds)
 
 
 def memory() -> dict[str, int]:
@@ -155,8 +125,8 @@ def memory() -> dict[str, int]:
     return {"tuned": 8 * by_hand, "compiled": step.nbytes + 8 * (parameters + n)}
 
 
-def first_call(backend: str = "numpy") -> float:
-    """Return how many seconds the first call takes: recording, planning, and for Numba compiling."""
+def first_call(backend: str) -> float:
+    """Return how many seconds the first call takes: recording, planning, and for Numba compiling or reading its cache."""
     X, y = cross()
     step = step_of(10, 0.1, backend)
     start = perf_counter()
@@ -164,16 +134,6 @@ def first_call(backend: str = "numpy") -> float:
     return perf_counter() - start
 
 
-def main() -> None:
-    """Print all of it."""
-    for (batch, hidden), row in over_sizes().items():
-        print(f"batch {batch:5} hidden {hidden:5}  " + "  ".join(f"{name} {ratio:.3f}" for name, ratio in row.items()))
-    print("Adam          " + "  ".join(f"{name} {ratio:.3f}" for name, ratio in adam().items()))
-    print("bytes         " + "  ".join(f"{name} {size}" for name, size in memory().items()))
-    print(f"first call    numpy {1e3 * min(first_call() for _ in range(5)):.1f} ms")
-    if importlib.util.find_spec("numba"):
-        print(f"first call    numba {1e3 * first_call('numba'):.0f} ms, with Numba's compiling or reading its cache")
-
-
-if __name__ == "__main__":
-    main()
+def backends() -> list[str]:
+    """Return the backends that are installed."""
+    return ["numpy", *(["numba"] if find_spec("numba") else [])]

@@ -15,15 +15,16 @@ Run = Callable[[int], float]
 
 
 def weights(hidden: int) -> list[np.ndarray]:
-    """Return the report's initial W1, b1, W2, b2, W3, b3."""
+    """Return the report's initial W1, b1, W2, b2, W3, b3; beyond its 10 hidden units scaled so that the sigmoids do not saturate."""
     random = np.random.RandomState(2023)
     random.uniform(0, 1, (100, 2))
+    scale = np.sqrt(10 / hidden)
     return [
         random.randn(2, hidden),
         random.randn(hidden),
-        random.randn(hidden, hidden),
+        random.randn(hidden, hidden) * scale,
         random.randn(hidden),
-        random.randn(hidden, 1),
+        random.randn(hidden, 1) * scale,
         random.randn(1),
     ]
 

@@ -1,0 +1,142 @@
+"""Curves: the cost of contestants over a growing size, and the exponent with which each grows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from time import process_time
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from .measure import difference, ratios
+
+LONGEST_RUN, LONGEST_START = 15.0, 20.0  # seconds; beyond them a curve ends
+
+
+class Axis(NamedTuple):
+    """What grows, and who competes.
+
+    A contestant is a label, ``make`` and the module that it needs. ``make(size)`` returns a call; whatever one contestant's
+    calls return, first and second, the others' must return too. The first contestant is the yardstick.
+    """
+
+    name: str
+    what: str
+    sizes: tuple[int, ...]
+    contestants: list[tuple[str, Callable[[int], Callable[[], Any]], str]]
+    tolerance: float
+
+
+class Curve:
+    """A contestant's points over an axis, and why it ended before the axis did."""
+
+    def __init__(self, label: str, make: Callable[[int], Callable[[], Any]]) -> None:
+        self.label, self.make = label, make
+        self.sizes: list[int] = []
+        self.seconds: list[float] = []
+        self.ratios: list[float] = []
+        self.starts: list[float] = []  # processor seconds for making the call and calling it twice: compiling is in them
+        self.stopped: str | None = None
+
+    def start(self, size: int) -> tuple[Callable[[], Any], list[Any]] | None:
+        """Return the call and what its first two calls return, or note why the curve ends here."""
+        self.stopped = self.stopped or self.too_slow(size)
+        if self.stopped:
+            return None
+        began = process_time()
+        try:
+            call = self.make(size)
+            results = [call(), call()]
+        except Exception as reason:  # (a peer may fail in any way: this is what the table says of it)
+            self.stopped = f"fails at {size:,}: {type(reason).__name__}: {without_folders(str(reason))}"
+            return None
+        self.starts.append(process_time() - began)
+        return call, results
+
+    def too_slow(self, size: int) -> str | None:
+        """Tell that this size would take too long: time grows on as it grew to the last size, but at most with the square of the size."""
+        for what, times, longest in (("a run", self.seconds, LONGEST_RUN), ("starting", self.starts, LONGEST_START)):
+            if len(times) > 1 and times[-1] * min(times[-1] / times[-2], (size / self.sizes[-1]) ** 2) > longest:
+                return f"{what} took {times[-1]:.2g} s at {self.sizes[-1]:,}, and at {size:,} would take more than {longest:g} s"
+        return None
+
+    def exponent(self) -> float | None:
+        """Return the exponent of the growth over the last decade, None if that holds fewer than two sizes."""
+        return exponent(self.sizes, self.seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is written down."""
+        return {
+            "sizes": self.sizes,
+            "seconds": self.seconds,
+            "ratios": self.ratios,
+            "starts": self.starts,
+            "exponent": self.exponent(),
+            "stopped": self.stopped,
+        }
+
+
+def without_folders(text: str) -> str:
+    """Return the first line of a message, with the names of files but not of their folders."""
+    return re.sub(r"(/[^/\s]+)+/", "", text.split("\n")[0])
+
+
+def exponent(sizes: list[int], times: list[float]) -> float | None:
+    """Return the slope of log time over log size by least squares, over the sizes from a tenth of the largest on."""
+    last = [(size, time) for size, time in zip(sizes, times) if 10 * size >= sizes[-1]]
+    if len(last) < 2:
+        return None
+    x, y = np.log(last).T
+    return float(np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2))
+
+
+def measured(axis: Axis, rounds: int) -> dict[str, Any]:
+    """Measure all contestants that are installed over all sizes; what does not agree with the yardstick is not timed."""
+    curves = [Curve(label, make) for label, make, module in axis.contestants if find_spec(module)]
+    for size in tqdm(axis.sizes, desc=axis.name, leave=False):
+        started = {curve: start for curve in curves if (start := curve.start(size))}
+        expected = started[curves[0]][1]
+        for curve, (_, results) in list(started.items()):
+            if (off := max(map(difference, results, expected))) > axis.tolerance:
+                curve.stopped = f"differs from the yardstick at {size:,} by {off:.0e}"
+                curve.starts.pop()
+                del started[curve]
+        timings = ratios({curve.label: call for curve, (call, _) in started.items()}, rounds)
+        for curve in started:
+            curve.sizes.append(size)
+            curve.seconds.append(timings[curve.label].seconds)
+            curve.ratios.append(timings[curve.label].ratio)
+    absent = [label for label, _, module in axis.contestants if not find_spec(module)]
+    return {"what": axis.what, "contestants": {curve.label: curve.as_dict() for curve in curves}, "not installed": absent}
+
+
+def show(name: str, outcome: dict[str, Any]) -> None:
+    """Print the times with their exponents, the ratios to the first contestant, and why curves ended."""
+    contestants = outcome["contestants"]
+    sizes = next(iter(contestants.values()))["sizes"]
+    print(f"\n{name}: {outcome['what']}")
+    exponents = {label: f"{curve['exponent']:.2f}" if curve["exponent"] else "" for label, curve in contestants.items()}
+    rows("time", sizes, {label: [*map(duration, curve["seconds"])] for label, curve in contestants.items()}, exponents)
+    rows("ratio", sizes, {label: [f"{ratio:.2f}" for ratio in curve["ratios"]] for label, curve in contestants.items()})
+    for label, curve in contestants.items():
+        if curve["stopped"]:
+            print(f"  {label}: {curve['stopped']}")
+    if outcome["not installed"]:
+        print(f"  not installed: {', '.join(outcome['not installed'])}")
+
+
+def rows(head: str, sizes: list[int], cells: dict[str, list[str]], exponents: dict[str, str] | None = None) -> None:
+    """Print a row for each contestant under a row of the sizes, with the exponents at the end."""
+    print(f"  {head:<36}" + "".join(f"{size:>11,}" for size in sizes) + (f"{'exponent':>11}" if exponents else ""))
+    for label, row in cells.items():
+        line = f"  {label:<36}" + "".join(f"{cell:>11}" for cell in row)
+        print(f"{line:<{38 + 11 * len(sizes)}}{exponents[label]:>11}" if exponents else line)
+
+
+def duration(time: float) -> str:
+    """Return a time in the unit that suits it."""
+    unit, factor = ("s", 1) if time >= 1 else ("ms", 1e3) if time >= 1e-3 else ("µs", 1e6)
+    return f"{time * factor:.3g} {unit}"
