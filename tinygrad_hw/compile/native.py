@@ -32,7 +32,7 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
 IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp"]
-LARGE = 30_000  # multiplications: from there on BLAS, which Numba calls if SciPy is installed, is faster than loops
+LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS, which Numba calls if SciPy is installed, is faster
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
@@ -326,7 +326,7 @@ class NativePlan:
         (xs, ys) = (np.shape(getattr(arg, "value", arg)) for arg in (x, y))
         if len(xs) > 2 or len(ys) > 2:
             raise unsupported("a product of stacked matrices", op)
-        if prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE and importlib.util.find_spec("scipy"):
+        if min(xs + ys) >= NARROW and prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE and importlib.util.find_spec("scipy"):
             return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.names[op]})"]
         if len(xs) == 2 and len(ys) == 2:
             i, k, j = xs[0], xs[1], ys[1]

@@ -1,22 +1,25 @@
 """Does a test suite notice a wrong derivative? Plant one mistake at a time, and count.
 
-    python -m tinygrad_hw.testing.mutants tests/
-    python -m tinygrad_hw.testing.mutants student_tests.py --only elementwise --jobs 2
+    python -m tinygrad_hw.testing.mutants test_student.py
+    python -m tinygrad_hw.testing.mutants tests/ --only "elementwise: exp:" --jobs 2
 
 A *mutant* is the package with one mistake in it: the sign of a rule, a forgotten factor, an ignored cotangent, a value assigned where it
 should be added. ``mutants()`` is the catalogue: one mutant for each argument of each rule of the table, made systematically, and the
 mistakes that people make, written out. The command runs a pytest suite against every one (Linux, macOS: each in a fork of
-the process, which has collected the tests once) and prints the share that it catches.
+the process, which has collected the tests once), up to the first test that fails, and prints the share that it catches.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import inspect
 import os
+import re
+import signal
 import sys
 import textwrap
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -231,22 +234,23 @@ def values_of(x: Any) -> Any:
 # The mistakes that people make, in an engine
 def _in_the_engine() -> Iterator[Mutant]:
     """Yield slips in what carries the rules: broadcasting, adding up, order, branches, dtypes, memory, recording."""
-    yield _engine("unbroadcast", "the first entry, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _first_entry)])
-    yield _engine("unbroadcast", "the mean, for the sum over a broadcast axis", lambda: [(backward, "unbroadcast", _mean_entry)])
+    first = lambda: [(backward.unbroadcast, "__code__", _first_entry.__code__)]
+    yield _engine("unbroadcast", "the first entry, for the sum over a broadcast axis", first)
     for owner, function, mistake, right, wrong in (
+        (backward, "unbroadcast", "the mean, for the sum over a broadcast axis", "np.add.reduce", "np.mean"),
         (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c", "c"),
         (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
         (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
         (backward, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
-        (backward, "flow", "the oldest node first", "(-parent.number, parent)", "(parent.number, parent)"),
+        (backward, "flow", "the oldest node first", "(-", "("),
         (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
         (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
         (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),
         (Tensor, "backward", "gradients are replaced, for added up", "np.asarray(kept.grad + g)", "np.asarray(g)"),
-        (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self or handle("),
+        (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self; handle("),
         (tensor.no_grad, "__enter__", "no_grad records", "recording.set(False)", "recording.set(True)"),
         (tensor.no_grad, "__exit__", "no_grad never ends", "recording.reset(self._tokens.pop())", "self._tokens.pop()"),
         (transforms, "linearized", "captured tensors are cut off", "captured = outside and not used <= fresh", "captured = False"),
@@ -280,23 +284,25 @@ def _first_entry(g: Any, shape: tuple[int, ...]) -> Any:
     return g[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)] if len(g.shape) == len(shape) else g
 
 
-right_unbroadcast = backward.unbroadcast
-
-
-def _mean_entry(g: Any, shape: tuple[int, ...]) -> Any:
-    """Divide the sum by the number of its terms."""
-    total = right_unbroadcast(g, shape)
-    return total * (total.size / g.size) if g.size else total
-
-
 # The command
+CPU_SECONDS = 60
+
+
 class Grader:
-    """A pytest plugin that runs the collected tests once as they are, then for each mutant in a fork; what then hangs is caught."""
+    """A pytest plugin that runs the collected tests once as they are, then for each mutant in a fork."""
 
     def __init__(self, catalogue: list[Mutant], jobs: int, say: Callable[[str], Any]) -> None:
         self.catalogue, self.jobs, self.say = catalogue, jobs, say
-        self.timeout = np.inf
         self.status = 2
+
+    def pytest_collection(self) -> None:
+        """Let hypothesis neither shrink nor store the examples that fail: that one fails is all that is asked."""
+        try:
+            from hypothesis import Phase, settings
+        except ImportError:
+            return
+        settings.register_profile("mutants", settings(), phases=[Phase.explicit, Phase.generate], database=None)
+        settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Take the place of pytest's own loop over the tests."""
@@ -304,82 +310,106 @@ class Grader:
         if session.testsfailed or not session.items:
             self.say("the tests could not be collected: make `python -m pytest` pass first")
             return True
-        started = time.monotonic()
-        failing = self.run_all(session, [None])[None]
-        self.timeout = 60 + 5 * self.jobs * (time.monotonic() - started)
+        gc.freeze()  # (a collection in a fork would copy all that was imported)
+        self.say(f"tests: {len(session.items)}, first without any mutant")
+        ((_, failing),) = self.run_all(session, [Mutant("", "", "", list)])
         if failing:
             self.say(f"without any mutant {failing} fails: make `python -m pytest` pass first")
             return True
-        found = self.run_all(session, self.catalogue)
-        caught = sum(bool(by) for by in found.values())
-        for topic in dict.fromkeys(mutant.topic for mutant in self.catalogue):
-            of_topic = [bool(by) for mutant, by in found.items() if mutant is not None and mutant.topic == topic]
-            self.say(f"{topic:<12} {sum(of_topic)} of {len(of_topic)} caught")
-        self.say(f"caught {caught} of {len(found)} mutants: {caught / len(found):.0%}")
-        self.status = 0 if caught == len(found) else 1
+        self.grade(session)
         return True
 
-    def run_all(self, session: Any, catalogue: list[Any]) -> dict[Any, str]:
-        """Run the tests against each, some at a time; return the test that caught it, empty where none did."""
-        waiting, found = list(catalogue), {}
-        running: dict[int, tuple[Any, int, float]] = {}
+    def grade(self, session: Any) -> None:
+        """Run the tests against the catalogue, and say what they catch of each mutant, of each topic and of all."""
+        caught: Counter[str] = Counter()
+        total, of_topic = len(self.catalogue), Counter(mutant.topic for mutant in self.catalogue)
+        for done, (mutant, test) in enumerate(self.run_all(session, self.catalogue), 1):
+            caught[mutant.topic] += bool(test)
+            self.say(f"{done:3}/{total} " + (f"caught   {mutant}  [{test}]" if test else f"SURVIVED {mutant}"))
+        for topic in of_topic:
+            self.say(f"{topic:<12} {caught[topic]} of {of_topic[topic]} caught")
+        self.say(f"caught {caught.total()} of {total} mutants: {caught.total() / total:.0%}")
+        self.status = int(caught.total() < total)
+
+    def run_all(self, session: Any, catalogue: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+        """Run the tests against each, some at a time; yield it with the test that caught it, empty if none did."""
+        waiting = catalogue[::-1]
+        running: dict[int, tuple[Mutant, int]] = {}
         while waiting or running:
             while waiting and len(running) < self.jobs:
-                mutant = waiting.pop(0)
-                process, pipe = self.fork(session, mutant)
-                running[process] = (mutant, pipe, time.monotonic())
-            time.sleep(0.01)
-            for process, (mutant, pipe, started) in list(running.items()):
-                late = time.monotonic() - started > self.timeout
-                if late:
-                    os.kill(process, 9)
-                if os.waitpid(process, 0 if late else os.WNOHANG)[0]:
-                    del running[process]
-                    with os.fdopen(pipe) as reader:
-                        found[mutant] = reader.read() or ("the time limit" if late else "")
-                    if mutant is not None:
-                        self.say(f"caught   {mutant}  [{found[mutant]}]" if found[mutant] else f"SURVIVED {mutant}")
-        return found
+                mutant = waiting.pop()
+                process, pipe = start(session, mutant)
+                running[process] = mutant, pipe
+            process, status = os.wait()
+            if process in running:
+                mutant, pipe = running.pop(process)
+                yield mutant, outcome(pipe, status)
 
-    def fork(self, session: Any, mutant: Mutant | None) -> tuple[int, int]:
-        """Start a process that plants the mutant and runs the tests up to the first that fails; its name comes through the pipe."""
-        reader, writer = os.pipe()
+
+def start(session: Any, mutant: Mutant) -> tuple[int, int]:
+    """Start a process that runs the tests against a mutant up to the first that fails; its name comes through the pipe."""
+    reader, writer = os.pipe()
+    with applied(mutant):  # (before the fork: a mutant that cannot be planted is an error here, and not a failure there)
         process = os.fork()
-        if process:
-            os.close(writer)
-            return process, reader
-        caught = "a crash"
-        try:
-            with applied(mutant or Mutant("", "", "", list)):
-                caught = first_failure(session, [mutant.function, mutant.topic] if mutant else [])
-        finally:
-            os.write(writer, caught.encode())
-            os._exit(0)
+        if not process:
+            try:
+                os.write(writer, first_failure(session, mutant).encode())
+                os._exit(0)
+            finally:
+                os._exit(1)
+    os.close(writer)
+    return process, reader
 
 
-def first_failure(session: Any, likely: list[str]) -> str:
-    """Run the tests, those named after the likely words first, and return the name of the first that fails; empty if none does."""
-    items = sorted(session.items, key=lambda item: [word not in item.nodeid for word in likely])
+def first_failure(session: Any, mutant: Mutant) -> str:
+    """Run the tests and return the name of the first that fails; empty if none does."""
+    items = likely_first(session.items, mutant)
     for item, following in zip(items, [*items[1:], None]):
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             return str(item.nodeid)
     return ""
 
 
+def likely_first(items: list[Any], mutant: Mutant) -> list[Any]:
+    """Sort tests: first those whose id has the function as a word, then those with the topic, then the others as they come."""
+    words = [re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])") for word in (mutant.function, mutant.topic)]
+    return sorted(items, key=lambda item: [not word.search(item.nodeid) for word in words])
+
+
+def outcome(pipe: int, status: int) -> str:
+    """Return what caught a mutant, from how its process ended."""
+    with os.fdopen(pipe) as reader:
+        if os.waitstatus_to_exitcode(status) == -signal.SIGPROF:
+            return "the time limit"
+        return "a crash" if status else reader.read()
+
+
+DESCRIPTION = """
+Grade tests of derivatives: run them against tinygrad_hw with one mistake in it (a mutant), for each mistake of a catalogue. A mutant is
+caught if a test fails. The tests must pass without any mutant.
+"""
+EPILOG = f"""
+Other options are handed to pytest. A test that computes for more than {CPU_SECONDS} seconds counts as failed. Exit status: 0 if every
+mutant was caught, 1 if one survived, 2 if the tests could not be run or do not pass.
+"""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Grade a test suite from the command line; 0 if it caught every mutant, 1 if not, 2 if it could not be run."""
-    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw.testing.mutants", description="Run tests against wrong derivatives.",
-                                     epilog="Other options are handed to pytest.")  # fmt: skip
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw.testing.mutants", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("tests", nargs="*", help="what to give to pytest: files, folders, node ids")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only the mutants whose line contains TEXT")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to run at a time")
-    parser.add_argument("--list", action="store_true", help="print the catalogue and stop")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the mutants whose line in --list contains TEXT")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many to run at a time (1)")
+    parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     options, for_pytest = parser.parse_known_args(argv)
     catalogue = [mutant for mutant in mutants() if options.only in str(mutant)]
-    if options.list or not catalogue:
+    if not catalogue:
+        parser.error(f"no mutant's line contains {options.only!r}: --list prints them")
+    if options.list:
         print(*catalogue, f"{len(catalogue)} mutants", sep="\n")
-        return 0 if options.list else 2
+        return 0
     if not options.tests:
         parser.error("which tests? give files, folders or node ids")
     if not hasattr(os, "fork"):
@@ -388,7 +418,7 @@ def main(argv: list[str] | None = None) -> int:
 
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as out:
         grader = Grader(catalogue, max(options.jobs, 1), lambda line: print(line, file=out, flush=True))
-        pytest.main([*options.tests, *for_pytest, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[grader])
+        pytest.main([*options.tests, *for_pytest, "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"], plugins=[grader])
     return grader.status
 
 
