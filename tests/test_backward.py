@@ -35,6 +35,22 @@ def test_uses_at_different_depths_add_up():
     assert_array_equal(x.grad, (3 * X**2 + 2 * X + 1) * [1, 10, 100])
 
 
+@pytest.mark.parametrize("join", [lambda y, z: y * z, lambda y, z: z * y], ids=["the older first", "the younger first"])
+def test_a_node_is_swept_once_after_all_its_uses(join):
+    swept = []
+
+    @tg.primitive(lambda g, out, x: swept.append(len(x)) or g)
+    def same(x):
+        return x.copy()
+
+    (x,) = leaves_of([X])
+    y = same(x)
+    for _ in range(4):
+        y = same(join(y, np.tanh(y)))
+    y.backward(np.ones(3))
+    assert len(swept) == 5
+
+
 def test_a_cotangent_that_is_added_into_belongs_to_nobody_else():
     x, y = leaves_of([X, X])
     s = x + y

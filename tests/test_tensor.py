@@ -395,6 +395,16 @@ def test_numpy_functions_take_tensors_among_keywords():
         assert_allclose(out.data, expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("constant", [X, Tensor(X), [1.0, 2.0, 3.0]], ids=["an array", "a tensor", "a list"])
+def test_where_all_other_arguments_are_constants_a_function_has_the_rule_of_one_argument(constant):
+    x, y = leaves_of([X, X])
+    np.maximum(x, constant).backward(np.ones(3))
+    assert_array_equal(x.grad, [0, 0, 0])
+    x.grad = None
+    np.maximum(x, y).backward(np.ones(3))
+    assert_array_equal([x.grad, y.grad], np.full((2, 3), 0.5))
+
+
 def test_a_tensor_in_a_list_beside_arrays_is_seen():
     t = Tensor(X, requires_grad=True)
     for f in (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack, np.dstack, np.block):
