@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tinygrad_hw as tg
 from tinygrad_hw.rules import RULES, Each, neural, reductions, shaping
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.testing import check_gradients
-from tinygrad_hw.testing.mutants import applied, main, mutants
+from tinygrad_hw.testing.mutants import Mutant, applied, likely_first, main, mutants
 from tinygrad_hw.transforms import grad, jvp
 
 x, y = np.array([[0.3, 0.8], [0.6, 0.2]]), np.array([[0.4, 0.5], [0.9, 0.1]])
@@ -175,10 +176,27 @@ LAX = """
 
 def graded(tmp_path, tests, *options):
     """Run the command on a file of tests."""
+    return output_of(["-m", "tinygrad_hw.testing.mutants"], tmp_path, tests, *options)
+
+
+def graded_against(catalogue, tmp_path, tests):
+    """Run the command on a file of tests, with other mutants (an expression in the module's names) and a time limit of a second."""
+    program = f"""
+        import sys
+        from tinygrad_hw.testing import mutants as m
+        m.CPU_SECONDS = 1
+        catalogue = eval({catalogue!r}, vars(m))
+        m.mutants = lambda: catalogue
+        sys.exit(m.main(sys.argv[1:]))
+    """
+    return output_of(["-c", textwrap.dedent(program)], tmp_path, tests)
+
+
+def output_of(command, tmp_path, tests, *options):
+    """Run a Python command on a file of tests."""
     path = tmp_path / "test_students.py"
     path.write_text(textwrap.dedent(tests))
-    command = [sys.executable, "-m", "tinygrad_hw.testing.mutants", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    return subprocess.run([sys.executable, *command, str(path), *options], capture_output=True, text=True, check=False, cwd=tmp_path)
 
 
 def test_a_suite_that_catches_every_mutant_is_told_so(tmp_path):
@@ -186,6 +204,7 @@ def test_a_suite_that_catches_every_mutant_is_told_so(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "caught 2 of 2 mutants: 100%" in done.stdout
     assert "[test_students.py::test_exp]" in done.stdout
+    assert "2/2 caught" in done.stdout
 
 
 def test_a_lax_suite_is_told_what_it_missed(tmp_path):
@@ -209,10 +228,61 @@ def test_a_suite_that_fails_or_holds_no_tests_is_refused(tmp_path, tests, messag
     assert message in done.stdout
 
 
+def test_a_test_that_ends_its_process_or_computes_without_end_has_failed(tmp_path):
+    tests = """
+        import os
+        import numpy as np
+        from tinygrad_hw import grad
+
+        def test_crash():
+            if grad(np.exp)(0.0) < 0:
+                os._exit(3)
+
+        def test_endless():
+            while grad(np.log)(1.0) < 0:
+                pass
+    """
+    done = graded_against("[_of_rule(f, 0, 'negated', _negated) for f in (np.exp, np.log)]", tmp_path, tests)
+    assert "caught   elementwise: exp: negated  [a crash]" in done.stdout
+    assert "caught   elementwise: log: negated  [the time limit]" in done.stdout
+
+
+def test_a_mutant_that_cannot_be_planted_is_not_caught_but_an_error(tmp_path):
+    done = graded_against("[_engine('sweep', 'gone', lambda: _rewritten(backward, 'sweep', 'gone', ''))]", tmp_path, GOOD)
+    assert done.returncode == 2
+    assert "sweep: its source has no 'gone' any more: the mutant must be written anew" in done.stderr
+    assert "caught" not in done.stdout
+
+
+def test_examples_that_fail_are_not_stored(tmp_path):
+    tests = """
+        import numpy as np
+        from hypothesis import given, strategies as st
+        from tinygrad_hw import grad
+
+        @given(st.floats(0, 1))
+        def test_exp(x):
+            assert grad(np.exp)(x) > 0
+    """
+    done = graded_against("[_of_rule(np.exp, 0, 'negated', _negated)]", tmp_path, tests)
+    assert "caught 1 of 1" in done.stdout
+    assert not (tmp_path / ".hypothesis" / "examples").exists()
+
+
+def test_the_likely_tests_run_first():
+    names = ["shaping.py::test_maximum", "reductions.py::test_sum", "shaping.py::test_a_max", "reductions.py::test[max-1]"]
+    items = [SimpleNamespace(nodeid=name) for name in names]
+    ordered = likely_first(items, Mutant("reductions", "max", "a wrong sign", list))
+    assert [items.index(item) for item in ordered] == [3, 2, 1, 0]
+
+
 def test_the_catalogue_can_be_listed_and_nonsense_is_refused(capsys):
     assert main(["--list", "--only", "engine"]) == 0
     assert "engine: unbroadcast: " in capsys.readouterr().out
-    assert main(["--only", "no such mutant"]) == 2
-    with pytest.raises(SystemExit, match="2"):
-        main([])
-    assert "which tests? give files, folders or node ids" in capsys.readouterr().err
+    for options, message in (
+        (["tests", "--only", "no such"], "no mutant's line contains 'no such': --list prints them"),
+        ([], "which tests? give files, folders or node ids"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(options)
+        assert message in capsys.readouterr().err
