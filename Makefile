@@ -2,14 +2,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
 
-.PHONY: report test bench lint clean
+.PHONY: report test mutants bench lint clean
 
 report: $(VENV)/report.done
 	$(BIN)/python -m examples.report $(ARGS)
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+mutants: $(VENV)/test.done
+	$(BIN)/python -m tinygrad_hw.testing.mutants --jobs $(JOBS) $(PROOFS) $(ARGS)
 
 bench: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks $(ARGS)
