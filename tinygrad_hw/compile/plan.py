@@ -82,12 +82,13 @@ class Plan:
     # What each op is
     def kind(self, op: Op) -> str:
         """Tell how an op is computed: as a number, as a view, into memory that it is given, or into memory of its own."""
-        if op.shape == () or not isinstance(op.value, np.ndarray):
+        if isinstance(op.value, (*NUMBERS, np.generic)):
             return "number"
-        if op.function in VIEWS and isinstance(op.args[0], Op) and np.may_share_memory(op.value, op.args[0].value):
-            self.root[op] = self.root.get(op.args[0], op.args[0])
+        x = op.args[0] if op.function in VIEWS else None
+        if isinstance(x, Op) and isinstance(x.value, np.ndarray) and np.may_share_memory(op.value, x.value):
+            self.root[op] = self.root.get(x, x)
             return "view"
-        if op.function is end_to_end or self.takes_out(op):
+        if op.shape != () and (op.function is end_to_end or self.takes_out(op)):
             return "buffer"
         return "own"
 

@@ -72,8 +72,8 @@ class Op:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The value's shape; () for a number."""
-        return np.shape(self.value)
+        """The value's shape; () for a number, and for several results of one call."""
+        return getattr(self.value, "shape", ())
 
     @property
     def dtype(self) -> Any:
