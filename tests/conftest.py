@@ -14,6 +14,7 @@ CHECKED = {
     "adjoint_identity_holds": "order 1, reverse: ⟨g, J u⟩ = ⟨Jᵀ g, u⟩",
     "order_two_is_the_numeric_one": "order 2, and forward (the derivative of Jᵀ g by g): agree with numeric derivatives",
     "gradient_is_linear_in_g": "linear in the cotangent",
+    "compiled_it_gives_the_same": "compiled: the same values and gradients, or an error that says why not",
 }
 
 

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
+import tinygrad_hw as tg
 from tinygrad_hw import Tensor
 from tinygrad_hw.backward import sweep
+from tinygrad_hw.compile import CompileError
 from tinygrad_hw.rules import COMPOSITIONS, RULES
 from tinygrad_hw.rules.table import Each
 from tinygrad_hw.tensor import tensors
@@ -257,6 +259,31 @@ def a_node_repeats_its_value(case: Case) -> None:
             stack += [parent for parent, _, _ in node.edges]
 
 
+DECIDE_BY_VALUES = {np.median, np.nanmedian, np.quantile, np.nanquantile, np.percentile, np.nanpercentile, np.piecewise, np.interp,
+                    np.linalg.lstsq, np.polyfit, np.polymul}  # fmt: skip
+
+
+def compiled_it_gives_the_same(case: Case) -> None:
+    """Compiled, value and gradients are those of the code, at other inputs than the recorded ones too; or the error says why not."""
+    tilt = random_like(case.oracle(*case.inputs), 8) / 8
+
+    def both(*xs: Any) -> Any:
+        loss = lambda *ys: np.sum(np.real(case.call(*ys) * np.conj(tilt)))
+        return case.call(*xs), tg.grad(loss, argnums=tuple(range(len(xs))))(*xs)
+
+    compiled = tg.compile(both)
+    if case.function in DECIDE_BY_VALUES:
+        try:
+            compiled(*case.inputs)
+        except CompileError as error:
+            assert "depends on a value that differs from call to call" in str(error)
+            return
+    for inputs in (case.inputs, [x * 0.999 for x in case.inputs]):
+        (value, found), (expected, exact) = compiled(*inputs), both(*inputs)
+        for ours, theirs in zip((value, *found), (expected, *exact), strict=True):
+            assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
 LAWS = [
     value_is_that_of_numpy,
     derivative_is_the_numeric_one,
@@ -266,6 +293,7 @@ LAWS = [
     float32_stays_float32,
     gradient_is_an_array_of_its_own,
     a_node_repeats_its_value,
+    compiled_it_gives_the_same,
 ]
 
 

@@ -13,7 +13,7 @@ from .table import Each, composition, dispatched, no_derivative, rule
 def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return g yᵀ, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return g.dot(y.T)
+        return np.dot(g, y.T)
     if y.ndim == 1:
         return g[..., None] * y
     return (g[..., None, :] @ y.mT)[..., 0, :] if x.ndim == 1 else g @ y.mT
@@ -22,7 +22,7 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return x.T.dot(g) if type(g) is np.ndarray else x.T @ g
+        return np.dot(x.T, g)
     if y.ndim == 1:
         return g[..., None] * x
     return x[:, None] * g[..., None, :] if x.ndim == 1 else x.mT @ g
@@ -30,7 +30,7 @@ def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 def _multiply_matrices(x: Any, y: Any) -> Any:
     """Return x @ y: for two matrices by np.dot, which starts sooner."""
-    return x.dot(y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+    return np.dot(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
 
 
 rule(np.matmul, _matmul_x, _matmul_y, call=_multiply_matrices)
