@@ -444,6 +444,14 @@ def test_repeat_gives_the_losses_of_as_many_steps():
     assert repeated.repeat(0, X, y).shape == (0,)
 
 
+def test_a_constant_matrix_may_stand_on_either_side():
+    A, x = np.random.default_rng(0).normal(size=(2, 3, 3))
+    for f in (lambda x: A @ x, lambda x: x @ A, lambda x: A.dot(A) @ x @ A):
+        np.testing.assert_array_equal(compile(f)(x), f(x))
+        of_sum = tg.grad(lambda x, f=f: np.sum(A * f(x)))
+        np.testing.assert_array_equal(compile(of_sum)(x), of_sum(x))
+
+
 # Other shapes, other dtypes, what is captured
 def test_other_shapes_and_dtypes_are_recorded_once_each():
     net = Net()

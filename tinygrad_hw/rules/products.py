@@ -6,6 +6,7 @@ from string import ascii_letters
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .table import Each, composition, dispatched, no_derivative, rule
 
@@ -13,7 +14,7 @@ from .table import Each, composition, dispatched, no_derivative, rule
 def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return g yᵀ, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return np.dot(g, y.T)
+        return g.dot(y.T) if type(y) is ndarray else np.dot(g, y.T)
     if y.ndim == 1:
         return g[..., None] * y
     return (g[..., None, :] @ y.mT)[..., 0, :] if x.ndim == 1 else g @ y.mT
@@ -22,7 +23,7 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return np.dot(x.T, g)
+        return x.T.dot(g) if type(g) is ndarray is type(x) else np.dot(x.T, g)
     if y.ndim == 1:
         return g[..., None] * x
     return x[:, None] * g[..., None, :] if x.ndim == 1 else x.mT @ g
@@ -30,7 +31,9 @@ def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 def _multiply_matrices(x: Any, y: Any) -> Any:
     """Return x @ y: for two matrices by np.dot, which starts sooner."""
-    return np.dot(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+    if x.ndim == y.ndim == 2:
+        return x.dot(y) if type(y) is ndarray else np.dot(x, y)
+    return np.matmul(x, y)
 
 
 rule(np.matmul, _matmul_x, _matmul_y, call=_multiply_matrices)
