@@ -32,7 +32,7 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
 IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp"]
-LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS, which Numba calls if SciPy is installed, is faster
+LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
