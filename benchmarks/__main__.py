@@ -96,7 +96,7 @@ def table(timings: dict[str, Timing], steps: int) -> dict[str, Any]:
     print(f"  {'':<34}{'ratio':>8}{'µs a step':>12}")
     for label, timing in timings.items():
         print(f"  {label:<34}{timing.ratio:8.2f}{timing.seconds / steps * 1e6:12.1f}")
-    return {label: {"ratio": timing.ratio, "seconds": timing.seconds / steps} for label, timing in timings.items()}
+    return {label: {**timing._asdict(), "seconds": timing.seconds / steps} for label, timing in timings.items()}
 
 
 PARTS = {

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .measure import difference, ratios
+from .measure import Timing, difference, ratios
 
-LONGEST_RUN, LONGEST_START = 15.0, 20.0  # seconds; beyond them a curve ends
+LONGEST_RUN, LONGEST_START = 5.0, 10.0  # seconds; after a size that took longer a curve ends
 
 
 class Axis(NamedTuple):
@@ -38,12 +38,13 @@ class Curve:
         self.sizes: list[int] = []
         self.seconds: list[float] = []
         self.ratios: list[float] = []
+        self.rounds: list[int] = []
         self.starts: list[float] = []  # processor seconds for making the call and calling it twice: compiling is in them
         self.stopped: str | None = None
 
     def start(self, size: int) -> tuple[Callable[[], Any], list[Any]] | None:
         """Return the call and what its first two calls return, or note why the curve ends here."""
-        self.stopped = self.stopped or self.too_slow(size)
+        self.stopped = self.stopped or self.too_slow()
         if self.stopped:
             return None
         began = process_time()
@@ -56,16 +57,23 @@ class Curve:
         self.starts.append(process_time() - began)
         return call, results
 
-    def too_slow(self, size: int) -> str | None:
-        """Tell that this size would take too long: time grows on as it grew to the last size, but at most with the square of the size."""
+    def too_slow(self) -> str | None:
+        """Tell that the last size took so long that no larger one is tried."""
         for what, times, longest in (("a run", self.seconds, LONGEST_RUN), ("starting", self.starts, LONGEST_START)):
-            if len(times) > 1 and times[-1] * min(times[-1] / times[-2], (size / self.sizes[-1]) ** 2) > longest:
-                return f"{what} took {times[-1]:.2g} s at {self.sizes[-1]:,}, and at {size:,} would take more than {longest:g} s"
+            if times and times[-1] > longest:
+                return f"{what} took {times[-1]:.2g} s at {self.sizes[-1]:,}, more than {longest:g} s"
         return None
 
     def exponent(self) -> float | None:
         """Return the exponent of the growth over the last decade, None if that holds fewer than two sizes."""
         return exponent(self.sizes, self.seconds)
+
+    def add(self, size: int, timing: Timing) -> None:
+        """Take a point."""
+        self.sizes.append(size)
+        self.seconds.append(timing.seconds)
+        self.ratios.append(timing.ratio)
+        self.rounds.append(timing.rounds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is written down."""
@@ -73,6 +81,7 @@ class Curve:
             "sizes": self.sizes,
             "seconds": self.seconds,
             "ratios": self.ratios,
+            "rounds": self.rounds,
             "starts": self.starts,
             "exponent": self.exponent(),
             "stopped": self.stopped,
@@ -106,22 +115,20 @@ def measured(axis: Axis, rounds: int) -> dict[str, Any]:
                 del started[curve]
         timings = ratios({curve.label: call for curve, (call, _) in started.items()}, rounds)
         for curve in started:
-            curve.sizes.append(size)
-            curve.seconds.append(timings[curve.label].seconds)
-            curve.ratios.append(timings[curve.label].ratio)
+            curve.add(size, timings[curve.label])
     absent = [label for label, _, module in axis.contestants if not find_spec(module)]
     return {"what": axis.what, "contestants": {curve.label: curve.as_dict() for curve in curves}, "not installed": absent}
 
 
 def show(name: str, outcome: dict[str, Any]) -> None:
     """Print the times with their exponents, the ratios to the first contestant, and why curves ended."""
-    contestants = outcome["contestants"]
+    contestants = {label: curve for label, curve in outcome["contestants"].items() if curve["sizes"]}
     sizes = next(iter(contestants.values()))["sizes"]
     print(f"\n{name}: {outcome['what']}")
     exponents = {label: f"{curve['exponent']:.2f}" if curve["exponent"] else "" for label, curve in contestants.items()}
     rows("time", sizes, {label: [*map(duration, curve["seconds"])] for label, curve in contestants.items()}, exponents)
     rows("ratio", sizes, {label: [f"{ratio:.2f}" for ratio in curve["ratios"]] for label, curve in contestants.items()})
-    for label, curve in contestants.items():
+    for label, curve in outcome["contestants"].items():
         if curve["stopped"]:
             print(f"  {label}: {curve['stopped']}")
     if outcome["not installed"]:

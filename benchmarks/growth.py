@@ -41,6 +41,7 @@ def in_gradients(products: dict[str, Any], gradients: dict[str, Any]) -> dict[st
     units = {
         label: [product / gradient for product, gradient in zip(curve["seconds"], gradients["contestants"][label]["seconds"])]
         for label, curve in products["contestants"].items()
+        if curve["sizes"]
     }
     rows("in gradients", list(rosenbrock.SIZES), {label: [f"{unit:.2f}" for unit in row] for label, row in units.items()})
     return units
