@@ -208,6 +208,42 @@ def test_biases_inside_products_fit_layers_of_any_form(layers, width, n, σ, dty
     assert_same(values(ours), values(theirs), rtol=1e4 * np.finfo(dtype).eps, atol=1e3 * np.finfo(dtype).eps * scale)
 
 
+ONE = [
+    np.exp, np.tanh, tg.sigmoid, np.transpose, np.square, lambda a: 1 - a, lambda a: np.maximum(a, 0), lambda a: a[::-1],
+    lambda a: a[0] + a, lambda a: np.where(a > 0, a, -a), lambda a: a - a.mean(axis=0), lambda a: a / (1 + (a * a).sum(axis=1, keepdims=True)),
+    lambda a: a.reshape(-1)[:9].reshape(3, 3),
+]  # fmt: skip
+TWO = [
+    np.add, np.multiply, np.subtract, np.matmul, lambda a, b: a @ b.T, lambda a, b: a.T @ b, lambda a, b: a + b.sum(axis=0),
+    lambda a, b: np.concatenate([a, b])[1:4],
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(ONE + TWO), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12), st.integers(0, 2**16)
+)
+def test_whatever_uses_what_later_on_no_memory_is_written_to_too_soon(calls, seed):
+    rng = np.random.default_rng(seed)
+    start, X = [rng.normal(size=shape) / 2 for shape in ((3, 3), (3,))], rng.normal(size=(3, 3))
+
+    def loss_fn(W, b, X):
+        made = [X, W, X @ W + b]
+        for function, i, j in calls:
+            made.append(np.tanh(function(*(made[-1 - k % len(made)] for k in ((i, j) if function in TWO else (i,))))))
+        return sum((y * y).mean() for y in made[-3:]) + (W * W).mean() + (b * b).mean()
+
+    ours, theirs = ([Tensor(value, requires_grad=True) for value in start] for _ in range(2))
+    optimizer = optim.SGD(theirs, lr=0.01)
+    step = compile(lambda X: loss_fn(*ours, X), optim.SGD(ours, lr=0.01))
+    for _ in range(3):
+        np.testing.assert_allclose(step(X), eager_step(lambda X: loss_fn(*theirs, X), optimizer, X), rtol=1e-12)
+    assert_same(values(ours), values(theirs), rtol=1e-11, atol=1e-13)
+    gradient = tg.grad(loss_fn, argnums=(0, 1, 2))
+    compiled, exact = compile(gradient), gradient(*start, X)
+    for _ in range(2):
+        assert_same(compiled(*start, X), exact, rtol=1e-11, atol=1e-13)
+
+
 def test_no_pass_at_all_still_computes_the_same():
     (eager, plain), theirs, ours, _ = trained(Net, "adam", 5, data(), without=(*PASSES, *PLANNING))
     np.testing.assert_allclose(plain, eager, rtol=1e-14)
