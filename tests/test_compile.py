@@ -210,8 +210,8 @@ def test_biases_inside_products_fit_layers_of_any_form(layers, width, n, σ, dty
 
 ONE = [
     np.exp, np.tanh, tg.sigmoid, np.transpose, np.square, lambda a: 1 - a, lambda a: np.maximum(a, 0), lambda a: a[::-1],
-    lambda a: a[0] + a, lambda a: np.where(a > 0, a, -a), lambda a: a - a.mean(axis=0), lambda a: a / (1 + (a * a).sum(axis=1, keepdims=True)),
-    lambda a: a.reshape(-1)[:9].reshape(3, 3),
+    lambda a: a[0] + a, lambda a: np.where(a > 0, a, -a), lambda a: a - a.mean(axis=0), lambda a: a.reshape(-1)[:9].reshape(3, 3),
+    lambda a: a / (1 + (a * a).sum(axis=1, keepdims=True)),
 ]  # fmt: skip
 TWO = [
     np.add, np.multiply, np.subtract, np.matmul, lambda a, b: a @ b.T, lambda a, b: a.T @ b, lambda a, b: a + b.sum(axis=0),
