@@ -20,7 +20,7 @@ import signal
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -312,9 +312,10 @@ class Grader:
             return True
         gc.freeze()  # (a collection in a fork would copy all that was imported)
         self.say(f"tests: {len(session.items)}, first without any mutant")
-        ((_, failing),) = self.run_all(session, [Mutant("", "", "", list)])
+        shares = ((Mutant("", "", "", list), session.items[k :: self.jobs]) for k in range(self.jobs))
+        failing = [test for _, test in self.run_all(session, shares) if test]
         if failing:
-            self.say(f"without any mutant {failing} fails: make `python -m pytest` pass first")
+            self.say(f"the tests fail without any mutant [{failing[0]}]: make `python -m pytest` pass first, in any order of the tests")
             return True
         self.grade(session)
         return True
@@ -323,7 +324,8 @@ class Grader:
         """Run the tests against the catalogue, and say what they catch of each mutant, of each topic and of all."""
         caught: Counter[str] = Counter()
         total, of_topic = len(self.catalogue), Counter(mutant.topic for mutant in self.catalogue)
-        for done, (mutant, test) in enumerate(self.run_all(session, self.catalogue), 1):
+        work = ((mutant, likely_first(session.items, mutant)) for mutant in self.catalogue)
+        for done, (mutant, test) in enumerate(self.run_all(session, work), 1):
             caught[mutant.topic] += bool(test)
             self.say(f"{done:3}/{total} " + (f"caught   {mutant}  [{test}]" if test else f"SURVIVED {mutant}"))
         for topic in of_topic:
@@ -331,29 +333,26 @@ class Grader:
         self.say(f"caught {caught.total()} of {total} mutants: {caught.total() / total:.0%}")
         self.status = int(caught.total() < total)
 
-    def run_all(self, session: Any, catalogue: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
-        """Run the tests against each, some at a time; yield it with the test that caught it, empty if none did."""
-        waiting = catalogue[::-1]
+    def run_all(self, session: Any, work: Iterable[tuple[Mutant, list[Any]]]) -> Iterator[tuple[Mutant, str]]:
+        """Run tests against mutants, some at a time; yield each mutant with the test that caught it, empty if none did."""
         running: dict[int, tuple[Mutant, int]] = {}
-        while waiting or running:
-            while waiting and len(running) < self.jobs:
-                mutant = waiting.pop()
-                process, pipe = start(session, mutant)
-                running[process] = mutant, pipe
-            process, status = os.wait()
-            if process in running:
-                mutant, pipe = running.pop(process)
-                yield mutant, outcome(pipe, status)
+        for mutant, tests in work:
+            if len(running) == self.jobs:
+                yield ended(running)
+            process, pipe = start(session, mutant, tests)
+            running[process] = mutant, pipe
+        while running:
+            yield ended(running)
 
 
-def start(session: Any, mutant: Mutant) -> tuple[int, int]:
-    """Start a process that runs the tests against a mutant up to the first that fails; its name comes through the pipe."""
+def start(session: Any, mutant: Mutant, tests: list[Any]) -> tuple[int, int]:
+    """Start a process that runs tests against a mutant up to the first that fails; its name comes through the pipe."""
     reader, writer = os.pipe()
     with applied(mutant):  # (before the fork: a mutant that cannot be planted is an error here, and not a failure there)
         process = os.fork()
         if not process:
             try:
-                os.write(writer, first_failure(session, mutant).encode())
+                os.write(writer, first_failure(session, tests).encode())
                 os._exit(0)
             finally:
                 os._exit(1)
@@ -361,10 +360,9 @@ def start(session: Any, mutant: Mutant) -> tuple[int, int]:
     return process, reader
 
 
-def first_failure(session: Any, mutant: Mutant) -> str:
-    """Run the tests and return the name of the first that fails; empty if none does."""
-    items = likely_first(session.items, mutant)
-    for item, following in zip(items, [*items[1:], None]):
+def first_failure(session: Any, tests: list[Any]) -> str:
+    """Run tests and return the name of the first that fails; empty if none does."""
+    for item, following in zip(tests, [*tests[1:], None]):
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
@@ -378,12 +376,16 @@ def likely_first(items: list[Any], mutant: Mutant) -> list[Any]:
     return sorted(items, key=lambda item: [not word.search(item.nodeid) for word in words])
 
 
-def outcome(pipe: int, status: int) -> str:
-    """Return what caught a mutant, from how its process ended."""
+def ended(running: dict[int, tuple[Mutant, int]]) -> tuple[Mutant, str]:
+    """Wait until one of the processes ends, take it out, and return its mutant with what caught it."""
+    process, status = os.wait()
+    while process not in running:
+        process, status = os.wait()
+    mutant, pipe = running.pop(process)
     with os.fdopen(pipe) as reader:
         if os.waitstatus_to_exitcode(status) == -signal.SIGPROF:
-            return "the time limit"
-        return "a crash" if status else reader.read()
+            return mutant, "the time limit"
+        return mutant, "a crash" if status else reader.read()
 
 
 DESCRIPTION = """
