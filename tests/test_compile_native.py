@@ -94,24 +94,28 @@ def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
     assert hits == [["0", "1"], ["1", "0"]]
 
 
-# e^x
-@pytest.fixture(scope="module")
-def compiled_exp():
-    return compile(lambda x: np.exp(x), backend="numba")
+# e^x and tanh x
+@pytest.fixture(scope="module", params=[np.exp, np.tanh], ids=["exp", "tanh"])
+def function(request):
+    return request.param, compile(lambda x: request.param(x), backend="numba")
 
 
-SPECIAL = [0.0, -0.0, 1.0, 709.78, 709.79, 1e300, np.inf, -708.4, -740.0, -745.1, -746.0, -1e300, -np.inf, np.nan, 5e-324, 0.5 * np.log(2)]
+SPECIAL = [
+    0.0, -0.0, 1.0, 0.625, -0.6249, 0.5 * np.log(2), 1e-160, 5e-324, 18.7, 20.0, 709.78, 709.79, 1e300, np.inf, -708.4, -740.0,
+    -745.1, -746.0, -1e300, -np.inf, np.nan,
+]  # fmt: skip
 
 
 @given(st.lists(st.one_of(st.sampled_from(SPECIAL), st.floats(-750, 712), st.floats(-1, 1)), min_size=16, max_size=16))
-def test_its_exponential_is_right_to_two_units_in_the_last_place(compiled_exp, xs):
+def test_its_exponential_functions_are_right_to_two_units_in_the_last_place(function, xs):
+    exactly, compiled = function
     with np.errstate(over="ignore", under="ignore"):
-        exact = np.exp(np.array(xs, np.longdouble))
+        exact = exactly(np.array(xs, np.longdouble))
         right = exact.astype(float)
-    got = compiled_exp(np.array(xs))
+    got = compiled(np.array(xs))
     finite = np.isfinite(right)
     np.testing.assert_array_equal(got[~finite], right[~finite])
-    assert (np.abs(got[finite] - exact[finite]) <= 2 * np.spacing(right[finite])).all()
+    assert (np.abs(got[finite] - exact[finite]) <= 2 * np.spacing(np.abs(right[finite]))).all()
 
 
 def test_its_exponential_of_single_precision_is_that_of_double_precision_rounded():

@@ -31,7 +31,8 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
-IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp"]
+IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp, tanh"]
+OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
@@ -284,8 +285,8 @@ class NativePlan:
             return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
         if function is astype:
             return f"np.{op.dtype.name}({args[0]})"
-        if function is np.exp:
-            return f"exp({args[0]})" if op.dtype == np.float64 else f"np.{op.dtype.name}(exp({args[0]}))"
+        if function in OWN:
+            return f"{OWN[function]}({args[0]})" if op.dtype == np.float64 else f"np.{op.dtype.name}({OWN[function]}({args[0]}))"
         if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
             return f"np.{op.function.__name__}({', '.join(args)})"
         raise unsupported(getattr(function, "__name__", str(function)), op)
