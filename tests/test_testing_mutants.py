@@ -217,7 +217,7 @@ def test_a_lax_suite_is_told_what_it_missed(tmp_path):
 @pytest.mark.parametrize(
     ("tests", "message"),
     [
-        ("def test_fails():\n    assert False", "the tests fail without any mutant [test_students.py::test_fails]: make `python -m pytest` pass first"),
+        ("def test_fails():\n    assert False", "the tests fail without any mutant [test_students.py::test_fails]: make"),
         ("import nothing_of_that_name", "could not be collected"),
         ("", "could not be collected"),
     ],
