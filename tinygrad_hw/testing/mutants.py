@@ -393,8 +393,8 @@ Grade tests of derivatives: run them against tinygrad_hw with one mistake in it 
 caught if a test fails. The tests must pass without any mutant.
 """
 EPILOG = f"""
-Other options, after the tests, are handed to pytest. A test that computes for more than {CPU_SECONDS} seconds counts as failed. Exit status: 0 if every
-mutant was caught, 1 if one survived, 2 if the tests could not be run or do not pass.
+Other options, after the tests, are handed to pytest. A test that computes for more than {CPU_SECONDS} seconds counts as failed.
+Exit status: 0 if every mutant was caught, 1 if one survived, 2 if the tests could not be run or do not pass.
 """
 
 
