@@ -61,6 +61,9 @@ def compiled_steps(rounds: int) -> dict[str, Any]:
     adam = table(compiled.adam(rounds), 10)
     memory = compiled.memory()
     first = {backend: median(compiled.first_call(backend) for _ in range(5)) for backend in compiled.backends()}
+    if "numba" in first:
+        with compiled.empty_cache():
+            first["numba, compiling"] = compiled.first_call("numba")
     print("  bytes of the buffers:  " + "  ".join(f"{name} {size:,}" for name, size in memory.items()))
     print("  first call:  " + "  ".join(f"{backend} {time * 1e3:.1f} ms" for backend, time in first.items()))
     return {"adam": adam, "bytes": memory, "first call, seconds": first}
@@ -127,9 +130,10 @@ def main() -> None:
     """Run the parts that were asked for; write down and draw what they gave."""
     chosen = options()
     print(f"NumPy {np.__version__}, Python {sys.version.split()[0]}, one BLAS thread, up to {chosen.rounds} rounds")
-    for name in chosen.only or PARTS:
-        print(f"\n{PARTS[name].__doc__}")
-        storage.save(name, PARTS[name](chosen.rounds))
+    with compiled.empty_cache():
+        for name in chosen.only or PARTS:
+            print(f"\n{PARTS[name].__doc__}")
+            storage.save(name, PARTS[name](chosen.rounds))
     figures.draw_all()
     print(f"\nwritten to {storage.FOLDER.relative_to(storage.FOLDER.parent.parent)}/")
 

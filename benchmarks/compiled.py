@@ -5,10 +5,14 @@ Each contestant has the form that ``report_loop`` has: the data, the hidden size
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -126,12 +130,19 @@ def memory() -> dict[str, int]:
 
 
 def first_call(backend: str) -> float:
-    """Return how many seconds the first call takes: recording, planning, and for Numba compiling or reading its cache."""
+    """Return how many seconds the first call takes: recording, planning, and for Numba reading its cache, or compiling if it is empty."""
     X, y = cross()
     step = step_of(10, 0.1, backend)
     start = perf_counter()
     step(X, y)
     return perf_counter() - start
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Let Numba compile everything anew, so that what starting costs does not depend on earlier runs."""
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, XDG_CACHE_HOME=folder):
+        yield
 
 
 def backends() -> list[str]:

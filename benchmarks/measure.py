@@ -19,7 +19,7 @@ Calls = dict[str, Callable[[], Any]]
 
 
 class Timing(NamedTuple):
-    """What was measured of one contestant: the median of its ratios to the first one, its median seconds a call, and how many."""
+    """What was measured of one contestant: the median of its ratios to the first one, its median seconds a call, and the rounds."""
 
     ratio: float
     seconds: float
