@@ -58,10 +58,11 @@ class Curve:
         return call, results
 
     def too_slow(self) -> str | None:
-        """Tell that the last size took so long that no larger one is tried."""
-        for what, times, longest in (("a run", self.seconds, LONGEST_RUN), ("starting", self.starts, LONGEST_START)):
-            if times and times[-1] > longest:
-                return f"{what} took {times[-1]:.2g} s at {self.sizes[-1]:,}, more than {longest:g} s"
+        """Tell that the last size took so long that no larger one is tried; starting must also have grown, as unrolled loops do."""
+        if self.seconds and self.seconds[-1] > LONGEST_RUN:
+            return f"a run took {self.seconds[-1]:.2g} s at {self.sizes[-1]:,}, more than {LONGEST_RUN:g} s"
+        if len(self.starts) > 1 and self.starts[-1] > max(LONGEST_START, 2 * self.starts[-2]):
+            return f"starting took {self.starts[-1]:.2g} s at {self.sizes[-1]:,}, more than {LONGEST_START:g} s and growing"
         return None
 
     def exponent(self) -> float | None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import storage
-from benchmarks.curves import Axis, exponent, measured, without_folders
+from benchmarks.curves import Axis, Curve, exponent, measured, without_folders
 from benchmarks.figures import spread
-from benchmarks.measure import difference
+from benchmarks.measure import Timing, difference
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])
@@ -40,6 +40,23 @@ def test_a_curve_ends_where_a_contestant_fails_or_disagrees():
     assert curves["wrong"]["stopped"] == "differs from the yardstick at 2 by 1e-01"
     assert curves["fails"]["stopped"] == "fails at 2: RecursionError: in file.py: too deep"
     assert outcome["not installed"] == ["absent"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "starts", "reason"),
+    [
+        ([0.1, 6.0], [1.0, 1.0], "a run took 6 s at 20, more than 5 s"),
+        ([0.1, 0.2], [4.0, 12.0], "starting took 12 s at 20, more than 10 s and growing"),
+        ([0.1, 0.2], [11.0, 12.0], None),
+    ],
+)
+def test_a_curve_ends_after_a_size_that_takes_long(seconds, starts, reason):
+    curve = Curve("slow", lambda size: lambda: 1.0)
+    for size, time, start in zip((10, 20), seconds, starts):
+        curve.add(size, Timing(1.0, time, 3))
+        curve.starts.append(start)
+    assert (curve.start(30) is None) == (reason is not None)
+    assert curve.stopped == reason
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
