@@ -58,11 +58,15 @@ class Curve:
         return call, results
 
     def too_slow(self) -> str | None:
-        """Tell that the last size took so long that no larger one is tried; starting must also have grown, as unrolled loops do."""
+        """Tell that the last size took so long that no larger one is tried; starting must also grow with the size, as unrolled loops do."""
         if self.seconds and self.seconds[-1] > LONGEST_RUN:
             return f"a run took {self.seconds[-1]:.2g} s at {self.sizes[-1]:,}, more than {LONGEST_RUN:g} s"
-        if len(self.starts) > 1 and self.starts[-1] > max(LONGEST_START, 2 * self.starts[-2]):
-            return f"starting took {self.starts[-1]:.2g} s at {self.sizes[-1]:,}, more than {LONGEST_START:g} s and growing"
+        if len(self.starts) > 1 and self.starts[-1] > LONGEST_START:
+            growth = self.starts[-1] / self.starts[-2] / (self.sizes[-1] / self.sizes[-2])
+            if growth > 0.5:
+                return (
+                    f"starting took {self.starts[-1]:.2g} s at {self.sizes[-1]:,}, more than {LONGEST_START:g} s, and grows with the size"
+                )
         return None
 
     def exponent(self) -> float | None:

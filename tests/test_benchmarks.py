@@ -45,17 +45,17 @@ def test_a_curve_ends_where_a_contestant_fails_or_disagrees():
 @pytest.mark.parametrize(
     ("seconds", "starts", "reason"),
     [
-        ([0.1, 6.0], [1.0, 1.0], "a run took 6 s at 20, more than 5 s"),
-        ([0.1, 0.2], [4.0, 12.0], "starting took 12 s at 20, more than 10 s and growing"),
+        ([0.1, 6.0], [1.0, 1.0], "a run took 6 s at 30, more than 5 s"),
+        ([0.1, 0.2], [4.0, 12.0], "starting took 12 s at 30, more than 10 s, and grows with the size"),
         ([0.1, 0.2], [11.0, 12.0], None),
     ],
 )
 def test_a_curve_ends_after_a_size_that_takes_long(seconds, starts, reason):
     curve = Curve("slow", lambda size: lambda: 1.0)
-    for size, time, start in zip((10, 20), seconds, starts):
+    for size, time, start in zip((10, 30), seconds, starts):
         curve.add(size, Timing(1.0, time, 3))
         curve.starts.append(start)
-    assert (curve.start(30) is None) == (reason is not None)
+    assert (curve.start(100) is None) == (reason is not None)
     assert curve.stopped == reason
 
 
