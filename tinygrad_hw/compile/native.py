@@ -34,6 +34,7 @@ EXPONENTIAL = Path(__file__).with_name("exponential.py")
 IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp, tanh"]
 OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
+LONG = 16  # rounds of a loop
 COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
@@ -160,8 +161,9 @@ class NativePlan:
             body.append(f"return ({', '.join(['n', *results])},)")
         arguments += [*self.labels.values()]
         head = needed(head, body)
+        head += ["zero = losses.size >> 40"]
         lines = [f"def kernel(n, losses, {', '.join(arguments)}):", *(f"    {line}" for line in head), "    for k in range(n):"]
-        lines += [*(f"        {line}" for line in body), f"    return {self.returned('n')}" if program.updates else ""]
+        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if program.updates else ""]
         return "\n".join([*IMPORTS, "", "", *lines, ""])
 
     def returned(self, done: str) -> str:
@@ -438,6 +440,11 @@ def needed(head: list[str], body: list[str]) -> list[str]:
             used.update(words[1:])
             kept.append(line)
     return kept[::-1]
+
+
+def left_rolled(line: str) -> str:
+    """Return a line with the length of a long loop hidden from the compiler, which would take seconds to write out its rounds."""
+    return re.sub(r"range\((\d+)\):", lambda loop: f"range({loop[1]} + zero):" if int(loop[1]) >= LONG else loop[0], line)
 
 
 def nested(variables: list[str], shape: tuple[int, ...], lines: list[str]) -> list[str]:
