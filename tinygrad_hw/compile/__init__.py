@@ -7,7 +7,8 @@
 
 The plan is a straight list of NumPy calls on memory that was laid out beforehand; ``step.source`` prints it.
 
-``trace`` records, ``program`` is what was recorded, ``passes`` make it smaller, ``plan`` lays it out and runs it.
+``trace`` records, ``program`` is what was recorded, ``passes`` (from ``simplify``, ``layout`` and ``bias``) make it smaller, ``plan`` finds
+each result its memory and runs it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ of ones has to follow x in memory: what is computed from such products is theref
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,13 +94,7 @@ class Columns:
         """Return the program anew."""
         for op in self.program.ops:
             self.take(op)
-        program = self.program
-        return drop_dead(replace(
-            program, ops=self.ops, results=self.upright(program.results),
-            updates=[(old, self.upright(new)) for old, new in program.updates],
-            checks=[(self.upright(op), outcome) for op, outcome in program.checks],
-            gradients={p: self.upright(g) for p, g in program.gradients.items()},
-        ))  # fmt: skip
+        return drop_dead(self.program.made_of(self.ops, self.upright))
 
     def take(self, op: Op) -> None:
         """Write an op anew."""

@@ -221,10 +221,7 @@ def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]
             ops.append(op)
     for op in ops:
         op.args, op.kwargs = renew((op.args, op.kwargs))
-    return replace(
-        program, ops=ops, results=renew(program.results), updates=[(old, renew(new)) for old, new in program.updates],
-        checks=[(renew(op), outcome) for op, outcome in program.checks], gradients={p: renew(g) for p, g in program.gradients.items()},
-    )  # fmt: skip
+    return program.made_of(ops, renew)
 
 
 def part(whole: Any, start: int, shape: tuple[int, ...]) -> Any:

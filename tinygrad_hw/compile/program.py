@@ -54,14 +54,7 @@ class Program:
         for op in self.ops:
             fresh = twins[op] = Op(op.function, twin(op.args), twin(op.kwargs), op.value)
             fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
-        return Program(
-            self.inputs,
-            [twins[op] for op in self.ops],
-            twin(self.results),
-            [(old, twin(new)) for old, new in self.updates],
-            [(twin(op), outcome) for op, outcome in self.checks],
-            {p: twin(g) for p, g in self.gradients.items()},
-        )
+        return self.made_of([twins[op] for op in self.ops], twin)
 
     def rewritten(self, rule: Callable[[Op], Any]) -> Program:
         """Return the program with each call replaced by what the rule makes of it: itself, another op, several, or a constant.
@@ -90,6 +83,10 @@ class Program:
                 now[op] = result
                 if isinstance(result, Op) and result.function is not None:
                     result.name = result.name or op.name
+        return self.made_of(ops, renew)
+
+    def made_of(self, ops: list[Op], renew: Callable[[Any], Any]) -> Program:
+        """Return a program of other calls; ``renew`` tells what now stands for an op, or for those in a list."""
         return replace(
             self,
             ops=ops,
