@@ -40,6 +40,7 @@ pre { overflow-x: auto; font-size: .85rem; line-height: 1.4; }
 .table { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { text-align: right; padding: .15rem .7rem; border-bottom: 1px solid var(--faint); white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { padding-left: 0; }
 .name th:first-child, .name td:first-child { text-align: left; }
 .measured { border-left: 4px solid var(--accent); padding: .2rem 1rem; background: var(--soft); }
