@@ -19,7 +19,6 @@ ORDER = [
     "transforms",
     "compile",
     "nn",
-    "functional",
     "optim",
     "equations",
     "drawing",
@@ -53,6 +52,12 @@ def imports(path):
                 yield (*base, alias.name), id(node) in inside
 
 
+def imports_by_a_string(path):
+    """Return the names of the functions that a file calls to import what a string says."""
+    names = [getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(path.read_text()))]
+    return [name for name in names if name in {"import_module", "__import__"}]
+
+
 def place(module):
     return ORDER.index(module[0])
 
@@ -84,6 +89,25 @@ def test_a_file_stands_in_a_known_place_and_imports_only_from_places_above_it(pa
 def test_only_an_optional_dependency_or_a_slow_and_seldom_needed_one_is_imported_inside_a_function(path):
     for name, inside in imports(path):
         assert not inside or name[0] not in HARD - SLOW, f"{path.name} imports {'.'.join(name)} inside a function"
+
+
+def test_only_the_table_of_what_is_loaded_when_first_used_imports_by_a_string():
+    assert {path: found for path in FILES if (found := imports_by_a_string(path))} == {ROOT / "__init__.py": ["import_module"]}
+    for name, module in tinygrad_hw.LATER.items():
+        assert own_module(("tinygrad_hw", module)) == (module,), f"{name} is said to be in {module}, which is no module of the package"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib\nimportlib.import_module('.functional')",
+        "__import__('os')",
+        "from importlib import import_module\nimport_module(x)",
+    ],
+)
+def test_an_import_by_a_string_is_seen(tmp_path, code):
+    (tmp_path / "module.py").write_text(code)
+    assert len(imports_by_a_string(tmp_path / "module.py")) == 1
 
 
 def test_the_rules_know_numpy_only():

@@ -5,8 +5,9 @@ import pytest
 from laws import LAWS, Case, gradient_at, spread
 from numpy.testing import assert_allclose
 
-from tinygrad_hw import Tensor, functional, nn
-from tinygrad_hw.functional import batch_norm, layer_norm, linear
+from tinygrad_hw import Tensor, nn
+from tinygrad_hw.nn import functional
+from tinygrad_hw.nn.functional import batch_norm, layer_norm, linear
 
 X, IMAGES = spread(4, 3), spread(3, 2, 2, 2)
 W, B = spread(3, seed=3), spread(3, seed=4)

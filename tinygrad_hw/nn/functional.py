@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .nn import binary_cross_entropy_with_logits, cross_entropy, half_mse_loss, mse_loss
-from .rules.convolution import avg_pool, conv1d, conv2d, max_pool
-from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
+from ..rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from .losses import binary_cross_entropy_with_logits, cross_entropy, half_mse_loss, mse_loss
 
 __all__ = [
     "avg_pool",

@@ -1,0 +1,56 @@
+"""What layers and losses ask of their arguments, each with an error that says what would work."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import DTypeError, ShapeError
+from ..tensor import Tensor
+
+Random: TypeAlias = "np.random.Generator | np.random.RandomState | None"  # (a string, since numpy.random is slow to import)
+
+
+def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Return both as tensors or arrays, or say that their shapes differ."""
+    y, t = (value if isinstance(value, Tensor) else np.asarray(value) for value in (prediction, target))
+    if y.shape == t.shape:
+        return y, t
+    fix = ""
+    if [n for n in y.shape if n != 1] == [n for n in t.shape if n != 1]:
+        fix = f" target.reshape({y.shape}) would fit."
+    elif y.shape == t.shape[::-1]:
+        fix = " target.T would fit."
+    raise ShapeError(
+        f"{loss}: the prediction has shape {y.shape} and the target {t.shape}: they must be equal, since broadcasting "
+        f"would compare entries that do not belong together.{fix}"
+    )
+
+
+def places_below(function: str, what: str, indices: Any, count: int) -> np.ndarray:
+    """Return indices as an array, or say that they are no integers from 0 to count - 1."""
+    places = indices._node.value if isinstance(indices, Tensor) else np.asarray(indices)
+    if places.dtype.kind not in "iu":
+        raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
+    if places.size and not 0 <= places.min() <= places.max() < count:
+        wrong = places.min() if places.min() < 0 else places.max()
+        raise IndexError(f"{function}: {what} must be from 0 to {count - 1}, and there is {wrong}")
+    return places
+
+
+def require_positive(layer: str, *sizes: int) -> None:
+    """Raise unless the sizes of a layer are positive integers."""
+    if not sizes or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+        raise ValueError(f"{layer}: sizes must be positive integers, not {', '.join(map(repr, sizes)) or 'none'}")
+
+
+def generator(rng: Random) -> Any:
+    """Return what draws random numbers, or say what it may be."""
+    if rng is None:
+        return np.random.default_rng()
+    if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator or RandomState, not {type(rng).__name__}: numpy.random.default_rng(seed) makes one"
+        )
+    return rng
