@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 
 import tinygrad_hw as tg
-from tinygrad_hw.compile import compile
+from tinygrad_hw import compile
 
 from .measure import Timing, ratios, require_agreement
 from .report_loop import Run, cross, weights

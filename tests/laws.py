@@ -20,9 +20,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
-from tinygrad_hw import Tensor
+from tinygrad_hw import CompileError, Tensor
 from tinygrad_hw.backward import sweep
-from tinygrad_hw.compile import CompileError
 from tinygrad_hw.rules import COMPOSITIONS, RULES
 from tinygrad_hw.rules.table import Each
 from tinygrad_hw.tensor import tensors

@@ -17,7 +17,7 @@ ORDER = [
     "backward",
     "tensor",
     "transforms",
-    "compile",
+    "compiler",
     "nn",
     "optim",
     "equations",

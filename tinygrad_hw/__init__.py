@@ -13,14 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import nn, optim
-from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
+from .errors import CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
 from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from . import testing
-    from .compile import compile
+    from .compiler import compile
     from .drawing import draw
     from .equations import explain
     from .testing import detect_anomaly
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompileError",
     "DTypeError",
     "DetachError",
     "GradientError",
@@ -64,14 +65,14 @@ __all__ = [
 ]
 
 # What is imported only when it is used.
-LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing", "testing": "testing", "compile": "compile"}
+LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing", "testing": "testing", "compile": "compiler"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{LATER[name]}", __name__)
-    globals()[name] = module if name == "testing" else getattr(module, name)  # (the import itself would leave the module under its name)
+    globals()[name] = module if name == "testing" else getattr(module, name)
     return globals()[name]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "CompileError",
     "DTypeError",
     "DetachError",
     "GradientError",
@@ -35,6 +36,10 @@ class GradientError(TinygradError, RuntimeError):
 
 class DetachError(TinygradError, TypeError):
     """A conversion would have dropped a tensor out of its graph without a word."""
+
+
+class CompileError(TinygradError, RuntimeError):
+    """Code that cannot be compiled: it decides by a value, draws random numbers, or has a side effect."""
 
 
 class NoRuleError(TinygradError, TypeError):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backward import sweep
-from ..errors import GradientError
+from ..errors import CompileError, GradientError
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..transforms import leaves, rebuilt, skeleton
 from .captured import Watch, cell, item
@@ -24,7 +24,7 @@ from .record import STATIC, Recorded, is_number, record
 from .simplify import key_of
 from .source import source_of
 from .store import Store, store_of
-from .trace import CompileError, Op, Traced, replaced
+from .trace import Op, Traced, replaced
 
 __all__ = ["CompiledFunction", "CompiledStep", "compile"]
 
@@ -48,7 +48,7 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     backend : {"numpy", "numba"}
         What runs the plan. Numba compiles it to machine code.
     without : tuple of str
-        Passes to leave out, to see what they do: see ``compile.passes``; "reuse_buffers" and "work_in_place".
+        Passes to leave out, to see what they do: see ``compiler/passes.py``; "reuse_buffers" and "work_in_place".
 
     Returns
     -------

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TinygradError
+from ..errors import CompileError
 from ..rules import shaping
 from ..tensor import Tensor
 
-__all__ = ["CompileError", "Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
+__all__ = ["Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
 
 PACKAGE, NUMPY = str(Path(__file__).parents[1]), str(Path(np.__file__).parent)
 COMPILER = str(Path(__file__).parent)
@@ -41,10 +41,6 @@ SHAPED_BY_VALUES = {
 }  # fmt: skip
 
 Place = tuple[str, int]
-
-
-class CompileError(TinygradError, RuntimeError):
-    """Code that cannot be compiled: it decides by a value, draws random numbers, or has a side effect."""
 
 
 class Op:

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_hw as tg
-from tinygrad_hw import Tensor, nn, optim
-from tinygrad_hw.compile import CompileError, compile
-from tinygrad_hw.compile.passes import PASSES
-from tinygrad_hw.compile.step import PLANNING
+from tinygrad_hw import CompileError, Tensor, compile, nn, optim
+from tinygrad_hw.compiler.passes import PASSES
+from tinygrad_hw.compiler.step import PLANNING
 from tinygrad_hw.rules.convolution import windows
 
 OPTIMIZERS = {
@@ -722,7 +721,7 @@ def test_the_source_of_the_reports_network_shows_its_delta_equations():
         "db2 = np.sum(delta2, axis=0)",
         "dW1 = X.T @ delta1",
         "new_W1 = W1 - dW1 * lr",
-        "# test_compile.py:",
+        "# test_compiler.py:",
         "x = self.activation(x @ W + b)",
     ):
         assert line in step.source, step.source
@@ -754,6 +753,6 @@ def test_before_the_first_call_there_is_no_source():
 
 
 def test_tg_compile_can_be_called_whatever_was_imported_first():
-    line = "import tinygrad_hw.compile, tinygrad_hw as tg; print(float(tg.compile(lambda x: x * 2)(3.0)))"
+    line = "import tinygrad_hw.compiler, tinygrad_hw as tg; print(float(tg.compile(lambda x: x * 2)(3.0)))"
     done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("6.0\n", "")

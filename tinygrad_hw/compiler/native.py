@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import CompileError
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
 from .simplify import all_finite
-from .trace import NUMBERS, CompileError, Op, astype, elementwise, operands
+from .trace import NUMBERS, Op, astype, elementwise, operands
 
 __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 

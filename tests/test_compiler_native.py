@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_compile import OPTIMIZERS, Net, assert_same, data, loss_of, trained, values
+from test_compiler import OPTIMIZERS, Net, assert_same, data, loss_of, trained, values
 
 import tinygrad_hw as tg
-from tinygrad_hw import Tensor, optim
-from tinygrad_hw.compile import CompileError, compile
+from tinygrad_hw import CompileError, Tensor, compile, optim
 
 
 def test_without_numba_there_is_one_clear_error(monkeypatch):
@@ -86,7 +85,7 @@ def test_what_it_has_no_code_for_raises_with_the_line():
 
 def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
     code = (
-        "import numpy as np\nfrom tinygrad_hw.compile import compile\nf = compile(lambda x: x * 2 + 1, backend='numba')\nf(np.ones(3))\n"
+        "import numpy as np\nfrom tinygrad_hw import compile\nf = compile(lambda x: x * 2 + 1, backend='numba')\nf(np.ones(3))\n"
         "stats = f._last.plan.kernel.stats\nprint(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
     )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
