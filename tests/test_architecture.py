@@ -12,6 +12,7 @@ import tinygrad_hw
 ROOT = Path(tinygrad_hw.__file__).parent
 ORDER = [
     "errors",
+    "trees",
     "rules",
     "graph",
     "backward",

@@ -28,6 +28,7 @@ from .errors import DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule, dispatched, rule
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, record, recording, tensors
+from .trees import fitted, leaves, rebuilt
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "value_and_grad", "vjp"]
 
@@ -334,10 +335,8 @@ def given_back(value: Any, as_tensor: bool) -> Any:
 
 
 def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
-    """Return the leaves of what was given for a tree, in its order and of its dtypes; raise if the structure or a shape differs."""
-    if skeleton(tree) != skeleton(given):
-        raise ShapeError(f"{what} must have the structure {skeleton(tree)}, not {skeleton(given)}")
-    for x, g in zip(map(numbers, leaves(tree)), leaves(given)):
+    """Yield the leaves of what was given for a tree, in its order and of its dtypes; raise if the structure or a shape differs."""
+    for x, g in zip(map(numbers, leaves(tree)), fitted(tree, given, what)):
         g = g if isinstance(g, Tensor) else as_numbers(g)
         if g.shape != x.shape:
             raise ShapeError(f"{what} must have shape {x.shape}, not {g.shape}")
@@ -352,34 +351,6 @@ def numbers(x: Any) -> Any:
 def name(f: Callable[..., Any]) -> str:
     """Return what to call a function in an error."""
     return getattr(f, "__name__", repr(f))
-
-
-# Nested tuples, lists and dicts
-def leaves(tree: Any) -> list[Any]:
-    """Return the arrays, scalars and tensors of nested tuples, lists and dicts, in order; None holds nothing."""
-    if tree is None:
-        return []
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    return [x for part in tree for x in leaves(part)] if isinstance(tree, (tuple, list)) else [tree]
-
-
-def rebuilt(tree: Any, parts: Iterable[Any]) -> Any:
-    """Return a tree of the same structure with other leaves, given in order."""
-    parts = iter(parts)
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        return {key: rebuilt(part, parts) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        inner = [rebuilt(part, parts) for part in tree]
-        return type(tree)(*inner) if hasattr(tree, "_fields") else type(tree)(inner)
-    return next(parts)
-
-
-def skeleton(tree: Any) -> Any:
-    """Return the structure of a tree, a star for each leaf."""
-    return rebuilt(tree, iter(lambda: "*", None))
 
 
 # Memory for time

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..trees import content
 from .program import Program
-from .simplify import drop_dead, key_of
+from .simplify import drop_dead
 from .trace import Op, elementwise, replaced
 
 
@@ -79,7 +80,7 @@ def fits(x: Any, parameter: Op) -> bool:
 
 def same(x: Any, y: Any) -> bool:
     """Tell whether two arguments are one op, or equal constants."""
-    return x is y or (not isinstance(x, Op) and not isinstance(y, Op) and key_of(x) == key_of(y))
+    return x is y or (not isinstance(x, Op) and not isinstance(y, Op) and content(x) == content(y))
 
 
 def end_to_end(*arrays: Any) -> Any:
@@ -148,8 +149,8 @@ def side_by_side(program: Program) -> Program:
         ready = elementwise(op) and not op.kwargs and arrays and all(x.shape == op.shape and x.dtype == op.dtype for x in arrays)
         ready = ready and all(isinstance(x, Op) or np.ndim(x) == 0 for x in op.args)
         if ready and op.value.size <= SMALL and op.value.flags.c_contiguous and all(x in place for x in arrays):
-            alike = ["array" if isinstance(x, Op) and x.shape != () else key_of(x) for x in op.args]
-            groups.setdefault((op.function, op.dtype, *alike, key_of(op.errstate)), []).append(op)
+            alike = ["array" if isinstance(x, Op) and x.shape != () else content(x) for x in op.args]
+            groups.setdefault((op.function, op.dtype, *alike, content(op.errstate)), []).append(op)
     homes = homes_of(program)
     known: dict[tuple[Any, ...], tuple[Op, list[int]]] = {}
     before: dict[Op, list[Op]] = {}

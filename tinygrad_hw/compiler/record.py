@@ -14,7 +14,7 @@ from ..backward import arrays
 from ..errors import GradientError
 from ..graph import Node, made
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
-from ..transforms import leaves, rebuilt
+from ..trees import leaves, rebuilt
 from .captured import Watch
 from .names import name_all, name_locals
 from .program import Program

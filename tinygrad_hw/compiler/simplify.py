@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backward import row_of_ones
+from ..trees import content
 from .program import Program
 from .trace import NUMBERS, WEAK, Op, astype, elementwise, operands
 
@@ -114,31 +115,10 @@ def merge_equal(program: Program) -> Program:
     known: dict[Any, Op] = {}
 
     def rule(op: Op) -> Any:
-        key = (key_of(op.function), key_of(op.args), key_of(op.kwargs), key_of(op.errstate))
+        key = (content(op.function), content(op.args), content(op.kwargs), content(op.errstate))
         return known.setdefault(key, op)
 
     return program.rewritten(rule)
-
-
-def key_of(tree: Any) -> Any:
-    """Return something that is equal for equal arguments and for no others."""
-    if type(tree) is Op:
-        return tree
-    if isinstance(tree, (tuple, list)):
-        return (type(tree), *map(key_of, tree))
-    if isinstance(tree, dict):
-        return tuple((key, key_of(part)) for key, part in tree.items())
-    if isinstance(tree, np.ndarray):
-        return tree.shape, tree.dtype, tree.tobytes()
-    if isinstance(tree, slice):
-        return (slice, key_of(tree.start), key_of(tree.stop), key_of(tree.step))
-    if isinstance(tree, (*NUMBERS, np.generic)):
-        return (type(tree), repr(tree))
-    try:
-        hash(tree)
-    except TypeError:
-        return id(tree)
-    return tree
 
 
 def sum_by_product(program: Program) -> Program:

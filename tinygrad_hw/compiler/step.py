@@ -14,14 +14,13 @@ import numpy as np
 from ..backward import sweep
 from ..errors import CompileError, GradientError
 from ..tensor import Tensor, cotangent, handle, leaf, recording
-from ..transforms import leaves, rebuilt, skeleton
+from ..trees import content, leaves, rebuilt, skeleton
 from .captured import Watch, cell, item
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
 from .program import Program
 from .record import STATIC, Recorded, is_number, record
-from .simplify import key_of
 from .source import source_of
 from .store import Store, store_of
 from .trace import Op, Traced, replaced
@@ -555,13 +554,13 @@ def compare(first: Program, second: Program) -> None:
     twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
     for a, b in zip(first.ops, second.ops):
         args = replaced((a.args, a.kwargs), Op, lambda op: twin.get(op, op))
-        if a.function != b.function or key_of(args) != key_of((b.args, b.kwargs)):
+        if a.function != b.function or content(args) != content((b.args, b.kwargs)):
             raise differs(a)
         twin[a] = b
     if len(first.ops) != len(second.ops):
         raise differs(max(first.ops, second.ops, key=len)[-1])
     for a, b in zip(first.results, second.results):
-        if not (twin.get(a) is b if isinstance(a, Op) else key_of(a) == key_of(b)):
+        if not (twin.get(a) is b if isinstance(a, Op) else content(a) == content(b)):
             raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import CompileError
 from ..rules import shaping
 from ..tensor import Tensor
+from ..trees import mapped
 
 __all__ = ["Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
 
@@ -107,14 +108,7 @@ def elementwise(op: Any) -> bool:
 
 def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """Return arguments with each part of a kind changed."""
-    if type(tree) is kind:
-        return change(tree)
-    if not isinstance(tree, CONTAINERS):
-        return tree
-    if isinstance(tree, dict):
-        return {key: replaced(part, kind, change) for key, part in tree.items()}
-    parts = [change(x) if type(x) is kind else replaced(x, kind, change) if isinstance(x, CONTAINERS) else x for x in tree]
-    return type(tree)(*parts) if hasattr(tree, "_fields") else parts if type(tree) is list else type(tree)(parts)
+    return mapped(lambda x: change(x) if type(x) is kind else x, tree)
 
 
 class Recording:

@@ -7,7 +7,6 @@ depth does not matter.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
+from ..trees import content
 
 __all__ = ["Recorded", "read"]
 
@@ -58,20 +58,20 @@ def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None
     position: dict[Any, int] = {}
     called: dict[Any, str] = {}
     for name, array in (arrays or {}).items():
-        called.setdefault(digest(array), name)
+        called.setdefault(content(array), name)
 
     def constant(array: np.ndarray) -> int:
-        content = digest(array)
-        if content not in position:
-            position[content] = len(nodes)
+        key = content(array)
+        if key not in position:
+            position[key] = len(nodes)
             nodes.append(None)
-            known.append(called.get(content, ""))
+            known.append(called.get(key, ""))
             values.append(array)
-            kinds.append("input" if content in called else "constant")
+            kinds.append("input" if key in called else "constant")
             operations.append("")
             operands.append(())
             places.append(())
-        return position[content]
+        return position[key]
 
     for node in reachable(outputs):
         kind, operation = "result", ""
@@ -116,8 +116,3 @@ def reachable(outputs: Sequence[Node]) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("number"))
-
-
-def digest(array: np.ndarray) -> tuple[Any, ...]:
-    """Return what two arrays have in common if and only if they are equal, shape and dtype included."""
-    return array.shape, array.dtype.str, hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()

@@ -15,7 +15,8 @@ import numpy as np
 from ..backward import fit
 from ..graph import Node, made
 from ..rules import reductions, shaping
-from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, mapped, occurrences, parts_of
+from ..trees import mapped
+from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
 from .names import Names, Thing
 from .simplify import ONE, express, product, substitute, sum_of
 from .symbols import Symbol, Unreadable

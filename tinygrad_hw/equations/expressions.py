@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..rules import RULES, shaping
+from ..trees import content, leaves, mapped
 
 __all__ = [
     "Call",
@@ -30,10 +31,8 @@ __all__ = [
     "decimal",
     "evaluate",
     "expressions_in",
-    "hashable",
     "joint",
     "magnitude",
-    "mapped",
     "moves_entries",
     "occurrences",
     "opaque_in",
@@ -86,7 +85,7 @@ class Constant(Expression):
 
     def __init__(self, value: Any) -> None:
         self.value = np.asarray(value)
-        super().__init__(self.value.shape, (), hashable(self.value))
+        super().__init__(self.value.shape, (), content(self.value))
 
 
 class Ones(Expression):
@@ -125,7 +124,7 @@ class Call(Expression):
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
-        super().__init__(shape, tuple(expressions_in((args, kwargs))), function, hashable(args), hashable(kwargs))
+        super().__init__(shape, tuple(expressions_in((args, kwargs))), function, content(args), content(kwargs))
 
 
 class Prime(Expression):
@@ -148,31 +147,9 @@ class Opaque(Expression):
         super().__init__(shape, (g,), name, id(vjp), g)
 
 
-def hashable(value: Any) -> Any:
-    """Return something hashable that two alike values share."""
-    if isinstance(value, np.ndarray):
-        return (value.shape, value.dtype.str, value.tobytes())
-    if isinstance(value, (tuple, list)):
-        return (type(value), *map(hashable, value))
-    if isinstance(value, dict):
-        return tuple((key, hashable(v)) for key, v in value.items())
-    if isinstance(value, slice):
-        return (slice, value.start, value.stop, value.step)
-    return value if getattr(type(value), "__hash__", None) else repr(value)
-
-
-def mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """Return the value with each leaf of its tuples, lists and dicts changed."""
-    if type(value) in (tuple, list):
-        return type(value)([mapped(change, v) for v in value])
-    return {key: mapped(change, v) for key, v in value.items()} if type(value) is dict else change(value)
-
-
 def expressions_in(value: Any) -> list[Expression]:
     """Return the expressions in tuples, lists and dicts, in order."""
-    found: list[Expression] = []
-    mapped(lambda v: found.append(v) if isinstance(v, Expression) else None, value)
-    return found
+    return [x for x in leaves(value) if isinstance(x, Expression)]
 
 
 def joint(shapes: list[Shape]) -> Shape:

@@ -16,7 +16,8 @@ import numpy as np
 from ..graph import Node
 from ..rules import reductions
 from ..tensor import Tensor
-from .expressions import Constant, mapped
+from ..trees import leaves
+from .expressions import Constant
 
 __all__ = ["GREEK", "Label", "Names", "label_of"]
 
@@ -104,7 +105,7 @@ class Names:
         for node in self.order:
             for arg, thing in zip(node.args, self.operands[node]):
                 if thing is None:
-                    mapped(lambda v: found.append(Constant(v)) if isinstance(v, np.ndarray) and v.ndim else None, arg)
+                    found += [Constant(v) for v in leaves(arg) if isinstance(v, np.ndarray) and v.ndim]
         return found
 
     def roles(self, root: Node) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..rules import neural, reductions, shaping
+from ..trees import content, mapped
 from .expressions import (
     Call,
     Constant,
@@ -26,9 +27,7 @@ from .expressions import (
     Sum,
     decimal,
     expressions_in,
-    hashable,
     joint,
-    mapped,
     moves_entries,
 )
 
@@ -314,7 +313,7 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
 
 def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
     """Return what was scattered to an index, if it is taken from there again; no entry may be named twice."""
-    back = isinstance(x, Call) and x.function is shaping.scatter and hashable(x.args[1]) == hashable(index)
+    back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
     basic = all(isinstance(part, (int, slice, type(Ellipsis))) for part in (index if isinstance(index, tuple) else (index,)))
     return x.args[0] if isinstance(x, Call) and back and basic else None
 

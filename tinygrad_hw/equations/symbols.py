@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..rules import COMPOSITIONS, shaping
-from .expressions import Constant, Expression, Ones, joint, mapped
+from ..trees import mapped
+from .expressions import Constant, Expression, Ones, joint
 from .simplify import call, express, product
 
 __all__ = ["Symbol", "Unreadable"]

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import TinygradError
 from ..tensor import Tensor, as_numbers, no_grad
-from ..transforms import fitting, grad, jvp, leaves, name, rebuilt, vjp
+from ..transforms import fitting, grad, jvp, name, vjp
+from ..trees import leaves, paths, rebuilt
 from .numeric import Slope, complex_step, one_sided_slopes
 
 __all__ = ["Verdict", "WrongGradientError", "assert_same_gradients", "check_gradients"]
@@ -87,7 +88,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
         out = leaves(f(*rebuilt(inputs, xs)))
         return tuple(y for y in out if np.asarray(y.data if isinstance(y, Tensor) else y).dtype.kind in "fc")
 
-    where, verdict = list(_paths(inputs, "")), Verdict("right", "")
+    where, verdict = _places(inputs), Verdict("right", "")
     for now in range(1, order + 1):
         check = _Check(flat, xs, where, f"{name(f)}, order {now}" if now > 1 else name(f), rng)
         verdict = check.verdict()
@@ -307,7 +308,7 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     engine = grad(f, tuple(range(len(inputs))))(*wide)
     by_hand = manual(*wide) if callable(manual) else manual
     by_hand = list(fitting(wide, (by_hand,) if len(inputs) == 1 else by_hand, "the gradient by hand"))
-    for i, (where, ours, theirs) in enumerate(zip(_paths(inputs, ""), leaves(engine), map(np.asarray, by_hand))):
+    for i, (where, ours, theirs) in enumerate(zip(_places(inputs), leaves(engine), map(np.asarray, by_hand))):
         ours = np.asarray(ours)
         differ = np.argwhere(~(np.abs(ours - theirs) <= rtol * np.max(np.abs(ours), initial=0)))
         if len(differ):
@@ -329,7 +330,7 @@ class _ByHand(_Check):
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], i: int, theirs: np.ndarray) -> None:
         xs = [np.asarray(x) for x in leaves(inputs)]
         flat = lambda *parts: (f(*rebuilt(inputs, parts)),)
-        super().__init__(flat, xs, list(_paths(inputs, "")), name(f), np.random.default_rng(0))
+        super().__init__(flat, xs, _places(inputs), name(f), np.random.default_rng(0))
         self.g, self.analytic = [np.ones_like(y) for y in self.out], [theirs] * len(xs)
 
 
@@ -339,13 +340,6 @@ def _wide(x: Any) -> np.ndarray:
     return array.astype({"f": np.float64, "c": np.complex128}[array.dtype.kind]) if array.dtype.kind in "fc" else array
 
 
-def _paths(tree: Any, path: str) -> Iterator[str]:
-    """Yield what to call each leaf of the inputs: input 0, input 0['W'][1], ..."""
-    if isinstance(tree, dict):
-        for key, part in tree.items():
-            yield from _paths(part, f"{path}[{key!r}]")
-    elif isinstance(tree, (tuple, list)):
-        for k, part in enumerate(tree):
-            yield from _paths(part, f"{path}[{k}]" if path else f"input {k}")
-    elif tree is not None:
-        yield path
+def _places(inputs: tuple[Any, ...]) -> list[str]:
+    """Return what to call each leaf of the inputs: input 0, input 0['W'][1], ..."""
+    return [f"input {i}{path}" for i, x in enumerate(inputs) for path in paths(x)]

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ..tensor import Tensor
-from ..transforms import jvp, leaves, rebuilt, vjp
+from ..transforms import jvp, vjp
+from ..trees import leaves, rebuilt
 from .check import check_gradients
 
 __all__ = [

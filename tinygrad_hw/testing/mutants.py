@@ -221,14 +221,9 @@ def _in_rules() -> Iterator[Mutant]:
 
 def _first_tie(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Give the whole cotangent to the first of the largest entries."""
-    best = np.asarray(values_of(x) == _spread(values_of(out), axis, keepdims))
+    best = np.asarray(backward.values(x) == _spread(backward.values(out), axis, keepdims))
     first = best & (np.cumsum(best, axis if isinstance(axis, int) else None).reshape(best.shape) == 1)
     return _spread(g, axis, keepdims) * first
-
-
-def values_of(x: Any) -> Any:
-    """Return the array of an array or a tensor."""
-    return x.data if isinstance(x, Tensor) else x
 
 
 # The mistakes that people make, in an engine
