@@ -29,7 +29,7 @@ from numpy.linalg import LinAlgError
 from .backward import sweep
 from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, neural, reductions, shaping
+from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
 
 __all__ = ["Tensor", "no_grad"]
 
@@ -563,8 +563,8 @@ class Tensor:
     round, conjugate = method(np.round), conj
 
     # Reductions
-    sum, mean, prod = reduction(reductions.sum), reduction(reductions.mean), reduction(reductions.prod)
-    max, min, logsumexp = reduction(reductions.max), reduction(reductions.min), reduction(reductions.logsumexp)
+    sum, mean, prod = reduction(np.sum), reduction(np.mean), reduction(np.prod)
+    max, min, logsumexp = reduction(np.max), reduction(np.min), reduction(reductions.logsumexp)
     var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
     argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
     all, any, nonzero = method(np.all), method(np.any), method(np.nonzero)
@@ -622,8 +622,10 @@ class Tensor:
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find a function's row, its composition, or that it has no derivative; else say that it has no rule."""
-    function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else function
+    function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
     if function in RULES:
+        if RULES[function].needs_further(args, kwargs):
+            return RULES[function].further(*args, **kwargs)  # type: ignore[misc]
         if any(isinstance(arg, Tensor) for arg in kwargs.values()):
             args, kwargs = by_position(function, args, kwargs)
         return record(RULES[function], args, kwargs)

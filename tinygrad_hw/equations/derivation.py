@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backward import fit
 from ..graph import Node, made
-from ..rules import reductions, shaping
+from ..rules import shaping
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
 from .names import Names, Thing
@@ -338,6 +338,6 @@ def is_light(x: Expression) -> bool:
 
 def sums_in(x: Expression) -> list[Expression]:
     """Return the sums over axes in an expression."""
-    if isinstance(x, Call) and x.function is reductions.sum:
+    if isinstance(x, Call) and x.function is np.sum:
         return [x]
     return [found for part in x.parts for found in sums_in(part)]

@@ -34,7 +34,7 @@ from .expressions import (
 __all__ = ["FOLDS", "ONE", "call", "express", "product", "scalars_apart", "substitute", "sum_of", "without_ones"]
 
 FOLDS = (
-    reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.prod, reductions.var, reductions.std,
+    np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,
     reductions.logsumexp,
 )  # fmt: skip
 
@@ -202,7 +202,7 @@ def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...]
     """Return what a function that moves entries makes of ones."""
     if function is shaping.scatter:
         return Call(function, (ones, *args), kwargs, shape)
-    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is reductions.sum and np.prod(shape) else 1
+    count = Fraction(int(np.prod(ones.shape)), int(np.prod(shape))) if function is np.sum and np.prod(shape) else 1
     return product([(Ones(shape), 1)], count)
 
 
@@ -328,13 +328,13 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
     """Return how a reduction is written: its axes as a tuple, and numbers in front of it if it is a sum or a mean."""
 
     def fold(shape: Shape, x: Expression, axis: Any = None, *more: Any, **kwargs: Any) -> Expression | None:
-        ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (reductions.var, reductions.std) else -1 :]
+        ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (np.var, np.std) else -1 :]
         given = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(sorted([i % ndim for i in given]))
-        if function is reductions.sum and x.shape == shape:
+        if function is np.sum and x.shape == shape:
             return x
         kwargs |= dict(zip(names, more)) | {"axis": axes}
-        if function not in (reductions.sum, reductions.mean):
+        if function not in (np.sum, np.mean):
             return Call(function, (x,), kwargs, shape)
         if not axes:
             return x

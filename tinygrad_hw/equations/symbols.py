@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..rules import COMPOSITIONS, shaping
+from ..rules import COMPOSITIONS, RULES, SPELLINGS, shaping
 from ..trees import mapped
 from .expressions import Constant, Expression, Ones, joint
 from .simplify import call, express, product
@@ -110,6 +110,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return the Symbol of a NumPy function of Symbols."""
+    function = SPELLINGS.get(function, function)
     if function in OF_SHAPE_ALONE:
         return function(*mapped(stand_in, args), **mapped(stand_in, kwargs))
     if function in ALWAYS:
@@ -120,6 +121,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return args[0]
     if function in COMPOSITIONS:
         return COMPOSITIONS[function](*args, **kwargs)
+    if function in RULES and RULES[function].needs_further(args, kwargs):
+        return RULES[function].further(*args, **kwargs)  # type: ignore[misc]
     if function in OF_UNKNOWN_SHAPE or (function in INDEXING and any(map(is_mask, args[1:]))):
         raise Unreadable(f"{function.__name__}: the shape of its result depends on values")
     shape, dtype = kind_of(function, args, kwargs)

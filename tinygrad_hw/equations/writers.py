@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from ..rules import neural, reductions, shaping
+from ..rules import neural, shaping
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .names import GREEK, Label
 from .simplify import FOLDS
@@ -212,7 +212,7 @@ class Writer:
         ndim, axis = len(x.parts[0].shape), x.kwargs.get("axis")
         axes = sorted({int(i) % ndim for i in np.atleast_1d(axis)}) if ndim and axis is not None else []
         index = ",".join(map(str, axes)) if len(axes) < ndim else ""
-        if x.function is reductions.sum:
+        if x.function is np.sum:
             sign = self.symbol("Σ")
             return self.row(self.below(sign, self.number(index)) if index else sign, self.symbol(" "), self.at(MATMUL, x.parts[0])), PRODUCT
         named = [self.symbol(", "), self.word("axis"), self.symbol("="), self.number(index)] if index else []

@@ -18,12 +18,13 @@ from . import (
     statistics,
     writing,
 )
-from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, composition, dispatched, no_derivative, rule
+from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Each, Rule, composition, dispatched, no_derivative, rule
 
 __all__ = [
     "COMPOSITIONS",
     "NO_DERIVATIVE",
     "RULES",
+    "SPELLINGS",
     "Each",
     "Rule",
     "composition",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import COMPOSITIONS, NO_DERIVATIVE, RULES
+from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS
 
 __all__ = ["functions", "place", "places", "report"]
 
@@ -61,7 +61,7 @@ def functions(module: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 def place(name: str, function: Callable[..., Any]) -> str | None:
     """Return which of ``PLACES`` a function has, or None if nobody gave it one."""
-    if function in RULES:
+    if function in RULES or function in SPELLINGS:
         return "rule"
     if function in COMPOSITIONS or name in CALLS_OTHERS:
         return "composition"

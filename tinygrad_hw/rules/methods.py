@@ -11,7 +11,7 @@ import numpy as np
 
 from .reductions import Axis, _line_up, _with_folded_axes
 from .shaping import scatter
-from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, composition, no_derivative
+from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative
 
 
 def _reduce(ufunc: Any) -> Any:
@@ -28,7 +28,7 @@ def _reduce(ufunc: Any) -> Any:
         found = entries.pop(0) if initial is None else initial
         for entry in entries:
             found = ufunc(found, entry)
-        return _with_folded_axes(found, a.ndim, axis) if keepdims else found
+        return _with_folded_axes(found, a, axis) if keepdims else found
 
     return call
 
@@ -74,7 +74,8 @@ for known in [function for function in RULES if isinstance(function, np.ufunc) a
     composition(known.at)(_at(known))
     if known.nin == 2 and known is not np.ldexp:
         for name, body in (("reduce", _reduce), ("accumulate", _accumulate), ("reduceat", _reduceat)):
-            COMPOSITIONS.setdefault(getattr(known, name), body(known))
+            if getattr(known, name) not in SPELLINGS:
+                COMPOSITIONS.setdefault(getattr(known, name), body(known))
 
 for known in [function for function in NO_DERIVATIVE if isinstance(function, np.ufunc) and function.nin == 2]:
     no_derivative(known.reduce, known.accumulate, known.reduceat)

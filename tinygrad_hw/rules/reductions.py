@@ -5,35 +5,52 @@ At a kink: ties in max and min share equally, std at a constant has the derivati
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .elementwise import _gap, _nonzero, conj, squared
-from .table import composition, dispatched, no_derivative, rule
+from .table import SPELLINGS, composition, dispatched, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
+
+
+def folded_axes(x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return the axes that are folded, counted from the first; a scalar has none, whatever axis is asked for."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    return tuple(int(i) % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,))) if x.ndim else ()
 
 
 def restored(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Return g with the axes that were folded back in place, as axes of size 1."""
     if keepdims or axis is None:
         return g
-    return np.expand_dims(g, axis)
+    return np.expand_dims(g, folded_axes(x, axis))
 
 
 def count(x: Any, axis: Axis) -> int:
     """Return the number of entries that one result folds."""
-    if axis is None:
-        return int(x.size)
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    return int(np.prod([x.shape[i] for i in axes]))
+    return int(x.size) if axis is None else prod([x.shape[i] for i in folded_axes(x, axis)])
 
 
 def floating(x: Any) -> Any:
     """Return x as an array of floating numbers."""
     x = x if hasattr(x, "dtype") else np.asarray(x)
     return x.astype(np.result_type(x, np.float16), copy=False)
+
+
+def widened(x: Any) -> Any:
+    """Return x, numbers of half precision in single precision: sums and counts beyond 65,504 do not fit into the former."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def divided(g: Any, n: Any) -> Any:
+    """Return g / n in the dtype of g, for a count n that may be too large for it."""
+    wide = widened(g)
+    return (wide / (n.astype(wide.dtype) if hasattr(n, "astype") else n)).astype(g.dtype, copy=False)
 
 
 @dispatched
@@ -44,60 +61,16 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-@dispatched
-def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return Σ x over the axis."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+def folding(ufunc: Any) -> Any:
+    """Return ``ufunc.reduce`` with the defaults of NumPy's functions: over all axes, unless told otherwise."""
+    return lambda x, axis=None, keepdims=False: ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
 
-@dispatched
-def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return Σ x / n over the axis."""
-    if x.dtype.kind in "biu" or x.dtype.itemsize < 4:
+def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return Σ x / n over the axis (``np.mean`` without its overhead, where it would do just that)."""
+    if x.dtype.kind in "biu" or x.dtype.itemsize < 4 or not x.size:
         return np.mean(x, axis=axis, keepdims=keepdims)
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
-
-
-@dispatched
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return the largest entry over the axis."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
-
-
-@dispatched
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return the smallest entry over the axis."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
-
-
-@dispatched
-def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return Π x over the axis."""
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
-
-
-@dispatched
-def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return Σ (x - mean x)² / (n - ddof) over the axis."""
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
-
-
-@dispatched
-def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return √var x over the axis."""
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
-
-
-@dispatched
-def cumsum(x: Any, axis: int) -> Any:
-    """Return the running sum along the axis."""
-    return np.add.accumulate(x, axis=axis)
-
-
-@dispatched
-def cumprod(x: Any, axis: int) -> Any:
-    """Return the running product along the axis."""
-    return np.multiply.accumulate(x, axis=axis)
 
 
 @dispatched
@@ -123,10 +96,16 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     "Accurately computing the log-sum-exp and softmax functions"). Its gradient is softmax(x).
     """
     x = floating(x)
-    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    wide = widened(x)
+    top = np.maximum.reduce(wide, axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(divide="ignore"):
-        out = np.log(np.add.reduce(np.exp(_gap(x, top)), axis=axis, keepdims=True)) + top
-    return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
+        out = (np.log(np.add.reduce(np.exp(_gap(wide, top)), axis=axis, keepdims=True)) + top).astype(x.dtype, copy=False)
+    return out if keepdims else np.squeeze(out, folded_axes(x, axis))
+
+
+def _below_the_top(x: Any, axis: Axis) -> Any:
+    """Return x - max x over the axis, and 0 where both are the same infinity."""
+    return _gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
 
 
 @dispatched
@@ -143,46 +122,45 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result. Equal infinities share equally.
     """
     x = floating(x)
-    parts = np.exp(_gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)))
-    return parts / np.add.reduce(parts, axis=axis, keepdims=True)
+    parts = np.exp(_below_the_top(widened(x), axis))
+    return (parts / np.add.reduce(parts, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
 
 
 @dispatched
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """Return x - log Σ eˣ over the axis, of x's shape."""
     x = floating(x)
-    below = _gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
-    return below - np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))
+    below = _below_the_top(widened(x), axis)
+    return (below - np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))).astype(x.dtype, copy=False)
 
 
 def _max_or_min(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return g in equal shares to the entries that are the result."""
     best = x == restored(out, x, axis, keepdims)
     shares = np.add.reduce(best, axis=axis, keepdims=True)
-    return np.where(best, restored(g, x, axis, keepdims) / np.maximum(shares, 1).astype(g.dtype), 0)
+    return np.where(best, divided(restored(g, x, axis, keepdims), np.maximum(shares, 1)), 0)
 
 
 def _line_up(x: Any, axis: Axis) -> tuple[Any, Any]:
     """Return x with the axes to fold as one last axis, and the way back."""
-    axes = tuple(range(x.ndim)) if axis is None else tuple(i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = folded_axes(x, axis)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
     turned = np.transpose(x, order)
     back = tuple(int(i) for i in np.argsort(order))
-    lined = np.reshape(turned, [*(x.shape[i] for i in kept), count(x, axes)])
+    lined = np.reshape(turned, [*(x.shape[i] for i in kept), prod([x.shape[i] for i in axes])])
     return lined, lambda y: np.transpose(np.reshape(y, turned.shape), back)
 
 
-def _with_folded_axes(out: Any, ndim: int, axis: Axis, before: int = 0) -> Any:
-    """Return a result with the axes that were folded put back with size 1, behind ``before`` axes of its own."""
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return np.expand_dims(out, tuple(before + i % ndim for i in axes))
+def _with_folded_axes(out: Any, x: Any, axis: Axis, before: int = 0) -> Any:
+    """Return a result with the axes of x that were folded put back with size 1, behind ``before`` axes of its own."""
+    return np.expand_dims(out, tuple(before + i for i in folded_axes(x, axis)))
 
 
 def _before(x: Any) -> Any:
     """Return the running product along the last axis of all entries before each."""
     ones = np.ones((*x.shape[:-1], 1), x.dtype)
-    return cumprod(np.concatenate([ones, x[..., :-1]], axis=-1), -1)
+    return np.cumprod(np.concatenate([ones, x[..., :-1]], axis=-1), axis=-1)
 
 
 def _prod(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -192,10 +170,18 @@ def _prod(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -
     return restored(g, x, axis, keepdims) * back(others)
 
 
-def _cumprod(g: Any, out: Any, x: Any, axis: int) -> Any:
+def _cumsum(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
+    """Return the running sum of g from the end."""
+    return np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape)
+
+
+def _cumprod(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
     """Return p_k s_k: the product p_k of all before k, and s_k = g_k + x_{k+1} s_{k+1} by doubling, exact at zeros."""
-    if x.shape[axis] == 0:
-        return g
+    if x.size == 0:
+        return x
+    shape = x.shape
+    if axis is None or x.ndim == 0:
+        x, axis = np.reshape(x, -1), 0
     x, s = np.moveaxis(x, axis, -1), np.moveaxis(g, axis, -1)
     n = x.shape[-1]
     factor = np.concatenate([x[..., 1:], np.zeros_like(x[..., :1])], axis=-1)
@@ -205,84 +191,83 @@ def _cumprod(g: Any, out: Any, x: Any, axis: int) -> Any:
         s = s + factor * np.concatenate([s[..., step:], ahead], axis=-1)
         factor = factor * np.concatenate([factor[..., step:], ahead], axis=-1)
         step *= 2
-    return np.moveaxis(_before(x) * s, -1, axis)
+    return np.reshape(np.moveaxis(_before(x) * s, -1, axis), shape)
 
 
 def _spread(x: Any, axis: Axis, ddof: float) -> Any:
     """Return (x - mean x) / (n - ddof), conjugated."""
-    return conj(x - mean(x, axis, True)) / (count(x, axis) - ddof)
+    return divided(conj(x - np.mean(x, axis, keepdims=True)), count(x, axis) - ddof)
 
 
 def _std(g: Any, out: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return g (x - mean x) / ((n - ddof) std x), and 0 where all entries are equal, whatever rounding made of their std."""
     if x.size == 0:
         return restored(g, x, axis, keepdims)
-    varies = max(x, axis, True) != min(x, axis, True)
+    varies = np.max(x, axis, keepdims=True) != np.min(x, axis, keepdims=True)
     return restored(g / _nonzero(out), x, axis, keepdims) * _spread(x, axis, ddof) * varies
 
 
-rule(broadcast_to, lambda g, out, x, shape: g, call=broadcast_to, kind="movement")
-rule(sum,  lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims), kind="movement")
-rule(mean, lambda g, out, x, axis=None, keepdims=False: restored(g / count(x, axis), x, axis, keepdims), kind="movement")
-rule(max,  _max_or_min, kind="choice")
-rule(min,  _max_or_min, kind="choice")
-rule(prod, _prod)
-rule(var,  lambda g, out, x, axis=None, ddof=0, keepdims=False: 2 * restored(g, x, axis, keepdims) * _spread(x, axis, ddof))
-rule(std,  _std)
-rule(cumsum, lambda g, out, x, axis: np.flip(cumsum(np.flip(g, axis), axis), axis))
-rule(cumprod, _cumprod)
-rule(logsumexp, lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims) * softmax(x, axis))
-rule(softmax,     lambda g, out, x, axis=-1: out * (g - sum(g * out, axis, True)))
-rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * sum(g, axis, True))
+# What NumPy's functions do besides folding axes: they compute in a given dtype, leave entries out, join an initial value
+Further = Callable[..., Any]
 
 
-def _as_numpy(reduce: Any, neutral: Any, join: Any) -> Any:
-    """Give a reduction NumPy's own arguments: dtype, where and initial."""
+def _summing(fold: Any, neutral: int, join: Any) -> Further:
+    """Return a sum or product with NumPy's further arguments."""
 
     def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
              initial: Any = None, where: Any = True) -> Any:  # fmt: skip
         a = a if dtype is None else a.astype(dtype)
-        a = a if where is True else np.where(where, a, neutral)
-        folded = reduce(a, axis=axis, keepdims=keepdims)
-        return folded if initial is None else join(folded, initial)
+        folded = fold(a if where is True else np.where(where, a, neutral), axis=axis, keepdims=keepdims)
+        return folded if initial is None else join(folded, initial).astype(folded.dtype, copy=False)
 
     return call
 
 
-composition(np.sum, np.add.reduce)(_as_numpy(sum, 0, np.add))
-composition(np.prod, np.multiply.reduce)(_as_numpy(prod, 1, np.multiply))
+def _choosing(fold: Any, lowest: float, join: Any) -> Further:
+    """Return max or min with NumPy's further arguments."""
+
+    def call(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+        if where is not True and initial is None:
+            raise ValueError(f"{fold.__name__}: a where mask needs an initial value, for where it lets nothing in")
+        a = a if initial is None else np.where(where, a, lowest)
+        folded = fold(a, axis=axis, keepdims=keepdims) if initial is None or a.size else _nothing(a, axis, keepdims, lowest)
+        return folded if initial is None else join(folded, initial).astype(folded.dtype, copy=False)
+
+    return call
 
 
-@composition(np.max, np.amax, np.maximum.reduce)
-def _np_max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
-    return _as_numpy(max, -np.inf, np.maximum)(a, axis, None, None, keepdims, initial, where)
-
-
-@composition(np.min, np.amin, np.minimum.reduce)
-def _np_min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
-    return _as_numpy(min, np.inf, np.minimum)(a, axis, None, None, keepdims, initial, where)
+def _nothing(a: Any, axis: Axis, keepdims: bool, value: float) -> Any:
+    """Return what a fold of an array without entries has where there is nothing to fold."""
+    return np.full(np.add.reduce(a, axis=axis, keepdims=keepdims).shape, value, a.dtype)
 
 
 def _counted(a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
-    """Return the number of entries that ``where`` lets in."""
-    real = np.finfo(np.result_type(a.dtype, np.float16)).dtype
+    """Return the number of entries that ``where`` lets in, in the dtype in which they are added up."""
+    real = np.finfo(widened(np.empty(0, a.dtype)).dtype).dtype
     return np.add.reduce(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims, dtype=real)
 
 
-@composition(np.mean)
-def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Any:
+def _masked_mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Any:
+    """Return the mean with NumPy's further arguments."""
     a = a if dtype is None else a.astype(dtype)
     if where is True:
-        return mean(a, axis=axis, keepdims=keepdims)
-    return sum(np.where(where, a, 0), axis=axis, keepdims=keepdims) / _counted(a, axis, keepdims, where)
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    total = np.sum(np.where(where, widened(a), 0), axis=axis, keepdims=keepdims)
+    return (total / _counted(a, axis, keepdims, where)).astype(a.dtype, copy=False)
 
 
-def _masked_var(a: Any, axis: Any, ddof: float, keepdims: bool, where: Any) -> Any:
-    """Return the variance of the entries that ``where`` lets in."""
-    kept = np.where(where, a, 0)
-    centre = sum(kept, axis=axis, keepdims=True) / _counted(a, axis, True, where)
+def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+                where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+    """Return the variance with NumPy's further arguments."""
+    a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
+    if where is True and mean is None:
+        return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    wide, where = widened(a), np.broadcast_to(where, a.shape)
+    kept = np.where(where, wide, 0)
+    centre = np.sum(kept, axis=axis, keepdims=True) / _counted(a, axis, True, where) if mean is None else mean
     squares = np.where(where, squared(kept - centre), 0)
-    return sum(squares, axis=axis, keepdims=keepdims) / (_counted(a, axis, keepdims, where) - ddof)
+    found = np.sum(squares, axis=axis, keepdims=keepdims) / np.maximum(_counted(a, axis, keepdims, where) - ddof, 0)
+    return found.astype(np.finfo(a.dtype).dtype, copy=False)
 
 
 def _root(v: Any) -> Any:
@@ -290,57 +275,75 @@ def _root(v: Any) -> Any:
     return np.where(v == 0, 0, np.sqrt(np.where(v == 0, 1, v)))
 
 
-@composition(np.var)
-def _np_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-            where: Any = True, mean: None = None, correction: float | None = None) -> Any:  # fmt: skip
+def _masked_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+                where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+    """Return the standard deviation with NumPy's further arguments."""
     a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
-    return var(a, axis=axis, ddof=ddof, keepdims=keepdims) if where is True else _masked_var(a, axis, ddof, keepdims, where)
+    if where is True and mean is None:
+        return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    spread = _masked_var(a, axis, ddof=ddof, keepdims=keepdims, where=where, mean=mean)
+    if mean is not None:
+        return _root(spread)
+    largest = np.max(a, axis, where=where, keepdims=keepdims, initial=-np.inf)
+    return _root(np.where(largest == np.min(a, axis, where=where, keepdims=keepdims, initial=np.inf), 0, spread))
 
 
-@composition(np.std)
-def _np_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-            where: Any = True, mean: None = None, correction: float | None = None) -> Any:  # fmt: skip
-    a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
-    if where is True:
-        return std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    largest, smallest = np.max(a, axis, where=where, keepdims=keepdims), np.min(a, axis, where=where, keepdims=keepdims)
-    return _root(np.where(largest == smallest, 0, _masked_var(a, axis, ddof, keepdims, where)))
+def _running(accumulate: Any) -> Further:
+    """Return a cumulative function with NumPy's further arguments."""
+    return lambda a, axis=None, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
+
+
+rule(broadcast_to, lambda g, out, x, shape: g, call=broadcast_to, kind="movement")
+rule(np.sum,  lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims),
+     call=folding(np.add), further=_summing(np.sum, 0, np.add), kind="movement")
+rule(np.mean, lambda g, out, x, axis=None, keepdims=False: restored(divided(g, count(x, axis)), x, axis, keepdims),
+     call=_mean, further=_masked_mean, kind="movement")
+rule(np.max,  _max_or_min, call=folding(np.maximum), further=_choosing(np.max, -np.inf, np.maximum), kind="choice")
+rule(np.min,  _max_or_min, call=folding(np.minimum), further=_choosing(np.min, np.inf, np.minimum), kind="choice")
+rule(np.prod, _prod, call=folding(np.multiply), further=_summing(np.prod, 1, np.multiply))
+rule(np.var,  lambda g, out, x, axis=None, ddof=0, keepdims=False: 2 * restored(g, x, axis, keepdims) * _spread(x, axis, ddof),
+     further=_masked_var)
+rule(np.std,  _std, further=_masked_std)
+rule(np.cumsum,   _cumsum, further=_running(np.cumsum))
+rule(np.cumprod,  _cumprod, further=_running(np.cumprod))
+rule(logsumexp,   lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims) * softmax(x, axis))
+rule(softmax,     lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis, keepdims=True)))
+rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis, keepdims=True))
+
+SPELLINGS.update({
+    np.add.reduce: np.sum, np.multiply.reduce: np.prod, np.maximum.reduce: np.max, np.minimum.reduce: np.min,
+    np.amax: np.max, np.amin: np.min,
+})  # fmt: skip
 
 
 @composition(np.ptp)
-def _np_ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
-
-
-def _running(accumulate: Any) -> Any:
-    """Give a cumulative function NumPy's own arguments."""
-
-    def call(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-        a = a if dtype is None else a.astype(dtype)
-        return accumulate(np.ravel(a), 0) if axis is None or a.ndim == 0 else accumulate(a, axis)
-
-    return call
+def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
 def _along_first(accumulate: Any) -> Any:
     """Give a cumulative function the arguments of a ufunc's ``accumulate``."""
-    return lambda a, axis=0, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis)
+
+    def call(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
+        if a.ndim == 0:
+            raise TypeError("cannot accumulate on a scalar")
+        return accumulate(a if dtype is None else a.astype(dtype), axis=axis)
+
+    return call
 
 
-composition(np.cumsum)(_running(cumsum))
-composition(np.cumprod)(_running(cumprod))
-composition(np.add.accumulate)(_along_first(cumsum))
-composition(np.multiply.accumulate)(_along_first(cumprod))
+composition(np.add.accumulate)(_along_first(np.cumsum))
+composition(np.multiply.accumulate)(_along_first(np.cumprod))
 
 
 @composition("cumulative_sum")
 def _cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(cumsum)(x, axis, dtype), 0, axis, include_initial)
+    return _with_initial(_running(np.cumsum)(x, axis, dtype), 0, axis, include_initial)
 
 
 @composition("cumulative_prod")
 def _cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(cumprod)(x, axis, dtype), 1, axis, include_initial)
+    return _with_initial(_running(np.cumprod)(x, axis, dtype), 1, axis, include_initial)
 
 
 def _with_initial(out: Any, value: int, axis: int | None, wanted: bool) -> Any:
@@ -390,8 +393,8 @@ def _nan_extreme(reduce: Any, neutral: float) -> Any:
     return call
 
 
-composition(np.nanmax, np.fmax.reduce)(_nan_extreme(max, -np.inf))
-composition(np.nanmin, np.fmin.reduce)(_nan_extreme(min, np.inf))
+composition(np.nanmax, np.fmax.reduce)(_nan_extreme(np.max, -np.inf))
+composition(np.nanmin, np.fmin.reduce)(_nan_extreme(np.min, np.inf))
 
 no_derivative(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.argwhere, np.nonzero,

@@ -44,7 +44,7 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, **opti
     places = np.asarray(function(ranks, q, axis=-1, **options))
     found = [_mixed(lined, places[i][..., None], np.result_type(a.dtype, q) if q.ndim else a.dtype)[..., 0] for i in np.ndindex(q.shape)]
     out = np.reshape(np.stack(found), (*q.shape, *found[0].shape))
-    return _with_folded_axes(out, a.ndim, axis, q.ndim) if keepdims else out
+    return _with_folded_axes(out, a, axis, q.ndim) if keepdims else out
 
 
 def _mixed(x: Any, places: Any, dtype: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["COMPOSITIONS", "NO_DERIVATIVE", "RULES", "Each", "Rule", "composition", "dispatched", "no_derivative", "rule"]
+__all__ = ["COMPOSITIONS", "NO_DERIVATIVE", "RULES", "SPELLINGS", "Each", "Rule", "composition", "dispatched", "no_derivative", "rule"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,20 +26,28 @@ class Rule:
     ``alone`` holds the VJPs for when one argument is differentiated and the others are constants.
     ``kind`` says how "no gradient" travels through it (see ``backward.py``) and how its equation reads: "elementwise" functions work
     entry by entry, a "choice" takes some entries and leaves others, a "movement" only moves, repeats or adds up entries; else "dense".
+    ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "call", "function", "kind", "name", "vjps")
+    __slots__ = ("alone", "call", "function", "further", "kind", "name", "vjps")
     call: Callable[..., Any]
+    further: Callable[..., Any] | None
 
     def __init__(
-        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any], kind: str, alone: Sequence[Any]
-    ) -> None:
+        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any], kind: str, alone: Sequence[Any] = (),
+        further: Callable[..., Any] | None = None,
+    ) -> None:  # fmt: skip
         self.function = function
         self.name: str = function.__name__
         self.vjps = vjps
         self.alone = alone or vjps
         self.call = call
         self.kind = kind
+        self.further = further
+
+    def needs_further(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Tell whether a call of a reduction has more arguments than the array, the axis, and those that its row takes by name."""
+        return self.further is not None and (len(args) > 2 or not FOLDING.issuperset(kwargs))
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"
@@ -59,18 +67,21 @@ class Each(Sequence[Any]):
 
 
 RULES: dict[Any, Rule] = {}
+SPELLINGS: dict[Any, Callable[..., Any]] = {}  # (other names of functions that have a row)
 COMPOSITIONS: dict[Any, Callable[..., Any]] = {}
 NO_DERIVATIVE: set[Any] = set()
+FOLDING = frozenset(("axis", "keepdims", "ddof"))
 
 
 def rule(
-    function: Callable[..., Any], *vjps: Any, call: Callable[..., Any] | None = None, kind: str = "", alone: Sequence[Any] = ()
-) -> Rule:
+    function: Callable[..., Any], *vjps: Any, call: Callable[..., Any] | None = None, kind: str = "", alone: Sequence[Any] = (),
+    further: Callable[..., Any] | None = None,
+) -> Rule:  # fmt: skip
     """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``."""
     each = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
     elementwise = isinstance(function, np.ufunc) and function.signature is None
     on_arrays = call or getattr(function, "on_arrays", function)
-    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone)
+    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone, further)
     return RULES[function]
 
 

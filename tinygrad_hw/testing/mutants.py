@@ -163,7 +163,7 @@ def _in_rules() -> Iterator[Mutant]:
     r, s, n = reductions, shaping, neural
     swapped: list[Any] = [np.subtract, np.divide, np.power, np.arctan2, np.matmul, np.hypot, np.maximum]
     yield from (_swapped(function, int(function is np.power)) for function in swapped)
-    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.sqrt, n.sigmoid, r.logsumexp, r.prod, r.softmax]
+    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.sqrt, n.sigmoid, r.logsumexp, np.prod, r.softmax]
     yield from (_of_rule(function, 0, "right once, but not differentiable again", _once_only) for function in once)
     yield from (_of_rule(np.matmul, i, f"a transposed cotangent of argument {i}", _transposed) for i in (0, 1))
 
@@ -191,20 +191,20 @@ def _in_rules() -> Iterator[Mutant]:
     yield _replaced(r.softmax, 0, "always the last axis", lambda g, out, x, axis=-1: out * (g - np.sum(g * out, -1, keepdims=True)))
 
     every = lambda g, out, x, axis=None, keepdims=False: _spread(g, axis, keepdims) * (x == _spread(out, axis, keepdims))
-    yield _replaced(r.max, 0, "every tie gets all", every)
-    yield _replaced(r.min, 0, "every tie gets all", every)
-    yield _replaced(r.max, 0, "the first tie gets all", _first_tie)
-    yield _replaced(r.prod, 0, "g out / x, nan at zeros", lambda g, out, x, axis=None, keepdims=False: (
+    yield _replaced(np.max, 0, "every tie gets all", every)
+    yield _replaced(np.min, 0, "every tie gets all", every)
+    yield _replaced(np.max, 0, "the first tie gets all", _first_tie)
+    yield _replaced(np.prod, 0, "g out / x, nan at zeros", lambda g, out, x, axis=None, keepdims=False: (
         _spread(g * out, axis, keepdims) / x))  # fmt: skip
-    yield _replaced(r.cumprod, 0, "g out / x, nan at zeros", lambda g, out, x, axis: (
+    yield _replaced(np.cumprod, 0, "g out / x, nan at zeros", lambda g, out, x, axis: (
         np.flip(np.cumsum(np.flip(g * out, axis), axis), axis) / x))  # fmt: skip
-    yield _replaced(r.cumsum, 0, "summed forward", lambda g, out, x, axis: np.cumsum(g, axis))
-    yield _replaced(r.mean, 0, "not divided by n", lambda g, out, x, axis=None, keepdims=False: _spread(g, axis, keepdims))
-    yield _replaced(r.var, 0, "the mean not subtracted", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+    yield _replaced(np.cumsum, 0, "summed forward", lambda g, out, x, axis: np.cumsum(g, axis))
+    yield _replaced(np.mean, 0, "not divided by n", lambda g, out, x, axis=None, keepdims=False: _spread(g, axis, keepdims))
+    yield _replaced(np.var, 0, "the mean not subtracted", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
         2 * _spread(g, axis, keepdims) * x / (r.count(x, axis) - ddof)))  # fmt: skip
-    yield _of_rule(r.var, 0, "ddof ignored", lambda vjp: lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+    yield _of_rule(np.var, 0, "ddof ignored", lambda vjp: lambda g, out, x, axis=None, ddof=0, keepdims=False: (
         vjp(g, out, x, axis, 0, keepdims)))  # fmt: skip
-    yield _replaced(r.std, 0, "nan where all are equal", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
+    yield _replaced(np.std, 0, "nan where all are equal", lambda g, out, x, axis=None, ddof=0, keepdims=False: (
         _spread(g / out, axis, keepdims) * (x - np.mean(x, axis, keepdims=True)) / (r.count(x, axis) - ddof)))  # fmt: skip
     yield _replaced(r.logsumexp, 0, "exp(x - out), nan where all is -inf", lambda g, out, x, axis=None, keepdims=False: (
         _spread(g, axis, keepdims) * np.exp(x - _spread(out, axis, keepdims))))  # fmt: skip
