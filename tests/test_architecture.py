@@ -15,6 +15,7 @@ ORDER = [
     "trees",
     "rules",
     "graph",
+    "live",
     "backward",
     "tensor",
     "transforms",

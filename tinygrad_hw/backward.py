@@ -1,11 +1,10 @@
 """The reverse sweep: cotangents flow from the output to the leaves, the youngest node first.
 
-``sweep`` is the whole of backpropagation. A node's number is its place in a topological order: of all nodes that wait, the
-youngest comes next, so when it does every use of it has been seen and its cotangent is complete.
+``sweep`` is the whole of backpropagation, and ``flow`` its one loop: take the waiting node with the largest number (by then all
+its users are done, so its cotangent is complete), call the rule of each argument, and add up what arrives at each parent.
 
-Two things differ: "zero gradient" and "no gradient". ``np.where(x > 0, np.log(x), 0)`` does not use log at 0,
-so the entry has *no* gradient there, whatever 1/0 may be. Where a choice is in the graph and a leaf came out
-non-finite, the sweep runs again and carries with each cotangent which entries are live.
+Where a choice (``where``, ``max``, an index) is in the graph and a leaf came out non-finite, the loop runs again and carries with
+each cotangent which entries are live (``live.py``). A ``trail``, if given, keeps what the loop would let go.
 """
 
 from __future__ import annotations
@@ -13,18 +12,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heappushpop
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .graph import Node
+from .live import Live
 from .rules import RULES
 from .rules.reductions import broadcast_to
 
-__all__ = ["sweep", "unbroadcast"]
+__all__ = ["Step", "sweep", "unbroadcast", "values"]
 
 repeat = RULES[broadcast_to].call
 Read = Callable[[Node], tuple[Any, tuple[Any, ...]]]
+
+
+class Step(NamedTuple):
+    """One node's turn in the sweep: the cotangent that arrived, and for each of ``node.edges`` what it added and the sum so far."""
+
+    node: Node
+    g: Any
+    added: list[tuple[Any, Any]]
 
 
 def arrays(node: Node) -> tuple[Any, tuple[Any, ...]]:
@@ -32,7 +40,7 @@ def arrays(node: Node) -> tuple[Any, tuple[Any, ...]]:
     return node.value, node.args
 
 
-def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0) -> dict[Node, Any]:
+def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: list[Step] | None = None) -> dict[Node, Any]:
     """Return the cotangent of every leaf, and of every result that keeps one, from the cotangents of the outputs.
 
     Parameters
@@ -41,28 +49,32 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0) -> dict[N
     read : how a node's result and arguments are given to a rule: as arrays, or as tensors (then the
         cotangents are tensors too, and can be differentiated again).
     since : nodes with a smaller number are taken for leaves.
+    trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
-    found, chose = flow(seeds, read, since)
+    found, chose = flow(seeds, read, since, None, trail)
     if chose and not all(np.isfinite(values(g)).all() for g in found.values()):
+        if trail is not None:
+            trail.clear()
         with np.errstate(all="ignore"):
-            return flow_live(seeds, read, since)
+            found, _ = flow(seeds, read, since, Live(fit), trail)
     return found
 
 
-def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any], bool]:
+def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trail: list[Step] | None) -> tuple[dict[Node, Any], bool]:
     """Carry each node's cotangent to its parents, and tell whether a choice was met; what is left belongs to the leaves.
 
     Behind a choice NumPy's warnings are held back: they may be about what was not taken.
     """
     cotangents, kept, guard = seeds.copy(), {}, None
-    pending = started(seeds, since)
-    ready: Node | None = None
+    waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
+    heapify(waiting)
+    ready: Node | None = None  # (one waiting node outside of the heap: most nodes send on to one, which is then taken at once)
     try:
-        while pending or ready is not None:
+        while waiting or ready is not None:
             if ready is None:
-                node = heappop(pending)[1]
-            elif pending:
-                node = heappushpop(pending, (-ready.number, ready))[1]
+                node = heappop(waiting)[1]
+            elif waiting:
+                node = heappushpop(waiting, (-ready.number, ready))[1]
             else:
                 node = ready
             ready = None
@@ -72,38 +84,34 @@ def flow(seeds: dict[Node, Any], read: Read, since: int) -> tuple[dict[Node, Any
             if guard is None and node.rule.kind == "choice":
                 guard = np.errstate(all="ignore")
                 guard.__enter__()
-            if read is arrays:
-                out, args = node.value, node.args
-            else:
-                out, args = read(node)
+            if trail is not None:
+                trail.append(Step(node, g, []))
+            out, args = (node.value, node.args) if read is arrays else read(node)
             kwargs = node.kwargs
             for parent, vjp, x in zip(node.parents, node.vjps, args):
                 if parent is None:
                     continue
                 c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
+                if live is not None:
+                    c = live.only(c, node, vjp, parent, x)
                 if c.shape != x.shape or c.dtype is not x.dtype:
                     c = fit(c, x)
                 if parent in cotangents:
                     cotangents[parent] = cotangents[parent] + c
                 elif parent.parents and parent.number >= since:
                     cotangents[parent] = c
-                    if ready is None:  # (most nodes send on to one: it need not wait in the heap)
+                    if ready is None:
                         ready = parent
                     else:
-                        heappush(pending, (-parent.number, parent))
+                        heappush(waiting, (-parent.number, parent))
                 else:
                     cotangents[parent] = c.copy() if c is g else c
+                if trail is not None:
+                    trail[-1].added.append((c, cotangents[parent]))
     finally:
         if guard is not None:
             guard.__exit__(None, None, None)
     return (cotangents | kept if kept else cotangents), guard is not None
-
-
-def started(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
-    """Return the heap of nodes to carry on from, the youngest on top."""
-    pending = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
-    heapify(pending)
-    return pending
 
 
 def fit(c: Any, x: Any) -> Any:
@@ -134,57 +142,12 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 @lru_cache(64)
 def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
-    """Return a row of ones: times a matrix, the sum of its rows, in one call that starts sooner than a reduction."""
+    """Return a row of ones: times a matrix, the sum of its rows, with less call overhead than a reduction."""
     row = np.ones(n, dtype)
     row.flags.writeable = False
     return row
 
 
-def values(g: Any) -> Any:
-    """Return the array of an array or of a tensor."""
-    return g._node.value if hasattr(g, "_node") else g
-
-
-def flow_live(seeds: dict[Node, Any], read: Read, since: int) -> dict[Node, Any]:
-    """Do as ``flow``, and carry with each cotangent a mask of its live entries (None: all are)."""
-    cotangents: dict[Node, tuple[Any, Any]] = {node: (g, None) for node, g in seeds.items()}
-    kept, pending = {}, started(seeds, since)
-    while pending:
-        node = heappop(pending)[1]
-        g, live = cotangents.pop(node)
-        if node.keeps_grad:
-            kept[node] = g
-        out, args = read(node)
-        for parent, vjp, i in node.edges:
-            x = args[i]
-            c, alive = vjp(g, out, *args, **node.kwargs), live_entries(node, vjp, live)
-            if alive is not None:
-                c, alive = np.where(alive, c, 0), fit(alive.astype(float), np.empty(x.shape)) != 0
-            c = fit(c, x)
-            if parent in cotangents:
-                other, was_alive = cotangents[parent]
-                c, alive = other + c, None if alive is None or was_alive is None else alive | was_alive
-            elif parent.parents and parent.number >= since:
-                heappush(pending, (-parent.number, parent))
-            cotangents[parent] = (c, alive)
-    return {node: g for node, (g, _) in cotangents.items()} | kept
-
-
-def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
-    """Return which entries of an argument's cotangent are live, None for all: the rule itself says so, read on marks.
-
-    A choice is read on ones: what it was not taken from gets an exact 0. Everything else is read on nan for live and 0 for
-    dead, since nan survives sums and products, and 0 times a finite number stays 0.
-    """
-    if node.rule.kind == "choice":
-        mask = np.ones(node.value.shape) if live is None else live.astype(float)
-        return vjp(mask, node.value, *node.args, **node.kwargs) != 0
-    if live is None or node.rule.kind == "elementwise":
-        return live
-    marks = np.where(live, np.nan, 0.0)
-    return np.isnan(vjp(marks, *map(finite, (node.value, *node.args)), **node.kwargs))
-
-
-def finite(x: Any) -> Any:
-    """Return an array with 1 in place of what is not finite."""
-    return np.where(np.isfinite(x), x, 1) if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc" else x
+def values(x: Any) -> Any:
+    """Return the array of a tensor; anything else as it is."""
+    return x._node.value if hasattr(x, "_node") else x

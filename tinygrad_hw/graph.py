@@ -19,7 +19,6 @@ Edge = tuple["Node", Callable[..., Any], int]
 next_number: Callable[[], int] = count().__next__
 by_number = attrgetter("number")
 
-
 NOTHING: dict[Any, Any] = {}
 
 
@@ -33,40 +32,35 @@ class Node:
     args, kwargs : what the row's function was called with; ``rule.call(*args, **kwargs)`` gives ``value`` again.
     parents, vjps : for each argument its node and its rule, or None where no gradient flows; empty for a leaf.
     number : the number of creation; parents have smaller ones, so numbers are a topological order.
+    requires_grad : whether a gradient flows to it.
+    keeps_grad : whether the sweep reports its cotangent.
     """
 
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "args",
-        "inputs",
-        "keeps_grad",
-        "kwargs",
-        "lent",
-        "number",
-        "parents",
-        "requires_grad",
-        "rule",
-        "value",
-        "vjps",
-    )
-
+    # What backward needs
     value: Any
     rule: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     parents: tuple[Node | None, ...]
     vjps: tuple[Any, ...]
-    inputs: dict[int, Node]  # the nodes of all arguments that are tensors, where not all have a gradient
     number: int
     requires_grad: bool
-    keeps_grad: bool  # whether the sweep reports this node's cotangent
-    lent: bool  # whether the user holds the array itself, and may write to it
+    keeps_grad: bool
 
-    # What few nodes have, in their __dict__ only where it is set.
+    # What else a node has
+    inputs: dict[int, Node]  # argument place -> node, for every Tensor argument; empty if all of them need a gradient
+    lent: Any  # true if something else may write to the array (see ``tensor.taken``)
+
+    # Rare attributes. These are the defaults; setting one creates the instance's __dict__.
     name: str | None = None
     grad: Any = None
     calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
+    line: str | None = None  # the line of the user's code that made it, where ``detect_anomaly`` watched
+
+    __slots__ = (
+        "__dict__", "__weakref__", "args", "inputs", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value",
+        "vjps",
+    )  # fmt: skip
 
     @property
     def edges(self) -> tuple[Edge, ...]:

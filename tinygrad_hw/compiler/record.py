@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import backward
-from ..backward import arrays
+from ..backward import Step, arrays
 from ..errors import GradientError
-from ..graph import Node, made
+from ..graph import Node
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
 from .captured import Watch
@@ -141,25 +141,16 @@ def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node
         raise GradientError(f"the loss must be a Tensor of one entry, not {type(loss).__name__}: return the loss itself")
     if not loss.requires_grad:
         raise GradientError(why_no_gradient(loss))
-    seen: dict[Node, Any] = {}
-
-    def noting(node: Node, vjp: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(g: Any, *args: Any, **kwargs: Any) -> Any:
-            seen.setdefault(node, g)
-            return vjp(g, *args, **kwargs)
-
-        return noted
+    trail: list[Step] = []
 
     def read(node: Node) -> tuple[Any, tuple[Any, ...]]:
         tape.place = node.value._op.place if isinstance(node.value, Traced) else None
         return arrays(node)
 
-    for node in made([loss._node]):
-        node.vjps = tuple(vjp and noting(node, vjp) for vjp in node.vjps)
     tape.stage = "backward"
-    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read)
+    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail)
     grads = {i: cotangents[node] for i, node in enumerate(parameters) if node in cotangents}
-    return seen, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}
+    return {step.node: step.g for step in trail}, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}
 
 
 def constant(tape: Recording, g: Any) -> Traced:

@@ -15,7 +15,6 @@ import linecache
 import os
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
@@ -23,16 +22,16 @@ from typing import Any
 import numpy as np
 
 from .. import backward, tensor
-from ..backward import values
+from ..backward import Step, values
 from ..errors import TinygradError
-from ..graph import Node, made
+from ..graph import Node
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
 watching: ContextVar[bool] = ContextVar("watching", default=False)
 changing = threading.Lock()
 inside = 0
-original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"), (backward, "flow_live"))}
+original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"))}
 NOT_THE_USERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (tensor, np))
 
 
@@ -99,47 +98,34 @@ def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple
     out = original[tensor, "result"](value, rule, args, parents, *rest)
     if watching.get():
         node = out._node
-        node.__dict__["line"] = _users_line()
+        node.line = _users_line()
         if not _finite(value):
             raise AnomalyError("\n".join([f"{rule.name} gave {_entries(value)}, in {node.line}", *_operands(node, _first(value))]))
     return out
 
 
-def _watched_flow(seeds: dict[Node, Any], read: Any, since: int) -> tuple[dict[Node, Any], bool]:
+def _watched_flow(seeds: dict[Node, Any], read: Any, since: int, live: Any, trail: Any) -> tuple[dict[Node, Any], bool]:
     """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
     carry = original[backward, "flow"]
-    cotangents, chose = carry(seeds, read, since)
-    if watching.get() and not chose and not _all_finite(cotangents):
-        raise AnomalyError(_blame(lambda until: carry(seeds, backward.arrays, until)[0], seeds, since))
+    cotangents, chose = carry(seeds, read, since, live, trail)
+    if watching.get() and (live is not None or not chose) and not _all_finite(cotangents):
+        steps: list[Step] = []
+        plain = {node: values(g) for node, g in seeds.items()}
+        carry(plain, backward.arrays, since, live and type(live)(live.fit), steps)
+        raise AnomalyError(_blame(plain, steps))
     return cotangents, chose
 
 
-def _watched_flow_live(seeds: dict[Node, Any], read: Any, since: int) -> dict[Node, Any]:
-    """Carry cotangents as ``backward.flow_live`` does, and raise if what it gives is not finite."""
-    carry = original[backward, "flow_live"]
-    cotangents: dict[Node, Any] = carry(seeds, read, since)
-    if watching.get() and not _all_finite(cotangents):
-        raise AnomalyError(_blame(lambda until: carry(seeds, backward.arrays, until), seeds, since))
-    return cotangents
-
-
-def _blame(carry: Callable[[int], dict[Node, Any]], seeds: dict[Node, Any], since: int) -> str:
-    """Find by bisection the node after which the cotangents are no longer finite, and word what it did."""
-    seeds = {node: values(g) for node, g in seeds.items()}
+def _blame(seeds: dict[Node, Any], steps: list[Step]) -> str:
+    """Find the first step of the sweep that gave what is not finite, and word what it did."""
     if not _all_finite(seeds):
         return f"backward was given a cotangent with {_entries(next(g for g in seeds.values() if not _finite(g)))}"
-    order = [node for node in made(seeds) if node.number >= since]
-    after = lambda n: {node: values(g) for node, g in carry(order[n - 1].number).items()} if n else seeds
-    finite, broken = 0, len(order)
-    while broken - finite > 1:
-        middle = (finite + broken) // 2
-        finite, broken = (middle, broken) if _all_finite(after(middle)) else (finite, middle)
-    node = order[finite]
-    g, given = after(finite)[node], after(broken)
-    parent, i = next((parent, i) for parent, _, i in node.edges if not _finite(given[parent]))
-    place = _first(given[parent])
-    line = getattr(node, "line", "code that ran outside of detect_anomaly")
-    what = f"backward of {node.rule.name}: the cotangent of {_called(parent, i)} has {_entries(given[parent])}, in {line}"
+    node, g, (parent, _, i), total = next(
+        (node, g, edge, total) for node, g, added in steps for edge, (_, total) in zip(node.edges, added) if not _finite(total)
+    )
+    place = _first(total)
+    line = node.line or "code that ran outside of detect_anomaly"
+    what = f"backward of {node.rule.name}: the cotangent of {_called(parent, i)} has {_entries(total)}, in {line}"
     return "\n".join([what, *_operands(node, place), f"  incoming cotangent {np.shape(g)}: {_at(g, place)}"])
 
 
@@ -197,4 +183,4 @@ def _users_line() -> str:
     return f"{file}:{line}: {linecache.getline(file, line).strip()}"
 
 
-watchers = {"result": _watched_result, "flow": _watched_flow, "flow_live": _watched_flow_live}
+watchers = {"result": _watched_result, "flow": _watched_flow}

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backward, tensor, transforms
+from .. import backward, live, tensor, transforms
 from ..rules import RULES, Each, Rule, neural, reductions, shaping
 from ..tensor import Tensor
 
@@ -238,7 +238,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
-        (backward, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
+        (live, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
         (backward, "flow", "the oldest node first", "(-", "("),
         (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
