@@ -3,7 +3,7 @@
 import math
 import threading
 import tracemalloc
-from collections import namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,7 @@ import tinygrad_hw as tg
 from tinygrad_hw import transforms
 from tinygrad_hw.errors import DetachError, DTypeError, GradientError, ShapeError
 from tinygrad_hw.tensor import Tensor, no_grad
-from tinygrad_hw.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp
+from tinygrad_hw.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
 
 rng = np.random.default_rng(7)
 numbers = st.one_of(st.sampled_from([0.0, -0.0, 1.0, -1.0]), st.floats(-3, 3))
@@ -156,6 +156,156 @@ def test_argnums_picks_arguments_from_both_ends():
         grad(lambda x: x, 1)(1.0)
 
 
+def product(x, y):
+    return x * y * y
+
+
+@pytest.mark.parametrize("argnums", [(0, 1), [0, 1], range(2), (0, -1), [np.int64(0), 1]])
+def test_argnums_is_any_sequence_of_numbers_from_either_end(argnums):
+    assert grad(product, argnums)(2.0, 3.0) == (9.0, 12.0)
+    assert_array_equal(np.array(jacobian(product, argnums)(2.0, 3.0)), [9.0, 12.0])
+    assert_array_equal(np.array(hessian(product, argnums)(2.0, 3.0)), [[0.0, 6.0], [6.0, 4.0]])
+
+
+def test_an_argument_asked_for_twice_has_its_gradient_in_both_places():
+    assert grad(product, (0, 1, 0, -2))(2.0, 3.0) == (9.0, 12.0, 9.0, 9.0)
+
+
+@pytest.mark.parametrize("argnums", [True, (0, False), "x", 1.0, None, ("x",)])
+def test_argnums_that_are_no_numbers_of_arguments_are_refused(argnums):
+    with pytest.raises(GradientError, match="argnums: give the number of an argument, or several in a tuple, not "):
+        grad(product, argnums)(2.0, 3.0)
+
+
+def test_an_aux_is_handed_on_beside_the_value_or_the_gradient():
+    f = lambda x: (np.sum(x**2), {"double": 2 * x, "note": "kept", "count": 3})
+    (value, aux), gradient = value_and_grad(f, has_aux=True)(np.array([1.0, 2.0]))
+    assert value == 5
+    assert_array_equal(gradient, [2.0, 4.0])
+    assert type(aux["double"]) is np.ndarray and aux["double"].tolist() == [2.0, 4.0]
+    assert (aux["note"], aux["count"]) == ("kept", 3)
+    assert grad(f, has_aux=True)(np.array([1.0]))[1]["double"] == 2
+    with pytest.raises(GradientError, match="with has_aux it must return a pair"):
+        grad(lambda x: x, has_aux=True)(1.0)
+
+
+def test_an_aux_can_be_differentiated_by_an_outer_gradient():
+    """g(x) = 2x + x², by the inner gradient and what it hands on: g′(x) = 2 + 2x."""
+
+    def g(x):
+        slope, square = grad(lambda y: (y * y, y * y), has_aux=True)(x)
+        return slope + square
+
+    assert grad(g)(3.0) == 8.0
+
+
+# Dicts, modules, one vector
+FIRST, SECOND = {"W": np.array([1.0, 2.0]), "b": 3.0}, {"b": 5.0, "W": np.array([10.0, 20.0])}
+
+
+def by_key(d):
+    return np.sum(d["W"] ** 2) * d["b"]
+
+
+def test_cotangents_tangents_and_directions_are_matched_by_key():
+    """For f = Σ W² b: ∇f = (2 W b, Σ W²) and H v = (2 b v_W + 2 W v_b, 2 W·v_W)."""
+    W, b, v_W, v_b = *FIRST.values(), SECOND["W"], SECOND["b"]
+    assert jvp(by_key, (FIRST,), (SECOND,))[1] == 2 * b * W @ v_W + W @ W * v_b
+    product = hvp(by_key, FIRST, SECOND)
+    assert_array_equal(product["W"], 2 * b * v_W + 2 * W * v_b)
+    assert product["b"] == 2 * W @ v_W
+    pulled = vjp(lambda x: {"W": x * W, "b": 7 * x}, 2.0)[1](SECOND)
+    assert pulled == W @ v_W + 7 * v_b
+
+
+def test_a_compiled_function_matches_its_inputs_by_key():
+    step = tg.compile(lambda d: d["W"] * 2 + d["b"])
+    assert_array_equal(step(FIRST), [5.0, 7.0])
+    assert_array_equal(step(SECOND), [25.0, 45.0])
+    assert_array_equal(step(FIRST), [5.0, 7.0])
+
+
+@pytest.mark.parametrize("make", [dict, OrderedDict, lambda d: defaultdict(float, d)])
+def test_the_gradient_of_a_mapping_is_of_its_class(make):
+    gradient = grad(by_key)(make(FIRST))
+    assert type(gradient) is type(make({}))
+    assert_array_equal(gradient["W"], [6.0, 12.0])
+
+
+@pytest.mark.parametrize("thing", ["text", object(), {1.0, 2.0}, [None, "text"]])
+def test_what_holds_no_numbers_is_refused_and_named(thing):
+    with pytest.raises(DTypeError, match=r"a tensor holds numbers, not .*\(got (str|object|set)\)"):
+        grad(lambda x: 1.0)(thing)
+
+
+def small_net():
+    return tg.nn.Sequential(
+        tg.nn.Linear(3, 4, rng=np.random.default_rng(0)), tg.nn.Tanh(), tg.nn.Linear(4, 1, rng=np.random.default_rng(1))
+    )
+
+
+def test_the_gradient_of_a_module_is_a_dict_by_the_paths_of_its_parameters():
+    net, X = small_net(), rng.normal(size=(5, 3))
+    loss = lambda net: np.mean(net(X) ** 2)
+    loss(net).backward()
+    expected = {path: parameter.grad.copy() for path, parameter in net.named_parameters()}
+    gradient = grad(loss)(net)
+    assert list(gradient) == list(expected)
+    for path in expected:
+        assert_allclose(gradient[path].data, expected[path], rtol=1e-14)
+        assert_array_equal(dict(net.named_parameters())[path].grad, expected[path])
+
+
+def test_second_derivatives_of_a_module_are_those_of_its_parameters_as_a_dict():
+    net, X = small_net(), rng.normal(size=(5, 3))
+    loss = lambda net: np.mean(net(X) ** 2)
+    as_dict = lambda p: np.mean((np.tanh(X @ p["layers.0.weight"] + p["layers.0.bias"]) @ p["layers.2.weight"] + p["layers.2.bias"]) ** 2)
+    values = {path: parameter.numpy() for path, parameter in net.named_parameters()}
+    v = {path: rng.normal(size=value.shape) for path, value in reversed(values.items())}
+    with no_grad():
+        product = hvp(loss, net, v)
+    expected = hvp(as_dict, values, v)
+    for path in expected:
+        assert_allclose(product[path].data, expected[path], rtol=1e-12, atol=1e-14)
+    assert_allclose(jvp(loss, (net,), (v,))[1].data, jvp(as_dict, (values,), (v,))[1], rtol=1e-12)
+
+
+def test_two_inputs_with_one_parameter_are_refused():
+    net = small_net()
+    with pytest.raises(GradientError, match="two of the inputs hold the same parameter"):
+        grad(lambda a, b: np.sum(a(np.ones((1, 3))) * b(np.ones((1, 3)))), (0, 1))(net, net)
+
+
+def test_ravel_and_unravel_are_inverse_and_keep_shapes_and_dtypes():
+    tree = {"W": np.arange(6.0).reshape(2, 3), "h": np.float32([7, 8]), "z": [np.array([1j]), 2.5], "none": None, "empty": np.zeros((0, 2))}
+    vector, unravel = ravel(tree)
+    assert vector.shape == (10,) and vector.dtype == complex
+    again = unravel(vector.real)
+    assert (again["W"].dtype, again["h"].dtype, again["z"][0].dtype) == (float, np.float32, complex)
+    assert_array_equal(again["W"], tree["W"])
+    assert again["z"][1] == 2.5 and again["none"] is None and again["empty"].shape == (0, 2)
+    with pytest.raises(ShapeError, match=r"unravel takes a vector of shape \(10,\), not \(9,\)"):
+        unravel(vector[1:])
+    with pytest.raises(DTypeError, match="a leaf of int64 cannot be part of a vector"):
+        ravel({"n": 3})
+    assert ravel({})[0].shape == (0,)
+
+
+def test_a_function_of_a_tree_is_minimized_as_one_of_a_vector():
+    optimize = pytest.importorskip("scipy.optimize")
+    start = {"a": np.zeros(2), "b": 4.0}
+    vector, unravel = ravel(start)
+    f = lambda p: np.sum((p["a"] - np.array([1.0, -2.0])) ** 2) + (p["b"] - 3.0) ** 2
+    found = unravel(optimize.minimize(value_and_grad(lambda v: f(unravel(v))), vector, jac=True).x)
+    assert_allclose(found["a"], [1.0, -2.0], atol=1e-6)
+    assert_allclose(found["b"], 3.0, atol=1e-6)
+
+
+def test_unravel_does_not_drop_an_imaginary_part():
+    vector, unravel = ravel((1.0, np.ones(2)))
+    assert unravel(vector + 1j)[1].tolist() == [1 + 1j, 1 + 1j]
+
+
 def test_keywords_and_integer_arguments_pass_through():
     assert grad(lambda x, n, *, scale: scale * x**n)(2.0, 3, scale=10.0) == 120.0
 
@@ -228,6 +378,13 @@ def test_errors_name_the_function_and_what_would_work():
         grad(squares)(3)
     with pytest.raises(DTypeError, match="respect to bool"):
         jacobian(squares)(np.ones(2, bool))
+    for steps in (lambda x: x > 1, lambda x: np.argmax(np.stack([x, x])), lambda x: 3, lambda x: np.floor(x).astype(int)):
+        with pytest.raises(GradientError, match=r"returned (bool|int64), which has no derivative: return a floating number"):
+            grad(steps)(2.0)
+    with pytest.raises(GradientError, match="returned int64, which has no derivative"):
+        jacobian(lambda x: np.argsort(x))(np.ones(3))
+    with pytest.raises(DTypeError, match="the cotangent of squares's result must be real, not complex128"):
+        vjp(squares, 1.0)[1](1j)
     with pytest.raises(GradientError, match="returned a NoneType: grad needs one number"):
         grad(lambda x: None)(1.0)
     with pytest.raises(DTypeError, match=r"holds numbers, not <U2: .*\(got str\)"):
@@ -236,7 +393,7 @@ def test_errors_name_the_function_and_what_would_work():
         vjp(squares, np.ones(3))[1](np.ones(2))
     with pytest.raises(ShapeError, match=r"must have the structure \*, not \('\*', '\*'\)"):
         vjp(squares, np.ones(3))[1]((np.ones(3), np.ones(3)))
-    with pytest.raises(ShapeError, match=r"the cotangent of pullback's result must have shape \(3,\), not \(\)"):
+    with pytest.raises(ShapeError, match=r"the tangents of squares must have shape \(3,\), not \(\)"):
         jvp(squares, (np.ones(3),), (1.0,))
     with pytest.raises(ShapeError, match="two tuples of one length"):
         jvp(squares, np.ones(3), np.ones(3))
@@ -326,6 +483,23 @@ def test_jacobian_makes_one_forward_call_and_one_sweep_for_each_row():
 
     jacobian(counted)(np.ones(5))
     assert calls == {"forward": 1, "backward": 5}
+
+
+def test_the_jacobian_of_a_complex_result_is_complex():
+    """The DFT is linear: its Jacobian is its matrix; e^{ix} has the derivative i e^{ix}."""
+    matrix, x = np.fft.fft(np.eye(3)), rng.normal(size=3)
+    assert_allclose(jacobian(np.fft.fft)(x), matrix, atol=1e-14)
+    assert_allclose(jacobian(np.fft.fft)(x + 1j), matrix, atol=1e-14)
+    assert_allclose(jacobian(lambda x: np.exp(1j * x))(x), np.diag(1j * np.exp(1j * x)), rtol=1e-14)
+    assert_allclose(jacobian(lambda z: z**3)(1 + 2j), 3 * (1 + 2j) ** 2)
+    nested = jacobian(lambda d: {"z": d["x"] * 1j, "y": d["x"] ** 2})({"x": 3.0})
+    assert nested == {"z": {"x": 1j}, "y": {"x": 6.0}}
+    assert jacobian(np.fft.fft)(np.zeros((0, 3))).shape == (0, 3, 0, 3)
+
+
+def test_the_jacobian_of_a_complex_function_without_a_complex_derivative_is_refused():
+    with pytest.raises(GradientError, match=r"a complex number without a complex derivative: take the Jacobian of its np.real and np.imag"):
+        jacobian(np.conj)(np.array([1 + 2j]))
 
 
 def test_hessian_of_a_quadratic_form_is_its_matrix():
@@ -439,6 +613,32 @@ def test_checkpoint_does_not_see_later_writes_to_its_arguments():
     assert_array_equal(x.grad, [1.0, 2.0])
 
 
+def test_a_checkpointed_function_may_write_to_its_own_arrays():
+    def f(x, scale):
+        scale *= 2
+        return np.sum(x * scale)
+
+    scale = np.array([1.0, 2.0])
+    assert_array_equal(grad(lambda x: checkpoint(f)(x, scale))(np.ones(2)), [2.0, 4.0])
+    assert_array_equal(scale, [1.0, 2.0])
+
+
+def test_two_sweeps_at_once_over_a_checkpoint_do_not_mix_their_cotangents():
+    n, found = 40, [None, None]
+    x, y = Tensor(np.ones(2), requires_grad=True), Tensor(np.ones(2), requires_grad=True)
+    out = checkpoint(lambda: np.sum(x * y))()
+
+    def sweeps(k):
+        found[k] = {float(transforms.sweep({out._node: np.float64(k + 1)})[x._node][0]) for _ in range(n)}
+
+    threads = [threading.Thread(target=sweeps, args=(k,)) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [{1.0}, {2.0}]
+
+
 def test_checkpoint_of_plain_arrays_and_inside_no_grad_is_the_function():
     double = checkpoint(lambda x: x * 2)
     assert double(3.0) == 6.0
@@ -522,6 +722,49 @@ def test_a_primitive_with_too_many_rules_or_a_result_that_is_no_array_is_refused
 
     with pytest.raises(GradientError, match="primitive text: it must return an array of numbers, not str"):
         text(Tensor(1.0, requires_grad=True))
+
+
+def writes_to_g(g, out, x):
+    g *= 2
+    return g * x
+
+
+def writes_to_x(g, out, x):
+    x *= 0
+    return g * 2
+
+
+def writes_to_out(g, out, x):
+    np.multiply(out, 0, out=out)
+    return g * 2
+
+
+@pytest.mark.parametrize("rule", [writes_to_g, writes_to_x, writes_to_out])
+def test_a_rule_that_writes_into_what_it_was_given_is_refused(rule):
+    own = primitive(rule)(lambda x: 2 * x)
+    with pytest.raises(
+        GradientError, match="primitive <lambda>: the rule of 'x' writes into an array that it was given: compute a new one"
+    ):
+        grad(lambda x: np.sum((lambda u: own(u) + u)(x * 1)))(np.array([1.0, 0.2]))
+
+
+def test_a_primitive_that_writes_into_its_argument_is_refused():
+    @primitive(lambda g, out, x: g)
+    def add_one(x):
+        x += 1
+        return x
+
+    with pytest.raises(GradientError, match="primitive add_one writes into an array that it was given"):
+        add_one(Tensor(np.ones(2), requires_grad=True))
+
+
+def test_a_primitive_that_returns_its_argument_or_a_part_of_it_gives_an_array_of_its_own():
+    part = primitive(lambda g, out, x: np.concatenate([g, np.zeros(1)]))(lambda x: x[:1])
+    x = np.array([1.0, 2.0])
+    y = part(x)
+    y[0] = 9.0
+    assert_array_equal(x, [1.0, 2.0])
+    assert_array_equal(grad(lambda x: np.sum(part(x)))(x), [1.0, 0.0])
 
 
 # As a whole

@@ -16,7 +16,7 @@ from . import nn, optim
 from .errors import CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
 from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
-from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp
+from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from . import testing
@@ -55,6 +55,7 @@ __all__ = [
     "no_grad",
     "optim",
     "primitive",
+    "ravel",
     "relu",
     "sigmoid",
     "softmax",

@@ -17,8 +17,8 @@ that requires a gradient, so that nothing leaves its graph silently.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,35 +27,38 @@ from .backward import arrays, sweep, values
 from .errors import DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule, dispatched, rule
-from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, record, recording, tensors
-from .trees import fitted, leaves, rebuilt
+from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, tensors
+from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 
-__all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "value_and_grad", "vjp"]
+__all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "ravel", "value_and_grad", "vjp"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-Argnums = int | tuple[int, ...]
+Argnums = int | Sequence[int]
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return the function that computes the gradient of f.
 
     Parameters
     ----------
     f : callable
-        A function of arrays, scalars and nested tuples, lists and dicts of them, whose result is one real number.
-    argnums : int or tuple of int
-        The positional arguments to differentiate with respect to.
+        A function of arrays, scalars, modules, and nested tuples, lists and dicts of them, whose result is one real number.
+    argnums : int or sequence of int
+        The positional arguments to differentiate with respect to; negative ones count from the end.
+    has_aux : bool
+        Whether f returns a pair: the number to differentiate, and something else to hand on.
 
     Returns
     -------
     callable
-        Takes f's arguments; returns ∇f, of the structure, shapes and dtypes of the argument; for a tuple of argnums, a tuple.
-        An entry that f does not depend on has the gradient 0.
+        Takes f's arguments; returns ∇f, of the structure, shapes and dtypes of the argument; for several argnums, a tuple; for a
+        module, a dict of the gradients of its parameters by their paths. An entry that f does not depend on has the gradient 0.
+        With ``has_aux`` it returns the pair of the gradient and what else f returned.
 
     Raises
     ------
     GradientError
-        If the result is not one number, or is complex.
+        If the result is not one number, or is complex, integer or bool; if there is no such argument.
     DTypeError
         If an argument to differentiate with respect to is not floating or complex.
 
@@ -68,30 +71,65 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     --------
     >>> grad(grad(lambda x: x**3))(2.0)
     np.float64(12.0)
+    >>> grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 3.0})
+    {'a': np.float64(3.0), 'b': np.float64(2.0)}
     """
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return value_and_grad(f, argnums)(*args, **kwargs)[1]
+        value, gradient = value_and_grad(f, argnums, has_aux)(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """Return the function that computes f and its gradient: ``(f(x), ∇f(x))``, in one forward call and one sweep; else as ``grad``."""
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Return the function that computes f and its gradient, in one forward call and one sweep.
+
+    Parameters
+    ----------
+    f : callable
+        As for ``grad``.
+    argnums : int or sequence of int
+        As for ``grad``.
+    has_aux : bool
+        As for ``grad``.
+
+    Returns
+    -------
+    callable
+        Takes f's arguments; returns ``(f(x), ∇f(x))``; with ``has_aux`` f(x) is the pair that f returned.
+
+    Raises
+    ------
+    GradientError, DTypeError
+        As ``grad``.
+
+    Examples
+    --------
+    >>> value_and_grad(lambda x: x**2)(3.0)
+    (np.float64(9.0), np.float64(6.0))
+    """
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        out, pullback = linearized(f, args, kwargs, argnums)
+        out, pullback, aux = linearized(f, args, kwargs, argnums, has_aux)
         value = values(out) if isinstance(out, Tensor) else np.asarray(out)
         if value.dtype.kind not in "biufc" or value.size != 1:
             what = f"an array of shape {value.shape}" if value.dtype.kind in "biufc" else f"a {type(out).__name__}"
             raise GradientError(f"{name(f)} returned {what}: grad needs one number; reduce it (np.sum), or use jacobian or vjp")
         if value.dtype.kind == "c":
             raise GradientError(f"{name(f)} returned a complex number: grad needs a real one; take np.real or np.abs of it, or use vjp")
-        return out, pullback(np.ones(value.shape, value.dtype))
+        refuse_steps(f, value)
+        return (out, aux) if has_aux else out, pullback(np.ones(value.shape, value.dtype))
 
     return value_and_gradient
+
+
+def refuse_steps(f: Callable[..., Any], value: Any) -> None:
+    """Raise if a result is integer or bool, which has no derivative."""
+    if value.dtype.kind not in "fc":
+        raise GradientError(f"{name(f)} returned {value.dtype}, which has no derivative: return a floating number")
 
 
 def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -100,21 +138,21 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], Any]]:
     Parameters
     ----------
     f : callable
-        A function of arrays, scalars and nested tuples, lists and dicts of them.
-    *xs : array, scalar, or nested tuple, list or dict of them
+        A function of arrays, scalars, modules, and nested tuples, lists and dicts of them.
+    *xs : array, scalar, module, or nested tuple, list or dict of them
         Where to differentiate; floating or complex.
 
     Returns
     -------
     out : what f returned
     pullback : callable
-        Takes a cotangent of out's structure and shapes; returns those of the inputs: one, or a tuple for several inputs.
-        It may be called often, with Tensors too.
+        Takes a cotangent of out's structure and shapes (dicts are matched by key); returns those of the inputs: one, or a tuple
+        for several inputs. It may be called often, with Tensors too.
 
     Raises
     ------
     DTypeError
-        If an input is not floating or complex.
+        If an input is not floating or complex; from the pullback, if the cotangent of a real result is complex.
     ShapeError
         From the pullback, if the cotangent has another structure or shape than the result.
 
@@ -122,7 +160,8 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], Any]]:
     -----
     pullback(g) = Jᵀ g, J the Jacobian of f at xs (Griewank & Walther 2008, chapter 3).
     """
-    return linearized(f, xs, {}, 0 if len(xs) == 1 else tuple(range(len(xs))))
+    out, pullback, _ = linearized(f, xs, {}, 0 if len(xs) == 1 else range(len(xs)))
+    return out, pullback
 
 
 def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -157,6 +196,8 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
     out, pullback = vjp(f, *xs)
     anywhere = rebuilt(out, (np.ones(np.shape(y), y.dtype if y.dtype.kind in "fc" else float) for y in map(numbers, leaves(out))))
     _, pushforward = vjp(pullback, anywhere)
+    given = opened(xs)
+    tangents = rebuilt(given, fitting(given, tangents, f"the tangents of {name(f)}"))
     return out, pushforward(tangents[0] if len(xs) == 1 else tangents)
 
 
@@ -166,9 +207,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable
-        A function of arrays, scalars and nested tuples, lists and dicts of them.
-    argnums : int or tuple of int
-        The positional arguments to differentiate with respect to.
+        A function of arrays, scalars, modules, and nested tuples, lists and dicts of them.
+    argnums : int or sequence of int
+        The positional arguments to differentiate with respect to; negative ones count from the end.
 
     Returns
     -------
@@ -180,32 +221,64 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     ------
     DTypeError
         If an argument to differentiate with respect to is not floating or complex.
+    GradientError
+        If a result is integer or bool; if a complex result of a complex argument has no complex derivative (``np.conj``).
 
     Notes
     -----
-    J[i, j] = ∂fᵢ/∂xⱼ, by one forward call and one reverse sweep for each entry of the result.
+    J[i, j] = ∂fᵢ/∂xⱼ, by one forward call and one reverse sweep for each entry of the result. A complex entry f = u + vi takes two:
+    of a real argument ∂u/∂x + i ∂v/∂x, of a complex one f′, which the two must agree on (the Cauchy-Riemann equations).
+
+    Examples
+    --------
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
     """
 
     @wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
-        out, pullback = linearized(f, args, kwargs, argnums)
+        out, pullback, _ = linearized(f, args, kwargs, argnums)
         ys = [numbers(y) for y in leaves(out)]
-        zeros = [np.zeros(y.shape, y.dtype if y.dtype.kind in "fc" else float) for y in ys]
-        return rebuilt(out, (_jacobian_of_one(pullback, out, zeros, i) for i in range(len(ys))))
+        for y in ys:
+            refuse_steps(f, y)
+        zeros = [np.zeros(y.shape, y.dtype) for y in ys]
+        return rebuilt(out, [_jacobian_of_one(f, pullback, out, zeros, i) for i in range(len(ys))])
 
     return rows
 
 
-def _jacobian_of_one(pullback: Callable[[Any], Any], out: Any, zeros: list[np.ndarray], i: int) -> Any:
+def _jacobian_of_one(f: Callable[..., Any], pullback: Callable[[Any], Any], out: Any, zeros: list[np.ndarray], i: int) -> Any:
     """Return the Jacobian of the i-th part of the result: a sweep for each of its entries, stacked."""
-    shape, swept = zeros[i].shape, []
-    for place in np.ndindex(shape):
+
+    def swept(place: tuple[int, ...] | None, seed: complex) -> Any:
         one = zeros[i].copy()
-        one[place] = 1
-        swept.append(pullback(rebuilt(out, (one if k == i else zero for k, zero in enumerate(zeros)))))
-    like = swept[0] if swept else pullback(rebuilt(out, zeros))
-    columns = zip(*map(leaves, swept)) if swept else ([] for _ in leaves(like))
-    return rebuilt(like, (_stacked(rows, shape + np.shape(x), x) for rows, x in zip(columns, leaves(like))))
+        if place is not None:
+            one[place] = seed
+        return pullback(rebuilt(out, [one if k == i else zero for k, zero in enumerate(zeros)]))
+
+    def row(place: tuple[int, ...]) -> Any:
+        row = swept(place, 1)
+        if zeros[i].dtype.kind != "c":
+            return row
+        return rebuilt(row, [_of_complex(f, u, v) for u, v in zip(leaves(row), leaves(swept(place, 1j)))])
+
+    shape = zeros[i].shape
+    rows = [row(place) for place in np.ndindex(shape)]
+    like = rows[0] if rows else swept(None, 0)
+    columns = zip(*map(leaves, rows)) if rows else ([] for _ in leaves(like))
+    return rebuilt(like, [_stacked(column, shape + np.shape(x), x) for column, x in zip(columns, leaves(like))])
+
+
+def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
+    """Return the derivative of a complex number from its pullbacks of 1 and i."""
+    if of_one.dtype.kind != "c":
+        return of_one - 1j * of_i
+    if not np.allclose(values(of_i), 1j * values(of_one), equal_nan=True):
+        raise GradientError(
+            f"{name(f)} returned a complex number without a complex derivative: take the Jacobian of its np.real and np.imag"
+        )
+    return of_one
 
 
 def _stacked(rows: Iterable[Any], shape: tuple[int, ...], like: Any) -> Any:
@@ -221,8 +294,8 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     ----------
     f : callable
         As for ``grad``.
-    argnums : int or tuple of int
-        The positional arguments to differentiate with respect to.
+    argnums : int or sequence of int
+        The positional arguments to differentiate with respect to; negative ones count from the end.
 
     Returns
     -------
@@ -247,7 +320,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     x : array, scalar, or nested tuple, list or dict of them
         Where to differentiate; floating.
     v : the same
-        Of x's structure and shapes.
+        Of x's structure and shapes; dicts are matched by key.
 
     Returns
     -------
@@ -258,26 +331,33 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     H is symmetric, so H v = Hᵀ v is the pullback of the gradient (Pearlmutter 1994, "Fast exact multiplication by
     the Hessian"). It costs a small multiple of a gradient.
     """
-    return vjp(grad(f), x)[1](v)
+    given = opened(x)
+    return vjp(grad(f), x)[1](rebuilt(given, fitting(given, v, f"v of hvp of {name(f)}")))
 
 
-def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> tuple[Any, Callable[[Any], Any]]:
-    """Call f and return its result with its pullback to the arguments of these numbers: what every transform does."""
-    wanted = tuple(place(f, args, n) for n in (argnums if isinstance(argnums, tuple) else (argnums,)))
-    xs = tuple(args[n] for n in wanted)
-    as_tensors, outside = any(isinstance(x, Tensor) for x in leaves((args, kwargs))), is_recording()
+def linearized(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool = False
+) -> tuple[Any, Callable[[Any], Any], Any]:
+    """Call f and return its result with its pullback to the arguments of these numbers: what every transform does.
+
+    The third is what else f returned, if it has such an aux.
+    """
+    places = [place(f, args, n) for n in (argnums if isinstance(argnums, Sequence) else (argnums,))]
+    wanted = tuple(dict.fromkeys(places))
+    xs = opened(tuple(args[n] for n in wanted))
+    as_tensors, outside = any(isinstance(x, Tensor) for x in leaves((xs, args, kwargs))), bool(is_recording())
     token = recording.set(True)
     try:
-        inputs = [as_input(x, f, outside) for x in leaves(xs)]
+        inputs = Inputs(f, outside)
+        given = {n: mapped(inputs.taken, args[n]) for n in wanted}
         since = next_number()
-        wrapped = dict(zip(wanted, rebuilt(xs, map(handle, inputs))))
-        out = f(*(wrapped.get(n, arg) for n, arg in enumerate(args)), **kwargs)
+        out = f(*(given.get(n, arg) for n, arg in enumerate(args)), **kwargs)
     finally:
         recording.reset(token)
+    out, aux = parts_of(f, out) if has_aux else (out, None)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
-    used = older(results, since)
-    fresh = {x for x in inputs if not x.parents}
-    captured = outside and not used <= fresh
+    others = [y._node for y in leaves(aux) if isinstance(y, Tensor)]
+    captured = outside and not older([*results, *others], since) <= inputs.fresh
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured
 
     def pullback(cotangent: Any) -> Any:
@@ -287,30 +367,68 @@ def linearized(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
                 g = Tensor(g) if read is tensors and not isinstance(g, Tensor) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
         cotangents = sweep(seeds, read, since)
-        found = (cotangents.get(x) for x in inputs)
-        return of_argnums(rebuilt(xs, (given_back(np.zeros_like(x.value) if g is None else g, as_tensors) for g, x in zip(found, inputs))))
+        found = ((x, cotangents.get(x)) for x in inputs.nodes)
+        parts = rebuilt(xs, (back(np.zeros_like(x.value) if g is None else g) for x, g in found))
+        return tuple(parts[wanted.index(n)] for n in places) if isinstance(argnums, Sequence) else parts[0]
 
-    def of_argnums(parts: tuple[Any, ...]) -> Any:
-        return parts if isinstance(argnums, tuple) else parts[0]
+    def back(value: Any) -> Any:
+        return given_back(value, as_tensors)
 
-    return rebuilt(out, (given_back(handle(node) if captured else node.value, as_tensors) for node in results)), pullback
+    def value_of(node: Node) -> Any:
+        return back(handle(node) if captured else node.value)
+
+    aux = mapped(lambda y: value_of(y._node) if isinstance(y, Tensor) else y, aux)
+    return rebuilt(out, map(value_of, results)), pullback, aux
 
 
-def place(f: Callable[..., Any], args: tuple[Any, ...], n: int) -> int:
+def parts_of(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
+    """Return the two parts of what a function with an aux returned."""
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise GradientError(f"{name(f)}: with has_aux it must return a pair, the number to differentiate and something else")
+    return out
+
+
+def place(f: Callable[..., Any], args: tuple[Any, ...], n: Any) -> int:
     """Return the place of an argument, counted from the front; raise if there is none."""
+    if isinstance(n, (bool, str)) or not hasattr(n, "__index__"):
+        raise GradientError(f"argnums: give the number of an argument, or several in a tuple, not {n!r}")
     if not -len(args) <= n < len(args):
         raise GradientError(f"argnums: {name(f)} was called with {len(args)} positional arguments, there is no argument {n}")
-    return n % len(args)
+    return int(n) % len(args)
 
 
-def as_input(x: Any, f: Callable[..., Any], outside: bool) -> Node:
-    """Return a node of its own for an input: one that its history stays behind, or a fresh leaf."""
-    if isinstance(x, Tensor) and x.requires_grad and outside:
-        return (+x)._node
-    value = x.numpy() if isinstance(x, Tensor) else as_numbers(x)
-    if value.dtype.kind not in "fc":
-        raise DTypeError(f"{name(f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)")
-    return leaf(value, requires_grad=True)
+class Inputs:
+    """The nodes to differentiate with respect to, in order; ``fresh`` are those of this call alone."""
+
+    def __init__(self, f: Callable[..., Any], outside: bool) -> None:
+        self.f, self.outside = f, outside
+        self.nodes: list[Node] = []
+        self.fresh: set[Node] = set()
+
+    def taken(self, x: Any) -> Any:
+        """Take an input's nodes in, and return what the function gets in its place: a module as it is, else a tensor of its own."""
+        if is_module(x):
+            nodes = [parameter._node for parameter in leaves(opened(x))]
+            if not set(self.nodes).isdisjoint(nodes):
+                raise GradientError(f"{name(self.f)}: two of the inputs hold the same parameter, so its gradient cannot be told apart")
+            self.nodes += nodes
+            return x
+        node = self.own_node(x)
+        self.nodes.append(node)
+        return handle(node)
+
+    def own_node(self, x: Any) -> Node:
+        """Return a node of its own for an input: one that its history stays behind, or a fresh leaf."""
+        if isinstance(x, Tensor) and x.requires_grad and self.outside:
+            return (+x)._node
+        value = x.numpy() if isinstance(x, Tensor) else as_numbers(x)
+        if value.dtype.kind not in "fc":
+            raise DTypeError(
+                f"{name(self.f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)"
+            )
+        node = leaf(value, requires_grad=True)
+        self.fresh.add(node)
+        return node
 
 
 def older(roots: Iterable[Node], since: int) -> set[Node]:
@@ -340,6 +458,8 @@ def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
         g = g if isinstance(g, Tensor) else as_numbers(g)
         if g.shape != x.shape:
             raise ShapeError(f"{what} must have shape {x.shape}, not {g.shape}")
+        if g.dtype.kind == "c" and x.dtype.kind != "c":
+            raise DTypeError(f"{what} must be real, not {g.dtype}")
         yield g if g.dtype == x.dtype or x.dtype.kind not in "fc" else g.astype(x.dtype)
 
 
@@ -383,53 +503,64 @@ def checkpoint(f: F) -> F:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not is_recording():
             return f(*args, **kwargs)
-        given = (args, kwargs)
-        args, kwargs = rebuilt(given, (handle(x._node) if isinstance(x, Tensor) else private(x) for x in leaves(given)))
-
-        def again() -> tuple[Any, Any, int, list[Node]]:
-            token = recording.set(True)
-            try:
-                since = next_number()
-                out = f(*args, **kwargs)
-                whole = joined(out)
-            finally:
-                recording.reset(token)
-            used = older([] if whole is None else [whole._node], since)
-            return out, whole, since, sorted(used, key=by_number)
-
-        out, whole, _, used = again()
-        if not used:
+        run = partial(recorded_run, f, mapped(kept, (args, kwargs)))
+        out, whole, used, _ = run()
+        if whole is None or not used:
             return out
-        latest: tuple[Any, list[Any]] = (None, [])
-
-        def vjp_of(i: int, g: Any, out: Any, *operands: Any) -> Any:
-            nonlocal latest
-            if latest[0] is not g:
-                latest = (g, swept_again(g, out, operands))
-            c = latest[1][i]
-            if i == len(used) - 1:
-                latest = (None, [])
-            return c
-
-        def swept_again(g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-            _, whole, since, used_now = again()
-            for node, x in zip(used, operands):
-                if not same(node.value, values(x)):
-                    raise GradientError(f"checkpoint({name(f)}): {node.name or 'a tensor'} that it used has changed since the forward call")
-            if used_now != used or whole is None or not same(whole._node.value, values(out)):
-                raise GradientError(
-                    f"checkpoint({name(f)}): the second forward call gave another result than the first: it must compute the same again "
-                    "(draw random numbers outside, and pass them in)"
-                )
-            cotangents = sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since)
-            return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
-
-        row = Rule(checkpointed, Each(vjp_of), lambda *_: whole._node.value, "dense", ())
-        kept = record(row, tuple(map(handle, used)), {})
-        row.call = lambda *_: again()[1]._node.value
-        return parted(kept, out)
+        vjps = Each(SweptAgain(name(f), run, used))
+        row = Rule(checkpointed, vjps, lambda *_: run()[1]._node.value, "dense", ())
+        operands = tuple([node.value for node in used])
+        return parted(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
 
     return checkpointed  # type: ignore[return-value]
+
+
+def kept(x: Any) -> Any:
+    """Return an argument so that nobody else can change it."""
+    return handle(x._node) if isinstance(x, Tensor) else private(x)
+
+
+def recorded_run(f: Callable[..., Any], given: tuple[Any, Any]) -> tuple[Any, Any, list[Node], int]:
+    """Call f, recording, and return its result, the same joined to one tensor, the older tensors that it used, and the number before it."""
+    args, kwargs = mapped(kept, given)
+    token = recording.set(True)
+    try:
+        since = next_number()
+        out = f(*args, **kwargs)
+        whole = joined(out)
+    finally:
+        recording.reset(token)
+    used = older([] if whole is None else [whole._node], since)
+    return out, whole, sorted(used, key=by_number), since
+
+
+class SweptAgain:
+    """The VJPs of a checkpoint: the function is called again, and swept, once for each cotangent that arrives."""
+
+    def __init__(self, name: str, run: Callable[[], tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
+        self.name, self.run, self.used = name, run, used
+        self.latest: tuple[Any, list[Any]] = (None, [])  # (the sweep asks for one argument after the other, with the same cotangent)
+
+    def __call__(self, i: int, g: Any, out: Any, *operands: Any) -> Any:
+        known, cotangents = self.latest
+        if known is not g:
+            cotangents = self.cotangents(g, out, operands)
+        self.latest = (g, cotangents) if i < len(self.used) - 1 else (None, [])
+        return cotangents[i]
+
+    def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
+        """Return the cotangent of each tensor that the function used."""
+        _, whole, used, since = self.run()
+        for node, x in zip(self.used, operands):
+            if not same(node.value, values(x)):
+                raise GradientError(f"checkpoint({self.name}): {node.name or 'a tensor'} that it used has changed since the forward call")
+        if used != self.used or not same(whole._node.value, values(out)):
+            raise GradientError(
+                f"checkpoint({self.name}): the second forward call gave another result than the first: it must compute the same again "
+                "(draw random numbers outside, and pass them in)"
+            )
+        cotangents = sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since)
+        return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
 
 
 def same(x: Any, y: Any) -> bool:
@@ -451,6 +582,62 @@ def parted(whole: Any, out: Any) -> Any:
         return rebuilt(out, (whole if w else y for w, y in zip(wanted, ys)))
     ends = np.cumsum([y.size if w else 0 for w, y in zip(wanted, ys)])
     return rebuilt(out, (whole[end - y.size : end].reshape(y.shape).astype(y.dtype) if w else y for w, y, end in zip(wanted, ys, ends)))
+
+
+# One vector for a tree
+def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return all numbers of a tree as one vector, and the function that makes a tree of such a vector again.
+
+    Parameters
+    ----------
+    tree : array, scalar, module, or nested tuple, list or dict of them
+        Floating or complex.
+
+    Returns
+    -------
+    vector : (N,) array
+        The entries of all leaves, one after the other, in the widest of their dtypes; a Tensor if one of them is.
+    unravel : callable
+        Takes an (N,) array or Tensor, and returns it in the structure, shapes and dtypes of the tree (of a module, a dict of its
+        parameters by their paths). It can be differentiated.
+
+    Raises
+    ------
+    DTypeError
+        If a leaf is not floating or complex.
+    ShapeError
+        From ``unravel``, if the vector has another shape.
+
+    Notes
+    -----
+    So a function of a tree becomes one of a vector, as ``scipy.optimize.minimize`` takes it.
+
+    Examples
+    --------
+    >>> vector, unravel = ravel({"W": np.eye(2), "b": 3.0})
+    >>> vector
+    array([1., 0., 0., 1., 3.])
+    >>> grad(lambda v: unravel(v)["b"] ** 2)(vector)
+    array([0., 0., 0., 0., 6.])
+    """
+    given = opened(tree)
+    parts = [x if isinstance(x, Tensor) else as_numbers(x) for x in leaves(given)]
+    for x in parts:
+        if x.dtype.kind not in "fc":
+            raise DTypeError(f"ravel: a leaf of {x.dtype} cannot be part of a vector of floating numbers (write 1.0 for 1)")
+    shapes, dtypes = [x.shape for x in parts], [x.dtype for x in parts]
+    ends = np.cumsum([x.size for x in parts], dtype=int)
+
+    def unravel(vector: Any) -> Any:
+        vector = vector if isinstance(vector, Tensor) else as_numbers(vector)
+        if vector.shape != (size := int(ends[-1]) if parts else 0,):
+            raise ShapeError(f"unravel takes a vector of shape ({size},), not {vector.shape}")
+        cut = zip(np.split(vector, ends[:-1]), shapes, dtypes)
+        return rebuilt(
+            given, [x.reshape(shape).astype(dtype if dtype.kind == "c" or x.dtype.kind != "c" else x.dtype)[()] for x, shape, dtype in cut]
+        )
+
+    return np.concatenate([np.ravel(x) for x in parts]) if parts else np.zeros(0), unravel
 
 
 # Rules of one's own
@@ -480,7 +667,8 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
     Raises
     ------
     GradientError
-        If there are more rules than arguments, or the function returns something other than numbers.
+        If there are more rules than arguments, or the function returns something other than numbers; if it or a rule writes into
+        an array that it was given.
     ShapeError, DTypeError
         In the sweep, if a rule returns a wrong shape or dtype.
 
@@ -501,10 +689,12 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
         @dispatched
         @wraps(f)
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
-            out = f(*args, **kwargs)
+            out = called_on_locked(f, f"primitive {name(f)}", args, kwargs)
             if isinstance(out, Tensor) or np.asarray(out).dtype.kind not in "biufc":
                 raise GradientError(f"primitive {name(f)}: it must return an array of numbers, not {type(out).__name__}")
-            return out if isinstance(out, (np.ndarray, np.generic)) else np.asarray(out)
+            if isinstance(out, np.ndarray):
+                return out.copy() if any(np.may_share_memory(out, x) for x in leaves(args) if isinstance(x, np.ndarray)) else out
+            return out if isinstance(out, np.generic) else np.asarray(out)
 
         checks = [vjp and checked(vjp, f"primitive {name(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
         rule(on_arrays, *checks, *[None] * (len(names) - len(vjps)))
@@ -520,12 +710,33 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
     return decorate
 
 
+def locked(x: Any) -> Any:
+    """Return an array as a view that cannot be written to, a tensor as one whose value is its own."""
+    if isinstance(x, Tensor):
+        return handle(x._node)
+    if not isinstance(x, np.ndarray):
+        return x
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def called_on_locked(f: Callable[..., Any], what: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Call a function of the user's on what it cannot write to: the graph needs it as it is."""
+    try:
+        return f(*mapped(locked, args), **mapped(locked, kwargs))
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise GradientError(f"{what} writes into an array that it was given: compute a new one (g = 2 * g for g *= 2)") from error
+
+
 def checked(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., Any]:
     """Return a rule that raises where it gives a wrong shape or dtype."""
 
     @wraps(vjp)
     def checked_vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-        c, x = numbers(vjp(g, out, *args, **kwargs)), args[i]
+        c, x = numbers(called_on_locked(vjp, what, (g, out, *args), kwargs)), args[i]
         if c.shape != x.shape:
             raise ShapeError(f"{what} returned shape {c.shape}, but a cotangent has its argument's shape {x.shape}{advice(c, x)}")
         if c.dtype not in (x.dtype, out.dtype):

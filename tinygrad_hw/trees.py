@@ -1,4 +1,4 @@
-"""Trees: nested tuples, lists and dicts, with anything else as their leaves.
+"""Trees: nested tuples, lists and dicts, with anything else as their leaves; and modules, as dicts of their parameters.
 
     >>> tree = {"W": 1.0, "b": [2.0, None]}
     >>> leaves(tree)
@@ -21,7 +21,7 @@ import numpy as np
 
 from .errors import ShapeError
 
-__all__ = ["content", "fitted", "leaves", "mapped", "paths", "rebuilt", "skeleton"]
+__all__ = ["content", "fitted", "is_module", "leaves", "mapped", "opened", "paths", "rebuilt", "skeleton"]
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -57,6 +57,16 @@ def rebuilt(tree: Any, parts: Iterable[Any]) -> Any:
     """Return a tree of the same structure with other leaves, given in order."""
     parts = iter(parts)
     return mapped(lambda _: next(parts), tree)
+
+
+def is_module(x: Any) -> bool:
+    """Tell whether a leaf is a module: an object that names its parameters."""
+    return hasattr(type(x), "named_parameters")
+
+
+def opened(tree: Any) -> Any:
+    """Return a tree with a dict of its parameters by their paths in the place of each module."""
+    return mapped(lambda x: dict(x.named_parameters()) if is_module(x) else x, tree)
 
 
 def skeleton(tree: Any) -> Any:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backward, live, tensor, transforms
+from .. import backward, live, tensor, transforms, trees
 from ..rules import RULES, Each, Rule, neural, reductions, shaping
 from ..tensor import Tensor
 
@@ -248,10 +248,13 @@ def _in_the_engine() -> Iterator[Mutant]:
         (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self; handle("),
         (tensor.no_grad, "__enter__", "no_grad records", "recording.set(False)", "recording.set(True)"),
         (tensor.no_grad, "__exit__", "no_grad never ends", "recording.reset(self._tokens.pop())", "self._tokens.pop()"),
-        (transforms, "linearized", "captured tensors are cut off", "captured = outside and not used <= fresh", "captured = False"),
+        (transforms, "linearized", "captured tensors are cut off", "captured = outside and", "captured = False and"),
+        (transforms, "linearized", "the last of several arguments counts for all", "parts[wanted.index(n)]", "parts[-1]"),
+        (transforms, "_of_complex", "the imaginary part of a Jacobian is lost", "of_one - 1j * of_i", "of_one"),
+        (trees, "fitted", "dicts are matched by order", "list(_in_order_of(tree, given))", "leaves(given)"),
         (transforms, "linearized", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
         (transforms, "jvp", "Jᵀ t, for J t", "_, pushforward = vjp(pullback, anywhere)", "pushforward = pullback"),
-        (transforms, "hvp", "the gradient, for the Hessian's product", "vjp(grad(f), x)[1](v)", "grad(f)(x)"),
+        (transforms, "hvp", "the gradient, for the Hessian's product", "return vjp(grad(f), x)[1](", "return (lambda v: grad(f)(x))("),
         (transforms, "same", "checkpoint trusts the second forward call", "return np.array_equal(x, y, equal_nan=True)", "return True"),
     ):
         yield _engine(function, mistake, partial(_rewritten, owner, function, right, wrong))
