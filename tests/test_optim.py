@@ -1,11 +1,14 @@
 """Each optimiser's steps are the documented formulas'; nothing else is touched; slips are named."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+import tinygrad_hw as tg
 from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, no_grad, optim
 
 SHAPES = [(), (1,), (0,), (3,), (2, 3)]
@@ -38,6 +41,17 @@ def adam(theta, gradients, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0
     return theta
 
 
+def rmsprop(theta, gradients, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
+    v = m = b = 0.0
+    for g in gradients:
+        g = g + weight_decay * theta
+        v = alpha * v + (1 - alpha) * g**2
+        m = alpha * m + (1 - alpha) * g if centered else 0.0
+        b = momentum * b + g / ((v - m**2) ** 0.5 + eps)
+        theta = theta - lr * b
+    return theta
+
+
 def adamw(theta, gradients, **settings):
     return adam(theta, gradients, decoupled=True, **{"weight_decay": 0.01, **settings})
 
@@ -66,7 +80,18 @@ ADAM_SETTINGS = st.fixed_dictionaries(
         "weight_decay": weights,
     },
 )
+RMSPROP_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "lr": st.sampled_from([0.0, 0.1]),
+        "alpha": st.sampled_from([0.0, 0.9]),
+        "eps": st.sampled_from([1e-4, 0.1]),
+        "weight_decay": weights,
+        "momentum": st.sampled_from([0.5, 0.9]),
+    },
+) | st.just({"alpha": 0.9, "centered": True, "eps": 1e-3})
 CASES = st.one_of(
+    st.tuples(st.just(optim.RMSprop), st.just(rmsprop), RMSPROP_SETTINGS),
     st.tuples(st.just(optim.SGD), st.just(sgd), SGD_SETTINGS),
     st.tuples(st.just(optim.Adam), st.just(adam), ADAM_SETTINGS),
     st.tuples(st.just(optim.AdamW), st.just(adamw), ADAM_SETTINGS),
@@ -100,7 +125,9 @@ def test_a_step_without_a_gradient_leaves_parameter_and_memory_alone(case, seed,
     rng = np.random.default_rng(seed)
     start, gradients = rng.normal(size=3), [rng.normal(size=3) if there else None for there in present]
     parameter, other = Tensor(start, requires_grad=True), Tensor(1.0, requires_grad=True)
-    walk(make([parameter, other], **settings), [parameter, other], [(grad, 1.0) for grad in gradients])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        walk(make([parameter, other], **settings), [parameter, other], [(grad, 1.0) for grad in gradients])
     expected = entry_by_entry(formula, start, [g for g in gradients if g is not None], **settings)
     assert_allclose(parameter.numpy(), expected, rtol=1e-12, atol=1e-14)
 
@@ -223,6 +250,165 @@ def test_an_optimiser_of_ones_own_is_one_method():
         walk(optim.Optimizer([w], lr=0.1), [w], [[np.ones(3)]])
 
 
+def test_an_update_that_overrides_a_usual_one_is_used():
+    class Clipped(optim.SGD):
+        def update(self, value, grad, state):
+            return super().update(value, np.clip(grad, -1, 1), state)
+
+    w = Tensor(10.0, requires_grad=True)
+    optimizer = Clipped([w], lr=1.0)
+    w.grad = 5.0
+    optimizer.step()
+    assert w.item() == 9.0
+
+
+def test_an_update_keeps_the_parameters_dtype_and_a_wrong_shape_is_named():
+    class Wide(optim.Optimizer):
+        def update(self, value, grad, state):
+            return value - np.float64(self.lr) * grad
+
+    class Column(optim.Optimizer):
+        def update(self, value, grad, state):
+            return (value - self.lr * grad)[:, None]
+
+    w = Tensor([1.0, 2.0], requires_grad=True, dtype=np.float32, name="w")
+    walk(Wide([w], lr=0.5), [w], [[np.ones(2)]])
+    assert w.dtype == np.float32
+    assert_array_equal(w.numpy(), [0.5, 1.5])
+    with pytest.raises(ShapeError, match=r"Column.update gave shape \(2, 1\) for parameter 0 \('w'\), which has \(2,\)"):
+        walk(Column([w], lr=0.5), [w], [[np.ones(2)]])
+
+
+@pytest.mark.parametrize(("make", "formula", "settings"), [(optim.SGD, sgd, {"lr": 1e-3, "weight_decay": 1e-4}), (optim.Adam, adam, {}),
+                                                           (optim.AdamW, adamw, {}), (optim.RMSprop, rmsprop, {})])  # fmt: skip
+@pytest.mark.parametrize("gradient", [0.0, 1e-4, -1e-4, 6e4])
+def test_float16_is_the_formula_rounded(make, formula, settings, gradient):
+    w = Tensor([1.0], requires_grad=True, dtype=np.float16)
+    walk(make([w], **settings), [w], [[[gradient]]] * 3)
+    assert w.dtype == np.float16
+    assert_allclose(w.numpy(), formula(1.0, [float(np.float16(gradient))] * 3, **settings), rtol=2e-3)
+
+
+@pytest.mark.parametrize(("make", "formula"), [(optim.Adam, adam), (optim.AdamW, adamw), (optim.RMSprop, rmsprop)])
+@pytest.mark.parametrize("gradient", [1e20, -1e20])
+def test_a_gradient_whose_square_float32_cannot_hold_is_no_trouble(make, formula, gradient):
+    w = Tensor([1.0], requires_grad=True, dtype=np.float32)
+    walk(make([w]), [w], [[[gradient]]] * 2)
+    assert_allclose(w.numpy(), formula(1.0, [gradient] * 2), rtol=1e-6)
+
+
+# Groups
+def test_a_group_has_settings_of_its_own_and_the_optimisers_for_the_rest():
+    a, b, c = (Tensor(1.0, requires_grad=True) for _ in range(3))
+    optimizer = optim.SGD([{"params": [a, b], "weight_decay": 0.5}, {"params": [c], "lr": 2.0}], lr=1.0, momentum=0.5)
+    gradients = [[1.0, -1.0, 0.5], [2.0, 0.0, 0.25]]
+    walk(optimizer, [a, b, c], gradients)
+    for i, (parameter, settings) in enumerate([(a, {"weight_decay": 0.5}), (b, {"weight_decay": 0.5}), (c, {"lr": 2.0})]):
+        assert_allclose(parameter.item(), sgd(1.0, [row[i] for row in gradients], **{"lr": 1.0, "momentum": 0.5, **settings}), rtol=1e-14)
+    assert [group.parameters for group in optimizer.param_groups] == [[a, b], [c]]
+    assert optimizer.parameters == [a, b, c]
+
+
+def test_a_groups_settings_are_its_attributes_and_its_items():
+    a, b = Tensor(1.0, requires_grad=True), Tensor(1.0, requires_grad=True)
+    optimizer = optim.AdamW([{"params": [a], "weight_decay": 0.0}, {"params": [b]}], lr=1.0)
+    first, second = optimizer.param_groups
+    second["lr"] = 0.5
+    assert (first.lr, second.lr, second["lr"], first["weight_decay"], second["weight_decay"]) == (1.0, 0.5, 0.5, 0.0, 0.01)
+    assert second["params"] == [b]
+    optimizer.lr = 0.25
+    assert first.lr == second.lr == 0.25
+    with pytest.raises(KeyError, match="AdamW has no setting 'momentum'; it has lr, betas, eps, weight_decay"):
+        first["momentum"] = 0.9
+    with pytest.raises(KeyError, match="AdamW has no setting 'momentum'"):
+        first["momentum"]
+    with pytest.raises(ValueError, match="lr must be a number >= 0, not -1"):
+        second["lr"] = -1
+    assert optim.SGD([a], lr=0.1).param_groups[0]["lr"] == 0.1
+    assert repr(optimizer).startswith("AdamW(2 parameters in 2 groups\n  1: lr=0.25, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0\n")
+
+
+def test_training_with_groups_goes_on_from_a_state_dict():
+    def optimizer_of(a, b):
+        return optim.Adam([{"params": [a], "lr": 0.5}, {"params": [b]}], lr=0.1)
+
+    whole, halves = [Tensor(1.0, requires_grad=True) for _ in range(2)], [Tensor(1.0, requires_grad=True) for _ in range(2)]
+    gradients = [[1.0, -1.0], [0.5, 2.0], [-1.0, 1.0]]
+    walk(optimizer_of(*whole), whole, gradients)
+    first = optimizer_of(*halves)
+    walk(first, halves, gradients[:1])
+    second = optim.Adam([{"params": halves[:1]}, {"params": halves[1:]}])
+    second.load_state_dict(first.state_dict())
+    walk(second, halves, gradients[1:])
+    assert [p.item() for p in halves] == [p.item() for p in whole]
+    with pytest.raises(ValueError, match="the state is of 2 groups, and this Adam has 1"):
+        optim.Adam(halves).load_state_dict(first.state_dict())
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.AdamW, optim.RMSprop])
+def test_compiled_training_with_groups_is_the_eager_one(make):
+    x = np.array([[1.0, -2.0], [0.5, 1.0], [2.0, 1.5]])
+
+    def trained(compiled):
+        w, b = Tensor([1.0, 2.0], requires_grad=True, name="w"), Tensor(0.5, requires_grad=True, name="b")
+        optimizer = make([{"params": [w], "weight_decay": 0.1}, {"params": [b], "lr": 0.2}], lr=0.1)
+        loss_of = lambda x: ((x @ w + b) ** 2).mean()
+        step = tg.compile(loss_of, optimizer)
+        for i in range(6):
+            optimizer.param_groups[1].lr = 0.2 / (i + 1)
+            if i == 3:
+                optimizer.param_groups[0].weight_decay = 0.5
+            if compiled:
+                step(x)
+            else:
+                optimizer.zero_grad()
+                loss_of(x).backward()
+                optimizer.step()
+        return [*w.numpy(), b.item()]
+
+    assert_allclose(trained(True), trained(False), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([{"params": [], "lr": 1.0}], ValueError, "there are no parameters to optimise"),
+        ([{"lr": 1.0}], TypeError, 'parameter group 0 must be a dict with "params", its tensors, not dict'),
+        ([{"params": [Tensor(1.0, requires_grad=True)]}, Tensor(1.0)], TypeError, "parameter group 1 must be a dict"),
+        ([{"params": [Tensor(1.0, requires_grad=True)], "wd": 1.0}], ValueError, "group 0 has the setting 'wd', and SGD has lr, momentum,"),
+        ([{"params": [Tensor(1.0, requires_grad=True)], "nesterov": True}], ValueError, "nesterov=True needs momentum > 0"),
+        ([{"params": Tensor(1.0, requires_grad=True)}], TypeError, r"put a single one in a list, \[w\]"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused(groups, error, message):
+    with pytest.raises(error, match=message):
+        optim.SGD(groups, lr=0.1)
+
+
+# What gets no gradient
+def test_a_parameter_that_gets_no_gradient_is_named_once():
+    used, unused = Tensor(1.0, requires_grad=True, name="used"), Tensor(1.0, requires_grad=True, name="unused")
+    optimizer = optim.SGD([used, unused], lr=0.5)
+    with pytest.warns(UserWarning, match=r"^parameter 1 \('unused'\) got no gradient, and so no step: the loss does not use what"):
+        walk(optimizer, [used, unused], [[1.0, None]])
+    walk(optimizer, [used, unused], [[1.0, None]])
+    assert (used.item(), unused.item()) == (0.0, 1.0)
+
+
+def test_a_frozen_parameter_is_left_alone_without_a_word():
+    used, frozen = Tensor(1.0, requires_grad=True), Tensor(1.0, requires_grad=True)
+    optimizer = optim.SGD([used, frozen], lr=0.5)
+    frozen.requires_grad = False
+    (used * frozen).backward()
+    optimizer.step()
+    assert (used.item(), frozen.item()) == (0.5, 1.0)
+
+
+def test_a_step_before_backward_is_an_error():
+    with pytest.raises(GradientError, match=r"^no parameter has a gradient: call loss.backward\(\) before step\(\)$"):
+        optim.Adam([Tensor(1.0, requires_grad=True)]).step()
+
+
 def test_an_iterator_of_parameters_will_do():
     ws = [Tensor(1.0, requires_grad=True), Tensor(2.0, requires_grad=True)]
     assert optim.Adam(iter(ws)).parameters == ws
@@ -254,7 +440,7 @@ NAMELESS = Tensor([1.0, 2.0], requires_grad=True)
         ([Tensor(1j, requires_grad=True)], DTypeError, r"parameter 0 is complex \(complex128\): optimise its real and its imaginary part"),
     ],
 )
-@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop])
 def test_what_cannot_be_optimised_is_named(make, parameters, error, message):
     with pytest.raises(error, match=message):
         make(parameters, lr=0.1)
@@ -281,6 +467,13 @@ def test_an_object_with_parameters_is_told_to_give_them():
         (optim.Adam, {"betas": (0.9, 1.0)}, r"betas must be two numbers from 0 up to, not including, 1, not \(0.9, 1.0\)"),
         (optim.Adam, {"betas": (-0.1, 0.9)}, "betas must be two numbers from 0"),
         (optim.AdamW, {"eps": -1e-8}, "eps must be a number >= 0, not -1e-08"),
+        (optim.Adam, {"betas": "ab"}, "betas must be two numbers from 0 up to, not including, 1, not 'ab'"),
+        (optim.Adam, {"eps": float("inf")}, "eps must be a number >= 0, not inf"),
+        (optim.SGD, {"lr": "fast"}, "lr must be a number >= 0, not 'fast'"),
+        (optim.SGD, {"lr": 1, "dampening": float("nan")}, "dampening must be a number, not nan"),
+        (optim.SGD, {"lr": 1, "nesterov": "yes"}, "nesterov must be True or False, not 'yes'"),
+        (optim.RMSprop, {"alpha": 1.0}, "alpha must be a number from 0 up to, not including, 1, not 1.0"),
+        (optim.RMSprop, {"centered": 2}, "centered must be True or False, not 2"),
         (optim.AdamW, {"weight_decay": -0.1}, "weight_decay must be a number >= 0, not -0.1"),
     ],
 )
@@ -319,7 +512,7 @@ def stepped(make, shape=(2,), **settings):
             r"parameter 0 \('W'\) has shape \(2,\), its 'direction' in the state has \(3,\)",
         ),
         (
-            {"settings": {**optim.SGD([W], lr=1, momentum=0.3).state_dict()["settings"], "lr": -1}, "state": [{}]},
+            {"settings": [{**optim.SGD([W], lr=1, momentum=0.3).state_dict()["settings"][0], "lr": -1}], "state": [{}]},
             ValueError,
             "lr must be a number >= 0, not -1",
         ),
@@ -335,6 +528,31 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(state_dict, er
     after = optimizer.state_dict()
     assert after["settings"] == before["settings"]
     assert_array_equal(after["state"][0]["direction"], before["state"][0]["direction"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("betas", "ab", "betas must be two numbers"),
+        ("betas", (5, 5), r"betas must be two numbers from 0 up to, not including, 1, not \(5, 5\)"),
+        ("eps", float("nan"), "eps must be a number >= 0, not nan"),
+        ("lr", None, "lr must be a number >= 0, not None"),
+        ("step", 1.5, "what the state remembers of parameter 0 as 'step' must be a whole number >= 0, not 1.5"),
+        ("step", -1, "as 'step' must be a whole number >= 0, not -1"),
+        ("mean", "abc", "what the state remembers of parameter 0 as 'mean' must be numbers, not 'abc'"),
+        ("square", [1j, 1j], "as 'square' must be numbers"),
+    ],
+)
+def test_a_state_with_what_is_no_such_number_is_refused_and_nothing_changes(key, value, message):
+    optimizer = stepped(optim.Adam)
+    state = optimizer.state_dict()
+    before = repr(optimizer.state_dict())
+    holder = state["settings"][0] if key in optimizer.settings else state["state"][0]
+    assert key in holder
+    holder[key] = value
+    with pytest.raises(ValueError, match=message):
+        optimizer.load_state_dict(state)
+    assert repr(optimizer.state_dict()) == before
 
 
 def test_steps_work_inside_no_grad_too():

@@ -70,7 +70,7 @@ def name_all(program: Program, cotangents: dict[Node, Any], out: Any) -> None:
     taken: set[str] = set()
     users = program.users()
     for op in (*program.inputs, *program.ops):
-        if op.name is not None and (users[op] or op.role[:1] not in (("lr",), ("rate",))):
+        if op.name is not None and (users[op] or op.role[:1] != ("lr",)):
             op.name = unique(op.name, taken)
 
 

@@ -81,7 +81,7 @@ class NativePlan:
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
         given = [f"x{i}" for i, _ in enumerate(self.variables)]
-        boxed = [op.shape == () and isinstance(op.value, np.ndarray) and op.role[0] != "rate" for op in self.variables]
+        boxed = [op.shape == () and isinstance(op.value, np.ndarray) for op in self.variables]
         numbers = [f"scalar({x})" if box else x for box, x in zip(boxed, given)]
         memory = [f"m{i}" for i, _ in enumerate(self.memory)]
         space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | dict(zip(memory, self.memory))
@@ -118,7 +118,7 @@ class NativePlan:
         self.users = program.users()
         for op in self.variables:
             self.names[op] = f"x{next(self.counter)}"
-            if op.role[0] == "rate" or (op.shape == () and op.dtype in (np.float32, np.float64)):
+            if op.shape == () and op.dtype in (np.float32, np.float64):
                 head.append(f"{self.names[op]} = np.{np.dtype(op.dtype).name}({self.names[op]})")
         arguments = [self.names[op] for op in self.variables]
         for op, array in plan.arrays.items():

@@ -49,7 +49,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     roles = {node: ("parameter", i, node.name or f"p{i + 1}") for i, node in enumerate(parameters)}
     roles |= {node: ("tensor", i, node.name or name) for i, (node, name) in enumerate(watch.tensors) if node not in roles}
     before = [(node, node.value, node.grad, node.lent) for node in roles]
-    kept = (optimizer.state, optimizer._lr, optimizer._rates) if optimizer else None
+    kept = (optimizer.state, [group.lr for group in optimizer.param_groups]) if optimizer else None
     inputs: list[Traced] = []
 
     def given(value: Any, *role: Any, name: str) -> Traced:
@@ -93,7 +93,9 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         for node, value, grad, lent in before:
             node.value, node.grad, node.lent = value, grad, lent
         if kept is not None:
-            optimizer.state, optimizer._lr, optimizer._rates = kept
+            optimizer.state = kept[0]
+            for group, lr in zip(optimizer.param_groups, kept[1]):
+                group.lr = lr
 
 
 def op_of(y: Any) -> Any:
@@ -159,11 +161,9 @@ def constant(tape: Recording, g: Any) -> Traced:
 
 
 def stand_in_memory(given: Callable[..., Traced], optimizer: Any) -> list[dict[str, Any]]:
-    """Put stand-ins in the place of the learning rate and of what the optimiser remembers; return the latter."""
-    lr = optimizer._lr
-    optimizer._lr = given(lr, "lr", name="lr")
-    rates = {dtype: given(np.array(lr, dtype), "rate", dtype, name="lr") for dtype in {rate.dtype for rate in optimizer._rates}}
-    optimizer._rates = [rates[rate.dtype] for rate in optimizer._rates]
+    """Put stand-ins in the place of the learning rates and of what the optimiser remembers; return the latter."""
+    for i, group in enumerate(optimizer.param_groups):
+        vars(group)["lr"] = given(group.lr, "lr", i, name="lr")
     states = optimizer.state
     labels = [parameter.name or f"p{i + 1}" for i, parameter in enumerate(optimizer.parameters)]
     shared: dict[Any, Traced] = {}

@@ -392,8 +392,7 @@ class CompiledStep(CompiledFunction):
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         if self._moved():
             self._adopt()
-        settings = vars(self.optimizer)
-        for key, value in self._settings:
+        for settings, key, value in self._settings:
             if settings[key] is not value and settings[key] != value:
                 self._settings = self._settings_now()
                 self._forget()
@@ -472,23 +471,19 @@ class CompiledStep(CompiledFunction):
         entry.numbers = [(self._numbers[op.role[1], op.role[2]], op.role[2]) for op, _ in entry.program.updates if op.role[0] == "number"]
 
     def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
-        optimizer = bound(self.optimizer)
-        if op.role[0] == "lr" or (op.role[0] == "rate" and self.backend == "numba"):
-            return f"{optimizer}._lr"
-        if op.role[0] == "rate":
-            return f"{optimizer}._rates[{next(i for i, rate in enumerate(self.optimizer._rates) if rate.dtype == op.role[1])}]"
+        if op.role[0] == "lr":
+            return f"{bound(self.optimizer.param_groups[op.role[1]])}.lr"
         if op.role[0] == "number":
-            return f"{optimizer}.state[{op.role[1]}][{op.role[2]!r}]"
+            return f"{bound(self.optimizer)}.state[{op.role[1]}][{op.role[2]!r}]"
         return super()._read(op, bound)
 
     def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
-        settings = bound(vars(self.optimizer))
         tests = [(f"{bound(self.optimizer)}.state", self._states)]
         for node, part in self._store.parameters:
             label = bound(node)
             tests += [(f"{label}.value", part), (f"{label}.requires_grad", True)]
         tests += [(f"{bound(state)}.get({key!r})", kept) for state, key, kept in self._memory]
-        tests += [(f"{settings}[{key!r}]", value) for key, value in self._settings]
+        tests += [(f"{bound(settings)}[{key!r}]", value) for settings, key, value in self._settings]
         return tests + super()._relied_on(bound)
 
     def _make_fast(self, entry: Entry) -> None:
@@ -518,8 +513,11 @@ class CompiledStep(CompiledFunction):
     def _left_out(self) -> tuple[Any, ...]:
         return (self.optimizer,)
 
-    def _settings_now(self) -> list[tuple[str, Any]]:
-        return [(key, value) for key, value in vars(self.optimizer).items() if key not in ("_lr", "_rates", "state", "parameters")]
+    def _settings_now(self) -> list[tuple[dict[str, Any], str, Any]]:
+        """Return each setting of each group of parameters, as the dict that holds it, its name and its value."""
+        varying = {"lr", "state", "parameters", "_said"}
+        groups = [vars(group) for group in self.optimizer.param_groups]
+        return [(settings, key, value) for settings in groups for key, value in settings.items() if key not in varying]
 
 
 @contextmanager

@@ -1,0 +1,22 @@
+"""Optimisers: what to do with the gradients once ``backward`` has computed them.
+
+    >>> import numpy as np
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor(np.ones(2), requires_grad=True)
+    >>> optimizer = optim.SGD([w], lr=0.1)
+    >>> for _ in range(100):
+    ...     optimizer.zero_grad()
+    ...     loss = (w * w).sum()
+    ...     loss.backward()
+    ...     optimizer.step()
+    >>> loss.item() < 1e-12
+    True
+
+An optimiser of one's own is a subclass of ``Optimizer`` with one method, ``update``.
+The symbols in the formulas: θ a parameter, g its gradient, γ the learning rate, λ the weight decay, t the number of the step.
+"""
+
+from .algorithms import SGD, Adam, AdamW, RMSprop
+from .optimizer import Optimizer
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]

@@ -1,0 +1,249 @@
+"""The usual optimisers, each by the formula with which it updates one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number
+
+__all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if wanted.
+
+    Parameters
+    ----------
+    parameters, lr : see ``Optimizer``.
+    momentum : float
+        μ, how much of the last step's direction b is kept.
+    dampening : float
+        τ, how much of the gradient is left out of the direction.
+    nesterov : bool
+        Whether to step along the direction as it will be after the step; needs momentum, and no dampening.
+    weight_decay : float
+        λ.
+
+    Notes
+    -----
+    ::
+
+        g ← g + λ θ
+        b ← g at the first step, then μ b + (1 - τ) g
+        d = g without momentum, g + μ b with Nesterov's, else b
+        θ ← θ - γ d
+
+    The formulas are PyTorch's (``torch.optim.SGD``); the momentum is Polyak's (1964), Nesterov's in the form of
+    Sutskever, Martens, Dahl & Hinton (2013), "On the importance of initialization and momentum in deep learning".
+    """
+
+    settings: ClassVar[Settings] = {
+        **Optimizer.settings,
+        "momentum": not_negative,
+        "dampening": number,
+        "nesterov": flag,
+        "weight_decay": not_negative,
+    }
+    momentum: float
+    dampening: float
+    nesterov: bool
+    weight_decay: float
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=weight_decay)
+
+    def check_together(self) -> None:
+        """Raise if Nesterov's step is wanted without momentum, or with dampening."""
+        if self.nesterov and (not self.momentum or self.dampening):
+            raise ValueError(
+                f"nesterov=True needs momentum > 0 and dampening = 0, not momentum={self.momentum} and dampening={self.dampening}"
+            )
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return θ - γ d."""
+        if self.weight_decay:
+            grad = grad + self.weight_decay * value
+        if self.momentum:
+            first = "direction" not in state
+            state["direction"] = np.copy(grad) if first else self.momentum * state["direction"] + (1 - self.dampening) * grad
+            grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
+        return value - self.lr * grad
+
+
+def two_betas(name: str, pair: Any) -> tuple[float, float]:
+    """Return β₁ and β₂ as floats, or say that they must be two numbers in [0, 1)."""
+    try:
+        beta1, beta2 = pair
+        return below_one("β₁", beta1), below_one("β₂", beta2)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be two numbers from 0 up to, not including, 1, not {pair!r}") from error
+
+
+class Adam(Optimizer):
+    """Adam: steps along the mean of the gradients, each entry measured by its own root mean square.
+
+    Parameters
+    ----------
+    parameters, lr : see ``Optimizer``.
+    betas : (float, float)
+        β₁ and β₂, how much of the means of g and of g² is kept, both in [0, 1).
+    eps : float
+        ε, added to the denominator.
+    weight_decay : float
+        λ.
+
+    Notes
+    -----
+    With m and v 0 at first::
+
+        g ← g + λ θ
+        m ← β₁ m + (1 - β₁) g
+        v ← β₂ v + (1 - β₂) g²
+        θ ← θ - γ m̂ / (√v̂ + ε),    m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
+
+    The formulas are PyTorch's (``torch.optim.Adam``), after Kingma & Ba (2015), "Adam: a method for stochastic optimization".
+    """
+
+    settings: ClassVar[Settings] = {**Optimizer.settings, "betas": two_betas, "eps": not_negative, "weight_decay": not_negative}
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return θ - γ m̂ / (√v̂ + ε)."""
+        if self.weight_decay:
+            grad = grad + self.weight_decay * value
+        return value - self.lr * self.adapted(grad, state)
+
+    def adapted(self, grad: Any, state: dict[str, Any]) -> Any:
+        """Return m̂ / (√v̂ + ε), and remember m, v and t.
+
+        The roots of 1 - β₂ and of 1 - β₂ᵗ are taken by themselves: a gradient of 1e20 then overflows nowhere in float32.
+        """
+        beta1, beta2 = self.betas
+        t = state["step"] = state.get("step", 0) + 1
+        m = state["mean"] = beta1 * state.get("mean", 0.0) + (1 - beta1) * grad
+        v = state["square"] = beta2 * state.get("square", 0.0) + np.square((1 - beta2) ** 0.5 * grad)
+        return m / (1 - beta1**t) / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + self.eps)
+
+
+class AdamW(Adam):
+    """Adam with the weight decay apart from the gradient, so that it is not measured by the gradients' size.
+
+    Parameters
+    ----------
+    parameters, lr, betas, eps : see ``Adam``.
+    weight_decay : float
+        λ.
+
+    Notes
+    -----
+    As ``Adam`` with λ = 0, but for θ ← θ - γ λ θ before each step. The formulas are PyTorch's (``torch.optim.AdamW``),
+    after Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return (1 - γ λ) θ - γ m̂ / (√v̂ + ε)."""
+        return value * (1 - self.lr * self.weight_decay) - self.lr * self.adapted(grad, state)
+
+
+class RMSprop(Optimizer):
+    """RMSprop: each entry of the gradient divided by its own root mean square.
+
+    Parameters
+    ----------
+    parameters, lr : see ``Optimizer``.
+    alpha : float
+        α, how much of the mean of g² is kept, in [0, 1).
+    eps : float
+        ε, added to the denominator.
+    weight_decay : float
+        λ.
+    momentum : float
+        μ, how much of the last step's direction b is kept.
+    centered : bool
+        Whether to take the mean of g away, so that v is an estimate of the variance.
+
+    Notes
+    -----
+    With v, m and b 0 at first::
+
+        g ← g + λ θ
+        v ← α v + (1 - α) g²
+        m ← α m + (1 - α) g                     if centered
+        d = g / (√v + ε), or g / (√(v - m²) + ε) if centered
+        b ← μ b + d,  θ ← θ - γ b
+
+    The formulas are PyTorch's (``torch.optim.RMSprop``), after Tieleman & Hinton (2012), lecture 6.5 of "Neural networks
+    for machine learning", and Graves (2013), "Generating sequences with recurrent neural networks", for the centred form.
+    """
+
+    settings: ClassVar[Settings] = {
+        **Optimizer.settings,
+        "alpha": below_one,
+        "eps": not_negative,
+        "weight_decay": not_negative,
+        "momentum": not_negative,
+        "centered": flag,
+    }
+    alpha: float
+    eps: float
+    weight_decay: float
+    momentum: float
+    centered: bool
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered)
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return θ - γ b."""
+        if self.weight_decay:
+            grad = grad + self.weight_decay * value
+        v = state["square"] = self.alpha * state.get("square", 0.0) + np.square((1 - self.alpha) ** 0.5 * grad)
+        if self.centered:
+            m = state["mean"] = self.alpha * state.get("mean", 0.0) + (1 - self.alpha) * grad
+            v = v - np.square(m)
+        direction = grad / (np.sqrt(v) + self.eps)
+        if self.momentum:
+            direction = state["direction"] = self.momentum * state.get("direction", 0.0) + direction
+        return value - self.lr * direction

@@ -1,0 +1,341 @@
+"""The base of the optimisers: parameters in groups, their settings, and what is remembered of each parameter."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import DTypeError, GradientError, ShapeError
+from ..tensor import Tensor
+
+HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
+
+
+def number(name: str, value: Any) -> float:
+    """Return the value as a Python float, which widens no dtype, or say that it must be a finite number."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return found
+
+
+def not_negative(name: str, value: Any) -> float:
+    """Return the value as a Python float, or say that it must be a number >= 0."""
+    try:
+        found = number(name, value)
+    except ValueError:
+        found = -1.0
+    if found < 0:
+        raise ValueError(f"{name} must be a number >= 0, not {value!r}")
+    return found
+
+
+def below_one(name: str, value: Any) -> float:
+    """Return the value as a Python float, or say that it must be in [0, 1)."""
+    found = not_negative(name, value)
+    if found >= 1:
+        raise ValueError(f"{name} must be a number from 0 up to, not including, 1, not {value!r}")
+    return found
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return the value as a bool, or say that it must be one."""
+    if value not in (True, False):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
+class Optimizer:
+    """The base of the optimisers: it holds the parameters, and what is remembered of each from step to step.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor, or of dict
+        Leaves that require a gradient, of real dtypes; each of them once. Or groups of them, as dicts: ``"params"`` is the
+        group's tensors, and any other entry a setting that the group has instead of the optimiser's.
+    lr : float
+        The learning rate, not negative.
+    **settings
+        A subclass's other settings.
+
+    Attributes
+    ----------
+    parameters : list of Tensor
+    state : list of dict
+        What is remembered of each parameter.
+    param_groups : list
+        The groups; where none were given, there is one, the optimiser itself. A group's settings are its attributes, or its
+        items: ``optimizer.param_groups[0].lr`` and ``optimizer.param_groups[0]["lr"]`` are one. A setting that is
+        assigned to the optimiser, as in ``optimizer.lr = 0.01``, is assigned to every group. It may be done at any time.
+
+    Raises
+    ------
+    GradientError
+        If a parameter requires no gradient, or is the result of an operation.
+    DTypeError
+        If a parameter is complex.
+    TypeError, ValueError
+        If there are no parameters, one is given twice or is no Tensor; if a setting is unknown or out of its range.
+
+    Notes
+    -----
+    A subclass defines ``update(value, grad, state)``, which returns the new value of one parameter and keeps what it
+    needs for the next step in the dict ``state``. It writes into none of the arrays. Parameters of float16 are updated
+    in float32, since their squares would overflow, and rounded. The class attribute ``settings`` says what may be set,
+    and how it is checked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import Tensor, optim
+    >>> class SignDescent(optim.Optimizer):
+    ...     def update(self, value, grad, state):
+    ...         return value - self.lr * np.sign(grad)
+    >>> w, b = Tensor([1.0, 2.0], requires_grad=True), Tensor(3.0, requires_grad=True)
+    >>> optimizer = SignDescent([{"params": [w]}, {"params": [b], "lr": 1.0}], lr=0.5)
+    >>> (w.sum() - b).backward()
+    >>> optimizer.step()
+    >>> w.numpy(), b.item()
+    (array([0.5, 1.5]), 4.0)
+    """
+
+    settings: ClassVar[Settings] = {"lr": not_negative}
+    lr: float
+    _groups: tuple[Any, ...] = ()  # copies of the optimiser, each with parameters and settings of its own, if there are several
+
+    def __init__(self, parameters: Iterable[Any], lr: float, **settings: Any) -> None:
+        shares = _shares(parameters)
+        self.parameters = _checked([parameter for tensors, _ in shares for parameter in tensors])
+        for name, value in {"lr": lr, **settings}.items():
+            setattr(self, name, value)
+        if len(shares) > 1 or shares[0][1]:
+            self._groups = tuple(self._group(i, tensors, own) for i, (tensors, own) in enumerate(shares))
+        for group in self.param_groups:
+            group.check_together()
+        self.state: list[dict[str, Any]] = [{} for _ in self.parameters]
+        self._said = False  # whether parameters without a gradient were warned of
+
+    def _group(self, i: int, tensors: list[Tensor], own: dict[str, Any]) -> Any:
+        """Return a copy for some of the parameters, with settings of their own."""
+        group = copy(self)
+        group.parameters = tensors
+        for name, value in own.items():
+            if name not in self.settings:
+                raise ValueError(f"parameter group {i} has the setting {name!r}, and {type(self).__name__} has {', '.join(self.settings)}")
+            setattr(group, name, value)
+        return group
+
+    def check_together(self) -> None:
+        """Raise if settings that are each in their range do not go together."""
+
+    @property
+    def param_groups(self) -> list[Any]:
+        """The groups of parameters, or the optimiser itself."""
+        return list(self._groups) or [self]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.settings:
+            value = self.settings[name](name, value)
+            for group in self._groups:
+                setattr(group, name, value)
+        super().__setattr__(name, value)
+
+    def __getitem__(self, name: str) -> Any:
+        if name != "params" and name not in self.settings:
+            raise KeyError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(self.settings)}")
+        return self.parameters if name == "params" else getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self.settings:
+            raise KeyError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(self.settings)}")
+        setattr(self, name, value)
+
+    def zero_grad(self) -> None:
+        """Clear the gradients of all parameters: ``.grad`` becomes None."""
+        for parameter in self.parameters:
+            parameter._node.grad = None
+
+    def step(self) -> None:
+        """Update each parameter by its ``.grad``, which stays as it is.
+
+        A parameter whose ``.grad`` is None is left alone, with a warning the first time, unless it has been frozen
+        by ``requires_grad = False``.
+
+        Raises
+        ------
+        GradientError
+            If no parameter has a gradient.
+        ShapeError
+            If ``update`` returns another shape than the parameter's.
+        """
+        states = iter(self.state)
+        missing: list[Tensor] = []
+        for group in self._groups or (self,):
+            update = group.update
+            for parameter, state in zip(group.parameters, states):
+                node = parameter._node
+                grad, value = node.grad, node.value
+                if grad is None:
+                    missing.append(parameter)
+                    continue
+                dtype = value.dtype
+                new = update(value, grad, state) if dtype is not HALF else update(value.astype(SINGLE), grad.astype(SINGLE), state)
+                if new.dtype is not dtype or new.shape != value.shape:
+                    new = self._fitted(parameter, new)
+                if node.lent:
+                    value[...] = new
+                else:
+                    node.value = new
+        if missing:
+            self._tell_of(missing)
+
+    def _fitted(self, parameter: Tensor, new: Any) -> Any:
+        """Return a new value in the parameter's dtype, or say that it has another shape."""
+        if new.shape != parameter.shape:
+            label = _label(self.parameters.index(parameter), parameter)
+            raise ShapeError(f"{type(self).__name__}.update gave shape {new.shape} for {label}, which has {parameter.shape}")
+        return new.astype(parameter.dtype)
+
+    def _tell_of(self, missing: list[Tensor]) -> None:
+        """Say that parameters have no gradient: once, or each time if none has."""
+        if len(missing) == len(self.parameters):
+            raise GradientError("no parameter has a gradient: call loss.backward() before step()")
+        missing = [parameter for parameter in missing if parameter.requires_grad]
+        if missing and not self._said:
+            self._said = True
+            labels = [_label(i, p) for i, p in enumerate(self.parameters) if any(p is other for other in missing)]
+            warnings.warn(
+                f"{', '.join(labels)} got no gradient, and so no step: the loss does not use what the optimiser holds (was it replaced in "
+                "its module since?). Set requires_grad = False for what is to stay as it is. This is said once",
+                stacklevel=3,
+            )
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return the new value of a parameter."""
+        raise NotImplementedError(f"{type(self).__name__} must define update(value, grad, state)")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of the settings of each group, and of what is remembered of each parameter, in the order of ``parameters``."""
+        return {
+            "settings": [{name: getattr(group, name) for name in self.settings} for group in self.param_groups],
+            "state": [{key: np.copy(kept) for key, kept in state.items()} for state in self.state],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what ``state_dict`` gave, so that training goes on as if it had not been interrupted.
+
+        Raises
+        ------
+        ValueError
+            If it comes from an optimiser with other settings, or with another number of parameters or groups; if a
+            setting is out of its range.
+        ShapeError
+            If it remembers arrays of other shapes than the parameters'. After an error nothing has changed.
+        """
+        trial = copy(self)
+        vars(trial)["_groups"] = tuple(copy(group) for group in self._groups)
+        trial._take_settings(state_dict["settings"])
+        trial._take_memory(state_dict["state"])
+        vars(self).update(vars(trial))
+
+    def _take_settings(self, settings: list[Mapping[str, Any]]) -> None:
+        """Set the settings of each group."""
+        if len(settings) != len(self.param_groups):
+            raise ValueError(f"the state is of {len(settings)} groups, and this {type(self).__name__} has {len(self.param_groups)}")
+        for group, own in zip(self.param_groups, settings):
+            if set(own) != set(self.settings):
+                raise ValueError(f"the state has the settings {sorted(own)}, and {type(self).__name__} has {sorted(self.settings)}")
+            for name, value in own.items():
+                setattr(group, name, value)
+            group.check_together()
+
+    def _take_memory(self, states: list[Mapping[str, Any]]) -> None:
+        """Set what is remembered of each parameter."""
+        if len(states) != len(self.parameters):
+            raise ValueError(f"the state is of {len(states)} parameters, and this {type(self).__name__} has {len(self.parameters)}")
+        self.state = [
+            {key: self._kept(i, parameter, key, kept) for key, kept in state.items()}
+            for i, (parameter, state) in enumerate(zip(self.parameters, states))
+        ]
+
+    def _kept(self, i: int, parameter: Tensor, key: str, kept: Any) -> Any:
+        """Return a copy of what is remembered of a parameter, or say that it cannot be that."""
+        array = np.array(kept)
+        what = f"what the state remembers of {_label(i, parameter)} as {key!r}"
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{what} must be numbers, not {kept!r}")
+        if array.ndim and array.shape != parameter.shape:
+            raise ShapeError(f"{_label(i, parameter)} has shape {parameter.shape}, its {key!r} in the state has {array.shape}")
+        if key == "step":
+            if array.ndim or array < 0 or array % 1:
+                raise ValueError(f"{what} must be a whole number >= 0, not {kept!r}")
+            return int(array)
+        return array
+
+    def __repr__(self) -> str:
+        groups = [", ".join(f"{name}={getattr(group, name)!r}" for name in self.settings) for group in self.param_groups]
+        count = f"{len(self.parameters)} parameters"
+        if len(groups) == 1:
+            return f"{type(self).__name__}({count}, {groups[0]})"
+        lines = [f"  {len(group.parameters)}: {text}" for group, text in zip(self.param_groups, groups)]
+        return "\n".join([f"{type(self).__name__}({count} in {len(groups)} groups", *lines, ")"])
+
+
+# Parameters
+def _shares(parameters: Iterable[Any]) -> list[tuple[list[Tensor], dict[str, Any]]]:
+    """Return the groups of parameters, each with its own settings; a single one, without, if there are none."""
+    if isinstance(parameters, Tensor):
+        raise TypeError("parameters must be several tensors: put a single one in a list, [w]")
+    if not isinstance(parameters, Iterable):
+        hint = ": give its .parameters()" if hasattr(parameters, "parameters") else ""
+        raise TypeError(f"parameters must be an iterable of tensors, not {type(parameters).__name__}{hint}")
+    given = list(parameters)
+    if not any(isinstance(part, dict) for part in given):
+        return [(given, {})]
+    shares = []
+    for i, part in enumerate(given):
+        if not isinstance(part, dict) or "params" not in part:
+            raise TypeError(f'parameter group {i} must be a dict with "params", its tensors, not {type(part).__name__}')
+        [(tensors, _)] = _shares(part["params"])
+        shares.append((tensors, {name: value for name, value in part.items() if name != "params"}))
+    return shares
+
+
+def _checked(parameters: list[Any]) -> list[Tensor]:
+    """Return the parameters, or say which cannot be optimised."""
+    if not parameters:
+        raise ValueError("there are no parameters to optimise: the list is empty (an iterator that was used up before?)")
+    places: dict[Any, int] = {}
+    for i, parameter in enumerate(parameters):
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"parameter {i} must be a Tensor, not {type(parameter).__name__}")
+        if parameter._node.rule is not None:
+            raise GradientError(
+                f"{_label(i, parameter)} is the result of {parameter._node.rule.name}: only a leaf can be optimised. "
+                "Make it with Tensor(values, requires_grad=True)"
+            )
+        if not parameter.requires_grad:
+            raise GradientError(f"{_label(i, parameter)} does not require a gradient: make it with requires_grad=True, or leave it out")
+        if parameter.dtype.kind == "c":
+            raise DTypeError(
+                f"{_label(i, parameter)} is complex ({parameter.dtype}): optimise its real and its imaginary part as two parameters"
+            )
+        if parameter._node in places:
+            raise ValueError(f"{_label(i, parameter)} is the same tensor as parameter {places[parameter._node]}: give each parameter once")
+        places[parameter._node] = i
+    return parameters
+
+
+def _label(i: int, parameter: Tensor) -> str:
+    """Return what to call a parameter in an error."""
+    return f"parameter {i} ({parameter.name!r})" if parameter.name else f"parameter {i}"
