@@ -13,6 +13,7 @@ ROOT = Path(tinygrad_hw.__file__).parent
 ORDER = [
     "errors",
     "trees",
+    "scopes",
     "rules",
     "graph",
     "live",
@@ -120,7 +121,12 @@ def test_the_rules_know_numpy_only():
 
 @pytest.mark.parametrize(
     "name, known",
-    [("graph", set()), ("errors", set()), ("backward", {"graph", "rules"}), ("tensor", {"errors", "graph", "rules", "backward"})],
+    [
+        ("graph", set()),
+        ("errors", set()),
+        ("backward", {"graph", "live", "rules"}),
+        ("tensor", {"errors", "graph", "rules", "backward", "scopes"}),
+    ],
 )
 def test_the_core_knows_no_more_than_it_needs(name, known):
     found = {own_module(full)[0] for full, _ in imports(ROOT / f"{name}.py") if full[0] == "tinygrad_hw"}

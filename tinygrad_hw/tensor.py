@@ -18,7 +18,6 @@ import inspect
 import operator
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
 
@@ -30,6 +29,7 @@ from .backward import sweep
 from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
+from .scopes import Scope
 
 __all__ = ["Tensor", "no_grad"]
 
@@ -39,8 +39,8 @@ is_recording = recording.get
 adding_up = threading.Lock()
 
 
-class no_grad(ContextDecorator):
-    """Record nothing inside: a context manager and a decorator, for this thread alone.
+class no_grad(Scope):
+    """Record nothing inside: a context manager and a decorator, for this thread and task alone.
 
     >>> with no_grad():
     ...     y = Tensor(1.0, requires_grad=True) * 2
@@ -48,18 +48,7 @@ class no_grad(ContextDecorator):
     False
     """
 
-    def __init__(self) -> None:
-        self._tokens: list[Any] = []
-
-    def __enter__(self) -> no_grad:
-        self._tokens.append(recording.set(False))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        recording.reset(self._tokens.pop())
-
-    def _recreate_cm(self) -> no_grad:
-        return no_grad()
+    setting, value = recording, False
 
 
 def handle(node: Node) -> Tensor:

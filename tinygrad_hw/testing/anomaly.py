@@ -15,7 +15,6 @@ import linecache
 import os
 import sys
 import threading
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,10 +24,12 @@ from .. import backward, tensor
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
+from ..scopes import Scope
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
-watching: ContextVar[bool] = ContextVar("watching", default=False)
+watching: ContextVar[Any] = ContextVar("watching", default=False)
+errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)  # NumPy's settings, from before the outermost scope
 changing = threading.Lock()
 inside = 0
 original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"))}
@@ -39,8 +40,8 @@ class AnomalyError(TinygradError, FloatingPointError):
     """A value or a cotangent that is not finite came up under ``detect_anomaly``."""
 
 
-class detect_anomaly(ContextDecorator):
-    """Raise at the first value that is not finite, forward or backward: a context manager and a decorator, for this thread alone.
+class detect_anomaly(Scope):
+    """Raise at the first value that is not finite, forward or backward: a context manager and a decorator, for this thread and task alone.
 
     The error names the operation, its operands with their shapes, the entries at fault, and the line of code that made it. NumPy's
     own warnings about such values are silent inside.
@@ -64,24 +65,22 @@ class detect_anomaly(ContextDecorator):
     AnomalyError: log gave -inf at (1,), in ...
     """
 
-    def __init__(self) -> None:
-        self._entered: list[Any] = []
+    setting, value = watching, True
 
     def __enter__(self) -> detect_anomaly:
-        quiet = np.errstate(all="ignore")
-        quiet.__enter__()
-        self._entered.append((watching.set(True), quiet))
+        if not watching.get():
+            errors_before.set(np.geterr())
+            np.seterr(all="ignore")
         _exchange(+1)
-        return self
+        return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
         _exchange(-1)
-        token, quiet = self._entered.pop()
-        watching.reset(token)
-        quiet.__exit__(*error)
-
-    def _recreate_cm(self) -> detect_anomaly:
-        return detect_anomaly()
+        before = errors_before.get()
+        if before is not None and not watching.get():
+            np.seterr(**before)
+            errors_before.set(None)
 
 
 def _exchange(step: int) -> None:

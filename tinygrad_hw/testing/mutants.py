@@ -31,6 +31,7 @@ import numpy as np
 
 from .. import backward, live, tensor, transforms, trees
 from ..rules import RULES, Each, Rule, neural, reductions, shaping
+from ..scopes import Scope
 from ..tensor import Tensor
 
 __all__ = ["Mutant", "applied", "mutants"]
@@ -246,8 +247,9 @@ def _in_the_engine() -> Iterator[Mutant]:
         (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),
         (Tensor, "backward", "gradients are replaced, for added up", "np.asarray(kept.grad + g)", "np.asarray(g)"),
         (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self; handle("),
-        (tensor.no_grad, "__enter__", "no_grad records", "recording.set(False)", "recording.set(True)"),
-        (tensor.no_grad, "__exit__", "no_grad never ends", "recording.reset(self._tokens.pop())", "self._tokens.pop()"),
+        (Scope, "__enter__", "no_grad records", "Block(self.value,", "Block(not self.value,"),
+        (Scope, "__exit__", "no_grad never ends", "block.ended = True", "block.ended = False"),
+        (Scope, "__exit__", "the first of two no_grad to end ends both", "innermost(self.setting.get()))", "block.outer)"),
         (transforms, "linearized", "captured tensors are cut off", "captured = outside and", "captured = False and"),
         (transforms, "linearized", "the last of several arguments counts for all", "parts[wanted.index(n)]", "parts[-1]"),
         (transforms, "_of_complex", "the imaginary part of a Jacobian is lost", "of_one - 1j * of_i", "of_one"),

@@ -1,0 +1,138 @@
+"""A setting that holds inside a ``with``, or within a decorated function, for one thread and task alone.
+
+``no_grad`` and ``detect_anomaly`` are such scopes. They may end in any order, as those of two generators do, and in another thread
+than they began. A decorated generator or asynchronous function is in its scope only while its own code runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial, wraps
+from typing import Any, ClassVar, TypeVar
+
+__all__ = ["Scope"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound="Scope")
+
+
+class Block:
+    """One entered scope; as a truth value, the setting as it is inside of it, or outside of it once it has ended."""
+
+    __slots__ = ("ended", "outer", "value")
+
+    def __init__(self, value: bool, outer: Any) -> None:
+        self.value, self.outer, self.ended = value, outer, False
+
+    def __bool__(self) -> bool:
+        return bool(innermost(self)) if self.ended else self.value
+
+
+def innermost(setting: Any) -> Any:
+    """Return the innermost block that has not ended, or what the setting is without any."""
+    while isinstance(setting, Block) and setting.ended:
+        setting = setting.outer
+    return setting
+
+
+class Scope:
+    """A context manager and decorator; a subclass says what it sets, and to what."""
+
+    setting: ClassVar[ContextVar[Any]]
+    value: ClassVar[bool]
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+
+    def __enter__(self: S) -> S:
+        block = Block(self.value, innermost(self.setting.get()))
+        self._blocks.append(block)
+        self.setting.set(block)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        current = innermost(self.setting.get())
+        block = current if current in self._blocks else self._blocks[-1]
+        self._blocks.remove(block)
+        block.ended = True
+        self.setting.set(innermost(self.setting.get()))
+
+    def __call__(self, f: F) -> F:
+        """Return a function that runs in a scope of its own."""
+        kinds = (
+            (inspect.isgeneratorfunction, generating),
+            (inspect.isasyncgenfunction, generating_async),
+            (inspect.iscoroutinefunction, awaited),
+        )
+        within = next((within for is_kind, within in kinds if is_kind(f)), called)
+        return wraps(f)(within(type(self), f))  # type: ignore[return-value]
+
+
+def called(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function, called in a scope."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with scope():
+            return f(*args, **kwargs)
+
+    return call
+
+
+def awaited(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an asynchronous function, awaited in a scope."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with scope():
+            return await f(*args, **kwargs)
+
+    return call
+
+
+def generating(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a generator function, each of its steps taken in a scope."""
+
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        inner = f(*args, **kwargs)
+        step = partial(next, inner)
+        while True:
+            try:
+                with scope():
+                    item = step()
+            except StopIteration as stop:
+                return stop.value
+            try:
+                step = partial(inner.send, (yield item))
+            except GeneratorExit:
+                with scope():
+                    inner.close()
+                raise
+            except BaseException as error:
+                step = partial(inner.throw, error)
+
+    return generate
+
+
+def generating_async(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an asynchronous generator function, each of its steps taken in a scope."""
+
+    async def generate(*args: Any, **kwargs: Any) -> Any:
+        inner = f(*args, **kwargs)
+        step = inner.__anext__
+        while True:
+            try:
+                with scope():
+                    item = await step()
+            except StopAsyncIteration:
+                return
+            try:
+                step = partial(inner.asend, (yield item))
+            except GeneratorExit:
+                with scope():
+                    await inner.aclose()
+                raise
+            except BaseException as error:
+                step = partial(inner.athrow, error)
+
+    return generate
