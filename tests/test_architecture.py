@@ -17,6 +17,7 @@ ORDER = [
     "rules",
     "graph",
     "live",
+    "naming",
     "backward",
     "tensor",
     "transforms",

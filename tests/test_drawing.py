@@ -160,14 +160,14 @@ def test_the_engine_has_letters():
 def test_an_operand_used_twice_has_two_arrows():
     x = parameter(2, name="x")
     picture = draw(x + x).picture
-    assert [(picture.boxes[a.tail].name, picture.boxes[a.head].name) for a in picture.arrows] == [("x", "add_1")] * 2
+    assert [(picture.boxes[a.tail].name, picture.boxes[a.head].name) for a in picture.arrows] == [("x", "add₁")] * 2
 
 
 def test_broadcasting_is_said_on_the_arrow_and_reductions_are_none():
     x, b = parameter(3, 2, name="x"), parameter(2, name="b")
     picture = draw((x + b).max(axis=1, keepdims=True)).picture
     notes = {picture.boxes[a.tail].name: (a.note, a.broadcast) for a in picture.arrows}
-    assert notes == {"x": ("", False), "b": ("(2,) → (3, 2)", True), "add_1": ("", False)}
+    assert notes == {"x": ("", False), "b": ("(2,) → (3, 2)", True), "add₁": ("", False)}
 
 
 def test_no_gradient_flows_along_the_arrows_of_inputs_and_constants():
@@ -179,7 +179,7 @@ def test_no_gradient_flows_along_the_arrows_of_inputs_and_constants():
 
 def test_a_single_number_stands_in_the_formula():
     picture = draw(parameter(2, name="x") ** 3 / 4).picture
-    assert [box.formula for box in picture.boxes] == ["", "x ** 3", "power_1 / 4"]
+    assert [box.formula for box in picture.boxes] == ["", "x ** 3", "power₁ / 4"]
 
 
 def test_gradients_are_those_of_backward():
@@ -207,7 +207,7 @@ def test_several_outputs_share_what_they_were_computed_from():
     h = np.exp(x)
     picture = draw(h * 2, h + 1).picture
     assert [(box.name, box.kind) for box in picture.boxes] == [
-        ("x", "parameter"), ("exp_1", "result"), ("multiply_1", "output"), ("add_1", "output"),
+        ("x", "parameter"), ("exp₁", "result"), ("multiply₁", "output"), ("add₁", "output"),
     ]  # fmt: skip
 
 
@@ -218,20 +218,33 @@ def test_names_follow_their_order():
     a = np.tanh(z)
     loss = a.sum()
     named = [box.name for box in draw(loss, names={"weights": w, "data": x, "_hidden": z, "again": w, "Out": a}).picture.boxes]
-    assert named == ["weights", "bias", "data", "matmul_1", "z₁", "a₁", "L"]
+    assert named == ["weights", "bias", "data", "matmul₁", "z₁", "a₁", "L"]
 
 
-def test_modules_name_their_parameters_and_their_results():
+def test_modules_name_their_parameters_and_frame_what_was_computed_in_them():
     names = {box.name: box.path for box in draw(residual()).picture.boxes}
     assert names["inner.layers.0.weight"] == ("Residual",)
-    assert names["head"] == names["head.weight"] == ("Residual", "head")
-    assert names["inner"] == ("Residual", "inner", "inner.layers.1")
-    assert names["inner_2"] == ("Residual", "inner (2)", "inner.layers.1 (2)")
+    assert names["ŷ"] == names["head.weight"] == ("Residual", "head")
+    assert names["a₁"] == ("Residual", "inner", "inner.layers.1")
+    assert names["a₂"] == ("Residual", "inner (2)", "inner.layers.1 (2)")
+
+
+def test_the_result_of_a_module_that_plays_no_role_has_the_modules_path():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.scale = nn.LayerNorm(3)
+
+        def forward(self, x):
+            return self.scale(x) * 2
+
+    names = [box.name for box in draw(Scaled()(parameter(2, 3, name="x"))).picture.boxes]
+    assert "scale" in names
+    assert "scale.weight" in names
 
 
 def test_equal_names_are_told_apart():
     a, b = parameter(2, name="w"), parameter(2, name="w")
-    assert [box.name for box in draw(a * b).picture.boxes] == ["w", "w_2", "multiply_1"]
+    assert [box.name for box in draw(a * b).picture.boxes] == ["w", "w₂", "multiply₁"]
 
 
 def test_the_roles_of_a_network():
@@ -363,9 +376,9 @@ def test_two_hundred_layers_become_one_box():
 
 def test_modules_close_where_there_is_no_room_or_at_the_depth_asked_for():
     net = residual()
-    assert [box.name for box in draw(net, depth=1).picture.boxes] == ["Residual", "subtract_1", "square_1", "L"]
+    assert [box.name for box in draw(net, depth=1).picture.boxes] == ["Residual", "subtract₁", "square₁", "L"]
     opened = draw(net, depth=2).picture
-    assert [box.name for box in opened.boxes] == ["inner", "add_2", "inner (2)", "add_4", "head", "subtract_1", "square_1", "L"]
+    assert [box.name for box in opened.boxes] == ["inner", "add₁", "inner (2)", "add₂", "head", "subtract₁", "square₁", "L"]
     assert draw(net, max_nodes=8).picture == opened
 
 

@@ -1,90 +1,96 @@
-"""Folding large graphs, on random plain outlines: nothing is lost, nothing goes round in circles, fewer boxes hide more."""
+"""Folding large graphs, on random plain graphs: nothing is lost, nothing goes round in circles, fewer boxes hide more."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_hw.drawing.fold import Outline, fold
+from tinygrad_hw.drawing.fold import fold
 from tinygrad_hw.drawing.picture import shared_path
+from tinygrad_hw.drawing.recorded import Recorded, Vertex
+from tinygrad_hw.naming import Label
 
 
 @st.composite
-def outlines(draw):
+def graphs(draw):
     """Draw a graph: leaves and results with fan-out, repeated operands, modules that were called in order, several outputs."""
-    kinds, operations, operands, paths = [], [], [], []
+    vertices = []
     path = ()
-    for vertex in range(draw(st.integers(1, 40))):
-        leaf = vertex == 0 or draw(st.booleans())
+    for i in range(draw(st.integers(1, 40))):
+        leaf = i == 0 or draw(st.booleans())
         change = draw(st.sampled_from(["stay", "stay", "enter", "leave"]))
-        path = path[:-1] if change == "leave" else (*path, f"m{vertex}") if change == "enter" and len(path) < 3 else path
-        kinds.append(draw(st.sampled_from(["parameter", "input", "constant"])) if leaf else "result")
-        operations.append("" if leaf else draw(st.sampled_from(["add", "tanh", "matmul"])))
-        near = st.integers(max(0, vertex - 3), max(0, vertex - 1)) | st.integers(0, max(0, vertex - 1))
-        operands.append(() if leaf else tuple(draw(st.lists(near, min_size=1, max_size=3))))
-        paths.append(() if leaf else path)
-    used = {operand for own in operands for operand in own}
-    outputs = tuple(vertex for vertex in range(len(kinds)) if vertex not in used)
-    return Outline(kinds, operations, operands, paths, outputs)
+        path = path[:-1] if change == "leave" else (*path, f"m{i}") if change == "enter" and len(path) < 3 else path
+        if leaf:
+            vertices.append(Vertex(Label(f"v{i}"), draw(st.sampled_from(["parameter", "input", "constant"]))))
+            continue
+        near = st.integers(max(0, i - 3), max(0, i - 1)) | st.integers(0, max(0, i - 1))
+        operands = tuple(draw(st.lists(near, min_size=1, max_size=3)))
+        operation = draw(st.sampled_from(["add", "tanh", "matmul"]))
+        vertices.append(Vertex(Label(f"v{i}"), "result", operation, operands, tuple(range(len(operands))), path))
+    used = {operand for vertex in vertices for operand in vertex.operands}
+    return Recorded(vertices, tuple(i for i in range(len(vertices)) if i not in used))
+
+
+def chain(operations):
+    """Return operations applied one after the other to an input."""
+    results = [Vertex(Label(f"v{i}"), "result", operation, (i,), (0,)) for i, operation in enumerate(operations)]
+    return Recorded([Vertex(Label("x"), "input"), *results], (len(operations),))
 
 
 rooms = st.integers(2, 45)
 
 
-@given(outlines(), rooms, st.none() | st.integers(1, 3))
-def test_every_vertex_is_in_one_group_or_counted_as_omitted(outline, most, depth):
-    groups, omitted = fold(outline, most, depth)
+@given(graphs(), rooms, st.none() | st.integers(1, 3))
+def test_every_vertex_is_in_one_group_or_counted_as_omitted(graph, most, depth):
+    groups, omitted = fold(graph, most, depth)
     members = [member for group in groups for member in group.members]
     assert len(members) == len(set(members))
-    assert len(members) + omitted == len(outline.kinds)
+    assert len(members) + omitted == len(graph.vertices)
 
 
-@given(outlines(), rooms, st.none() | st.integers(1, 3))
-def test_there_are_no_more_boxes_than_there_is_room_for(outline, most, depth):
-    groups, omitted = fold(outline, most, depth)
+@given(graphs(), rooms, st.none() | st.integers(1, 3))
+def test_there_are_no_more_boxes_than_there_is_room_for(graph, most, depth):
+    groups, omitted = fold(graph, most, depth)
     assert len(groups) + bool(omitted) <= most
 
 
-@given(outlines(), rooms, st.none() | st.integers(1, 3))
-def test_groups_never_form_a_circle(outline, most, depth):
-    groups, _ = fold(outline, most, depth)
+@given(graphs(), rooms, st.none() | st.integers(1, 3))
+def test_groups_never_form_a_circle(graph, most, depth):
+    groups, _ = fold(graph, most, depth)
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
     below = {i: set() for i in range(len(groups))}
-    for vertex, operands in enumerate(outline.operands):
-        for operand in operands:
-            if vertex in owner and operand in owner and outline.operations[operand] and owner[operand] != owner[vertex]:
-                below[owner[vertex]].add(owner[operand])
+    for i, vertex in enumerate(graph.vertices):
+        for operand in vertex.operands:
+            if i in owner and operand in owner and graph.vertices[operand].operation and owner[operand] != owner[i]:
+                below[owner[i]].add(owner[operand])
     while free := [i for i, operands in below.items() if not operands & below.keys()]:
         for i in free:
             del below[i]
     assert not below
 
 
-@given(outlines(), rooms)
-def test_where_there_is_room_everything_is_drawn_as_it_is(outline, most):
-    groups, omitted = fold(outline, len(outline.kinds) + most)
+@given(graphs(), rooms)
+def test_where_there_is_room_everything_is_drawn_as_it_is(graph, most):
+    groups, omitted = fold(graph, len(graph.vertices) + most)
     assert omitted == 0
-    assert [group.members for group in groups] == [(vertex,) for vertex in range(len(outline.kinds))]
+    assert [group.members for group in groups] == [(vertex,) for vertex in range(len(graph.vertices))]
 
 
-@given(outlines(), rooms)
-def test_more_room_never_hides_more(outline, most):
-    assert fold(outline, most)[1] >= fold(outline, most + 1)[1]
+@given(graphs(), rooms)
+def test_more_room_never_hides_more(graph, most):
+    assert fold(graph, most)[1] >= fold(graph, most + 1)[1]
 
 
-@given(outlines(), rooms)
-def test_an_output_that_is_drawn_is_the_result_of_its_group(outline, most):
-    groups, omitted = fold(outline, most)
+@given(graphs(), rooms)
+def test_an_output_that_is_drawn_is_the_result_of_its_group(graph, most):
+    groups, omitted = fold(graph, most)
     last = {group.members[-1] for group in groups}
-    youngest = max(outline.outputs)
+    youngest = max(graph.outputs)
     assert youngest in last or omitted
 
 
 @given(st.integers(1, 4), st.integers(2, 30), st.integers(2, 8))
 def test_what_repeats_becomes_one_group_with_its_count(period, times, most):
     length = period * times
-    operations = ["", *[f"op{i % period}" for i in range(length)]]
-    operands = [(), *[(i,) for i in range(length)]]
-    outline = Outline(["input", *["result"] * length], operations, operands, [()] * (length + 1), (length,))
-    groups, omitted = fold(outline, most)
+    groups, omitted = fold(chain([f"op{i % period}" for i in range(length)]), most)
     if length > most:
         assert omitted == 0
         (group,) = groups
@@ -93,9 +99,7 @@ def test_what_repeats_becomes_one_group_with_its_count(period, times, most):
 
 
 def test_a_long_chain_of_different_operations_is_cut_near_its_end():
-    operations = ["", *[f"op{i}" for i in range(50_000)]]
-    outline = Outline(["input", *["result"] * 50_000], operations, [(), *[(i,) for i in range(50_000)]], [()] * 50_001, (50_000,))
-    groups, omitted = fold(outline, 10)
+    groups, omitted = fold(chain([f"op{i}" for i in range(50_000)]), 10)
     assert [group.members for group in groups] == [(i,) for i in range(49_992, 50_001)]
     assert omitted == 50_001 - 9
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tinygrad_hw import Tensor
 from tinygrad_hw.drawing import draw, layout
-from tinygrad_hw.drawing.formulas import label
+from tinygrad_hw.drawing.formulas import shortened
 from tinygrad_hw.drawing.replay import replay
 from tinygrad_hw.drawing.steps import entries, steps
 
@@ -72,7 +72,7 @@ def test_the_replay_gives_a_branch_that_is_not_taken_no_gradient():
 def test_running_sums_add_up_to_the_gradient():
     loss, parameters = network()
     drawing = draw(loss)
-    lines = [line for step in steps(drawing._story, drawing.picture, drawing._turns) for line in step.lines]
+    lines = [line for step in steps(drawing._recorded, drawing.picture, drawing._turns) for line in step.lines]
     loss.backward()
     (first, second) = [line for line in lines if line.what.startswith("to W, use")]
     assert [first.what, second.what] == ["to W, use 1 of 2", "to W, use 2 of 2"]
@@ -86,7 +86,7 @@ def test_running_sums_add_up_to_the_gradient():
 def test_every_operation_has_a_step_forward_and_one_backward():
     loss, _ = network()
     drawing = draw(loss)
-    phases = Counter(step.phase for step in steps(drawing._story, drawing.picture, drawing._turns))
+    phases = Counter(step.phase for step in steps(drawing._recorded, drawing.picture, drawing._turns))
     operations = sum(bool(box.operation) for box in drawing.picture.boxes)
     assert phases == {"start": 1, "forward": operations, "backward": operations}
 
@@ -204,7 +204,7 @@ def test_a_click_or_the_focus_on_a_box_tells_its_value_gradient_and_formula(brow
     other = len(story["boxes"]) - 1
     browser.run(f"document.getElementById('n{other}').focus()")
     assert browser.text("#box-title") == "L"
-    assert browser.run("return document.activeElement.getAttribute('aria-label')").startswith("L = mean_1 / 2, loss")
+    assert browser.run("return document.activeElement.getAttribute('aria-label')").startswith("L = mean₁ / 2, loss")
 
 
 def test_tab_reaches_every_box(browser, graph):
@@ -281,7 +281,7 @@ def test_without_scripts_the_page_has_the_picture_and_the_text(browser, graph):
         browser.open(url)
     finally:
         browser.emulate("light")
-    assert "matmul_1 = x @ W" in browser.text("noscript") and "matmul_1 = x @ W" in browser.text("#picture")
+    assert "matmul₁ = x @ W" in browser.text("noscript") and "matmul₁ = x @ W" in browser.text("#picture")
 
 
 def test_what_the_user_named_stays_text(browser, tmp_path):
@@ -299,7 +299,7 @@ def test_what_the_user_named_stays_text(browser, tmp_path):
     browser.open(path.as_uri())
     browser.press("End")
     said = browser.run("return document.getElementById('lines').textContent")
-    assert all(label(name) in said for name in names)
+    assert all(shortened(name) in said for name in names)
     assert browser.run("return document.querySelectorAll('img, b').length") == 0
     browser.click("#n0")
     assert browser.text("#box-title") == names[0]

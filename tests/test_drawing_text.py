@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import tinygrad_hw as tg
 from tinygrad_hw import Tensor
 from tinygrad_hw.drawing import draw, layout
-from tinygrad_hw.drawing.formulas import LONGEST_NAME, label, summary
-from tinygrad_hw.drawing.picture import clean
+from tinygrad_hw.drawing.formulas import LONGEST_NAME, shortened, summary
+from tinygrad_hw.naming import clean
 
 STRANGE = [
     r"\N", r"\G", 'a"b', "<lambda> <map>", "<b>bold</b>", "a:b", "ends in \\", "&amp;", "&#60;", "a & b", "nul\0",
@@ -48,19 +48,19 @@ def test_the_table_and_the_tree_of_a_small_network():
     assert (
         draw(loss()).text(width=60, color=False, ascii_only=False)
         == """\
-#  name        operation              shape
-0  W           parameter              (2, 1)
-1  x           input                  (3, 2)
-2  z₁          x @ W                  (3, 1)
-3  ŷ           sigmoid(z₁)            (3, 1)
-4  y           input                  (3, 1)
-5  subtract_1  ŷ - y                  (3, 1)
-6  square_1    square(subtract_1)     (3, 1)
-7  L           mean(square_1) (loss)  scalar
+#  name       operation             shape
+0  W          parameter             (2, 1)
+1  x          input                 (3, 2)
+2  z₁         x @ W                 (3, 1)
+3  ŷ          sigmoid(z₁)           (3, 1)
+4  y          input                 (3, 1)
+5  subtract₁  ŷ - y                 (3, 1)
+6  square₁    square(subtract₁)     (3, 1)
+7  L          mean(square₁) (loss)  scalar
 
-L = mean(square_1)
-└─ square_1 = square(subtract_1)
-   └─ subtract_1 = ŷ - y
+L = mean(square₁)
+└─ square₁ = square(subtract₁)
+   └─ subtract₁ = ŷ - y
       ├─ ŷ = sigmoid(z₁)
       │  └─ z₁ = x @ W
       │     ├─ x
@@ -88,7 +88,7 @@ def test_wide_characters_take_two_cells():
 def test_a_vertex_is_spread_out_once_and_then_pointed_at():
     h = np.exp(Tensor([1.0], requires_grad=True, name="x"))
     tree = draw(h * h + h).text(80, False, False).split("\n\n")[1]
-    assert tree.count("exp(x)") == 1 and tree.count("↩ exp_1") == 2
+    assert tree.count("exp(x)") == 1 and tree.count("↩ exp₁") == 2
 
 
 def test_colour_is_for_terminals_and_no_color_turns_it_off(monkeypatch):
@@ -223,12 +223,12 @@ def test_svg_says_exactly_the_names_that_were_given(given_names):
     }
     assert len(texts) == len(given_names)
     for i, box in enumerate(drawing.picture.boxes):
-        assert texts[f"n{i}"].replace("\xa0", " ").strip() == label(box.name).replace("\xa0", " ").strip()
+        assert texts[f"n{i}"].replace("\xa0", " ").strip() == shortened(box.name).replace("\xa0", " ").strip()
 
 
 @given(st.text(min_size=LONGEST_NAME))
 def test_long_names_are_shortened(name):
-    assert len(label(name)) <= LONGEST_NAME
+    assert len(shortened(name)) <= LONGEST_NAME
 
 
 def test_an_index_of_arrays_keeps_its_brackets():

@@ -596,8 +596,8 @@ def test_jupyter_shows_text_latex_and_mathml():
 
 def test_an_ampersand_in_a_name_is_escaped_in_latex_and_mathml():
     equation = explain(np.exp(Tensor([1.0], requires_grad=True, name="a&b;")).sum()).backward[0]
-    assert r"\partial \mathrm{a\&b;}" in equation.latex
-    assert "".join(ET.fromstring(equation.mathml).itertext()).startswith("∂L∂a&b;=")
+    assert r"\partial \left(\mathrm{a\&b;}\right)" in equation.latex
+    assert "".join(ET.fromstring(equation.mathml).itertext()).startswith("∂L∂(a&b;)=")
 
 
 # One rule

@@ -12,7 +12,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-__all__ = ["Edge", "Node", "leaf", "made"]
+__all__ = ["Edge", "Node", "history", "leaf", "made"]
 
 Edge = tuple["Node", Callable[..., Any], int]
 
@@ -94,3 +94,16 @@ def made(roots: Iterable[Node]) -> list[Node]:
                 found.append(parent)
     found.sort(key=by_number, reverse=True)
     return found
+
+
+def history(roots: Iterable[Node]) -> list[Node]:
+    """Return all nodes that the roots were computed from, leaves and the roots themselves included, the eldest first; no recursion."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        for parent in node.inputs.values() or node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=by_number)

@@ -1,25 +1,24 @@
-"""What to call the values of a program: the user's names, and where there are none, names that tell the part played.
+"""What to call the values of a program: as drawings and equations do (see ``naming``), spelt for Python.
 
-z₁ = x W + b, a₁ = σ(z₁), and δ₁ for the cotangent of z₁ (written ``delta1``); ``dW1`` for the gradient of W1.
+The user's local variables come first; the cotangent of z₁ is ``delta1``, the gradient of W₁ ``dW1``.
 """
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..graph import Node, made
+from ..graph import Node, history
+from ..naming import Names
 from ..tensor import Tensor
+from ..trees import leaves
 from .captured import FOREIGN
 from .program import Program
-from .trace import Op, Traced
+from .trace import Op, Traced, operands
 
 __all__ = ["name_all", "name_locals"]
-
-LINEAR = {"matmul", "einsum"}
-ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus", "softmax", "log_softmax", "log_sigmoid"}
 
 
 def name_locals(frames: Iterable[Any]) -> None:
@@ -38,29 +37,30 @@ def op_of(value: Any) -> Op | None:
     return value._op if isinstance(value, Traced) else None
 
 
-def name_all(program: Program, cotangents: dict[Node, Any], out: Any) -> None:
-    """Give every value that a reader should see a name, each name once."""
-    layers = 0
-    delta: dict[Op, str] = {}
-    for node in reversed(made([out._node]) if isinstance(out, Tensor) else []):
-        op = op_of(node.value)
-        if op is None or op.function is None:
+def name_all(program: Program, before: Mapping[Node, Traced], cotangents: Mapping[Node, Any], out: Any) -> None:
+    """Give every value the name that drawings and equations have for it, spelt for Python, each name once.
+
+    ``before`` holds the values of the tensors that the program may have changed since. What a reader should see has a ``name``, and a
+    line of its own in the source; the rest has a ``hint``, for where it needs one.
+    """
+    roots = [y._node for y in leaves(out) if isinstance(y, Tensor)]
+    ops = {node: op_of(before.get(node, node.value)) for node in history(roots)}
+    names = Names(list(dict.fromkeys(roots)), {op.name: node for node, op in ops.items() if op is not None and op.name})
+    for node, op in ops.items():
+        delta = op_of(cotangents.get(node))
+        if op is None or (node.rule is None and op.function is not None):  # (a value that nothing is differentiated through)
             continue
-        kinds = [parent.rule.name if parent is not None and parent.rule else "" for parent in node.parents]
-        if node.name:
-            op.name = node.name
-        if node.rule.name in LINEAR or (node.rule.name == "add" and LINEAR & set(kinds)):
-            layers += node.rule.name in LINEAR
-            op.name = op.name or (f"z{layers}" if node.rule.name == "add" or not biased(program, op) else None)
-            delta[op] = f"delta{layers}"
-        elif node.rule.name in ACTIVATIONS:
-            op.name = op.name or f"a{layers}"
-    if isinstance(out, Tensor) and op_of(out) is not None:
-        op_of(out).name = op_of(out).name or "loss" if cotangents else "result"  # type: ignore[union-attr]
-    for node, g in cotangents.items():
-        op, d = op_of(node.value), op_of(g)
-        if op is not None and d is not None and op in delta and op.name:
-            d.name = d.name or delta[op]
+        if node in names.telling:
+            op.name = op.name or names.labels[node].identifier
+        op.hint = names.labels[node].identifier
+        if delta is not None and node.rule is not None:
+            delta.name = delta.name or (names.cotangent(node).identifier if node in names.layers else None)
+            delta.hint = names.cotangent(node).identifier
+    parameters = {op.role[1]: op for op in program.inputs if op.role[0] == "parameter"}
+    for op in program.inputs:
+        op.name = op.name or (f"{op.role[2]}_{parameters[op.role[1]].name}" if op.role[0] == "memory" else op.hint)
+    for op in operands(program.results):
+        op.hint = op.hint or "result"
     for parameter, g in program.gradients.items():
         if g.function is not None:
             g.name = g.name or f"d{parameter.name}"
@@ -72,12 +72,9 @@ def name_all(program: Program, cotangents: dict[Node, Any], out: Any) -> None:
     for op in (*program.inputs, *program.ops):
         if op.name is not None and (users[op] or op.role[:1] != ("lr",)):
             op.name = unique(op.name, taken)
-
-
-def biased(program: Program, op: Op) -> bool:
-    """Tell whether a product is followed by an addition at once."""
-    users = program.users()[op]
-    return bool(users) and getattr(users[0].function, "__name__", "") == "add"
+    for op in program.ops:
+        if op.name is None and op.hint is not None:
+            op.hint = unique(op.hint, taken)
 
 
 def unique(name: str, taken: set[str]) -> str:

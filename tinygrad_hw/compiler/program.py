@@ -53,7 +53,7 @@ class Program:
 
         for op in self.ops:
             fresh = twins[op] = Op(op.function, twin(op.args), twin(op.kwargs), op.value)
-            fresh.place, fresh.name, fresh.errstate, fresh.stage = op.place, op.name, op.errstate, op.stage
+            fresh.place, fresh.name, fresh.hint, fresh.errstate, fresh.stage = op.place, op.name, op.hint, op.errstate, op.stage
         return self.made_of([twins[op] for op in self.ops], twin)
 
     def rewritten(self, rule: Callable[[Op], Any]) -> Program:
@@ -82,7 +82,7 @@ class Program:
             if result is not op:
                 now[op] = result
                 if isinstance(result, Op) and result.function is not None:
-                    result.name = result.name or op.name
+                    result.name, result.hint = result.name or op.name, result.hint or op.hint
         return self.made_of(ops, renew)
 
     def made_of(self, ops: list[Op], renew: Callable[[Any], Any]) -> Program:

@@ -46,21 +46,24 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     """Run a function on stand-ins for its arguments and for the tensors that it captured, and return what it did, with names if wanted."""
     tape = Recording()
     parameters = [p._node for p in optimizer.parameters] if optimizer else []
-    roles = {node: ("parameter", i, node.name or f"p{i + 1}") for i, node in enumerate(parameters)}
-    roles |= {node: ("tensor", i, node.name or name) for i, (node, name) in enumerate(watch.tensors) if node not in roles}
+    paths = dict(watch.tensors)
+    roles = {node: ("parameter", i, paths.get(node, f"p{i + 1}")) for i, node in enumerate(parameters)}
+    roles |= {node: ("tensor", i, path) for i, (node, path) in enumerate(watch.tensors) if node not in roles}
     before = [(node, node.value, node.grad, node.lent) for node in roles]
     kept = (optimizer.state, [group.lr for group in optimizer.param_groups]) if optimizer else None
     inputs: list[Traced] = []
 
-    def given(value: Any, *role: Any, name: str) -> Traced:
+    def given(value: Any, *role: Any, name: str | None = None) -> Traced:
         inputs.append(tape.input(value, *role, name=name))
         return inputs[-1]
 
     token = recording.set(True)
     try:
         args = stand_ins(given, function, args)
-        for node, (role, i, name) in roles.items():
+        for node, (role, i, path) in roles.items():
+            name = node.name or (path if node in paths and path.isidentifier() else None)
             node.value, node.lent, node.grad = given(np.asarray(node.value), role, i, name=name), False, None
+            node.value._op.hint = path
         own = {node: node.value for node in roles}
         out = function(*args)
         if named:
@@ -68,7 +71,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         if optimizer is None:
             program = Program([x._op for x in inputs], tape.ops, [op_of(y) for y in leaves(out)], checks=tape.checks)
             if named:
-                name_all(program, {}, out)
+                name_all(program, own, {}, out)
             return Recorded(program, out, {}, True)
         cotangents, gradients = swept(tape, out, parameters)
         states = stand_in_memory(given, optimizer)
@@ -86,7 +89,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         program = Program([x._op for x in inputs], tape.ops, [op_of(out)], updates, tape.checks)
         program.gradients = {own[parameters[i]]._op: g._op for i, g in gradients.items()}
         if named:
-            name_all(program, cotangents, out)
+            name_all(program, own, cotangents, out)
         return Recorded(program, program.results[0].value, {i: g._op.value for i, g in gradients.items()}, settled)
     finally:
         recording.reset(token)
@@ -165,13 +168,12 @@ def stand_in_memory(given: Callable[..., Traced], optimizer: Any) -> list[dict[s
     for i, group in enumerate(optimizer.param_groups):
         vars(group)["lr"] = given(group.lr, "lr", i, name="lr")
     states = optimizer.state
-    labels = [parameter.name or f"p{i + 1}" for i, parameter in enumerate(optimizer.parameters)]
     shared: dict[Any, Traced] = {}
 
     def stand_in(i: int, key: str, kept: Any) -> Any:
         like = optimizer.parameters[i]._node.value
         if isinstance(kept, (np.ndarray, np.generic)) and kept.shape == like.shape and kept.dtype == like.dtype:
-            return given(np.asarray(kept), "memory", i, key, name=f"{key}_{labels[i]}")
+            return given(np.asarray(kept), "memory", i, key)
         if not is_number(kept):
             return kept
         if (key, kept) not in shared:

@@ -50,7 +50,7 @@ class Writer:
         self.constants: list[str] = []
         self.users = program.users()
         self.wanted = set(operands(program.wanted()))
-        self.taken = {op.name for op in (*program.inputs, *program.ops) if op.name}
+        self.taken = {op.name or op.hint for op in (*program.inputs, *program.ops)}
         self.names = {op: op.name for op in program.inputs}
         self.written: dict[Op, tuple[str, int]] = {}
         self.temporary = 0
@@ -71,7 +71,7 @@ class Writer:
             if op.errstate != state:
                 state = op.errstate
                 body += [f"    with np.errstate({', '.join(f'{key}={value!r}' for key, value in state.items())}):"] if state else []
-            self.names[op] = op.name or self.invented()
+            self.names[op] = op.name or op.hint or self.invented()
             body.append(f"    {'    ' if state else ''}{self.names[op]} = {code}")
         results = [self.argument(y)[0] for y in self.program.wanted()[: len(self.program.results) + len(self.program.updates)]]
         inputs = ", ".join(str(op.name) for op in self.program.inputs)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..rules import shaping
+from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..tensor import Tensor
 from ..trees import mapped
 
@@ -28,18 +29,6 @@ COMPILER = str(Path(__file__).parent)
 WEAK = object()
 CONTAINERS = (tuple, list, dict)
 NUMBERS = (bool, int, float, complex)
-
-# What a function gives of the shapes and dtypes alone is the same at every run.
-ABOUT_SHAPES = {
-    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.iscomplexobj, np.isrealobj,
-    np.zeros_like, np.ones_like, np.empty_like, shaping.by_stride, np.broadcast_shapes, np.tril_indices_from, np.triu_indices_from,
-    np.diag_indices_from, np.iterable, np.isscalar,
-}  # fmt: skip
-# Here the values decide the shape.
-SHAPED_BY_VALUES = {
-    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
-    np.compress, np.extract, np.trim_zeros, np.bincount,
-}  # fmt: skip
 
 Place = tuple[str, int]
 
@@ -55,16 +44,18 @@ class Op:
     place : file and line of the user's code that it comes from.
     stage : "forward", "backward" or "update".
     name : what the user calls it, or a name made up from its part in the whole.
+    hint : what to call it where it has no such name and needs one.
     errstate : how NumPy was told to treat floating errors there, where that differs from outside.
     """
 
-    __slots__ = ("args", "errstate", "function", "kwargs", "name", "place", "role", "stage", "value")
+    __slots__ = ("args", "errstate", "function", "hint", "kwargs", "name", "place", "role", "stage", "value")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, role: tuple[Any, ...] = ()) -> None:
         self.function, self.args, self.kwargs, self.value, self.role = function, args, kwargs, value, role
         self.place: Place | None = None
         self.stage = "forward"
         self.name: str | None = None
+        self.hint: str | None = None
         self.errstate: dict[str, Any] | None = None
 
     @property
@@ -146,7 +137,7 @@ class Recording:
             result = function(*values[0], **values[1])
         else:
             result = function(*[x._op.value if type(x) is Traced else x for x in args])
-        if function in ABOUT_SHAPES:
+        if function in ABOUT_SHAPES or function is shaping.by_stride:
             return result
         if nested:
             args, kwargs = replaced((args, kwargs), Traced, op_of)

@@ -3,13 +3,13 @@
     >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     >>> drawing = draw((x * x).sum())
     >>> print(drawing.text(width=60, color=False, ascii_only=False))
-    #  name        operation               shape
-    0  x           parameter               (2,)
-    1  multiply_1  x * x                   (2,)
-    2  L           sum(multiply_1) (loss)  scalar
+    #  name       operation              shape
+    0  x          parameter              (2,)
+    1  multiply₁  x * x                  (2,)
+    2  L          sum(multiply₁) (loss)  scalar
     <BLANKLINE>
-    L = sum(multiply_1)
-    └─ multiply_1 = x * x
+    L = sum(multiply₁)
+    └─ multiply₁ = x * x
        ├─ x
        └─ x
     <BLANKLINE>
@@ -18,8 +18,8 @@
 
 ``drawing.save("graph.html")`` writes the page, ``"graph.svg"`` the picture.
 
-``recorded`` reads the graph as plain sequences, ``names`` says what things are called, ``fold`` makes large graphs small,
-``build`` fills the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
+``recorded`` reads the graph as a plain sequence, ``fold`` makes large graphs small, ``build`` fills
+the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
 and ``page`` (with ``replay`` and ``steps``). ``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
 """
 
@@ -38,12 +38,13 @@ import graphviz
 from ..errors import GradientError
 from ..graph import Node
 from ..tensor import Tensor, cotangent, why_no_gradient
-from .build import Story, build, tell
+from .build import build
 from .dot import dot
 from .layout import LayoutError, render
 from .mermaid import mermaid
 from .page import page
 from .picture import Arrow, Box, Picture
+from .recorded import Recorded, read
 from .replay import Turn, replay
 from .svg import polished
 from .text import text
@@ -64,9 +65,9 @@ class Drawing:
     omitted : int, how many vertices of the recorded graph are not drawn.
     """
 
-    def __init__(self, picture: Picture, story: Story, seeds: Mapping[Node, Any] | None) -> None:
+    def __init__(self, picture: Picture, recorded: Recorded, seeds: Mapping[Node, Any] | None) -> None:
         self.picture = picture
-        self._story = story
+        self._recorded = recorded
         self._seeds = seeds
 
     def __repr__(self) -> str:
@@ -123,7 +124,7 @@ class Drawing:
 
     def html(self) -> str:
         """Return one self-contained page that steps through the computation, forward and backward."""
-        return page(self._story, self.picture, lambda: self._turns)
+        return page(self._recorded, self.picture, lambda: self._turns)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
@@ -225,18 +226,18 @@ def draw(
     -----
     Modules (``tg.nn``) are drawn as nested frames around what was computed in them.
 
-    A name is, in this order: the tensor's own, which is a parameter's path in its module; the path of the module whose result
-    it is; the name in ``names``; its role in a network (x, W₁, b₁, z₁, a₁, ŷ, y, L); its operation with a count (``matmul_3``).
+    A name is, in this order: the tensor's own, which is a parameter's path in its module; the name in ``names``; its role in a
+    network (x, W₁, b₁, z₁, a₁, ŷ, y, L); the path of the module whose result it is; its operation with a number (``matmul₃``).
     """
     show = (show,) if isinstance(show, str) else tuple(show)
     check(outputs, show, max_nodes)
     nodes = [tensor._node for tensor in outputs]
-    story = tell(list(dict.fromkeys(nodes)), names)
+    recorded = read(list(dict.fromkeys(nodes)), names)
     seeds = cotangents(outputs, grad, "gradient" in show)
     gradients = replay(seeds)[1] if seeds and "gradient" in show else {}
     reasons = [why_no_gradient(t) for t in outputs if not t.requires_grad]
     title = " · ".join(filter(None, (title, f"nothing was recorded: {reasons[0]}" if reasons and len(reasons) == len(outputs) else "")))
-    return Drawing(build(story, show, gradients, depth, max_nodes, title, legend), story, seeds)
+    return Drawing(build(recorded, show, gradients, depth, max_nodes, title, legend), recorded, seeds)
 
 
 def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int | None) -> None:

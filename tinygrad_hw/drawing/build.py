@@ -4,57 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, Outline, fold
-from .formulas import expression, label, summary
-from .names import name_vertices, paths_of, user_names
+from .fold import Group, fold
+from .formulas import expression, summary
 from .picture import Arrow, Box, Picture
-from .recorded import Recorded, read
+from .recorded import Recorded
 
-__all__ = ["Story", "build", "tell"]
+__all__ = ["build"]
 
 ROOM, NEAREST = 120, 40
 
 
-@dataclass(frozen=True)
-class Story:
-    """A recorded graph with names: what pictures, tables and pages are made from."""
-
-    recorded: Recorded
-    names: Sequence[str]
-    paths: Sequence[tuple[str, ...]]
-    kinds: Sequence[str]
-
-    def expression(self, vertex: int) -> str:
-        """Return the operation of a vertex with the names of its operands, "" for what nothing made."""
-        recorded, node = self.recorded, self.recorded.nodes[vertex]
-        if node is None or not recorded.operations[vertex]:
-            return ""
-        return expression(node, {i: label(self.names[u]) for i, u in zip(recorded.places[vertex], recorded.operands[vertex])})
-
-
-def tell(outputs: Sequence[Node], names: Mapping[str, Any] | None) -> Story:
-    """Read what the outputs were computed from, and name it."""
-    variables, arrays = user_names(names)
-    recorded = read(outputs, arrays)
-    called = name_vertices(recorded, variables)
-    kinds = list(recorded.kinds)
-    for output in recorded.outputs:
-        if recorded.operations[output]:
-            kinds[output] = "loss" if len(recorded.outputs) == 1 and np.size(recorded.values[output]) == 1 else "output"
-    for vertex, name in enumerate(called):
-        if kinds[vertex] == "constant" and name in ("x", "y"):
-            kinds[vertex] = "input"
-    return Story(recorded, called, paths_of(recorded, kinds), kinds)
-
-
 def build(
-    story: Story,
+    recorded: Recorded,
     show: Collection[str],
     gradients: Mapping[Node, Any],
     depth: int | None,
@@ -62,18 +28,16 @@ def build(
     title: str | None,
     legend: bool,
 ) -> Picture:
-    """Return the picture of a story with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
-    recorded = story.recorded
-    outline = Outline(story.kinds, recorded.operations, recorded.operands, story.paths, recorded.outputs)
-    groups, omitted = fold(outline, max_nodes or ROOM, depth, max_nodes or NEAREST)
-    total = len(recorded.nodes)
-    boxes = [box_of(story, group, show, gradients) for group in groups]
-    arrows = arrows_between(story, groups)
+    """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
+    groups, omitted = fold(recorded, max_nodes or ROOM, depth, max_nodes or NEAREST)
+    total = len(recorded.vertices)
+    boxes = [box_of(recorded, group, show, gradients) for group in groups]
+    arrows = arrows_between(recorded, groups)
     if omitted:
         boxes.insert(0, Box("omitted", f"… {grouped(omitted)} of {grouped(total)} vertices are not drawn", count=omitted))
-        beyond = arrows_from_beyond(story, groups)
+        beyond = arrows_from_beyond(recorded, groups)
         arrows = beyond + [Arrow(a.tail + 1, a.head + 1, a.note, a.broadcast, a.gradient) for a in arrows]
-    return Picture(tuple(boxes), tuple(arrows), caption(story, boxes, omitted, title), total, omitted, legend)
+    return Picture(tuple(boxes), tuple(arrows), caption(recorded, boxes, omitted, title), total, omitted, legend)
 
 
 def grouped(count: int) -> str:
@@ -81,10 +45,10 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
-def caption(story: Story, boxes: Sequence[Box], omitted: int, title: str | None) -> str:
+def caption(recorded: Recorded, boxes: Sequence[Box], omitted: int, title: str | None) -> str:
     """Return what the drawing is of, and what it leaves out."""
-    total = len(story.recorded.nodes)
-    results = sum(map(bool, story.recorded.operations))
+    total = len(recorded.vertices)
+    results = sum(bool(vertex.operation) for vertex in recorded.vertices)
     leaves = total - results
     parts = [title] if title else []
     if results or not title:
@@ -98,17 +62,16 @@ def caption(story: Story, boxes: Sequence[Box], omitted: int, title: str | None)
     return " · ".join(parts)
 
 
-def box_of(story: Story, group: Group, show: Collection[str], gradients: Mapping[Node, Any]) -> Box:
+def box_of(recorded: Recorded, group: Group, show: Collection[str], gradients: Mapping[Node, Any]) -> Box:
     """Return the box of a group."""
-    recorded, vertex = story.recorded, group.members[-1]
-    value = recorded.values[vertex]
-    node = recorded.nodes[vertex]
-    gradient = gradients.get(node) if node is not None else None
+    vertex = recorded.vertices[group.members[-1]]
+    value = vertex.value
+    gradient = gradients.get(vertex.node) if vertex.node is not None else None
     return Box(
-        kind="folded" if group.title else story.kinds[vertex],
-        name=group.title or story.names[vertex],
-        operation="" if group.title else recorded.operations[vertex],
-        formula="" if group.title else story.expression(vertex),
+        kind="folded" if group.title else vertex.kind,
+        name=group.title or vertex.name,
+        operation="" if group.title else vertex.operation,
+        formula="" if group.title else expression(recorded, vertex),
         shape=np.shape(value) if "shape" in show else None,
         dtype=str(value.dtype) if "dtype" in show else "",
         value=summary(value) if "value" in show else "",
@@ -118,24 +81,24 @@ def box_of(story: Story, group: Group, show: Collection[str], gradients: Mapping
     )
 
 
-def arrows_between(story: Story, groups: Sequence[Group]) -> list[Arrow]:
+def arrows_between(recorded: Recorded, groups: Sequence[Group]) -> list[Arrow]:
     """Return an arrow for each use; several uses between groups that hold more than one vertex are one arrow."""
-    recorded = story.recorded
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
     single = [len(group.members) == 1 for group in groups]
     arrows: list[Arrow] = []
     folded: Counter[tuple[int, int]] = Counter()
     for head, group in enumerate(groups):
         for member in group.members:
-            node = recorded.nodes[member]
-            for i, operand in zip(recorded.places[member], recorded.operands[member]):
+            vertex = recorded.vertices[member]
+            node = vertex.node
+            for i, operand in zip(vertex.places, vertex.operands):
                 tail = owner.get(operand, head)
-                if tail == head or (not recorded.operations[operand] and not single[tail]):
+                if tail == head or (not recorded.vertices[operand].operation and not single[tail]):
                     continue
                 if group.title or groups[tail].title:
                     folded[tail, head] += 1
                 else:
-                    before, after = np.shape(recorded.values[operand]), np.shape(recorded.values[member])
+                    before, after = np.shape(recorded.vertices[operand].value), np.shape(vertex.value)
                     repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
                     flowing = node is not None and node.parents[i] is not None
                     arrows.append(Arrow(tail, head, f"{before} → {after}" if repeated else "", repeated, flowing))
@@ -148,11 +111,11 @@ def is_repeated(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     return before != after and len(before) <= len(after) and all(n in (1, m) for n, m in zip(before[::-1], after[::-1]))
 
 
-def arrows_from_beyond(story: Story, groups: Sequence[Group]) -> list[Arrow]:
+def arrows_from_beyond(recorded: Recorded, groups: Sequence[Group]) -> list[Arrow]:
     """Return an arrow from the box of what is not drawn to each group that uses some of it."""
     drawn = {member for group in groups for member in group.members}
     return [
         Arrow(0, head + 1)
         for head, group in enumerate(groups)
-        if any(operand not in drawn for member in group.members for operand in story.recorded.operands[member])
+        if any(operand not in drawn for member in group.members for operand in recorded.vertices[member].operands)
     ]

@@ -8,10 +8,11 @@ from typing import Any
 
 import graphviz
 
-from .formulas import label, shape_text, shortened
-from .picture import KINDS, Box, Picture, clean
+from ..naming import clean
+from .formulas import shape_text, shortened
+from .picture import KINDS, Box, Picture
 
-__all__ = ["dot", "lines", "said"]
+__all__ = ["dot", "in_words", "lines"]
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 STYLES: dict[str, dict[str, str]] = {
@@ -120,12 +121,12 @@ def box_attributes(i: int, box: Box) -> dict[str, Any]:
 
 def lines(box: Box) -> list[str]:
     """Return what is written in a box, line by line."""
-    name, shape = label(box.name), "" if box.shape is None else shape_text(box.shape)
+    name, shape = shortened(box.name), "" if box.shape is None else shape_text(box.shape)
     word = {"result": box.operation, "folded": "", "omitted": ""}.get(
         box.kind, box.kind if not box.operation else f"{box.kind}, {box.operation}"
     )
     if box.kind in ("folded", "omitted"):
-        name = shortened(clean(box.name), LONGEST_TITLE)
+        name = shortened(box.name, LONGEST_TITLE)
     head = [f"{name} = {box.formula}"] if box.formula else [name]
     if len(head[0]) > LONGEST_LINE:
         head = [name, shortened(f"= {box.formula}", LONGEST_LINE)] if box.formula else [name]
@@ -136,7 +137,7 @@ def lines(box: Box) -> list[str]:
     return [line for line in (*head, second, *rest) if line]
 
 
-def said(box: Box) -> str:
+def in_words(box: Box) -> str:
     """Return a box as one line, for tooltips and screen readers."""
     first = f"{box.name} = {box.formula}" if box.formula else box.name
     shape = "" if box.shape is None else f"shape {shape_text(box.shape)}"

@@ -9,28 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from .picture import shared_path
+from .recorded import Recorded, Vertex
 
-__all__ = ["Group", "Outline", "fold", "merge_leaves"]
+__all__ = ["Group", "fold"]
 
 LONGEST_PERIOD = 64  # how many groups a repeated run may have
 WORDS_IN_TITLE = 4
-
-
-@dataclass(frozen=True)
-class Outline:
-    """What folding needs to know of a recorded graph; see ``Recorded``."""
-
-    kinds: Sequence[str]
-    operations: Sequence[str]
-    operands: Sequence[tuple[int, ...]]
-    paths: Sequence[tuple[str, ...]]
-    outputs: tuple[int, ...]
 
 
 class Group(NamedTuple):
@@ -42,61 +31,63 @@ class Group(NamedTuple):
     words: tuple[str, ...] = ()  # what it is made of, to tell whether two groups are alike
 
 
-def fold(outline: Outline, most: int, depth: int | None = None, cut: int | None = None) -> tuple[list[Group], int]:
+def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None) -> tuple[list[Group], int]:
     """Return at most ``most`` groups, in order, and how many vertices are in none of them.
 
     Parameters
     ----------
-    outline : the graph.
+    recorded : the graph.
     most : how many groups there may be.
     depth : draw modules at this depth as one group each, even where there is room.
     cut : how many groups there may be where some are left out; by default as many.
     """
-    results = sum(map(bool, outline.operations))
-    for groups in ever_coarser(outline, depth, details=results <= most):
+    vertices, outputs = recorded.vertices, recorded.outputs
+    results = sum(bool(vertex.operation) for vertex in vertices)
+    for groups in ever_coarser(recorded, depth, details=results <= most):
         if len(groups) <= most:
             return groups, 0
-    kept = nearest(outline, groups, min(most, cut or most) - 1)
-    return kept, len(outline.kinds) - sum(len(group.members) for group in kept)
+    kept = nearest(vertices, outputs, groups, min(most, cut or most) - 1)
+    return kept, len(vertices) - sum(len(group.members) for group in kept)
 
 
-def ever_coarser(outline: Outline, depth: int | None, details: bool) -> Iterator[list[Group]]:
+def ever_coarser(recorded: Recorded, depth: int | None, details: bool) -> Iterator[list[Group]]:
     """Yield ways to group the vertices, each with fewer groups than the one before; those that show leaves only with details."""
+    vertices = recorded.vertices
     if depth is None and details:
-        yield merge_leaves(outline, ())
-        yield merge_leaves(outline, ("constant",))
-    groups = merge_leaves(outline, ("constant", "input", "parameter"))
-    deepest = max(map(len, outline.paths), default=0)
+        yield merge_leaves(recorded, ())
+        yield merge_leaves(recorded, ("constant",))
+    groups = merge_leaves(recorded, ("constant", "input", "parameter"))
+    deepest = max([len(vertex.path) for vertex in vertices], default=0)
     if depth is None:
         yield groups
     else:
         deepest = min(depth, deepest)
     for level in range(deepest, 0, -1):
-        collapsed = merge_modules(outline, groups, level)
+        collapsed = merge_modules(vertices, groups, level)
         yield collapsed
-        yield merge_repeats(outline, collapsed)
+        yield merge_repeats(vertices, collapsed)
     if deepest == 0:
-        yield merge_repeats(outline, groups)
+        yield merge_repeats(vertices, groups)
 
 
-def merge_leaves(outline: Outline, kinds: Sequence[str]) -> list[Group]:
+def merge_leaves(recorded: Recorded, kinds: Sequence[str]) -> list[Group]:
     """Return a group for each vertex, with each leaf of these kinds in the group of the first result that uses it; an output stays."""
     carried: dict[int, list[int]] = {}
     merged: set[int] = set()
     if kinds:
-        for vertex, operands in enumerate(outline.operands):
-            for operand in operands:
-                if outline.kinds[operand] in kinds and operand not in merged and operand not in outline.outputs:
+        for i, vertex in enumerate(recorded.vertices):
+            for operand in vertex.operands:
+                if recorded.vertices[operand].kind in kinds and operand not in merged and operand not in recorded.outputs:
                     merged.add(operand)
-                    carried.setdefault(vertex, []).append(operand)
+                    carried.setdefault(i, []).append(operand)
     return [
-        Group((*carried[vertex], vertex) if vertex in carried else (vertex,), "", path, (operation or kind,))
-        for vertex, (kind, operation, path) in enumerate(zip(outline.kinds, outline.operations, outline.paths))
-        if vertex not in merged
+        Group((*carried[i], i) if i in carried else (i,), "", vertex.path, (vertex.operation or vertex.kind,))
+        for i, vertex in enumerate(recorded.vertices)
+        if i not in merged
     ]
 
 
-def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list[Group]:
+def merge_modules(vertices: Sequence[Vertex], groups: Sequence[Group], level: int) -> list[Group]:
     """Put stretches of results of one module at this depth into one group."""
     merged: list[Group] = []
     stretch: list[Group] = []
@@ -114,7 +105,7 @@ def merge_modules(outline: Outline, groups: Sequence[Group], level: int) -> list
         stretch.clear()
 
     for group in groups:
-        inside = len(group.path) >= level and bool(outline.operations[group.members[-1]])
+        inside = len(group.path) >= level and bool(vertices[group.members[-1]].operation)
         if stretch and not (inside and group.path[:level] == stretch[0].path[:level]):
             close()
         if inside:
@@ -130,9 +121,9 @@ def joined(groups: Sequence[Group]) -> tuple[int, ...]:
     return tuple([member for group in groups for member in group.members])
 
 
-def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
+def merge_repeats(vertices: Sequence[Vertex], groups: Sequence[Group]) -> list[Group]:
     """Put runs in which the same stretch of groups repeats into one group each, those that save most first."""
-    likeness = alike(outline, groups)
+    likeness = alike(vertices, groups)
     candidates: list[tuple[int, int, int, int]] = []
     for period in range(1, min(LONGEST_PERIOD, len(groups) // 2) + 1):
         same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
@@ -159,7 +150,7 @@ def merge_repeats(outline: Outline, groups: Sequence[Group]) -> list[Group]:
     return merged
 
 
-def alike(outline: Outline, groups: Sequence[Group]) -> np.ndarray:
+def alike(vertices: Sequence[Vertex], groups: Sequence[Group]) -> np.ndarray:
     """Return a number for each group; equal ones do the same with operands that lie equally far back, the one before not counted."""
     owner = {group.members[-1]: i for i, group in enumerate(groups)}
     numbers: dict[tuple[object, ...], int] = {}
@@ -167,9 +158,9 @@ def alike(outline: Outline, groups: Sequence[Group]) -> np.ndarray:
     for i, group in enumerate(groups):
         far = []
         for member in group.members:
-            for operand in outline.operands[member]:
+            for operand in vertices[member].operands:
                 back = i - owner.get(operand, i)
-                if back > 1 and outline.operations[operand]:
+                if back > 1 and vertices[operand].operation:
                     far.append(min(back, LONGEST_PERIOD + 1))
         likeness[i] = numbers.setdefault((group.words, tuple(far)), len(numbers))
     return likeness
@@ -182,17 +173,17 @@ def summary(groups: Sequence[Group]) -> str:
     return " + ".join(words[:WORDS_IN_TITLE] + more)
 
 
-def nearest(outline: Outline, groups: Sequence[Group], most: int) -> list[Group]:
+def nearest(vertices: Sequence[Vertex], outputs: Sequence[int], groups: Sequence[Group], most: int) -> list[Group]:
     """Return the groups that are the fewest steps away from an output."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    found = dict.fromkeys(owner[output] for output in outline.outputs)
+    found = dict.fromkeys(owner[output] for output in outputs)
     ring = list(found)
     while ring and len(found) < most:
         ahead = dict.fromkeys(
             owner[operand]
             for i in ring
             for member in groups[i].members
-            for operand in outline.operands[member]
+            for operand in vertices[member].operands
             if owner[operand] not in found
         )
         ring = sorted(ahead, reverse=True)

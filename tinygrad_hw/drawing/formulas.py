@@ -1,33 +1,31 @@
-"""Operations and their rules as short lines of text, with the names of what they are applied to."""
+"""Operations as short lines of text, with the names of what they are applied to, and arrays in a few figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..equations import Formula
-from ..equations.derivation import contribution
-from ..equations.expressions import Variable
-from ..equations.names import Label
-from ..equations.symbols import Symbol
-from ..graph import Node
-from .picture import clean
+from ..naming import Label, bracketed
+from ..rules.functions import SIGNS
+from .recorded import Recorded, Vertex
 
-__all__ = ["expression", "formula", "label", "number", "shape_text", "shortened", "summary"]
+__all__ = ["expression", "number", "shape_text", "shortened", "spelt", "summary"]
 
-INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**", "floor_divide": "//", "remainder": "%"}
 LONGEST_NAME = 32
 FEW = 6
 
 
-def expression(node: Node, operands: Mapping[int, str]) -> str:
-    """Return a result's operation with the names of its operands, which are given for their places among the arguments."""
+def expression(recorded: Recorded, vertex: Vertex) -> str:
+    """Return a result's operation with the names of its operands, "" for what nothing made."""
+    node = vertex.node
+    if node is None or node.rule is None:
+        return ""
+    operands = {i: spelt(recorded.vertices[operand].label) for i, operand in zip(vertex.places, vertex.operands)}
     texts = [operands[i] if i in operands else argument(arg) for i, arg in enumerate(node.args)]
-    name = node.rule.name
-    if name in INFIX and len(texts) == 2 and not node.kwargs:
-        return f"{texts[0]} {INFIX[name]} {texts[1]}"
+    name = vertex.operation
+    if node.rule.function in SIGNS and len(texts) == 2 and not node.kwargs:
+        return f"{texts[0]} {SIGNS[node.rule.function]} {texts[1]}"
     if name == "negative":
         return f"-{texts[0]}"
     if name == "getitem":
@@ -95,31 +93,7 @@ def nested(entries: Any) -> str:
     return f"[{', '.join(map(nested, entries))}]" if isinstance(entries, list) else number(entries)
 
 
-def formula(node: Node, edge: tuple[Node, Any, int], target: str, adds: bool, names: Mapping[int, str], out: str) -> Formula:
-    """Return what one use of an operand adds to its cotangent, as the rule itself says it.
-
-    Parameters
-    ----------
-    node : the result; in the formula ``g`` is the cotangent that arrives there.
-    edge : the parent, its rule, and its place among the arguments.
-    target : what to call the parent's cotangent.
-    adds : whether this is added to what other uses gave.
-    names : what to call the arguments, by their places.
-    out : what to call the result.
-    """
-    variables = {name: Variable(np.shape(node.value)) for name in ("g", "out")}
-    labels: dict[Any, Label] = {variables["g"]: Label("g"), variables["out"]: Label(out)}
-    args: list[Any] = []
-    for i, arg in enumerate(node.args):
-        if i in names:
-            args.append(Symbol(Variable(np.shape(arg)), np.asarray(arg).dtype))
-            labels[args[-1].expression] = Label(names[i])
-        else:
-            args.append(arg)
-    right = contribution(edge, variables["g"], variables["out"], tuple(args), node)
-    return Formula(labels, Label(target), right, relation="+=" if adds else "=")
-
-
-def label(text: str) -> str:
-    """Return a name as pictures show it."""
-    return shortened(clean(text))
+def spelt(label: Label) -> str:
+    """Return a name as it stands in a picture's formulas: in brackets if it is itself a formula."""
+    text = shortened(str(label))
+    return f"({text})" if bracketed(label) else text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..naming import clean
 from .dot import lines
-from .picture import Picture, clean
+from .picture import Picture
 
 __all__ = ["mermaid"]
 

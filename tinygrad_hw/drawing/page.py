@@ -16,10 +16,11 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from .build import Story
-from .dot import arrow_legend, dot, said
+from ..naming import clean
+from .dot import arrow_legend, dot, in_words
 from .layout import LayoutError, render
-from .picture import KINDS, Picture, clean
+from .picture import KINDS, Picture
+from .recorded import Recorded
 from .replay import Turn
 from .steps import Line, Step, complete, details, steps
 from .svg import polished
@@ -76,13 +77,13 @@ STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="
 <kbd>Tab</kbd> or a click chooses a box</p>"""
 
 
-def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | None]) -> str:
+def page(recorded: Recorded, picture: Picture, turns: Callable[[], Sequence[Turn] | None]) -> str:
     """Return the page of a picture; where it is too large to step through, or there is no layout engine, it says so."""
     picture = replace(picture, legend=False)
     whole = all(box.count == 1 for box in picture.boxes)
-    told = turns() if whole else None
-    all_steps = steps(story, picture, told) if whole else []
-    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, told)]
+    swept = turns() if whole else None
+    all_steps = steps(recorded, picture, swept) if whole else []
+    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, swept)]
     drawn, reason = drawn_picture(picture)
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return SHELL.format(
@@ -96,7 +97,7 @@ def page(story: Story, picture: Picture, turns: Callable[[], Sequence[Turn] | No
         step=STEP if len(all_steps) > 1 else "",
         legend="".join(legend_rows(picture, len(all_steps) > 1)),
         text=escape(text(picture, 100, colour=False, ascii_only=False)),
-        story=as_json(data(story, picture, all_steps, told)),
+        story=as_json(data(recorded, picture, all_steps, swept)),
         script=script,
     )
 
@@ -131,7 +132,7 @@ def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
 
 def focusable(match: re.Match[str], picture: Picture) -> str:
     """Return the beginning of a box's element, with what the keyboard and a screen reader need."""
-    return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(said(picture.boxes[int(match[1])])))}" '
+    return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(in_words(picture.boxes[int(match[1])])))}" '
 
 
 def legend_rows(picture: Picture, stepping: bool) -> list[str]:
@@ -146,13 +147,13 @@ def legend_rows(picture: Picture, stepping: bool) -> list[str]:
     return marks + [f"<li>{escape(line)}</li>" for line in arrow_legend(picture)]
 
 
-def data(story: Story, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
+def data(recorded: Recorded, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
     """Return what the script needs."""
     gradients = complete(turns or ())
     boxes = enumerate(picture.boxes)
-    lines = [details(story, i, gradients) if all_steps else [Line(clean(said(box)), "", "")] for i, box in boxes]
+    lines = [details(recorded, recorded.vertices[i], gradients) if all_steps else [Line(clean(in_words(box)), "", "")] for i, box in boxes]
     return {
-        "boxes": [{"name": clean(box.name), "lines": [row(line) for line in told]} for box, told in zip(picture.boxes, lines)],
+        "boxes": [{"name": clean(box.name), "lines": [row(line) for line in about]} for box, about in zip(picture.boxes, lines)],
         "arrows": len(picture.arrows),
         "heads": [arrow.head for arrow in picture.arrows],
         "steps": [{**vars(step), "lines": [row(line) for line in step.lines]} for step in all_steps],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ["Arrow", "Box", "Picture", "clean", "shared_path"]
+__all__ = ["Arrow", "Box", "Picture", "shared_path"]
 
 KINDS = {
     "input": "input: needs no gradient",
@@ -91,33 +90,3 @@ def shared_path(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     paths = list(paths)
     first, last = min(paths), max(paths)
     return first[: next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))]
-
-
-def clean(text: Any) -> str:
-    """Return text that every format can hold and that cannot rearrange its surroundings.
-
-    Control characters become their pictures (U+2400 and on); lone surrogates, non-characters and marks that change the
-    direction of what follows become U+FFFD.
-    """
-    return "".join(map(_clean_character, str(text)))
-
-
-def _clean_character(character: str) -> str:
-    """Return a character, or what stands for it."""
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    forbidden = (
-        0x80 <= code < 0xA0
-        or 0xD800 <= code < 0xE000
-        or code & 0xFFFE == 0xFFFE
-        or 0xFDD0 <= code < 0xFDF0
-        or code in (0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF)
-        or 0x202A <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-        or 0xFFF9 <= code <= 0xFFFB
-        or 0xE0000 <= code < 0xE0080
-    )
-    return "\ufffd" if forbidden else character

@@ -1,118 +1,146 @@
-"""A recorded graph as plain sequences: every vertex is its position in the order of creation.
+"""A recorded graph as a plain sequence: every vertex is its position in the order of creation.
 
-A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if the user has a
-name for it). Single numbers are no vertices: they stand in the formula of the operation that uses them. The walk is a loop, so
-depth does not matter.
+A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if it has a name).
+Single numbers are no vertices: they stand in the formula of the operation that uses them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
-from ..trees import content
+from ..naming import Fingerprint, Label, Names, Thing
+from .picture import shared_path
 
-__all__ = ["Recorded", "read"]
+__all__ = ["Recorded", "Vertex", "read"]
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """One value of the graph.
+
+    Attributes
+    ----------
+    label : what it is called.
+    kind : "parameter", "input", "constant", "result", "output" or "loss".
+    operation : the name of the function that made it, "" for what nothing made.
+    operands : the positions of the vertices it was made from, one for each use; all are smaller than its own.
+    places : for each operand, its place among the function's arguments.
+    path : the module calls that it lies in, the outermost first.
+    value : the array, as it was when it was used.
+    node : the graph's node, or None for an array that was no tensor.
+    """
+
+    label: Label
+    kind: str
+    operation: str = ""
+    operands: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+    path: Path = ()
+    value: Any = None
+    node: Node | None = None
+
+    @property
+    def name(self) -> str:
+        """The label as text."""
+        return str(self.label)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What can be reached from some outputs; equal positions of the sequences belong to one vertex.
+    """What some outputs were computed from, and the positions of the outputs."""
 
-    Attributes
-    ----------
-    nodes : the graph's node, or None for an array that was no tensor.
-    known : the user's name for such an array, "" where there is none.
-    values : the array, as it was when it was used.
-    kinds : "parameter", "input", "constant" or "result".
-    operations : the name of the function that made it, "" for what nothing made.
-    operands : the positions of the vertices it was made from, one for each use; all are smaller than its own.
-    places : for each operand, its place among the function's arguments.
-    outputs : the positions of the outputs.
-    """
-
-    nodes: Sequence[Node | None]
-    known: Sequence[str]
-    values: Sequence[Any]
-    kinds: Sequence[str]
-    operations: Sequence[str]
-    operands: Sequence[tuple[int, ...]]
-    places: Sequence[tuple[int, ...]]
+    vertices: Sequence[Vertex]
     outputs: tuple[int, ...]
 
 
-def read(outputs: Sequence[Node], arrays: Mapping[str, np.ndarray] | None = None) -> Recorded:
-    """Return what can be reached from the outputs, in the order of creation; equal constants are one vertex, named as an equal array."""
-    nodes: list[Node | None] = []
-    known: list[str] = []
-    values: list[Any] = []
-    kinds: list[str] = []
-    operations: list[str] = []
-    operands: list[tuple[int, ...]] = []
-    places: list[tuple[int, ...]] = []
-    position: dict[Any, int] = {}
-    called: dict[Any, str] = {}
-    for name, array in (arrays or {}).items():
-        called.setdefault(content(array), name)
+def read(outputs: Sequence[Node], given: Mapping[str, Any] | None = None) -> Recorded:
+    """Return what the outputs were computed from, in the order of creation; equal constants are one vertex.
 
-    def constant(array: np.ndarray) -> int:
-        key = content(array)
-        if key not in position:
-            position[key] = len(nodes)
-            nodes.append(None)
-            known.append(called.get(key, ""))
-            values.append(array)
-            kinds.append("input" if key in called else "constant")
-            operations.append("")
-            operands.append(())
-            places.append(())
-        return position[key]
+    ``given`` holds the user's names for tensors and arrays.
+    """
+    names = Names(outputs, given)
+    paths = paths_of(names)
+    vertices: list[Vertex] = []
+    position: dict[Thing, int] = {}
 
-    for node in reachable(outputs):
-        kind, operation = "result", ""
-        uses: list[int] = []
-        at: list[int] = []
+    def add(thing: Thing) -> None:
+        if thing in position:
+            return
+        position[thing] = len(vertices)
+        node = thing if isinstance(thing, Node) else None
+        sources = names.operands[node] if node else []
+        places = tuple([i for i, source in enumerate(sources) if source is not None])
+        operands = tuple([position[source] for source in sources if source is not None])
+        operation = node.rule.name if node and node.rule else ""
+        kind, value = kind_of(thing, names, outputs), value_of(thing, names)
+        vertices.append(Vertex(names.labels[thing], kind, operation, operands, places, paths.get(thing, ()), value, node))
+
+    for node in names.nodes:
+        for source in names.operands[node]:
+            if source is not None:
+                add(source)
+        add(node)
+    return Recorded(vertices, tuple([position[node] for node in outputs]))
+
+
+def kind_of(thing: Thing, names: Names, outputs: Sequence[Node]) -> str:
+    """Return the kind of a vertex."""
+    if isinstance(thing, Fingerprint):
+        return "constant" if names.labels[thing].base == "c" and thing not in names.by_user else "input"
+    if thing.rule is None:
+        return "parameter" if thing.requires_grad else "input"
+    if thing in outputs:
+        return "loss" if len(outputs) == 1 and np.size(thing.value) == 1 else "output"
+    return "result"
+
+
+def value_of(thing: Thing, names: Names) -> Any:
+    """Return a vertex's value; a leaf's as it was when it was last used."""
+    if isinstance(thing, Fingerprint):
+        return names.arrays[thing]
+    users = names.users.get(thing)
+    return thing.value if thing.rule or not users else users[-1].args[names.operands[users[-1]].index(thing)]
+
+
+# The modules
+def paths_of(names: Names) -> dict[Thing, Path]:
+    """Return the module calls that each value lies in, the outermost first.
+
+    A result lies in the calls that were running when it was made. A parameter or a constant lies where all its users do, an input
+    outside. Later calls of one module are told apart: ``cell``, ``cell (2)``.
+    """
+    ends = {call: node.number for node in names.nodes for call in node.calls}
+    if not ends:
+        return {}
+    waiting = sorted(ends, reverse=True)
+    running: list[tuple[int, str]] = []
+    times: Counter[str] = Counter()
+    paths: dict[Thing, Path] = {}
+    for node in names.nodes:
         if node.rule is None:
-            kind = "parameter" if node.requires_grad else "input"
-        else:
-            operation = node.rule.name
-            parents = node.parents
-            if node.inputs:
-                parents = tuple([node.inputs.get(i) for i in range(len(node.args))])
-            for i, (arg, parent) in enumerate(zip(node.args, parents)):
-                if parent is not None:
-                    uses.append(position[parent])
-                    if parent.rule is None:
-                        values[uses[-1]] = arg
-                elif isinstance(arg, np.ndarray) and arg.ndim:
-                    uses.append(constant(arg))
-                else:
-                    continue
-                at.append(i)
-        position[node] = len(nodes)
-        nodes.append(node)
-        known.append("")
-        values.append(node.value)
-        kinds.append(kind)
-        operations.append(operation)
-        operands.append(tuple(uses))
-        places.append(tuple(at))
-    return Recorded(nodes, known, values, kinds, operations, operands, places, tuple(position[node] for node in outputs))
+            continue
+        while waiting and waiting[-1][0] < node.number:
+            before, path = waiting.pop()
+            times[path] += 1
+            leave(running, before)
+            running.append((ends[before, path], path if times[path] == 1 else f"{path} ({times[path]})"))
+        leave(running, node.number)
+        paths[node] = tuple([path for _, path in running])
+    for thing, users in names.users.items():
+        if thing not in paths and kind_of(thing, names, ()) != "input":
+            paths[thing] = shared_path([paths[node] for node in users])
+    return paths
 
 
-def reachable(outputs: Sequence[Node]) -> list[Node]:
-    """Return the nodes that the outputs were computed from, the outputs with them, the eldest first; no recursion."""
-    seen = set(outputs)
-    stack = list(seen)
-    while stack:
-        node = stack.pop()
-        for parent in node.inputs.values() or node.parents:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=attrgetter("number"))
+def leave(running: list[tuple[int, str]], number: int) -> None:
+    """Drop the calls that had ended by this number."""
+    while running and running[-1][0] < number:
+        running.pop()

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .build import Story
-from .formulas import formula, label, shape_text
-from .picture import Picture, clean
+from ..equations import Gradient, formula
+from ..naming import Label, clean
+from .formulas import expression, shape_text, shortened, spelt
+from .picture import Picture
+from .recorded import Recorded, Vertex
 from .replay import Contribution, Turn
 
 __all__ = ["Line", "Step", "complete", "details", "entries", "steps"]
@@ -41,59 +43,49 @@ class Step:
     lines: tuple[Line, ...]
 
 
-def steps(story: Story, picture: Picture, turns: Sequence[Turn] | None) -> list[Step]:
+def steps(recorded: Recorded, picture: Picture, turns: Sequence[Turn] | None) -> list[Step]:
     """Return the steps of a picture that draws each vertex as a box of its own."""
-    return [start(story), *forward(story, picture), *(backward(story, picture, turns) if turns else [])]
+    return [start(recorded), *forward(recorded, picture), *(backward(recorded, picture, turns) if turns else [])]
 
 
-def start(story: Story) -> Step:
+def start(recorded: Recorded) -> Step:
     """Return the step before the first operation."""
-    recorded = story.recorded
-    leaves = [vertex for vertex, operation in enumerate(recorded.operations) if not operation]
-    lines = tuple(Line(f"{name(story, v)}, {story.kinds[v]}", "", entries(recorded.values[v])) for v in leaves)
+    leaves = {i: vertex for i, vertex in enumerate(recorded.vertices) if not vertex.operation}
+    lines = tuple(Line(f"{shortened(vertex.name)}, {vertex.kind}", "", entries(vertex.value)) for vertex in leaves.values())
     return Step("start", "What is given", None, tuple(leaves), (), lines)
 
 
-def forward(story: Story, picture: Picture) -> list[Step]:
+def forward(recorded: Recorded, picture: Picture) -> list[Step]:
     """Return a step for each operation, in the order of creation."""
-    recorded = story.recorded
-    made = [vertex for vertex, operation in enumerate(recorded.operations) if operation]
+    made = [i for i, vertex in enumerate(recorded.vertices) if vertex.operation]
     arriving = arrows_into(picture)
-    return [
-        Step(
-            "forward",
-            f"Forward {k} of {len(made)}: {recorded.operations[vertex]}",
-            vertex,
-            (vertex,),
-            tuple(arriving[vertex]),
-            (Line(name(story, vertex), story.expression(vertex), entries(recorded.values[vertex])),),
-        )
-        for k, vertex in enumerate(made, 1)
-    ]
+    found = []
+    for k, i in enumerate(made, 1):
+        vertex = recorded.vertices[i]
+        line = Line(shortened(vertex.name), expression(recorded, vertex), entries(vertex.value))
+        found.append(Step("forward", f"Forward {k} of {len(made)}: {vertex.operation}", i, (i,), tuple(arriving[i]), (line,)))
+    return found
 
 
-def backward(story: Story, picture: Picture, turns: Sequence[Turn]) -> list[Step]:
-    """Return a step for each turn of the sweep."""
-    recorded = story.recorded
-    position = {node: vertex for vertex, node in enumerate(recorded.nodes) if node is not None}
+def backward(recorded: Recorded, picture: Picture, turns: Sequence[Turn]) -> list[Step]:
+    """Return a step for each node that the sweep takes."""
+    position = {vertex.node: i for i, vertex in enumerate(recorded.vertices) if vertex.node is not None}
     uses = Counter(contribution.operand for turn in turns for contribution in turn.contributions)
     seen: Counter[Any] = Counter()
     outputs, arriving = set(recorded.outputs), arrows_into(picture)
     found = []
     for k, turn in enumerate(turns, 1):
-        vertex = position[turn.node]
-        start_here = vertex in outputs and not uses[turn.node]
-        what = "cotangent to start from" if start_here else "cotangent that arrives"
-        lines = [Line(what, f"g = {cotangent_name(story, vertex)}", entries(turn.incoming))]
+        i = position[turn.node]
+        vertex = recorded.vertices[i]
+        what = "cotangent to start from" if i in outputs and not uses[turn.node] else "cotangent that arrives"
+        lines = [Line(what, f"g = {cotangent_text(recorded, vertex)}", entries(turn.incoming))]
         for contribution in turn.contributions:
-            operand = position[contribution.operand]
             seen[contribution.operand] += 1
-            lines += contribution_lines(story, turn, contribution, vertex, operand, seen[contribution.operand], uses[contribution.operand])
+            operand = recorded.vertices[position[contribution.operand]]
+            lines += contribution_lines(recorded, vertex, contribution, operand, seen[contribution.operand], uses[contribution.operand])
         touched = tuple(dict.fromkeys(position[contribution.operand] for contribution in turn.contributions))
-        arrows = tuple(i for i in arriving[vertex] if picture.arrows[i].gradient)
-        found.append(
-            Step("backward", f"Backward {k} of {len(turns)}: {recorded.operations[vertex]}", vertex, touched, arrows, tuple(lines))
-        )
+        arrows = tuple(arrow for arrow in arriving[i] if picture.arrows[arrow].gradient)
+        found.append(Step("backward", f"Backward {k} of {len(turns)}: {vertex.operation}", i, touched, arrows, tuple(lines)))
     return found
 
 
@@ -105,31 +97,27 @@ def arrows_into(picture: Picture) -> dict[int, list[int]]:
     return arriving
 
 
-def contribution_lines(story: Story, turn: Turn, contribution: Contribution, vertex: int, operand: int, nth: int, uses: int) -> list[Line]:
+def contribution_lines(recorded: Recorded, vertex: Vertex, contribution: Contribution, operand: Vertex, nth: int, uses: int) -> list[Line]:
     """Return what one use adds to its operand's cotangent, and the sum where there are several uses."""
-    recorded = story.recorded
-    names = {i: name(story, u) for i, u in zip(recorded.places[vertex], recorded.operands[vertex])}
-    edge = contribution.operand, contribution.vjp, contribution.place
-    target = cotangent_name(story, operand)
-    said = formula(turn.node, edge, target, not contribution.first, names, name(story, vertex))
+    names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
+    target = cotangent_side(recorded, operand)
+    assert vertex.node is not None
+    rule = formula(vertex.node, contribution.place, names, vertex.label, target, not contribution.first)
     use = f", use {nth} of {uses}" if uses > 1 else ""
-    lines = [Line(f"to {name(story, operand)}{use}", said.text, entries(contribution.added), said.mathml)]
+    lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, entries(contribution.added), rule.mathml)]
     if uses > 1:
-        lines.append(Line("running sum" if nth < uses else "sum, complete", target, entries(contribution.total)))
+        what = "running sum" if nth < uses else "sum, complete"
+        lines.append(Line(what, cotangent_text(recorded, operand), entries(contribution.total)))
     return lines
 
 
-def details(story: Story, vertex: int, gradients: Mapping[Any, Any]) -> list[Line]:
-    """Return all that is to be said of a vertex: formula, value, gradient."""
-    recorded = story.recorded
-    value, node = recorded.values[vertex], recorded.nodes[vertex]
-    lines = [
-        Line(story.kinds[vertex], story.expression(vertex), f"shape {shape_text(np.shape(value))}, {value.dtype}"),
-        Line("value", "", entries(value)),
-    ]
-    gradient = gradients.get(node)
+def details(recorded: Recorded, vertex: Vertex, gradients: Mapping[Any, Any]) -> list[Line]:
+    """Return all that is to be shown of a vertex: formula, value, gradient."""
+    about = f"shape {shape_text(np.shape(vertex.value))}, {vertex.value.dtype}"
+    lines = [Line(vertex.kind, expression(recorded, vertex), about), Line("value", "", entries(vertex.value))]
+    gradient = gradients.get(vertex.node)
     if gradient is not None:
-        lines.append(Line("gradient", cotangent_name(story, vertex), entries(gradient)))
+        lines.append(Line("gradient", cotangent_text(recorded, vertex), entries(gradient)))
     return lines
 
 
@@ -139,17 +127,18 @@ def complete(turns: Sequence[Turn]) -> dict[Any, Any]:
     return {**{turn.node: turn.incoming for turn in turns}, **totals}
 
 
-def name(story: Story, vertex: int) -> str:
-    """Return what a vertex is called."""
-    return label(story.names[vertex])
-
-
-def cotangent_name(story: Story, vertex: int) -> str:
+def cotangent_side(recorded: Recorded, vertex: Vertex) -> Gradient | Label:
     """Return what the cotangent of a vertex is called: a derivative of the one output, if that is a single number."""
-    outputs = story.recorded.outputs
-    if len(outputs) == 1 and np.ndim(story.recorded.values[outputs[0]]) == 0:
-        return f"∂{name(story, outputs[0])}/∂{name(story, vertex)}"
-    return f"g({name(story, vertex)})"
+    outputs = [recorded.vertices[output] for output in recorded.outputs]
+    if len(outputs) == 1 and np.ndim(outputs[0].value) == 0:
+        return Gradient(outputs[0].label, vertex.label)
+    return Label(f"g({vertex.name})")
+
+
+def cotangent_text(recorded: Recorded, vertex: Vertex) -> str:
+    """Return what the cotangent of a vertex is called, as text."""
+    side = cotangent_side(recorded, vertex)
+    return f"∂{spelt(side.of)}/∂{spelt(side.by)}" if isinstance(side, Gradient) else shortened(str(side))
 
 
 def entries(value: Any) -> str:

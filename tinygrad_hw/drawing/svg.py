@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from xml.etree import ElementTree
 
-from .dot import said
-from .picture import Picture, clean
+from ..naming import clean
+from .dot import in_words
+from .picture import Picture
 
 __all__ = ["polished"]
 
@@ -23,7 +24,7 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
     """
     prefix = f"g{hashlib.sha256(dot.encode()).hexdigest()[:8]}_" if prefix is None else prefix
     root = ElementTree.fromstring(svg)
-    words = {f"n{i}": said(box) for i, box in enumerate(picture.boxes)}
+    words = {f"n{i}": in_words(box) for i, box in enumerate(picture.boxes)}
     words.update(
         {f"e{i}": " → ".join(picture.boxes[end].name for end in (arrow.tail, arrow.head)) for i, arrow in enumerate(picture.arrows)}
     )

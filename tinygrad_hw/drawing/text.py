@@ -9,8 +9,9 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from ..naming import clean
 from .formulas import shape_text
-from .picture import Box, Picture, clean
+from .picture import Box, Picture
 
 __all__ = ["text"]
 
@@ -25,12 +26,12 @@ DEEPEST_INDENT = 12
 
 def text(picture: Picture, width: int, colour: bool, ascii_only: bool) -> str:
     """Return the table, the tree and the caption, no line longer than ``width``."""
-    said = textwrap.wrap(clean(picture.caption), width)
+    caption = textwrap.wrap(clean(picture.caption), width)
     rows = [("#", "name", "operation", "shape", "dtype", "value", "gradient"), *(row(i, box) for i, box in enumerate(picture.boxes))]
     kinds = ["", *(box.kind for box in picture.boxes)]
     body = [*zip(kinds, table(rows, width)), ("", ""), *tree(picture), ("", "")]
     out = []
-    for kind, line in [*body, *(("", line) for line in said)]:
+    for kind, line in [*body, *(("", line) for line in caption)]:
         line = plain_ascii(line) if ascii_only else line
         line = clipped(line, width, "..." if ascii_only else "…")
         out.append(f"\x1b[{COLOURS[kind]}m{line}\x1b[0m" if colour and kind in COLOURS else line)

@@ -25,15 +25,18 @@ import numpy as np
 from ..backward import sweep
 from ..errors import GradientError
 from ..graph import Node
+from ..naming import Label, label_of
 from ..tensor import Tensor, cotangent, why_no_gradient
 from .derivation import Derivation, Line, contribution, is_array
-from .expressions import Expression, Variable, evaluate, magnitude, opaque_in
-from .names import Label, label_of
+from .expressions import Constant, Expression, Variable, evaluate, magnitude, opaque_in
 from .simplify import express, without_ones
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text
 
-__all__ = ["Checked", "Equation", "Equations", "Formula", "explain", "formula"]
+__all__ = ["Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
+
+
+RESULT = Label("out")
 
 
 class Formula:
@@ -248,8 +251,15 @@ def explain(
     return Equations(Derivation(loss._node, names, derivative == "prime"), shapes)
 
 
-def formula(node: Node, i: int) -> Formula:
-    """Write one rule of a node as a formula, in the words of the rule: ``x̄ += g ⊙ y``.
+def formula(
+    node: Node,
+    i: int,
+    names: Mapping[int, Label] | None = None,
+    out: Label = RESULT,
+    target: Side | None = None,
+    adds: bool = True,
+) -> Formula:
+    """Write one rule of a node as a formula: ``x̄ += g ⊙ y``, where ``g`` is the cotangent that arrives at the node.
 
     Parameters
     ----------
@@ -257,27 +267,30 @@ def formula(node: Node, i: int) -> Formula:
         A recorded result.
     i : int
         The place among ``node.args`` of an argument that a gradient flows to.
-
-    Returns
-    -------
-    Formula
-        ``g`` is the incoming cotangent, ``out`` the result, the others are the function's own arguments.
+    names : mapping of int to Label, optional
+        What the arguments are called, by their places; by default as the rule calls them.
+    out : Label
+        What the result is called.
+    target : Side, optional
+        What the argument's cotangent is called; by default its name with a bar.
+    adds : bool
+        Whether the contribution is added to others.
     """
     edge = next(edge for edge in node.edges if edge[2] == i)
-    words = argument_names(edge[1], len(node.args))
-    g, out = Variable(np.shape(node.value)), Variable(np.shape(node.value))
-    labels: dict[Expression, Label] = {g: Label("g"), out: Label("out")}
+    words = names or dict(enumerate(argument_names(edge[1], len(node.args))))
+    g, result = Variable(np.shape(node.value)), Variable(np.shape(node.value))
+    labels: dict[Expression, Label] = {g: Label("g"), result: out}
     args: list[Any] = []
     tensors = {j for _, _, j in node.edges} | set(node.inputs)
     for j, arg in enumerate(node.args):
-        if j in tensors or (is_array(arg) and arg.dtype.kind == "f"):
+        if j in names if names else j in tensors or (is_array(arg) and arg.dtype.kind == "f"):
             symbol = Symbol(Variable(np.shape(arg)), np.asarray(arg).dtype)
             labels[symbol.expression] = words[j]
             args.append(symbol)
         else:
             args.append(arg)
-    right = contribution(edge, g, out, tuple(args), node)
-    return Formula(labels, Bar(words[i]), right, relation="+=")
+    right = contribution(edge, g, result, tuple(args), node)
+    return Formula(labels, target or Bar(words[i]), right, relation="+=" if adds else "=")
 
 
 def argument_names(vjp: Any, count: int) -> list[Label]:
@@ -294,23 +307,13 @@ def argument_names(vjp: Any, count: int) -> list[Label]:
 
 def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     """Return the label of everything that has one: values, constants, gradients, N."""
-    names = derivation.names
-    labels = {derivation.atom(thing): label for thing, label in names.labels.items()}
+    names, labels = derivation.names, dict(derivation.labels)
     for line in derivation.backward:
         if line.kind == "delta":
-            labels[line.variable] = names.free(Label("δ", delta_index(derivation, line.node)))
+            labels[line.variable] = names.free(names.cotangent(line.node))
     if derivation.batch is not None:
         labels[derivation.batch] = names.free(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
-
-
-def delta_index(derivation: Derivation, node: Node) -> str | Label:
-    """Return the index of a gradient's δ: a layer's number, or the name of the value."""
-    names = derivation.names
-    label = names.labels[node]
-    if label.base == "z" and label.sub:
-        return label.sub
-    return names.layers[node] if node in names.layers and node not in names.by_user else label
 
 
 def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bool) -> Iterable[tuple[Side, ...]]:
@@ -326,8 +329,8 @@ def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bo
         yield derivation.batch, express(int(derivation.numbers[derivation.batch]))
     yield from [(left, without_ones(right)) for left, right in derivation.assumed.items()]
     if shapes:
-        leaves = [thing for thing in derivation.names.things if not isinstance(thing, Node) or not thing.edges]
-        yield from [(names[leaf], Space(np.shape(leaf.value))) for leaf in leaves]
+        atoms = dict.fromkeys(atom for node in derivation.order for atom in derivation.operands[node] if atom is not None)
+        yield from [(labels[atom], Space(atom.shape)) for atom in atoms if isinstance(atom, Constant) or not derivation.things[atom].edges]
 
 
 def gradients(derivation: Derivation) -> dict[Node, Any]:

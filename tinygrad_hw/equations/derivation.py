@@ -14,10 +14,11 @@ import numpy as np
 
 from ..backward import fit
 from ..graph import Node, made
+from ..naming import Names, Thing
 from ..rules import shaping
+from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .names import Names, Thing
 from .simplify import ONE, express, product, substitute, sum_of
 from .symbols import Symbol, Unreadable
 
@@ -83,15 +84,16 @@ class Derivation:
         self.things: dict[Variable, Node] = {}
         self.numbers: dict[Expression, Any] = {}
         self.variable(root)
+        self.names = Names([root], names)
         self.operands = {node: [self.operand(node, i) for i in range(len(node.args))] for node in self.order}
-        self.names = Names(root, self.order, self.operands, names)
+        self.labels = {self.atom(thing): label for thing, label in self.names.labels.items() if self.takes_part(thing)}
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
         self.said = {node: self.say(node) for node in self.order}
         self.readings = {node: self.read(node) for node in reversed(self.order)}
         self.often = self.used_often()
-        self.kept = {node for node in self.order if node in self.names.labels}
+        self.kept = {node for node in self.order if node in self.names.telling}
         self.complements = self.find_complements()
         while True:
             self.written = self.write_forward()
@@ -100,18 +102,13 @@ class Derivation:
             if not missing:
                 break
             self.kept |= missing
-        for node in self.order:
-            if node in self.shown:
-                self.names.operation(node)
 
     # What takes part
-    def operand(self, node: Node, i: int) -> Thing | None:
-        """Return what stands at a place among the arguments: a node, a constant array, or None for anything else."""
-        source = next((parent for parent, _, j in node.edges if j == i), None) or node.inputs.get(i)
-        if source is not None:
-            self.variable(source, node.args[i])
-            return source
-        arg = node.args[i]
+    def operand(self, node: Node, i: int) -> Variable | Constant | None:
+        """Return what stands at a place among the arguments: a node's value, a constant array, or None for anything else."""
+        source, arg = self.names.operands[node][i], node.args[i]
+        if isinstance(source, Node):
+            return self.variable(source, arg)
         is_index = i > 0 and (node.rule.kind == "movement" or node.rule.name == "setitem")
         return Constant(arg) if is_array(arg) and not is_index else None
 
@@ -132,11 +129,11 @@ class Derivation:
     def arguments(self, node: Node) -> tuple[Any, ...]:
         """Return a node's arguments as Symbols; numbers and whatever else is no array as they are."""
         args: list[Any] = []
-        for arg, thing in zip(node.args, self.operands[node]):
-            if thing is None:
+        for arg, atom in zip(node.args, self.operands[node]):
+            if atom is None:
                 args.append(arg.item() if isinstance(arg, np.ndarray) and arg.ndim == 0 else arg)
             else:
-                args.append(Symbol(thing if isinstance(thing, Constant) else self.values[thing], np.asarray(arg).dtype))
+                args.append(Symbol(atom, np.asarray(arg).dtype))
         return tuple(args)
 
     # Reading
@@ -191,20 +188,24 @@ class Derivation:
         return Call(node.rule.function, plain, node.kwargs, shape)
 
     # Writing
-    def atom(self, thing: Thing) -> Expression:
+    def takes_part(self, thing: Thing | None) -> bool:
+        """Tell whether something that has a name can stand in an equation."""
+        return thing in self.values or thing in self.names.arrays
+
+    def atom(self, thing: Any) -> Expression:
         """Return the expression that stands for a node's value or is a constant."""
-        return thing if isinstance(thing, Constant) else self.values[thing]
+        return self.values[thing] if isinstance(thing, Node) else Constant(self.names.arrays[thing])
 
     def find_complements(self) -> dict[Expression, Expression]:
         """Return what to write for constants that the program made as 1 − y, for a y that has a name."""
-        names = self.names
-        constants = [thing for thing in names.things if self.is_constant(self.atom(thing)) and thing in names.labels]
-        named = [thing for thing in constants if thing is names.y or thing in names.by_user]
+        wanted = [self.atom(thing) for thing in (*self.names.by_user, self.names.target) if self.takes_part(thing)]
+        named = list(filter(self.is_constant, wanted))
         found: dict[Expression, Expression] = {}
-        for c in [thing for thing in constants if thing not in named and names.labels[thing].base == "c"]:
-            y = next((y for y in named if np.array_equal(c.value, 1 - np.asarray(y.value))), None)
+        for c in [atom for atom, label in self.labels.items() if label.base == "c" and self.is_constant(atom) and atom not in named]:
+            value = evaluate(c, self.numbers)
+            y = next((y for y in named if np.array_equal(value, 1 - np.asarray(evaluate(y, self.numbers)))), None)
             if y is not None:
-                found[self.atom(c)] = sum_of([ONE, product([(self.atom(y), 1)], -1)])
+                found[c] = sum_of([ONE, product([(y, 1)], -1)])
         return found
 
     def used_often(self) -> set[Node]:
@@ -213,7 +214,7 @@ class Derivation:
         for readings in self.readings.values():
             for reading in readings:
                 occurrences(reading.expression, needed)
-        return {node for node in self.order if self.values[node] in needed or len(self.names.uses.get(node, ())) > 1}
+        return {node for node in self.order if self.values[node] in needed or len(self.names.users.get(node, ())) > 1}
 
     def write_forward(self) -> list[Line]:
         """Return the forward equations; what is not shown is written out where it is used."""
@@ -222,8 +223,8 @@ class Derivation:
         merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.said[node], self.inline)
-            written_out = [thing for thing in self.operands[node] if isinstance(thing, Node) and thing not in self.shown]
-            merged[node] = 1 + sum([merged.get(thing, 0) for thing in written_out])
+            written_out = [self.things[atom] for atom in self.operands[node] if isinstance(atom, Variable)]
+            merged[node] = 1 + sum([merged.get(operand, 0) for operand in written_out if operand not in self.shown])
             if is_long(right, merged[node]) or (node in self.often and not is_light(right)):
                 self.shown.add(node)
             if node in self.shown:
@@ -269,7 +270,7 @@ class Derivation:
 
     def local(self, node: Node) -> dict[Expression, Expression]:
         """Return what is written out of a node's value and arguments."""
-        atoms = [self.values[node], *[self.atom(thing) for thing in self.operands[node] if thing is not None]]
+        atoms = [self.values[node], *[atom for atom in self.operands[node] if atom is not None]]
         return {atom: self.inline[atom] for atom in atoms if atom in self.inline}
 
     def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
@@ -315,7 +316,7 @@ def is_involved(x: Expression) -> bool:
 
 
 def comparison(x: Call) -> bool:
-    return x.function in (np.greater, np.less, np.equal, np.not_equal, np.greater_equal, np.less_equal)
+    return x.function in COMPARISONS
 
 
 def is_long(x: Expression, operations: int) -> bool:

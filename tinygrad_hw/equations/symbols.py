@@ -14,19 +14,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..rules import COMPOSITIONS, RULES, SPELLINGS, shaping
+from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..trees import mapped
 from .expressions import Constant, Expression, Ones, joint
 from .simplify import call, express, product
 
 __all__ = ["Symbol", "Unreadable"]
 
-OF_SHAPE_ALONE = {
-    np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast, np.common_type,
-    np.zeros_like, np.ones_like, np.full_like,
-}  # fmt: skip
-OF_UNKNOWN_SHAPE = {
-    np.flatnonzero, np.argwhere, np.unique, np.unique_values, np.extract, np.compress, np.bincount, np.trim_zeros, np.histogram,
-}  # fmt: skip
 INDEXING = {shaping.getitem, shaping.scatter, shaping.setitem}
 ALWAYS = {np.isnan: False, np.isinf: False, np.isposinf: False, np.isneginf: False, np.isfinite: True}
 
@@ -111,7 +105,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return the Symbol of a NumPy function of Symbols."""
     function = SPELLINGS.get(function, function)
-    if function in OF_SHAPE_ALONE:
+    if function in ABOUT_SHAPES or function is np.full_like:
         return function(*mapped(stand_in, args), **mapped(stand_in, kwargs))
     if function in ALWAYS:
         return np.bool_(ALWAYS[function])
@@ -123,7 +117,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return COMPOSITIONS[function](*args, **kwargs)
     if function in RULES and RULES[function].needs_further(args, kwargs):
         return RULES[function].further(*args, **kwargs)  # type: ignore[misc]
-    if function in OF_UNKNOWN_SHAPE or (function in INDEXING and any(map(is_mask, args[1:]))):
+    if function in SHAPED_BY_VALUES or (function in INDEXING and any(map(is_mask, args[1:]))):
         raise Unreadable(f"{function.__name__}: the shape of its result depends on values")
     shape, dtype = kind_of(function, args, kwargs)
     expression = call(function, mapped(operand, args), mapped(operand, kwargs), shape)

@@ -14,9 +14,10 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..naming import GREEK, Label, bracketed, clean, subscripted
 from ..rules import neural, shaping
+from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
-from .names import GREEK, Label
 from .simplify import FOLDS
 
 __all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
@@ -48,13 +49,8 @@ Side = Expression | Label | Gradient | Space | Bar
 
 SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
 
-COMPARISONS = {np.greater: ">", np.less: "<", np.greater_equal: "≥", np.less_equal: "≤", np.equal: "=", np.not_equal: "≠"}
+RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", neural.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
-
-
-def clean(text: str) -> str:
-    """Return text that is safe in every document: what has no glyph becomes a replacement character."""
-    return "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else "\ufffd" for c in text)
 
 
 class Writer:
@@ -100,7 +96,8 @@ class Writer:
         """Set a name with its subscript."""
         base = self.word(label.base)
         sub = self.label(label.sub) if isinstance(label.sub, Label) else self.number(label.sub) if label.sub.isdigit() else None
-        return self.below(base, sub if sub is not None else self.word(str(label.sub))) if label.sub else base
+        whole = self.below(base, sub if sub is not None else self.word(str(label.sub))) if label.sub else base
+        return self.brackets(whole) if bracketed(label) else whole
 
     # The notation
     def write(self, x: Expression) -> str:
@@ -186,8 +183,8 @@ class Writer:
         if (x.function is np.transpose and len(args) == 1) or (x.function is np.swapaxes and set(args[1:]) == {-1, -2}):
             return self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX
         if x.function in COMPARISONS:
-            sides = [self.argument(arg) for arg in args]
-            return self.brackets(self.row(sides[0], self.symbol(f" {COMPARISONS[x.function]} "), sides[1]), "[", "]"), ATOM
+            sides, sign = [self.argument(arg) for arg in args], SIGNS[x.function]
+            return self.brackets(self.row(sides[0], self.symbol(f" {RELATIONS.get(sign, sign)} "), sides[1]), "[", "]"), ATOM
         if x.function is shaping.getitem:
             return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
         if x.function in (shaping.scatter, shaping.setitem):
@@ -317,8 +314,6 @@ def new_axes(x: Call) -> tuple[Any, ...]:
 class Text(Writer):
     """Plain text with Unicode's subscripts and superscripts."""
 
-    LOW = str.maketrans("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-    LOWERED = ",₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥ"
     HIGH = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
     def symbol(self, text: str) -> str:
@@ -336,9 +331,7 @@ class Text(Writer):
         return base + exponent.translate(self.HIGH) if exponent.isdigit() else f"{base}^({exponent})"
 
     def below(self, base: str, index: str) -> str:
-        low = index.translate(self.LOW)
-        is_short = sum(c.isalpha() for c in index) < 2 and all(c in self.LOWERED for c in low)
-        return base + low if is_short else f"{base}_{index}"
+        return subscripted(base, index)
 
     def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
         if top.startswith("∂"):

@@ -1,0 +1,371 @@
+"""Naming: what the values of a graph are called, once, for drawings, equations and sources alike.
+
+A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module); the user's variable
+(``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁), ŷ, y, L); the path of the module whose
+result it is; its operation with a number (matmul₃). Nothing depends on where an object lies in memory, so one program
+always gives the same names.
+
+A name is a ``Label``, a base with a subscript. Drawings and equations spell it W₁, LaTeX W_{1}, sources W1.
+
+    >>> str(label_of("W1")), str(label_of("gamma_2")), label_of("gamma_2").identifier
+    ('W₁', 'γ₂', 'gamma_2')
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+from unicodedata import category, normalize
+
+import numpy as np
+
+from .graph import Node, history
+from .rules import reductions
+from .rules.convolution import convolution
+from .rules.products import einsum
+from .trees import content, leaves
+
+__all__ = ["GREEK", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω",
+}  # fmt: skip
+HATS = {"yhat": "ŷ", "y_pred": "ŷ", "y_hat": "ŷ"}
+LETTERS = {letter: name for table in (GREEK, HATS) for name, letter in table.items()}
+LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
+HIGH = {low: letter for letter, low in LOW.items()}
+CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
+UNSAFE = re.compile(
+    "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    + "".join([chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)])
+    + "]"
+)
+
+
+# One name
+@dataclass(frozen=True)
+class Label:
+    """A name: a base, and a subscript that may be a label itself.
+
+    Attributes
+    ----------
+    base, sub : str, and str or Label
+    written : what the user typed, if it is the user's; two labels that differ in this alone are equal.
+    """
+
+    base: str
+    sub: str | Label = ""
+    written: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return subscripted(self.base, str(self.sub)) if self.sub else self.base
+
+    @property
+    def plain(self) -> str:
+        """The name in letters, digits and underscores: equal for two labels that might be taken for each other."""
+        base = "".join([LETTERS.get(letter, letter) for letter in self.base])
+        sub = self.sub.plain if isinstance(self.sub, Label) else self.sub
+        text = f"{base}{'' if sub[:1].isdigit() and base[-1:].isalpha() else '_'}{sub}" if sub else base
+        return re.sub(r"\W+", "_", text).strip("_") or text
+
+    @property
+    def identifier(self) -> str:
+        """The name as Python code has it."""
+        return self.written if self.written.isidentifier() else self.plain
+
+
+def label_of(text: str) -> Label:
+    """Read a name as base and subscript: ``W1``, ``W_1`` and ``W₁`` as W₁, ``gamma`` as γ, ``y_pred`` as ŷ."""
+    plain = re.sub(f"[{''.join(HIGH)}]+$", lambda low: "_" + "".join(map(HIGH.__getitem__, low[0])), normalize("NFC", clean(text)))
+    match = re.fullmatch(r"([^\W\d_](?:[\w.]*[^\W\d_])?)_?([0-9]+)", plain) or re.fullmatch(r"([^\W\d_]|[a-z]{2,7})_(\w+)", plain)
+    base, sub = match.groups() if match and plain not in HATS else (plain, "")
+    if len(base) > 1 and not sub.isdigit() and base not in GREEK:
+        base, sub = plain, ""
+    return Label(HATS.get(base, GREEK.get(base, base)), sub, text)
+
+
+def subscripted(base: str, index: str) -> str:
+    """Return a base with an index below it, as plain text: x₁, xᵢ, W_out."""
+    low = "".join([LOW.get(letter, letter) for letter in index])
+    is_short = sum(letter.isalpha() for letter in index) < 2 and all(letter in HIGH or letter == "," for letter in low)
+    return base + low if is_short else f"{base}_{index}"
+
+
+def bracketed(label: Label) -> bool:
+    """Tell whether a name is a formula, such as ``a + b``, which needs brackets inside another one."""
+    return any(letter in "+-*/\\^<>=|&%@~,;" or letter.isspace() or category(letter) == "Sm" for letter in label.base)
+
+
+def clean(text: Any) -> str:
+    """Return text that every format can hold and that cannot rearrange its surroundings.
+
+    Control characters become their pictures (U+2400 and on); lone surrogates, non-characters and marks that change the
+    direction of what follows become U+FFFD.
+    """
+    return UNSAFE.sub("\ufffd", str(text).translate(CONTROLS))
+
+
+# What is named
+class Fingerprint(NamedTuple):
+    """What stands for an array that is no tensor: equal for equal arrays, of which a graph holds copies."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    digest: bytes
+
+
+Thing = Node | Fingerprint
+
+
+def fingerprint(array: np.ndarray) -> Fingerprint:
+    """Return what two arrays share if and only if they are equal, shape and dtype included."""
+    return Fingerprint(*content(array))
+
+
+def shape_of(thing: Thing) -> tuple[int, ...]:
+    return thing.shape if isinstance(thing, Fingerprint) else thing.value.shape
+
+
+def is_leaf(thing: Any) -> bool:
+    return isinstance(thing, Fingerprint) or (isinstance(thing, Node) and thing.rule is None)
+
+
+def is_parameter(thing: Any) -> bool:
+    return isinstance(thing, Node) and thing.rule is None and thing.requires_grad
+
+
+def is_vector(shape: tuple[int, ...]) -> bool:
+    """Tell whether at most one axis is longer than 1, as in a bias of shape (n,), (1, n) or (n, 1)."""
+    return sum(n > 1 for n in shape) <= 1
+
+
+class Names:
+    """The labels of all values that some results were computed from; no two can be taken for each other.
+
+    Attributes
+    ----------
+    nodes : list of Node, in the order of creation.
+    operands : of each node, what stands at each place among its arguments: a node, an array's fingerprint, or None.
+    users : of each node and each array, the nodes that take it, one for each use.
+    labels : of each node and each array, its label.
+    by_user, telling : those that the user named; those whose label says more than the operation.
+    layers : of each z = x W + b, its number.
+    target : what a loss compares with, y, or None.
+    """
+
+    def __init__(self, roots: Sequence[Node], given: Mapping[str, Any] | None = None) -> None:
+        self.nodes = history(roots)
+        self.arrays: dict[Fingerprint, np.ndarray] = {}
+        self.operands = {node: self.operands_of(node) for node in self.nodes}
+        self.users: dict[Thing, list[Node]] = {}
+        for node in self.nodes:
+            for thing in self.operands[node]:
+                if thing is not None:
+                    self.users.setdefault(thing, []).append(node)
+        self.labels: dict[Thing, Label] = {}
+        self.taken: set[str] = set()
+        self.counts: Counter[str] = Counter()
+        self.give_the_users(given or {})
+        self.by_user = set(self.labels)
+        self.layers: dict[Node, str] = {}
+        self.target: Thing | None = None
+        self.give_roles(roots)
+        for node in self.nodes:
+            if node.calls and node.rule and (path := module_of(node)):
+                self.give(node, label_of(path))
+        self.telling = set(self.labels)
+        for node in self.nodes:
+            if node.rule and node not in self.labels:
+                self.give(node, self.next_of(node.rule.name))
+
+    def operands_of(self, node: Node) -> list[Thing | None]:
+        """Return what stands at each place among a node's arguments."""
+        sources: dict[int, Any] = node.inputs or dict(enumerate(node.parents))
+        found: list[Thing | None] = []
+        for i, arg in enumerate(node.args):
+            if sources.get(i) is None and isinstance(arg, np.ndarray) and arg.ndim:
+                found.append(fingerprint(arg))
+                self.arrays.setdefault(found[-1], arg)  # type: ignore[arg-type]
+            else:
+                found.append(sources.get(i))
+        return found
+
+    # Giving
+    def give(self, thing: Thing, label: Label) -> None:
+        """Name a thing that has no name yet."""
+        if thing not in self.labels:
+            self.labels[thing] = self.free(label)
+
+    def free(self, label: Label) -> Label:
+        """Take a label, with a number if it could be taken for one that was given before."""
+        unique, k = label, 1
+        while unique.plain in self.taken:
+            k += 1
+            sub = f"{label.sub}_{k}" if label.sub else str(k)
+            unique = replace(label, sub=sub, written=f"{label.written}_{k}" if label.written else "")
+        self.taken.add(unique.plain)
+        return unique
+
+    def next_of(self, base: str) -> Label:
+        """Return the base with the next number that is free."""
+        while True:
+            self.counts[base] += 1
+            label = Label(base, str(self.counts[base]))
+            if label.plain not in self.taken:
+                return label
+
+    def give_leaves(self, base: str, leaves: Iterable[Thing]) -> None:
+        """Name leaves alike, with numbers if there are several."""
+        unnamed = [leaf for leaf in dict.fromkeys(leaves) if leaf not in self.labels]
+        for leaf in unnamed:
+            self.give(leaf, Label(base) if len(unnamed) == 1 and base not in self.taken else self.next_of(base))
+
+    def give_the_users(self, given: Mapping[str, Any]) -> None:
+        """Give the tensors' own names, then the names of variables: of tensors by identity, of arrays by their entries."""
+        for node in self.nodes:
+            if node.name:
+                self.give(node, label_of(node.name))
+        indices = [part for node in self.nodes for part in leaves(node.args) if isinstance(part, np.ndarray)] if given else []
+        known = {*self.operands, *self.arrays, *map(fingerprint, indices)}
+        for name, value in given.items():
+            thing = fingerprint(value) if isinstance(value, np.ndarray) and value.ndim else getattr(value, "_node", value)
+            if name.startswith("_") or name in ("In", "Out") or not isinstance(thing, Thing) or thing not in known:
+                continue
+            self.give(thing, label_of(name))
+            if isinstance(thing, Fingerprint):
+                self.arrays[thing] = value
+
+    # Roles
+    def give_roles(self, roots: Sequence[Node]) -> None:
+        """Give what plays a part in a network its textbook name."""
+        layers = self.affine()
+        self.layers = {z: str(k) for k, z in enumerate(layers, 1)}
+        activations = {z: a for z in layers if (a := self.activation(z)) is not None}
+        if len(roots) == 1 and np.prod(shape_of(roots[0]), dtype=int) == 1 and roots[0].rule:
+            self.give_target(layers, activations)
+            self.give(roots[0], Label("L"))
+        inputs: list[Thing] = []
+        for z, products in layers.items():
+            self.give(z, Label("z", self.layers[z]))
+            if z in activations:
+                self.give(activations[z], Label("a", self.layers[z]))
+            for x, weight in map(self.factors, products):
+                self.give_weight(weight, self.layers[z])
+                if is_leaf(x):
+                    state = len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight)))
+                    inputs += [] if state else [x]
+                    if state:
+                        self.give(x, Label("h", "0"))
+            for bias in self.biases(z, products):
+                self.give(bias, Label("b", self.layers[z] if len(self.users[bias]) == 1 else ""))
+        leaves = [node for node in self.nodes if is_leaf(node)]
+        self.give_leaves("x", [*inputs, *filter(is_leaf, roots)])
+        self.give_leaves("x", filter(is_parameter, leaves))
+        self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
+
+    def affine(self) -> dict[Node, list[Node]]:
+        """Return the sums that end in a product with a parameter, each with its products, in the order of creation."""
+        found: dict[Node, list[Node]] = {}
+        for node in self.nodes:
+            if node.rule and node.rule.function in PRODUCTS and is_parameter(self.factors(node)[1]):
+                top = node
+                while len(self.users.get(top, ())) == 1 and self.users[top][0].rule.function is np.add:
+                    top = self.users[top][0]
+                found.setdefault(top, []).append(node)
+        return dict(sorted(found.items(), key=lambda item: item[0].number))
+
+    def factors(self, product: Node) -> tuple[Any, Any]:
+        """Return what a product is of: something, and a parameter if one is there; a vector before a matrix."""
+        x, *_, y = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
+        swapped = is_parameter(x) and (not is_parameter(y) or len(shape_of(x)) > len(shape_of(y)))
+        return (y, x) if swapped else (x, y)
+
+    def untransposed(self, thing: Thing) -> Thing:
+        """Return what was transposed, or the thing itself."""
+        while isinstance(thing, Node) and thing.rule and thing.rule.function in (np.transpose, np.swapaxes):
+            thing = self.operands[thing][0]  # type: ignore[assignment]
+        return thing
+
+    def beside(self, weight: Any) -> list[Any]:
+        """Return what a weight is multiplied with."""
+        products = [node for node in self.users.get(weight, ()) if node.rule.function in PRODUCTS]
+        return [self.factors(node)[0] for node in products]
+
+    def activation(self, z: Node) -> Node | None:
+        """Return what a sum passes through: a function of it alone, entry by entry, that is not arithmetic; or a softmax."""
+        for node in self.users.get(z, ()):
+            alone = [thing for thing in self.operands[node] if thing is not None] == [z]
+            of_entries = node.rule.kind in ("elementwise", "choice") and node.rule.function not in ARITHMETIC
+            if alone and shape_of(node) == shape_of(z) and (of_entries or node.rule.name == "softmax"):
+                return node
+        return None
+
+    def give_weight(self, weight: Any, k: str) -> None:
+        """Name a weight: W of its layer; of several layers W, or Wₓ for inputs and Wₕ for states; of a vector w."""
+        if not is_parameter(weight):
+            return
+        base = "W" if len(shape_of(weight)) > 1 else "w"
+        if len(self.beside(weight)) == 1:
+            self.give(weight, Label(base, k))
+        elif base == "W":
+            often = {w for w in self.nodes if is_parameter(w) and len(self.beside(w)) > 1}
+            self.give(weight, Label("W", "" if len(often) == 1 else "x" if all(map(is_leaf, self.beside(weight))) else "h"))
+
+    def biases(self, z: Node, products: list[Node]) -> list[Thing]:
+        """Return the parameters that the sums between a product and z add to it along one axis."""
+        found: list[Any] = []
+        for product in products:
+            node = product
+            while node is not z:
+                node = self.users[node][0]
+                added: list[Any] = self.operands[node]
+                found += [thing for thing in added if is_parameter(thing) and is_vector(shape_of(thing))]
+        return list(dict.fromkeys(found))
+
+    def give_target(self, layers: dict[Node, Any], activations: Mapping[Node, Node]) -> None:
+        """Name what the loss compares: y, brought along, and ŷ, computed."""
+        networks = {*layers, *activations.values()}
+        for node in reversed(self.nodes):
+            things = self.operands[node]
+            if len(things) != 2 or node.rule.function not in (np.subtract, np.multiply) or not networks:
+                continue
+            y: Any
+            other: Any
+            for y, other in (things, things[::-1]):
+                if not is_leaf(y) or is_parameter(y) or not shape_of(y) or not isinstance(other, Node):
+                    continue
+                through = other.rule and other.rule.function
+                guess = self.operands[other][0] if through in (np.log, reductions.log_softmax) else other
+                if guess not in networks or (node.rule.function is np.multiply and guess is other is not next(reversed(layers))):
+                    continue
+                self.target = y
+                self.give(y, Label("y"))
+                if through is np.log or node.rule.function is np.subtract:
+                    self.give(guess, Label("ŷ"))
+                return
+
+    def is_plain(self, thing: Fingerprint) -> bool:
+        """Tell whether all entries of an array are one number, which equations write as that number."""
+        array = self.arrays[thing]
+        return bool(array.size and (array == array.flat[0]).all())
+
+    def cotangent(self, node: Node) -> Label:
+        """Return what the gradient with respect to a node is called: δₖ of a layer's z, else δ with the node's name."""
+        label = self.labels[node]
+        if label.base == "z" and label.sub:
+            return Label("δ", label.sub)
+        return Label("δ", label if node in self.by_user else self.layers.get(node, label))
+
+
+PRODUCTS = {np.matmul, einsum, convolution}
+ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.square, np.reciprocal, np.copy}
+
+
+def module_of(node: Node) -> str:
+    """Return the path of the outermost module whose result a node is, "" where it is a class (capitalised) or a mere number."""
+    return next((path for _, path in reversed(node.calls) if not path[:1].isupper() and not path.replace(".", "").isdigit()), "")
