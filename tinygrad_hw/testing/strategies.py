@@ -4,8 +4,9 @@
     def test_product(xs):
         check_gradients(np.multiply, *xs)
 
-Numbers start with 0, ±1 and ties, shapes with 0-d, empty and size 1. ``networks`` draws whole networks with data and loss, ``expressions``
-whole programs; both shrink to the smallest that still fails, and their ``repr`` is what to paste into a bug report.
+Numbers start with 0, ±1 and ties, shapes with 0-d, empty and size 1. ``networks`` draws whole networks with data and loss,
+``expressions`` compositions, ``programs`` statements with views and writes; all shrink to the smallest that still fails, and their ``repr``
+is what to paste into a bug report.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ..rules import neural
+from .programs import Program, Writer
 
-__all__ = ["Expression", "Network", "arrays", "broadcastable", "expressions", "indices", "networks", "numbers", "shapes"]
+__all__ = ["Expression", "Network", "arrays", "broadcastable", "expressions", "indices", "networks", "numbers", "programs", "shapes"]
 
 Shape = tuple[int, ...]
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5)
@@ -193,3 +195,20 @@ def expressions(max_steps: int = 8, max_inputs: int = 3, smooth: bool = True) ->
     place = st.integers(0, max_inputs + max_steps - 1)
     step = st.tuples(st.sampled_from([*SMOOTH] if smooth else [*SMOOTH, *KINKED]), place, place)
     return st.builds(Expression, st.lists(one, min_size=1, max_size=max_inputs).map(tuple), st.lists(step, max_size=max_steps).map(tuple))
+
+
+@st.composite
+def programs(draw: Any, max_statements: int = 8, smooth: bool = False) -> Program:
+    """Draw a program with views and writes; ``testing.programs.differences`` runs it on arrays and on Tensors.
+
+    Parameters
+    ----------
+    draw : callable
+        Given by hypothesis.
+    max_statements : int
+        The most statements, but for one or two writes at the end.
+    smooth : bool
+        Whether all variables are floating and every statement has all derivatives, so that the gradient can be compared too.
+    """
+    choose = lambda options: draw(st.sampled_from(options))
+    return Writer(choose, smooth).program(draw(st.integers(1, max_statements)))
