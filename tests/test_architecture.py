@@ -20,6 +20,7 @@ ORDER = [
     "naming",
     "backward",
     "tensor",
+    "batching",
     "transforms",
     "compiler",
     "nn",

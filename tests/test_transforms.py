@@ -469,7 +469,7 @@ def test_jacobian_of_nested_results_and_arguments_is_nested():
     assert J["d"][1] == -1.0
 
 
-def test_jacobian_makes_one_forward_call_and_one_sweep_for_each_row():
+def test_jacobian_makes_one_forward_call_and_one_sweep_for_many_rows():
     calls = {"forward": 0, "backward": 0}
 
     def count(g, out, x):
@@ -482,7 +482,7 @@ def test_jacobian_makes_one_forward_call_and_one_sweep_for_each_row():
         return x.copy()
 
     jacobian(counted)(np.ones(5))
-    assert calls == {"forward": 1, "backward": 5}
+    assert calls == {"forward": 1, "backward": 1}
 
 
 def test_the_jacobian_of_a_complex_result_is_complex():

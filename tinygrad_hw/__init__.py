@@ -1,7 +1,7 @@
 """tinygrad_hw: small, exact, readable automatic differentiation on plain NumPy.
 
 Build        ``Tensor`` records what NumPy computes; ``backward`` differentiates it. ``nn`` and ``optim`` for networks.
-Transform    ``grad value_and_grad vjp jvp jacobian hessian hvp checkpoint``, to any order; ``primitive`` for rules of your own.
+Transform    ``grad value_and_grad vjp jvp jacobian hessian hvp vmap checkpoint``, to any order; ``primitive`` for rules of your own.
 Compile      ``compile`` records a function or a training step once and runs the plan.
 See          ``draw`` the recorded graph, ``explain`` it as equations.
 Prove        ``testing``: gradient checks, hypothesis strategies, mutated rules; ``detect_anomaly`` for the first nan.
@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import nn, optim
-from .errors import CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
+from .batching import vmap
+from .errors import BatchError, CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
 from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchError",
     "CompileError",
     "DTypeError",
     "DetachError",
@@ -63,6 +65,7 @@ __all__ = [
     "testing",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]
 
 # What is imported only when it is used.

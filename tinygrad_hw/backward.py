@@ -149,5 +149,6 @@ def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
 
 
 def values(x: Any) -> Any:
-    """Return the array of a tensor; anything else as it is."""
+    """Return the array of a tensor, and of a batch; anything else as it is."""
+    x = getattr(x, "_raw", x)
     return x._node.value if hasattr(x, "_node") else x

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "BatchError",
     "CompileError",
     "DTypeError",
     "DetachError",
@@ -44,6 +45,10 @@ class CompileError(TinygradError, RuntimeError):
 
 class NoRuleError(TinygradError, TypeError):
     """A NumPy function was called on a tensor, and the table has no rule for it."""
+
+
+class BatchError(TinygradError, TypeError):
+    """Code that ``vmap`` runs for a whole batch would have treated its entries as one."""
 
 
 def operands_do_not_fit(

@@ -26,7 +26,7 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 from .backward import sweep
-from .errors import DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
+from .errors import BatchError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
 from .scopes import Scope
@@ -96,6 +96,8 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
             arrays.append(private(arg))
     try:
         value = rule.call(*arrays, **kwargs)
+    except BatchError:
+        return rule.function(*args, **kwargs)
     except ValueError as reason:
         if isinstance(reason, (AxisError, LinAlgError)) or sum(isinstance(array, ndarray) for array in arrays) < 2:
             raise
@@ -132,11 +134,18 @@ def names_of(args: tuple[Any, ...]) -> list[str | None]:
     return [arg._node.name if isinstance(arg, Tensor) else None for arg in args]
 
 
+def takes_over(kind: type) -> bool:
+    """Tell whether values of a class compute with tensors inside of them: batches do."""
+    return not issubclass(kind, (ndarray, np.generic)) and getattr(kind, "__array_priority__", 0) > Tensor.__array_priority__
+
+
 def operand(other: Any) -> Any:
-    """Return what stands beside an operator as something NumPy computes with, or NotImplemented."""
+    """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
     if isinstance(other, (int, float, complex, ndarray, np.generic)):
         return other
-    return np.asarray(other) if isinstance(other, (list, tuple)) else NotImplemented
+    if isinstance(other, (list, tuple)):
+        return np.asarray(other)
+    return other if hasattr(other, "__array_function__") and not takes_over(type(other)) else NotImplemented
 
 
 # Python's operators do what these ufuncs do, and start sooner on NumPy's scalars.
@@ -583,7 +592,7 @@ class Tensor:
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            inputs = tuple([x if hasattr(x, "__array_function__") else operand(x) for x in inputs])
+            inputs = tuple([x if isinstance(x, (Tensor, ndarray)) else operand(x) for x in inputs])
             if any(x is NotImplemented for x in inputs):
                 return NotImplemented
             if not kwargs and ufunc in RULES:
@@ -605,6 +614,8 @@ class Tensor:
         return apply(function, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if len(types) > 1 and any(map(takes_over, types)):
+            return NotImplemented
         refuse_out(function.__name__, kwargs)
         return apply(function, args, kwargs)
 
@@ -664,6 +675,8 @@ def refuse_out(name: str, kwargs: dict[str, Any]) -> None:
 def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     """Return a copy of the data as an array of numbers, or say why there is none."""
     data = data._node.value if isinstance(data, Tensor) else data
+    if takes_over(type(data)):
+        raise BatchError("inside vmap a batched value is used as it is, like a tensor: leave out the conversion to one")
     try:
         array = np.copy(data) if dtype is None and hasattr(data, "dtype") else np.array(data, dtype=dtype)
     except ValueError as error:

@@ -24,8 +24,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .backward import arrays, sweep, values
-from .errors import DTypeError, GradientError, ShapeError
-from .graph import Node, by_number, leaf, next_number
+from .batching import Batched, active, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
+from .errors import BatchError, DTypeError, GradientError, ShapeError
+from .graph import Node, by_number, leaf, made, next_number
 from .rules import Each, Rule, dispatched, rule
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
@@ -33,6 +34,8 @@ from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "ravel", "value_and_grad", "vjp"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+ROW_BYTES = 1 << 24  # of a Jacobian's rows that one sweep carries, for the largest value of the graph
+
 Argnums = int | Sequence[int]
 
 
@@ -114,7 +117,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         out, pullback, aux = linearized(f, args, kwargs, argnums, has_aux)
-        value = values(out) if isinstance(out, Tensor) else np.asarray(out)
+        value = numbers(out)
         if value.dtype.kind not in "biufc" or value.size != 1:
             what = f"an array of shape {value.shape}" if value.dtype.kind in "biufc" else f"a {type(out).__name__}"
             raise GradientError(f"{name(f)} returned {what}: grad needs one number; reduce it (np.sum), or use jacobian or vjp")
@@ -226,8 +229,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     Notes
     -----
-    J[i, j] = ∂fᵢ/∂xⱼ, by one forward call and one reverse sweep for each entry of the result. A complex entry f = u + vi takes two:
-    of a real argument ∂u/∂x + i ∂v/∂x, of a complex one f′, which the two must agree on (the Cauchy-Riemann equations).
+    J[i, j] = ∂fᵢ/∂xⱼ, by one forward call and reverse sweeps that carry as many rows at once as 16 MiB hold. A complex entry
+    f = u + vi takes two: of a real argument ∂u/∂x + i ∂v/∂x, of a complex one f′, which the two must
+    agree on (the Cauchy-Riemann equations).
 
     Examples
     --------
@@ -249,25 +253,30 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
 
 def _jacobian_of_one(f: Callable[..., Any], pullback: Callable[[Any], Any], out: Any, zeros: list[np.ndarray], i: int) -> Any:
-    """Return the Jacobian of the i-th part of the result: a sweep for each of its entries, stacked."""
+    """Return the Jacobian of the i-th part of the result: many of its rows in one sweep."""
+    shape, dtype = zeros[i].shape, zeros[i].dtype
 
-    def swept(place: tuple[int, ...] | None, seed: complex) -> Any:
-        one = zeros[i].copy()
-        if place is not None:
-            one[place] = seed
-        return pullback(rebuilt(out, [one if k == i else zero for k, zero in enumerate(zeros)]))
+    def swept(start: int, stop: int, seed: complex) -> Any:
+        ones = np.zeros((stop - start, zeros[i].size), dtype)
+        ones[range(stop - start), range(start, stop)] = seed
+        return rows_at_once(lambda one: pullback(rebuilt(out, [*zeros[:i], one, *zeros[i + 1 :]])), ones.reshape(len(ones), *shape))
 
-    def row(place: tuple[int, ...]) -> Any:
-        row = swept(place, 1)
-        if zeros[i].dtype.kind != "c":
-            return row
-        return rebuilt(row, [_of_complex(f, u, v) for u, v in zip(leaves(row), leaves(swept(place, 1j)))])
+    def rows(start: int, stop: int) -> Any:
+        rows = swept(start, stop, 1)
+        if dtype.kind != "c":
+            return rows
+        return rebuilt(rows, [_of_complex(f, u, v) for u, v in zip(leaves(rows), leaves(swept(start, stop, 1j)))])
 
-    shape = zeros[i].shape
-    rows = [row(place) for place in np.ndindex(shape)]
-    like = rows[0] if rows else swept(None, 0)
-    columns = zip(*map(leaves, rows)) if rows else ([] for _ in leaves(like))
-    return rebuilt(like, [_stacked(column, shape + np.shape(x), x) for column, x in zip(columns, leaves(like))])
+    step = max(1, ROW_BYTES // largest(pullback.results))  # type: ignore[attr-defined]
+    parts = [rows(start, min(start + step, zeros[i].size)) for start in range(0, zeros[i].size, step)] or [swept(0, 0, 1)]
+    columns = zip(*map(leaves, parts))
+    return rebuilt(parts[0], [_stacked(column, shape) for column in columns])
+
+
+def largest(results: list[Node]) -> int:
+    """Return the size in bytes of the largest value among results and what they depend on: one row of it is as large."""
+    nodes = [*results, *(parent for node in made(results) for parent in (node, *node.parents) if parent is not None)]
+    return max(1, *(node.value.size * node.value.dtype.itemsize for node in nodes))
 
 
 def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
@@ -281,10 +290,10 @@ def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
     return of_one
 
 
-def _stacked(rows: Iterable[Any], shape: tuple[int, ...], like: Any) -> Any:
-    """Return the rows as one array of the shape, or zeros where there is no row."""
-    rows = list(rows)
-    return np.reshape(np.stack(rows), shape)[()] if rows else np.zeros(shape, like.dtype)
+def _stacked(parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return the rows as one array, with the axes of the shape in the place of the first."""
+    rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return np.reshape(rows, shape + np.shape(rows)[1:])
 
 
 def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -344,6 +353,10 @@ def linearized(
     """
     places = [place(f, args, n) for n in (argnums if isinstance(argnums, Sequence) else (argnums,))]
     wanted = tuple(dict.fromkeys(places))
+    several = isinstance(argnums, Sequence)
+    if active.get():
+        return linearized_for_all(linearized, f, args, kwargs, places if several else places[0], has_aux)
+
     xs = opened(tuple(args[n] for n in wanted))
     as_tensors, outside = any(isinstance(x, Tensor) for x in leaves((xs, args, kwargs))), bool(is_recording())
     token = recording.set(True)
@@ -361,15 +374,23 @@ def linearized(
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured
 
     def pullback(cotangent: Any) -> Any:
+        if not any(isinstance(g, Batched) for g in leaves(cotangent)):
+            return swept(cotangent)
+        try:
+            return swept(cotangent)
+        except BatchError:  # (a rule decides by a value)
+            return entry_by_entry(swept, (cotangent,), {})
+
+    def swept(cotangent: Any) -> Any:
         seeds: dict[Node, Any] = {}
         for node, g in zip(results, fitting(out, cotangent, f"the cotangent of {name(f)}'s result")):
             if node.requires_grad:
-                g = Tensor(g) if read is tensors and not isinstance(g, Tensor) else g
+                g = Tensor(g) if read is tensors and not isinstance(g, (Tensor, Batched)) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
         cotangents = sweep(seeds, read, since)
         found = ((x, cotangents.get(x)) for x in inputs.nodes)
         parts = rebuilt(xs, (back(np.zeros_like(x.value) if g is None else g) for x, g in found))
-        return tuple(parts[wanted.index(n)] for n in places) if isinstance(argnums, Sequence) else parts[0]
+        return tuple(parts[wanted.index(n)] for n in places) if several else parts[0]
 
     def back(value: Any) -> Any:
         return given_back(value, as_tensors)
@@ -377,6 +398,7 @@ def linearized(
     def value_of(node: Node) -> Any:
         return back(handle(node) if captured else node.value)
 
+    pullback.results = results  # type: ignore[attr-defined]
     aux = mapped(lambda y: value_of(y._node) if isinstance(y, Tensor) else y, aux)
     return rebuilt(out, map(value_of, results)), pullback, aux
 
@@ -447,7 +469,7 @@ def older(roots: Iterable[Node], since: int) -> set[Node]:
 
 def given_back(value: Any, as_tensor: bool) -> Any:
     """Return a result as the caller gets it: a tensor, or an array of its own (a NumPy scalar for a single number)."""
-    if isinstance(value, Tensor):
+    if isinstance(value, (Tensor, Batched)):
         return value
     return handle(leaf(np.copy(value))) if as_tensor else np.copy(value)[()]
 
@@ -455,7 +477,7 @@ def given_back(value: Any, as_tensor: bool) -> Any:
 def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
     """Yield the leaves of what was given for a tree, in its order and of its dtypes; raise if the structure or a shape differs."""
     for x, g in zip(map(numbers, leaves(tree)), fitted(tree, given, what)):
-        g = g if isinstance(g, Tensor) else as_numbers(g)
+        g = g if isinstance(g, (Tensor, Batched)) else as_numbers(g)
         if g.shape != x.shape:
             raise ShapeError(f"{what} must have shape {x.shape}, not {g.shape}")
         if g.dtype.kind == "c" and x.dtype.kind != "c":
@@ -465,7 +487,7 @@ def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
 
 def numbers(x: Any) -> Any:
     """Return a leaf as something with a shape and a dtype."""
-    return x if isinstance(x, Tensor) else np.asarray(x)
+    return x if isinstance(x, (Tensor, Batched)) else np.asarray(x)
 
 
 def name(f: Callable[..., Any]) -> str:
@@ -503,6 +525,8 @@ def checkpoint(f: F) -> F:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not is_recording():
             return f(*args, **kwargs)
+        if active.get():
+            return on_whole_arrays(checkpoint, f, args, kwargs)
         run = partial(recorded_run, f, mapped(kept, (args, kwargs)))
         out, whole, used, _ = run()
         if whole is None or not used:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backward import sweep
+from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..trees import content, leaves, rebuilt, skeleton
@@ -135,7 +136,7 @@ class CompiledFunction:
             results = self._fast(args)
             entry: Any = self._last
             if results is CHANGED:
-                if any(isinstance(value_of(x), Traced) for x in leaves(args)):
+                if any(isinstance(value_of(x), (Traced, Batched)) for x in leaves(args)):
                     return self.function(*args)
                 entry, values = self._ready(args)
                 results = entry.run(*values, *[extra() for extra in entry.extras])

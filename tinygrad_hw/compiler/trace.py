@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..batching import Batched
 from ..errors import CompileError
 from ..rules import shaping
 from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
@@ -246,7 +247,7 @@ class Traced:
 
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(isinstance(x, Tensor) for x in inputs):
+        if any(isinstance(x, (Tensor, Batched)) for x in inputs):
             return NotImplemented
         if (out := kwargs.pop("out", (None,))) != (None,):
             return self._over(out, ufunc, method, inputs, kwargs)
@@ -264,7 +265,7 @@ class Traced:
         return target
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if any(issubclass(kind, Tensor) for kind in types):
+        if any(issubclass(kind, (Tensor, Batched)) for kind in types):
             return NotImplemented
         return self._recording.call(function, args, {key: value for key, value in kwargs.items() if key != "out" or value is not None})
 

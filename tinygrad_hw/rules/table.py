@@ -109,12 +109,14 @@ def dispatched(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        first = None
         for arg in (*args, *kwargs.values()) if kwargs else args:
             if type(arg) is tuple:  # an index
                 arg = next((part for part in arg if hasattr(part, "__array_function__") and type(part) is not np.ndarray), None)
-            if type(arg) is not np.ndarray and hasattr(arg, "__array_function__"):
-                return arg.__array_function__(call, (type(arg),), args, kwargs)
-        return function(*args, **kwargs)
+            speaks = type(arg) is not np.ndarray and hasattr(arg, "__array_function__")
+            if speaks and (first is None or arg.__array_priority__ > first.__array_priority__):
+                first = arg
+        return function(*args, **kwargs) if first is None else first.__array_function__(call, (type(first),), args, kwargs)
 
     call.on_arrays = function  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

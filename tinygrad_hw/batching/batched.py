@@ -1,0 +1,445 @@
+"""A batch that computes as one of its entries does: what ``vmap`` hands to a function in place of an array.
+
+``Batched`` holds one array for all entries, with an axis for each vmap in progress in front. Its ``shape`` is the shape of one
+entry, and it speaks NumPy's two protocols, so that code written for one entry runs for all of them at once. ``AXES`` says of a
+function how to call it on whole batches; a function that NumPy's other functions compose is read on the batch as it
+stands; every other function is called entry by entry.
+
+Nothing here knows calculus. The array inside may be a Tensor, and then what is computed with it is recorded as always.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..errors import BatchError
+from ..rules import COMPOSITIONS, RULES, neural, shaping
+from ..tensor import Tensor, by_position
+from ..trees import leaves, mapped, rebuilt, skeleton
+
+__all__ = ["AXES", "Batched", "Level", "active", "common", "entry_by_entry", "expanded", "lined_up", "wrapped"]
+
+
+class Level:
+    """One vmap in progress: the axis that it has put in front of the arrays.
+
+    Attributes
+    ----------
+    size : the number of entries in its batch.
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+Levels = tuple[Level, ...]
+active: ContextVar[Levels] = ContextVar("active", default=())
+composing: ContextVar[frozenset[Any]] = ContextVar("composing", default=frozenset())
+
+AXES: dict[Any, Callable[..., Any]] = {}
+NUMBERS = (int, float, bool, complex)
+
+# What a call on whole batches can raise where the shapes of one entry do not fit: then one entry words the error.
+MISFITS = (BatchError, ValueError, TypeError, IndexError)
+
+
+# Operators and methods
+def binary(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator and its reflection."""
+
+    def direct(self: Batched, other: Any) -> Any:
+        if type(other) in NUMBERS:
+            return Batched(plain(self._raw, other), self._levels)
+        if type(other) is Batched and other._levels is self._levels and other._raw.ndim == self._raw.ndim:
+            try:
+                return Batched(plain(self._raw, other._raw), self._levels)
+            except MISFITS:
+                pass
+        other = operand(other)
+        return other if other is NotImplemented else elementwise(ufunc, self, other)
+
+    def reflected(self: Batched, other: Any) -> Any:
+        if type(other) in NUMBERS:
+            return Batched(plain(other, self._raw), self._levels)
+        other = operand(other)
+        return other if other is NotImplemented else elementwise(ufunc, other, self)
+
+    return direct, reflected
+
+
+def operand(x: Any) -> Any:
+    """Return what stands beside an operator as something with axes, or NotImplemented."""
+    if isinstance(x, (list, tuple)):
+        return np.asarray(x)
+    return x if hasattr(x, "dtype") or isinstance(x, NUMBERS) else NotImplemented
+
+
+def unary(ufunc: Any) -> Callable[..., Any]:
+    """Return a method of no arguments."""
+    return lambda self: Batched(ufunc(self._raw), self._levels)
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that calls a function on the batch."""
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+def in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operator that writes its result into its left side."""
+
+    def write(self: Batched, other: Any) -> Batched:
+        self[...] = operation(self, other)
+        return self
+
+    return write
+
+
+class Batched:
+    """All entries of a batch, seen as one of them.
+
+    Its array has an axis for each level in front, of the level's size, or of size 1 where the entries are all the same.
+    """
+
+    __slots__ = ("__weakref__", "_levels", "_raw")
+    __array_priority__ = 1100
+    __hash__ = object.__hash__
+    _raw: Any
+    _levels: Levels
+
+    def __init__(self, raw: Any, levels: Levels) -> None:
+        self._raw, self._levels = raw, levels
+
+    shape = property(lambda self: self._raw.shape[len(self._levels) :], doc="The length of each axis of one entry.")
+    ndim = property(lambda self: self._raw.ndim - len(self._levels), doc="The number of axes of one entry.")
+    dtype = property(lambda self: self._raw.dtype, doc="The type of the numbers.")
+    T = property(lambda self: np.transpose(self), doc="The axes of each entry in reverse order.")
+    mT = property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged.")
+    real = property(lambda self: np.real(self), doc="The real part.")
+    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
+    flat = property(lambda self: iter(np.ravel(self)), doc="The numbers of one entry, one after the other.")
+
+    @property
+    def size(self) -> int:
+        """The number of numbers in one entry."""
+        return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to what is batched."""
+        return bool(getattr(self._raw, "requires_grad", False))
+
+    # NumPy's two protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
+        if method == "__call__":
+            found = elementwise(ufunc, *inputs, **kwargs) if ufunc.signature is None else call(ufunc, inputs, kwargs)
+        else:
+            found = call(getattr(ufunc, method), inputs, kwargs)
+        return found if out is None else written(out, found, ufunc.__name__)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = kwargs.pop("out", None)
+        found = call(function, args, kwargs)
+        return found if out is None else written(out, found, function.__name__)
+
+    def __getitem__(self, index: Any) -> Any:
+        return shaping.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        AXES["write"](self, index, value)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("an entry of this batch has no axes, and no len()")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        sizes = " × ".join(str(level.size) for level in self._levels)
+        return f"Batched({sizes} entries of shape {self.shape}, {self.dtype})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return np.copy(self)
+
+    # Operators
+    __add__, __radd__ = binary(np.add, operator.add)
+    __sub__, __rsub__ = binary(np.subtract, operator.sub)
+    __mul__, __rmul__ = binary(np.multiply, operator.mul)
+    __truediv__, __rtruediv__ = binary(np.divide, operator.truediv)
+    __floordiv__, __rfloordiv__ = binary(np.floor_divide, operator.floordiv)
+    __mod__, __rmod__ = binary(np.remainder, operator.mod)
+    __pow__, __rpow__ = binary(np.power, operator.pow)
+    __and__, __rand__ = binary(np.bitwise_and, operator.and_)
+    __or__, __ror__ = binary(np.bitwise_or, operator.or_)
+    __xor__, __rxor__ = binary(np.bitwise_xor, operator.xor)
+    __lshift__, __rlshift__ = binary(np.left_shift, operator.lshift)
+    __rshift__, __rrshift__ = binary(np.right_shift, operator.rshift)
+    __eq__ = binary(np.equal, operator.eq)[0]
+    __ne__ = binary(np.not_equal, operator.ne)[0]
+    __lt__, __gt__ = binary(np.less, operator.lt)[0], binary(np.greater, operator.gt)[0]
+    __le__, __ge__ = binary(np.less_equal, operator.le)[0], binary(np.greater_equal, operator.ge)[0]
+    __iadd__, __isub__, __imul__ = in_place(operator.add), in_place(operator.sub), in_place(operator.mul)
+    __itruediv__, __ifloordiv__, __imod__ = in_place(operator.truediv), in_place(operator.floordiv), in_place(operator.mod)
+    __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
+    __iand__, __ior__, __ixor__ = in_place(operator.and_), in_place(operator.or_), in_place(operator.xor)
+    __neg__, __pos__, __abs__ = unary(np.negative), unary(np.positive), unary(np.absolute)
+    __invert__ = unary(np.invert)
+    __matmul__, __round__, __divmod__ = method(np.matmul), method(np.round), method(np.divmod)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return np.matmul(other, self)
+
+    # Methods
+    exp, log, sqrt, square, abs = unary(np.exp), unary(np.log), unary(np.sqrt), unary(np.square), unary(np.absolute)
+    sin, cos, tanh, conj, conjugate = unary(np.sin), unary(np.cos), unary(np.tanh), unary(np.conjugate), unary(np.conjugate)
+    sigmoid, relu, softplus = method(neural.sigmoid), method(neural.relu), method(neural.softplus)
+    gelu, log_sigmoid, leaky_relu = method(neural.gelu), method(neural.log_sigmoid), method(neural.leaky_relu)
+    softmax, log_softmax, logsumexp = method(neural.softmax), method(neural.log_softmax), method(neural.logsumexp)
+    sum, mean, prod, max, min = method(np.sum), method(np.mean), method(np.prod), method(np.max), method(np.min)
+    var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
+    argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
+    all, any, nonzero, clip, round = method(np.all), method(np.any), method(np.nonzero), method(np.clip), method(np.round)
+    ravel, flatten, squeeze, swapaxes = method(np.ravel), method(np.ravel), method(np.squeeze), method(np.swapaxes)
+    repeat, take, diagonal, trace, dot = method(np.repeat), method(np.take), method(np.diagonal), method(np.trace), method(np.dot)
+    copy, choose, astype = method(np.copy), method(np.choose), method(shaping.astype)
+
+    # Methods that take other arguments than NumPy's functions of their names
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """Return the numbers of each entry in another shape, given as one tuple or as several integers."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes of each entry in another order, given as one tuple or as several integers."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return the slices along the axis for which the condition is true."""
+        return np.compress(condition, self, axis)
+
+    def detach(self) -> Any:
+        """Return the same values outside the graph."""
+        return Batched(self._raw.detach(), self._levels) if isinstance(self._raw, Tensor) else self
+
+    def partition(self, kth: Any, axis: int = -1) -> Any:
+        """Return each entry with what is smaller than its kth number before it."""
+        return np.partition(self, kth, axis)
+
+    def sort(self, axis: int = -1, kind: Any = None, *, stable: Any = None) -> Any:
+        """Sort each entry, in place."""
+        self[...] = np.sort(self, axis, kind, stable=stable)
+
+    def fill(self, value: Any) -> None:
+        """Write one value into all places of each entry."""
+        self[...] = value
+
+    # What would treat all entries as one
+    def _same_for_all(self, what: str, instead: str) -> Any:
+        """Return the one entry, where all are the same; else say why there is none."""
+        if any(n != 1 for n in self._raw.shape[: len(self._levels)]):
+            raise BatchError(f"vmap: {what} would treat the entries of a batch as one; {instead}")
+        return self._raw[(0,) * len(self._levels)]
+
+    def __bool__(self) -> bool:
+        return bool(self._same_for_all("a decision by a batched value (if, while, and, or, not, min, max, sort)", BOTH_WAYS))
+
+    def __float__(self) -> float:
+        return float(self._same_for_all("float(), or a write into an array that is not batched,", f"{STAY}; {WRITE}"))
+
+    def __int__(self) -> int:
+        return int(self._same_for_all("int()", STAY))
+
+    def __complex__(self) -> complex:
+        return complex(self._same_for_all("complex()", STAY))
+
+    def __index__(self) -> int:
+        return operator.index(self._same_for_all("an index into a list or an array, a range or a size by a batched value", TAKE))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._same_for_all("a plain array, or a write into one that is not batched,", WRITE), dtype=dtype)
+
+    def item(self) -> Any:
+        """Return the one number of an entry, where it is the same for all."""
+        return self._same_for_all(".item()", STAY).item()
+
+    def tolist(self) -> Any:
+        """Return an entry as nested lists, where it is the same for all."""
+        return self._same_for_all(".tolist()", STAY).tolist()
+
+    def numpy(self) -> Any:
+        """Return an entry as an array, where it is the same for all."""
+        return np.array(self._same_for_all(".numpy()", STAY))
+
+    def backward(self, grad: Any = None) -> None:
+        """Raise: a gradient for each entry is ``vmap(grad(f))``."""
+        raise BatchError("vmap: .backward() would add up the gradients of all entries; use tg.vmap(tg.grad(f)) for a gradient for each")
+
+
+BOTH_WAYS = "np.where(condition, x, y) computes both and chooses for each entry"
+STAY = "NumPy's functions and the operators take it as it is; do this outside, on what the function returns"
+TAKE = "tg.Tensor(array)[index] takes an index for each entry, and so does an array that is an argument (with None in in_axes)"
+WRITE = (
+    "make the array to write into from a batched one (np.zeros_like(x)), join results with np.stack, and index an array a by "
+    "tg.Tensor(a)[index]"
+)
+
+
+# The way of one call
+def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function on whole batches where it is known how, else entry by entry."""
+    row = RULES.get(function)
+    if row is not None and kwargs and any(isinstance(x, Batched) for x in kwargs.values()):
+        args, kwargs = by_position(function, args, kwargs)
+    if row is not None and row.kind == "elementwise":
+        return elementwise(function, *args, **kwargs)
+    for way in (AXES.get(function), composed(function)):
+        if way is not None:
+            try:
+                found = way(*args, **kwargs)
+            except MISFITS:
+                continue
+            if found is not NotImplemented:
+                return found
+    return entry_by_entry(function, args, kwargs)
+
+
+def composed(function: Any) -> Callable[..., Any] | None:
+    """Return how a function is written in others, or None; None too inside itself, where it is called on plain values."""
+    body, inside = COMPOSITIONS.get(function), composing.get()
+    if body is None or function in inside:
+        return None
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        token = composing.set(inside | {function})
+        try:
+            return body(*args, **kwargs)
+        finally:
+            composing.reset(token)
+
+    return read
+
+
+def elementwise(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a function that works number by number, on the batches with their axes lined up."""
+    try:
+        if not any(isinstance(x, Batched) for x in kwargs.values()):
+            levels, raws = lined_up(args)
+            return wrapped(function(*raws, **kwargs), levels)
+    except MISFITS:
+        pass
+    return entry_by_entry(function, args, kwargs)
+
+
+def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function for each entry of the batches among its arguments, and stack what it returns."""
+    given = (args, kwargs)
+    levels = common(x for x in leaves(given) if isinstance(x, Batched))
+    sizes = tuple(level.size for level in levels)
+
+    def results_of(place: tuple[int, ...] | None) -> Any:
+        args, kwargs = mapped(lambda x: one_entry(x, place, levels) if isinstance(x, Batched) else x, given)
+        return function(*args, **kwargs)
+
+    results = [results_of(place) for place in np.ndindex(sizes)]
+    like = results[0] if results else results_of(None)
+    name = getattr(function, "__name__", repr(function))
+    if any(skeleton(found) != skeleton(like) for found in results):
+        raise BatchError(f"vmap: {name} returns another structure for some entries of a batch than for the others")
+    columns = zip(*map(leaves, results)) if results else ([] for _ in leaves(like))
+    return rebuilt(like, [Batched(together(list(column), y, sizes, name), levels) for column, y in zip(columns, leaves(like))])
+
+
+def one_entry(x: Batched, place: tuple[int, ...] | None, levels: Levels) -> Any:
+    """Return one entry of a batch; for no place, zeros of its form."""
+    if place is None:
+        return np.zeros(x.shape, x.dtype)
+    return x._raw[tuple(0 if n == 1 else i for n, i in zip(x._raw.shape[: len(x._levels)], place))]
+
+
+def together(parts: list[Any], like: Any, sizes: tuple[int, ...], name: str) -> Any:
+    """Return the entries' results as one array with the batches' axes in front."""
+    shapes = {np.shape(part) for part in parts}
+    if len(shapes) > 1:
+        few = ", ".join(map(str, sorted(shapes)[:3]))
+        raise BatchError(
+            f"vmap: {name} gives results of different shapes for the entries of a batch ({few}): they cannot stand in one array; "
+            "np.where(condition, x, 0) keeps the shape"
+        )
+    if isinstance(like, str) or not parts:
+        like = np.asarray(like)
+        if like.dtype.kind not in "biufc":
+            raise BatchError(f"vmap: {name} returned {like.dtype} for each entry of a batch, and only numbers can be batched")
+        return np.zeros((*sizes, *like.shape), like.dtype)
+    stacked = np.stack(parts)
+    return stacked if len(sizes) == 1 else np.reshape(stacked, (*sizes, *np.shape(like)))
+
+
+def written(out: Any, found: Any, name: str) -> Any:
+    """Write a result where ``out=`` asks for it."""
+    if not isinstance(out, Batched):
+        raise BatchError(f"vmap: {name}(..., out=a) would write a batched result into an array that is not; {WRITE}")
+    out[...] = found
+    return out
+
+
+# Lining up
+def common(batches: Iterable[Batched]) -> Levels:
+    """Return the levels of all of them together: those of the innermost."""
+    longest: Levels = ()
+    for x in batches:
+        levels = x._levels
+        if levels is longest:
+            continue
+        short, long = (levels, longest) if len(levels) < len(longest) else (longest, levels)
+        if any(a is not b for a, b in zip(short, long)):
+            raise BatchError("vmap: a batched value was used outside of the vmap that it belongs to; return it from the function instead")
+        longest = long
+    return longest
+
+
+def lined_up(args: tuple[Any, ...]) -> tuple[Levels, list[Any]]:
+    """Return the levels, and the arrays of all arguments so that the batches' axes, and those of the entries, meet in broadcasting."""
+    levels = common(x for x in args if isinstance(x, Batched))
+    ndim = max([x.ndim if hasattr(x, "ndim") else np.ndim(x) for x in args])
+    return levels, [with_axes(x, levels, ndim) if isinstance(x, Batched) else x for x in args]
+
+
+def with_axes(x: Batched, levels: Levels, ndim: int) -> Any:
+    """Return a batch's array with an axis for each level, and entries of so many axes at least, by new axes of size 1."""
+    k, raw = len(x._levels), x._raw
+    deeper, more = len(levels) - k, ndim - (raw.ndim - k)
+    if deeper <= 0 and more <= 0:
+        return raw
+    shape = raw.shape
+    return np.reshape(raw, (*shape[:k], *(1,) * (deeper + more if more > 0 else deeper), *shape[k:]))
+
+
+def expanded(x: Any, levels: Levels) -> Any:
+    """Return an array with all entries of a batch written out; of what is not batched, the same for each."""
+    if isinstance(x, Batched):
+        raw = with_axes(x, common([x, Batched(None, levels)]), 0)
+        if len(x._levels) > len(levels):
+            raise BatchError("vmap: a batched value was used outside of the vmap that it belongs to; return it from the function instead")
+    else:
+        raw = x if hasattr(x, "ndim") else np.asarray(x)
+        if raw.dtype.kind not in "biufc":
+            raise BatchError(f"vmap: only arrays of numbers can be batched, not {type(x).__name__}")
+    shape = tuple(level.size for level in levels) + (raw.shape[len(levels) :] if isinstance(x, Batched) else raw.shape)
+    return raw if raw.shape == shape else np.broadcast_to(raw, shape)
+
+
+def wrapped(found: Any, levels: Levels) -> Any:
+    """Return a result on whole batches, or several in a tuple or list, as the batch that it is."""
+    if isinstance(found, (tuple, list)):
+        parts = [wrapped(part, levels) for part in found]
+        return type(found)(*parts) if hasattr(found, "_fields") else type(found)(parts)
+    return Batched(found, levels)

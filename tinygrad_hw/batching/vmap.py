@@ -1,0 +1,195 @@
+"""``vmap``: a function of one entry, called on a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from typing import Any
+
+import numpy as np
+
+from ..errors import BatchError
+from ..graph import leaf
+from ..tensor import Tensor, handle
+from ..trees import leaves, mapped, rebuilt, skeleton
+from .batched import Batched, Level, Levels, active, expanded, with_axes
+from .draws import Draws
+from .inside import at, one_level_less
+
+__all__ = ["vmap"]
+
+
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """Return f as a function of batches: it is written for one entry, and called once for all.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays, Tensors, and nested tuples, lists and dicts of them.
+    in_axes : int, None, or a tuple of these, one for each positional argument
+        The axis along which the entries of an argument stand; None for an argument that all entries share. For a nested argument
+        also a tree of them, of its structure or of the upper part of it.
+    out_axes : int, or a tree of them
+        The axis along which the results stand.
+
+    Returns
+    -------
+    callable
+        Takes f's arguments with one axis more; returns what f does with one axis more. Keyword arguments are shared.
+
+    Raises
+    ------
+    BatchError
+        If there is nothing to batch, or the batches have different sizes; if f decides by a batched value (``if``,
+        ``while``), converts it to a plain number or array, or writes it into an array that is not batched.
+
+    Notes
+    -----
+    vmap(f)(x)ᵢ = f(xᵢ). A function of which it is not known where its axes are is called entry by entry, and so is an f that draws
+    random numbers from a generator: then each entry has draws of its own, as in a loop.
+
+    Examples
+    --------
+    >>> vmap(np.dot)(np.ones((3, 4)), np.ones((3, 4)))
+    array([4., 4., 4.])
+
+    The gradient for each example, w the same for all:
+
+    >>> from tinygrad_hw import grad
+    >>> loss = lambda w, x, y: (x @ w - y) ** 2
+    >>> vmap(grad(loss), (None, 0, 0))(np.ones(2), np.eye(2), np.zeros(2))
+    array([[2., 0.],
+           [0., 2.]])
+    """
+
+    @wraps(f)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        axes = axes_for(args, in_axes)
+        outer = active.get()
+        level = Level(size_of(args, axes, name(f)))
+        levels = (*outer, level)
+        given = rebuilt(args, [entering(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
+        draws = Draws(f, (args, kwargs))
+        with at(levels):
+            try:
+                out = f(*given, **kwargs)
+            except ValueError as error:  # (NumPy's own words for a write of what is batched into an array)
+                if isinstance(error.__cause__, BatchError):
+                    raise error.__cause__ from None
+                raise
+        if draws.happened():
+            draws.undo()
+            out = one_by_one(f, given, kwargs, outer, level)
+        as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
+        ends = axes_like(out, out_axes)
+        return rebuilt(out, [leaving(y, axis, outer, levels, as_tensors, name(f)) for y, axis in zip(leaves(out), ends)])
+
+    return batched
+
+
+def one_by_one(f: Callable[..., Any], given: Any, kwargs: dict[str, Any], outer: Levels, level: Level) -> Any:
+    """Call f for each entry, so that it draws its own random numbers for each."""
+    levels = (*outer, level)
+    k = len(outer)
+
+    def entry(i: int, x: Any) -> Any:
+        if not isinstance(x, Batched) or len(x._levels) <= k:
+            return x
+        raw = x._raw[(slice(None),) * k + (0 if x._raw.shape[k] == 1 else i,)]
+        return Batched(raw, outer) if outer else raw
+
+    results = [f(*mapped(partial(entry, i), given), **kwargs) for i in range(level.size)]
+    columns = zip(*map(leaves, results))
+    return rebuilt(results[0], [Batched(np.stack([expanded(y, outer) for y in column], axis=k), levels) for column in columns])
+
+
+# Into the batch, and out of it
+def axes_for(args: tuple[Any, ...], in_axes: Any) -> list[Any]:
+    """Return the axis of each leaf of the arguments, None where it is shared."""
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+        raise BatchError(
+            f"vmap: in_axes has {len(in_axes)} parts, and there are {len(args)} positional arguments: give an axis (or None) for each"
+        )
+    return list(spread(in_axes, args, "in_axes"))
+
+
+def axes_like(out: Any, out_axes: Any) -> list[Any]:
+    """Return the axis of each leaf of the result."""
+    return list(spread(out_axes, out, "out_axes"))
+
+
+def spread(axes: Any, tree: Any, what: str) -> Iterator[Any]:
+    """Yield an axis for each leaf of a tree, from a tree of axes that goes as deep or less deep."""
+    if axes is None or isinstance(axes, (int, np.integer)):
+        yield from (axes for _ in leaves(tree))
+    elif isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
+        for key, part in tree.items():
+            yield from spread(axes[key], part, what)
+    elif isinstance(axes, (tuple, list)) and isinstance(tree, (tuple, list)) and len(axes) == len(tree):
+        for axis, part in zip(axes, tree):
+            yield from spread(axis, part, what)
+    else:
+        raise BatchError(f"vmap: {what} {axes!r} does not go with {skeleton(tree)}: give integers or None in the same structure")
+
+
+def size_of(args: tuple[Any, ...], axes: list[Any], function: str) -> int:
+    """Return the number of entries; raise where there is no batch, or batches differ."""
+    of_leaves = iter(axes)
+    sizes = [{length(x, axis, n, function) for x, axis in zip(leaves(arg), of_leaves) if axis is not None} for n, arg in enumerate(args)]
+    found = set[int]().union(*sizes)
+    if not found:
+        raise BatchError(f"vmap({function}): no argument is batched: give in_axes an axis for one at least")
+    if len(found) > 1:
+        told = ", ".join(f"argument {n} has {' and '.join(map(str, sorted(part)))}" for n, part in enumerate(sizes) if part)
+        raise BatchError(f"vmap({function}): the arguments have different numbers of entries: {told}")
+    return found.pop()
+
+
+def length(x: Any, axis: int, n: int, function: str) -> int:
+    """Return the length of an argument along the axis of its entries."""
+    shape = np.shape(x)
+    if not -len(shape) <= axis < len(shape):
+        raise BatchError(
+            f"vmap({function}): argument {n} has shape {shape}, and no axis {axis} of entries: give None in its place in in_axes for what "
+            "all entries share"
+        )
+    return int(shape[axis])
+
+
+def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
+    """Return a leaf of the arguments as one of its entries; a shared array too, so that batched values can index it."""
+    if axis is None and not isinstance(x, np.ndarray):
+        return x
+    if isinstance(x, Batched):
+        raw, k = with_axes(x, outer, 0), len(outer)
+        return Batched(np.moveaxis(raw, k + axis % x.ndim, k), levels)
+    x = x if hasattr(x, "ndim") else np.asarray(x)
+    raw = x[None] if axis is None else np.moveaxis(x, axis, 0) if axis else x
+    return Batched(raw[(None,) * len(outer)] if outer else raw, levels)
+
+
+def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, as_tensor: bool, function: str) -> Any:
+    """Return a leaf of the result with the axis of its entries in its place."""
+    if axis is None:
+        if isinstance(y, Batched) and len(y._levels) > len(outer):
+            raise BatchError(f"vmap({function}): out_axes has None for a result that differs from entry to entry: give an axis")
+        return y
+    y = y if hasattr(y, "ndim") else np.asarray(y)
+    if y.dtype.kind not in "biufc":
+        raise BatchError(f"vmap({function}): it returned {y.dtype}, and only arrays of numbers can be batched")
+    raw = one_level_less(y, levels)
+    if not -raw.ndim <= axis < raw.ndim:
+        raise BatchError(f"vmap({function}): a result has shape {raw.shape[1:]}, and there is no place {axis} for the entries' axis in it")
+    raw = np.moveaxis(raw, 0, axis) if axis else raw
+    if outer:
+        return raw
+    if isinstance(raw, Tensor):
+        return raw if as_tensor or raw.requires_grad else raw.numpy()
+    return handle(leaf(np.copy(raw))) if as_tensor else np.copy(raw)
+
+
+def name(f: Callable[..., Any]) -> str:
+    """Return what to call a function in an error."""
+    return getattr(f, "__name__", repr(f))
