@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
+from ..rules.functions import COMPARISONS, SIGNS
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
@@ -36,7 +37,6 @@ IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import 
 OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
-COMPARISONS = {np.greater: ">", np.less: "<", np.equal: "==", np.greater_equal: ">=", np.less_equal: "<=", np.not_equal: "!="}
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
 }  # fmt: skip
@@ -274,7 +274,7 @@ class NativePlan:
         if function in SYMBOLS:
             return f"{args[0]} {SYMBOLS[function]} {args[1]}"
         if function in COMPARISONS:
-            return f"{args[0]} {COMPARISONS[function]} {args[1]}"
+            return f"{args[0]} {SIGNS[function]} {args[1]}"
         if function is np.where:
             return f"({args[1]} if {args[0]} else {args[2]})"
         if function is np.negative:

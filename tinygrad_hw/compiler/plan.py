@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..rules.functions import SIGNS
 from .layout import end_to_end, part
 from .program import Program
 from .simplify import all_finite
@@ -33,8 +34,9 @@ VIEWS = {
 }  # fmt: skip
 TAKE_OUT = {np.concatenate, np.stack, np.clip, np.einsum}
 SYMBOLS = {
-    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", operator.add: "+", operator.sub: "-", operator.mul: "*",
-    operator.truediv: "/", operator.pow: "**", operator.floordiv: "//", operator.mod: "%",
+    function: SIGNS[function]
+    for function in (np.add, np.subtract, np.multiply, np.divide, operator.add, operator.sub, operator.mul, operator.truediv, operator.pow,
+                     operator.floordiv, operator.mod)
 }  # fmt: skip
 
 

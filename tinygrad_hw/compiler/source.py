@@ -15,18 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ..rules.functions import SIGNS
 from .program import Program
 from .trace import NUMBERS, Op, astype, operands
 
 __all__ = ["source_of"]
 
-INFIX = {
-    np.add: ("+", 1), np.subtract: ("-", 1), np.multiply: ("*", 2), np.divide: ("/", 2), np.matmul: ("@", 2), np.dot: ("@", 2),
-    np.power: ("**", 4),
-    operator.add: ("+", 1), operator.sub: ("-", 1), operator.mul: ("*", 2), operator.truediv: ("/", 2), operator.pow: ("**", 4),
-    np.greater: (">", 0), np.less: ("<", 0), np.equal: ("==", 0), np.greater_equal: (">=", 0), np.less_equal: ("<=", 0),
-    np.not_equal: ("!=", 0),
-}  # fmt: skip
+LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "//": 2, "%": 2, "**": 4}  # how tightly signs bind; comparisons 0
 UNARY, ATOM = 3, 9
 REDUCTIONS: dict[tuple[np.ufunc, str], str] = {
     (np.add, "reduce"): "np.sum", (np.multiply, "reduce"): "np.prod", (np.maximum, "reduce"): "np.max", (np.minimum, "reduce"): "np.min",
@@ -93,8 +88,8 @@ class Writer:
     def expression(self, op: Op) -> tuple[str, int]:
         """Return the code of a call and how tightly it binds."""
         function, args, kwargs = op.function, op.args, op.kwargs
-        if function in INFIX and len(args) == 2 and not kwargs:
-            symbol, level = INFIX[function]
+        if function in SIGNS and len(args) == 2 and not kwargs:
+            symbol, level = SIGNS[function], LEVELS.get(SIGNS[function], 0)
             (left, before), (right, after) = (self.argument(arg, op) for arg in args)
             left = left if before > level or (before == level and level in (1, 2)) else f"({left})"
             right = right if after > level else f"({right})"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
 __all__ = ["ABOUT_SHAPES", "COMPARISONS", "SHAPED_BY_VALUES", "SIGNS"]
 
-# Python's operators
+# Python's signs for functions of two arguments
 SIGNS: dict[Any, str] = {
-    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.matmul: "@", np.power: "**", np.floor_divide: "//",
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.matmul: "@", np.dot: "@", np.power: "**", np.floor_divide: "//",
     np.remainder: "%", np.greater: ">", np.less: "<", np.greater_equal: ">=", np.less_equal: "<=", np.equal: "==", np.not_equal: "!=",
+    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.pow: "**", operator.floordiv: "//",
+    operator.mod: "%",
 }  # fmt: skip
-
 COMPARISONS = {np.greater, np.less, np.greater_equal, np.less_equal, np.equal, np.not_equal}
 
 # Their results depend on shapes and dtypes alone.
