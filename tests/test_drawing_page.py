@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tinygrad_hw import Tensor
 from tinygrad_hw.drawing import draw, layout
 from tinygrad_hw.drawing.formulas import shortened
-from tinygrad_hw.drawing.replay import replay
-from tinygrad_hw.drawing.steps import entries, steps
+from tinygrad_hw.drawing.steps import entries, replay, steps
 
 
 def network():
@@ -46,19 +45,17 @@ def graphs(draw_):
 @given(graphs())
 def test_the_replay_ends_with_the_gradients_of_backward(graph):
     output, x, y = graph
-    turns, cotangents = replay({output._node: np.float64(1)})
+    trail, cotangents = replay({output._node: np.float64(1)})
     output.backward()
     for leaf in (x, y):
         np.testing.assert_array_equal(cotangents[leaf._node], leaf.grad)
-    added = Counter()
-    for turn in turns:
-        for contribution in turn.contributions:
-            added[contribution.operand] += 1
-            sum_so_far = contribution.total
-            assert np.shape(sum_so_far) == np.shape(contribution.operand.value)
-            if added[contribution.operand] == 1:
-                np.testing.assert_array_equal(sum_so_far, contribution.added)
-    assert sum(added.values()) == sum(len(turn.node.edges) for turn in turns)
+    seen = set()
+    for step in trail:
+        for (parent, _, _), (added, total) in zip(step.node.edges, step.added, strict=True):
+            assert np.shape(total) == np.shape(parent.value)
+            if parent not in seen:
+                np.testing.assert_array_equal(total, added)
+            seen.add(parent)
 
 
 def test_the_replay_gives_a_branch_that_is_not_taken_no_gradient():
@@ -72,7 +69,7 @@ def test_the_replay_gives_a_branch_that_is_not_taken_no_gradient():
 def test_running_sums_add_up_to_the_gradient():
     loss, parameters = network()
     drawing = draw(loss)
-    lines = [line for step in steps(drawing._recorded, drawing.picture, drawing._turns) for line in step.lines]
+    lines = [line for step in steps(drawing._recorded, drawing.picture, drawing._replayed()[0]) for line in step.lines]
     loss.backward()
     (first, second) = [line for line in lines if line.what.startswith("to W, use")]
     assert [first.what, second.what] == ["to W, use 1 of 2", "to W, use 2 of 2"]
@@ -86,14 +83,14 @@ def test_running_sums_add_up_to_the_gradient():
 def test_every_operation_has_a_step_forward_and_one_backward():
     loss, _ = network()
     drawing = draw(loss)
-    phases = Counter(step.phase for step in steps(drawing._recorded, drawing.picture, drawing._turns))
+    phases = Counter(step.phase for step in steps(drawing._recorded, drawing.picture, drawing._replayed()[0]))
     operations = sum(bool(box.operation) for box in drawing.picture.boxes)
     assert phases == {"start": 1, "forward": operations, "backward": operations}
 
 
 # The file
-def story_of(page):
-    return json.loads(re.search(r'<script type="application/json" id="story">(.*?)</script>', page, re.DOTALL)[1])
+def data_of(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
 def test_the_page_is_one_file_that_asks_for_nothing():
@@ -107,12 +104,12 @@ def test_the_page_is_one_file_that_asks_for_nothing():
 def test_a_graph_that_is_too_large_and_an_output_that_is_no_number_say_so():
     loss, _ = network()
     assert "too large to step through" in draw(loss, max_nodes=6).html()
-    assert story_of(draw(loss, max_nodes=6).html())["steps"] == []
+    assert data_of(draw(loss, max_nodes=6).html())["steps"] == []
     x = Tensor([1.0, 2.0], requires_grad=True)
     page = draw(x * x).html()
     assert "Only forward is shown" in page
-    assert {step["phase"] for step in story_of(page)["steps"]} == {"start", "forward"}
-    assert "backward" in {step["phase"] for step in story_of(draw(x * x, grad=[1.0, 1.0]).html())["steps"]}
+    assert {step["phase"] for step in data_of(page)["steps"]} == {"start", "forward"}
+    assert "backward" in {step["phase"] for step in data_of(draw(x * x, grad=[1.0, 1.0]).html())["steps"]}
     assert "nothing to step through" in draw(x).html()
 
 
@@ -130,7 +127,7 @@ def browser():
 def graph(tmp_path_factory):
     loss, _ = network()
     path = draw(loss).save(tmp_path_factory.mktemp("page") / "graph.html")
-    return path.as_uri(), story_of(path.read_text(encoding="utf-8"))
+    return path.as_uri(), data_of(path.read_text(encoding="utf-8"))
 
 
 def shown(browser):
@@ -140,9 +137,9 @@ def shown(browser):
 
 
 def test_every_step_shows_the_engines_own_numbers(browser, graph):
-    url, story = graph
+    url, data = graph
     browser.open(url)
-    for k, step in enumerate(story["steps"]):
+    for k, step in enumerate(data["steps"]):
         number, title, terms = shown(browser)
         assert (number, title) == (k, step["title"])
         expected = []
@@ -157,9 +154,9 @@ def test_every_step_shows_the_engines_own_numbers(browser, graph):
 
 
 def test_keys_move_and_stop_at_the_ends(browser, graph):
-    url, story = graph
-    last = len(story["steps"]) - 1
-    first_backward = [step["phase"] for step in story["steps"]].index("backward")
+    url, data = graph
+    last = len(data["steps"]) - 1
+    first_backward = [step["phase"] for step in data["steps"]].index("backward")
     browser.open(url)
     for keys, number in (
         (["ArrowLeft"], 0), (["ArrowRight", "ArrowRight"], 2), (["ArrowLeft"], 1), (["End"], last), (["ArrowRight"], last),
@@ -171,8 +168,8 @@ def test_keys_move_and_stop_at_the_ends(browser, graph):
 
 
 def test_buttons_slider_and_links_move(browser, graph):
-    url, story = graph
-    last = len(story["steps"]) - 1
+    url, data = graph
+    last = len(data["steps"]) - 1
     browser.open(url)
     for button, number in (("last", last), ("back", last - 1), ("next", last), ("first", 0)):
         browser.click(f"#{button}")
@@ -184,16 +181,16 @@ def test_buttons_slider_and_links_move(browser, graph):
     browser.run("location.hash = '#step=5'")
     assert shown(browser)[0] == 5
     browser.open(f"{url}#step=4")
-    assert shown(browser)[:2] == [4, story["steps"][4]["title"]]
+    assert shown(browser)[:2] == [4, data["steps"][4]["title"]]
     browser.open(f"{url}#step=99999")
     assert shown(browser)[0] == last
     assert browser.messages() == []
 
 
 def test_a_click_or_the_focus_on_a_box_tells_its_value_gradient_and_formula(browser, graph):
-    url, story = graph
+    url, data = graph
     browser.open(url)
-    (w,) = [i for i, box in enumerate(story["boxes"]) if box["name"] == "W"]
+    (w,) = [i for i, box in enumerate(data["boxes"]) if box["name"] == "W"]
     browser.click(f"#n{w}")
     said = browser.text("#box-lines")
     loss, parameters = network()
@@ -201,20 +198,20 @@ def test_a_click_or_the_focus_on_a_box_tells_its_value_gradient_and_formula(brow
     for number in re.findall(r"-?\d+\.\d+", entries(parameters["W"].data) + entries(parameters["W"].grad)):
         assert number in said
     assert browser.text("#box-title") == "W"
-    other = len(story["boxes"]) - 1
+    other = len(data["boxes"]) - 1
     browser.run(f"document.getElementById('n{other}').focus()")
     assert browser.text("#box-title") == "L"
     assert browser.run("return document.activeElement.getAttribute('aria-label')").startswith("L = mean₁ / 2, loss")
 
 
 def test_tab_reaches_every_box(browser, graph):
-    url, story = graph
+    url, data = graph
     browser.open(url)
     reached = set()
-    for _ in range(len(story["boxes"]) + 8):
+    for _ in range(len(data["boxes"]) + 8):
         browser.press("Tab")
         reached.add(browser.run("return document.activeElement.id"))
-    assert {f"n{i}" for i in range(len(story["boxes"]))} | {"next", "last", "slider"} <= reached
+    assert {f"n{i}" for i in range(len(data["boxes"]))} | {"next", "last", "slider"} <= reached
 
 
 def test_steps_are_spoken(browser, graph):

@@ -254,19 +254,24 @@ class Names:
             self.give(z, Label("z", self.layers[z]))
             if z in activations:
                 self.give(activations[z], Label("a", self.layers[z]))
-            for x, weight in map(self.factors, products):
-                self.give_weight(weight, self.layers[z])
-                if is_leaf(x):
-                    state = len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight)))
-                    inputs += [] if state else [x]
-                    if state:
-                        self.give(x, Label("h", "0"))
-            for bias in self.biases(z, products):
-                self.give(bias, Label("b", self.layers[z] if len(self.users[bias]) == 1 else ""))
+            inputs += self.give_operands(z, products)
         leaves = [node for node in self.nodes if is_leaf(node)]
         self.give_leaves("x", [*inputs, *filter(is_leaf, roots)])
         self.give_leaves("x", filter(is_parameter, leaves))
         self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
+
+    def give_operands(self, z: Node, products: list[Node]) -> list[Thing]:
+        """Name the weights and biases of a sum of products, and the state that it starts from; return its inputs."""
+        inputs: list[Thing] = []
+        for x, weight in map(self.factors, products):
+            self.give_weight(weight, self.layers[z])
+            if is_leaf(x) and len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight))):
+                self.give(x, Label("h", "0"))
+            elif is_leaf(x):
+                inputs.append(x)
+        for bias in self.biases(z, products):
+            self.give(bias, Label("b", self.layers[z] if len(self.users[bias]) == 1 else ""))
+        return inputs
 
     def affine(self) -> dict[Node, list[Node]]:
         """Return the sums that end in a product with a parameter, each with its products, in the order of creation."""

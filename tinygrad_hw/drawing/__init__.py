@@ -20,7 +20,7 @@
 
 ``recorded`` reads the graph as a plain sequence, ``fold`` makes large graphs small, ``build`` fills
 the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
-and ``page`` (with ``replay`` and ``steps``). ``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
+and ``page`` (with ``steps``). ``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .mermaid import mermaid
 from .page import page
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, read
-from .replay import Turn, replay
+from .steps import Swept, replay
 from .svg import polished
 from .text import text
 
@@ -124,7 +124,7 @@ class Drawing:
 
     def html(self) -> str:
         """Return one self-contained page that steps through the computation, forward and backward."""
-        return page(self._recorded, self.picture, lambda: self._turns)
+        return page(self._recorded, self.picture, self._replayed)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
@@ -168,10 +168,9 @@ class Drawing:
             bundle["text/plain"] += f"\n{error}\n"
         return bundle
 
-    @cached_property
-    def _turns(self) -> list[Turn] | None:
-        """The turns of the backward sweep, or None if no cotangent to start from was given or can be assumed."""
-        return None if self._seeds is None else replay(self._seeds)[0]
+    def _replayed(self) -> tuple[list[Swept], dict[Node, Any]] | None:
+        """Sweep again; None if no cotangent to start from was given or can be assumed."""
+        return None if self._seeds is None else replay(self._seeds)
 
 
 def draw(
@@ -260,7 +259,7 @@ def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int | None) 
 
 
 def cotangents(outputs: Sequence[Tensor], grad: Any, needed: bool) -> dict[Node, Any] | None:
-    """Return the cotangents that backward starts from, or None if there is no telling and no need."""
+    """Return the cotangents that backward starts from, or None if there are none and none are needed."""
     if not all(tensor.requires_grad for tensor in outputs):
         if needed:
             raise GradientError(why_no_gradient(next(tensor for tensor in outputs if not tensor.requires_grad)))

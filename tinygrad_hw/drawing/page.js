@@ -1,9 +1,9 @@
 "use strict";
-const story = JSON.parse(document.getElementById("story").textContent);
+const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const boxes = story.boxes.map((_, i) => byId("n" + i));
-const arrows = Array.from({ length: story.arrows }, (_, i) => byId("e" + i));
-const last = story.steps.length - 1;
+const boxes = data.boxes.map((_, i) => byId("n" + i));
+const arrows = Array.from({ length: data.arrows }, (_, i) => byId("e" + i));
+const last = data.steps.length - 1;
 let now = 0;
 
 // Write lines as a list of terms: what it is, its formula, its entries. Only formulas are markup, and MathML alone.
@@ -33,7 +33,7 @@ function mark(elements, name, chosen) {
 // Show a step: its words in the panel, what it is about in the picture, its number in the address.
 function show(step) {
   now = Math.min(Math.max(step, 0), last);
-  const { phase, title, box, touched, arrows: along, lines } = story.steps[now];
+  const { phase, title, box, touched, arrows: along, lines } = data.steps[now];
   byId("title").textContent = title;
   write(byId("lines"), lines);
   byId("side").scrollTop = 0;
@@ -42,9 +42,9 @@ function show(step) {
   byId("count").textContent = "step " + now + " of " + last;
   for (const id of ["first", "back"]) byId(id).disabled = now === 0;
   for (const id of ["next", "last"]) byId(id).disabled = now === last;
-  const known = new Set(story.steps.slice(0, now + 1).flatMap((s) => (s.phase === "backward" ? [] : s.touched)));
+  const known = new Set(data.steps.slice(0, now + 1).flatMap((s) => (s.phase === "backward" ? [] : s.touched)));
   mark(boxes, "waiting", new Set(boxes.keys().filter((i) => !known.has(i))));
-  mark(arrows, "waiting", new Set(story.heads.keys().filter((i) => !known.has(story.heads[i]))));
+  mark(arrows, "waiting", new Set(data.heads.keys().filter((i) => !known.has(data.heads[i]))));
   mark(boxes, "touched", new Set(phase === "backward" ? touched : []));
   mark(boxes, "active", new Set(box === null ? [] : [box]));
   mark(arrows, "active", new Set(along));
@@ -55,8 +55,8 @@ function show(step) {
 // Show all that is known of one box.
 function choose(i) {
   mark(boxes, "chosen", new Set([i]));
-  byId("box-title").textContent = story.boxes[i].name;
-  write(byId("box-lines"), story.boxes[i].lines);
+  byId("box-title").textContent = data.boxes[i].name;
+  write(byId("box-lines"), data.boxes[i].lines);
 }
 
 function fromAddress() {
@@ -81,7 +81,7 @@ const svg = document.querySelector("#picture svg");
 if (svg) svg.style.minWidth = 0.6 * svg.width.baseVal.value + "px";
 
 if (last > 0) {
-  const backward = story.steps.findIndex((step) => step.phase === "backward");
+  const backward = data.steps.findIndex((step) => step.phase === "backward");
   const moves = {
     ArrowRight: () => now + 1, ArrowLeft: () => now - 1, Home: () => 0, End: () => last, f: () => Math.min(1, last), b: () => (backward < 0 ? now : backward),
   };

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
@@ -21,8 +21,7 @@ from .dot import arrow_legend, dot, in_words
 from .layout import LayoutError, render
 from .picture import KINDS, Picture
 from .recorded import Recorded
-from .replay import Turn
-from .steps import Line, Step, complete, details, steps
+from .steps import Line, Step, Swept, details, steps
 from .svg import polished
 from .text import text
 
@@ -59,7 +58,7 @@ SHELL = """<!DOCTYPE html>
 <noscript><section><h2>All of it as text</h2><p>Stepping needs JavaScript.</p><pre>{text}</pre></section></noscript>
 </div>
 </main>
-<script type="application/json" id="story">{story}</script>
+<script type="application/json" id="data">{data}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -77,13 +76,14 @@ STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="
 <kbd>Tab</kbd> or a click chooses a box</p>"""
 
 
-def page(recorded: Recorded, picture: Picture, turns: Callable[[], Sequence[Turn] | None]) -> str:
+def page(recorded: Recorded, picture: Picture, replayed: Callable[[], tuple[list[Swept], dict[Any, Any]] | None]) -> str:
     """Return the page of a picture; where it is too large to step through, or there is no layout engine, it says so."""
     picture = replace(picture, legend=False)
     whole = all(box.count == 1 for box in picture.boxes)
-    swept = turns() if whole else None
-    all_steps = steps(recorded, picture, swept) if whole else []
-    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, swept)]
+    swept = replayed() if whole else None
+    trail, gradients = swept or ([], {})
+    all_steps = steps(recorded, picture, trail) if whole else []
+    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, swept is not None)]
     drawn, reason = drawn_picture(picture)
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return SHELL.format(
@@ -97,7 +97,7 @@ def page(recorded: Recorded, picture: Picture, turns: Callable[[], Sequence[Turn
         step=STEP if len(all_steps) > 1 else "",
         legend="".join(legend_rows(picture, len(all_steps) > 1)),
         text=escape(text(picture, 100, colour=False, ascii_only=False)),
-        story=as_json(data(recorded, picture, all_steps, swept)),
+        data=as_json(data(recorded, picture, all_steps, gradients)),
         script=script,
     )
 
@@ -112,9 +112,9 @@ def why_no_steps(picture: Picture, whole: bool) -> list[str]:
     ]
 
 
-def why_no_backward(picture: Picture, whole: bool, turns: Sequence[Turn] | None) -> list[str]:
+def why_no_backward(picture: Picture, whole: bool, swept: bool) -> list[str]:
     """Say why there is no backward to step through."""
-    if not whole or turns is not None or not any(box.operation for box in picture.boxes):
+    if not whole or swept or not any(box.operation for box in picture.boxes):
         return []
     return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
 
@@ -147,9 +147,8 @@ def legend_rows(picture: Picture, stepping: bool) -> list[str]:
     return marks + [f"<li>{escape(line)}</li>" for line in arrow_legend(picture)]
 
 
-def data(recorded: Recorded, picture: Picture, all_steps: Sequence[Step], turns: Sequence[Turn] | None) -> dict[str, Any]:
+def data(recorded: Recorded, picture: Picture, all_steps: Sequence[Step], gradients: Mapping[Any, Any]) -> dict[str, Any]:
     """Return what the script needs."""
-    gradients = complete(turns or ())
     boxes = enumerate(picture.boxes)
     lines = [details(recorded, recorded.vertices[i], gradients) if all_steps else [Line(clean(in_words(box)), "", "")] for i, box in boxes]
     return {

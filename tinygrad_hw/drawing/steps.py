@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from ..backward import Step as Swept
+from ..backward import sweep
 from ..equations import Gradient, formula
+from ..graph import Edge, Node
 from ..naming import Label, clean
 from .formulas import expression, shape_text, shortened, spelt
 from .picture import Picture
 from .recorded import Recorded, Vertex
-from .replay import Contribution, Turn
 
-__all__ = ["Line", "Step", "complete", "details", "entries", "steps"]
+__all__ = ["Line", "Step", "Swept", "details", "entries", "replay", "steps"]
 
 FIGURES, THRESHOLD, EDGE, WIDTH = 6, 12, 2, 56
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing said in a step: what it is, the formula it comes from (as text, and as MathML if there is any), and its entries."""
+    """One line of a step: what it is, the formula it comes from (as text, and as MathML if there is any), and its entries."""
 
     what: str
     formula: str
@@ -33,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the box that it is about, the boxes that get something, the arrows it runs along, and what is said."""
+    """One step: the box that it is about, the boxes that get something, the arrows it runs along, and its lines."""
 
     phase: str
     title: str
@@ -43,9 +45,17 @@ class Step:
     lines: tuple[Line, ...]
 
 
-def steps(recorded: Recorded, picture: Picture, turns: Sequence[Turn] | None) -> list[Step]:
+def replay(seeds: Mapping[Node, Any]) -> tuple[list[Swept], dict[Node, Any]]:
+    """Sweep again; return the sweep's steps in order, and the complete cotangent of every node that it reached."""
+    trail: list[Swept] = []
+    with np.errstate(all="ignore"):
+        cotangents = sweep(dict(seeds), trail=trail)
+    return trail, {step.node: step.g for step in trail} | cotangents
+
+
+def steps(recorded: Recorded, picture: Picture, trail: Sequence[Swept]) -> list[Step]:
     """Return the steps of a picture that draws each vertex as a box of its own."""
-    return [start(recorded), *forward(recorded, picture), *(backward(recorded, picture, turns) if turns else [])]
+    return [start(recorded), *forward(recorded, picture), *backward(recorded, picture, trail)]
 
 
 def start(recorded: Recorded) -> Step:
@@ -67,25 +77,24 @@ def forward(recorded: Recorded, picture: Picture) -> list[Step]:
     return found
 
 
-def backward(recorded: Recorded, picture: Picture, turns: Sequence[Turn]) -> list[Step]:
+def backward(recorded: Recorded, picture: Picture, trail: Sequence[Swept]) -> list[Step]:
     """Return a step for each node that the sweep takes."""
-    position = {vertex.node: i for i, vertex in enumerate(recorded.vertices) if vertex.node is not None}
-    uses = Counter(contribution.operand for turn in turns for contribution in turn.contributions)
-    seen: Counter[Any] = Counter()
+    position = {vertex.node: i for i, vertex in enumerate(recorded.vertices)}
+    uses = Counter(parent for swept in trail for parent, _, _ in swept.node.edges)
+    seen: Counter[Node] = Counter()
     outputs, arriving = set(recorded.outputs), arrows_into(picture)
     found = []
-    for k, turn in enumerate(turns, 1):
-        i = position[turn.node]
+    for k, (node, g, added) in enumerate(trail, 1):
+        i = position[node]
         vertex = recorded.vertices[i]
-        what = "cotangent to start from" if i in outputs and not uses[turn.node] else "cotangent that arrives"
-        lines = [Line(what, f"g = {cotangent_text(recorded, vertex)}", entries(turn.incoming))]
-        for contribution in turn.contributions:
-            seen[contribution.operand] += 1
-            operand = recorded.vertices[position[contribution.operand]]
-            lines += contribution_lines(recorded, vertex, contribution, operand, seen[contribution.operand], uses[contribution.operand])
-        touched = tuple(dict.fromkeys(position[contribution.operand] for contribution in turn.contributions))
+        what = "cotangent to start from" if i in outputs and not uses[node] else "cotangent that arrives"
+        lines = [Line(what, f"g = {cotangent_text(recorded, vertex)}", entries(g))]
+        for edge, sums in zip(node.edges, added):
+            seen[edge[0]] += 1
+            lines += contribution_lines(recorded, vertex, edge, recorded.vertices[position[edge[0]]], sums, seen[edge[0]], uses[edge[0]])
+        touched = tuple(dict.fromkeys(position[parent] for parent, _, _ in node.edges))
         arrows = tuple(arrow for arrow in arriving[i] if picture.arrows[arrow].gradient)
-        found.append(Step("backward", f"Backward {k} of {len(turns)}: {vertex.operation}", i, touched, arrows, tuple(lines)))
+        found.append(Step("backward", f"Backward {k} of {len(trail)}: {vertex.operation}", i, touched, arrows, tuple(lines)))
     return found
 
 
@@ -97,17 +106,18 @@ def arrows_into(picture: Picture) -> dict[int, list[int]]:
     return arriving
 
 
-def contribution_lines(recorded: Recorded, vertex: Vertex, contribution: Contribution, operand: Vertex, nth: int, uses: int) -> list[Line]:
-    """Return what one use adds to its operand's cotangent, and the sum where there are several uses."""
+def contribution_lines(
+    recorded: Recorded, vertex: Vertex, edge: Edge, operand: Vertex, sums: tuple[Any, Any], nth: int, uses: int
+) -> list[Line]:
+    """Return what one use adds to its operand's cotangent, and the sum so far where there are several uses."""
     names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
-    target = cotangent_side(recorded, operand)
+    target, (added, total) = cotangent_side(recorded, operand), sums
     assert vertex.node is not None
-    rule = formula(vertex.node, contribution.place, names, vertex.label, target, not contribution.first)
+    rule = formula(vertex.node, edge[2], names, vertex.label, target, adds=added is not total)
     use = f", use {nth} of {uses}" if uses > 1 else ""
-    lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, entries(contribution.added), rule.mathml)]
+    lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, entries(added), rule.mathml)]
     if uses > 1:
-        what = "running sum" if nth < uses else "sum, complete"
-        lines.append(Line(what, cotangent_text(recorded, operand), entries(contribution.total)))
+        lines.append(Line("running sum" if nth < uses else "sum, complete", cotangent_text(recorded, operand), entries(total)))
     return lines
 
 
@@ -119,12 +129,6 @@ def details(recorded: Recorded, vertex: Vertex, gradients: Mapping[Any, Any]) ->
     if gradient is not None:
         lines.append(Line("gradient", cotangent_text(recorded, vertex), entries(gradient)))
     return lines
-
-
-def complete(turns: Sequence[Turn]) -> dict[Any, Any]:
-    """Return the complete cotangents that the turns end with."""
-    totals = {contribution.operand: contribution.total for turn in turns for contribution in turn.contributions}
-    return {**{turn.node: turn.incoming for turn in turns}, **totals}
 
 
 def cotangent_side(recorded: Recorded, vertex: Vertex) -> Gradient | Label:

@@ -322,8 +322,8 @@ def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bo
     loss = names[derivation.root]
     deltas = [(labels[line.variable], names[line.node]) for line in derivation.backward if line.kind == "delta"]
     patterns = [(Label("δ", "k"), Label("z", "k")), (Label("δ", "v"), Label("v"))]
-    said = {patterns[0] if label == Label("z", name.sub) else patterns[1] if label == name.sub else (name, label) for name, label in deltas}
-    yield from [(name, Gradient(loss, label)) for name, label in sorted(said, key=[*patterns, *deltas].index)]
+    rows = {patterns[0] if label == Label("z", name.sub) else patterns[1] if label == name.sub else (name, label) for name, label in deltas}
+    yield from [(name, Gradient(loss, label)) for name, label in sorted(rows, key=[*patterns, *deltas].index)]
     yield from derivation.definitions.values()
     if derivation.batch is not None:
         yield derivation.batch, express(int(derivation.numbers[derivation.batch]))

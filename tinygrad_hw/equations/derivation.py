@@ -60,10 +60,10 @@ def contribution(edge: tuple[Node, Any, int], g: Expression, out: Expression, ar
         with np.errstate(all="ignore"):
             result: Any = vjp(Symbol(g, dtype), Symbol(out, dtype), *args, **node.kwargs)
             result = result if isinstance(result, Symbol) else Symbol(express(result), np.asarray(result).dtype)
-            said: Expression = fit(result, node.args[i]).expression
-        if (length := len(parts_of(said))) > TOO_LONG:
+            rule: Expression = fit(result, node.args[i]).expression
+        if (length := len(parts_of(rule))) > TOO_LONG:
             raise Unreadable(f"its formula has {length} parts")
-        return said
+        return rule
     except Exception as reason:  # a rule may fail in any way when it is given no numbers
         return Opaque(node.rule.name, partial(on_arrays, node, vjp, i), g, shape, f"{type(reason).__name__}: {reason}")
 
@@ -90,8 +90,8 @@ class Derivation:
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
-        self.said = {node: self.say(node) for node in self.order}
-        self.readings = {node: self.read(node) for node in reversed(self.order)}
+        self.calls = {node: self.read_call(node) for node in self.order}
+        self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
         self.often = self.used_often()
         self.kept = {node for node in self.order if node in self.names.telling}
         self.complements = self.find_complements()
@@ -137,13 +137,13 @@ class Derivation:
         return tuple(args)
 
     # Reading
-    def read(self, node: Node) -> list[Reading]:
+    def read_rules(self, node: Node) -> list[Reading]:
         """Read a node's rules, and add up what they say of one parent."""
         g, out, args = self.gradient[node], self.variable(node), self.arguments(node)
         found: dict[Node, list[Expression]] = {}
         for edge in node.edges:
             expression = contribution(edge, g, out, args, node)
-            expression = self.with_batch(node, absorbed(expression, out, self.said[node]))
+            expression = self.with_batch(node, absorbed(expression, out, self.calls[node]))
             if self.primes and len(args) == 1 and isinstance(args[0], Symbol) and not node.kwargs:
                 expression = self.as_prime(node, expression, g, args[0].expression)
             found.setdefault(edge[0], []).append(expression)
@@ -175,13 +175,13 @@ class Derivation:
             return x
         return product([*x.factors, (self.batch, -1)], x.coefficient * rows[0])
 
-    def say(self, node: Node) -> Expression:
+    def read_call(self, node: Node) -> Expression:
         """Read the forward call itself on Symbols."""
         args, shape = self.arguments(node), np.shape(node.value)
         try:
-            said = node.rule.function(*args, **node.kwargs)
-            if isinstance(said, Symbol) and said.shape == shape:
-                return said.expression
+            result = node.rule.function(*args, **node.kwargs)
+            if isinstance(result, Symbol) and result.shape == shape:
+                return result.expression
         except Exception:  # as for a rule
             pass
         plain = mapped(lambda arg: arg.expression if isinstance(arg, Symbol) else arg, args)
@@ -222,7 +222,7 @@ class Derivation:
         self.inline: dict[Expression, Expression] = dict(self.complements)
         merged: dict[Node, int] = {}
         for node in self.order:
-            right = substitute(self.said[node], self.inline)
+            right = substitute(self.calls[node], self.inline)
             written_out = [self.things[atom] for atom in self.operands[node] if isinstance(atom, Variable)]
             merged[node] = 1 + sum([merged.get(operand, 0) for operand in written_out if operand not in self.shown])
             if is_long(right, merged[node]) or (node in self.often and not is_light(right)):
@@ -300,12 +300,12 @@ class Derivation:
         return None
 
 
-def absorbed(x: Expression, out: Expression, said: Expression) -> Expression:
+def absorbed(x: Expression, out: Expression, call: Expression) -> Expression:
     """Return x with the call that gave ``out`` in its place, if what stands around it merges with it."""
-    if not isinstance(said, Call) or out not in occurrences(x):
+    if not isinstance(call, Call) or out not in occurrences(x):
         return x
-    merged = substitute(x, {out: said})
-    return x if said in parts_of(merged) else merged
+    merged = substitute(x, {out: call})
+    return x if call in parts_of(merged) else merged
 
 
 def is_involved(x: Expression) -> bool:

@@ -70,24 +70,14 @@ def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
 # Sums and products
 def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
-    powers: dict[Expression, Number] = {}
-    shapes = []
-    for base, exponent in factors:
-        shapes.append(base.shape)
-        inner: Iterable[tuple[Expression, Number]] = ((base, 1),)
-        if isinstance(base, Product) and (exponent == 1 or (exponent.denominator == 1 and base.coefficient)):
-            if base.coefficient != 1:
-                coefficient *= base.coefficient if exponent == 1 else Fraction(base.coefficient) ** int(exponent)
-            inner = base.factors
-        for each, power in inner:
-            if not isinstance(each, Ones):
-                powers[each] = powers.get(each, 0) + power * exponent
-    shape, coefficient = joint(shapes), tame(coefficient)
+    factors = list(factors)
+    powers, coefficient = merged(factors, coefficient)
+    shape, coefficient = joint([base.shape for base, _ in factors]), rounded(coefficient)
     kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
     if coefficient < 0:
         for i, (base, power) in enumerate(kept):
             if isinstance(base, Sum) and power.denominator == 1 and power % 2 and any(map(is_negative, base.parts)):
-                kept[i], coefficient = (turned(base), power), -coefficient
+                kept[i], coefficient = (negated(base), power), -coefficient
                 break
     if joint([base.shape for base, _ in kept]) != shape:
         kept.insert(0, (Ones(shape), 1))
@@ -96,7 +86,22 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     return Product(coefficient, tuple(kept))
 
 
-def tame(x: Number) -> Number:
+def merged(factors: Iterable[tuple[Expression, Number]], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
+    """Return what factors are made of, with exponents, and the coefficient: products among them are taken apart, ones left out."""
+    powers: dict[Expression, Number] = {}
+    for base, exponent in factors:
+        inner: Iterable[tuple[Expression, Number]] = ((base, 1),)
+        if isinstance(base, Product) and (exponent == 1 or (exponent.denominator == 1 and base.coefficient)):
+            if base.coefficient != 1:
+                coefficient *= base.coefficient if exponent == 1 else Fraction(base.coefficient) ** int(exponent)
+            inner = base.factors
+        for each, power in inner:
+            if not isinstance(each, Ones):
+                powers[each] = powers.get(each, 0) + power * exponent
+    return powers, coefficient
+
+
+def rounded(x: Number) -> Number:
     """Return a fraction of more digits than a float rounded to those of one."""
     if x.numerator.bit_length() < 64 and x.denominator.bit_length() < 64:
         return x
@@ -117,7 +122,7 @@ def positive_first(terms: list[Expression]) -> tuple[Expression, ...]:
     return (terms[first], *terms[:first], *terms[first + 1 :])
 
 
-def turned(x: Sum) -> Sum:
+def negated(x: Sum) -> Sum:
     """Return the sum with every sign changed."""
     return Sum(positive_first([negative(term) for term in x.parts]))
 

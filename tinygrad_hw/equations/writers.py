@@ -176,32 +176,40 @@ class Writer:
 
     def call(self, x: Call) -> tuple[str, int]:
         """Set a function of its arguments, in the notation of those that have one."""
-        args = x.args
-        if x.function is np.matmul:
-            left, right = x.parts
-            return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
-        if (x.function is np.transpose and len(args) == 1) or (x.function is np.swapaxes and set(args[1:]) == {-1, -2}):
-            return self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX
         if x.function in COMPARISONS:
-            sides, sign = [self.argument(arg) for arg in args], SIGNS[x.function]
+            sides, sign = [self.argument(arg) for arg in x.args], SIGNS[x.function]
             return self.brackets(self.row(sides[0], self.symbol(f" {RELATIONS.get(sign, sign)} "), sides[1]), "[", "]"), ATOM
-        if x.function is shaping.getitem:
-            return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(args[1]), "[", "]")), ATOM
-        if x.function in (shaping.scatter, shaping.setitem):
-            at = 1 if x.function is shaping.scatter else 2
-            listed = [self.brackets(self.index(arg), "[", "]") if i == at else self.argument(arg) for i, arg in enumerate(args)]
-            return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
-        if x.function is shaping.astype:
-            return self.parts(x.parts[0])
-        if x.function is np.absolute:
-            return self.brackets(self.argument(args[0]), "|", "|"), ATOM
-        if x.function is np.expand_dims:
-            return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(new_axes(x)), "[", "]")), ATOM
-        if x.function in FOLDS and not x.kwargs.get("ddof") and len(args) == 1:
+        if x.function in FOLDS and not x.kwargs.get("ddof") and len(x.args) == 1:
             return self.fold(x)
+        notation = NOTATIONS.get(x.function)
+        return (notation and notation(self, x)) or self.application(x)
+
+    def application(self, x: Call) -> tuple[str, int]:
+        """Set a function's name with its arguments in brackets."""
         named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in x.kwargs.items()]
-        shown = [] if x.function in (neural.softmax, neural.log_softmax) and args[1:] in ((), (-1,)) else args[1:]
-        listed = [*map(self.argument, args[:1]), *map(self.argument, shown), *named]
+        shown = [] if x.function in (neural.softmax, neural.log_softmax) and x.args[1:] in ((), (-1,)) else x.args[1:]
+        listed = [*map(self.argument, x.args[:1]), *map(self.argument, shown), *named]
+        return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
+
+    def matmul(self, x: Call) -> tuple[str, int]:
+        """Set a matrix product: x y."""
+        left, right = x.parts
+        return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
+
+    def transposed(self, x: Call) -> tuple[str, int] | None:
+        """Set xᵀ, if it is the last two axes that are exchanged."""
+        matrix = len(x.args) == 1 if x.function is np.transpose else set(x.args[1:]) == {-1, -2}
+        return (self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX) if matrix else None
+
+    def entries(self, x: Call) -> tuple[str, int]:
+        """Set x[index]."""
+        index = new_axes(x) if x.function is np.expand_dims else x.args[1]
+        return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(index), "[", "]")), ATOM
+
+    def written(self, x: Call) -> tuple[str, int]:
+        """Set a function that writes to an index."""
+        at = 1 if x.function is shaping.scatter else 2
+        listed = [self.brackets(self.index(arg), "[", "]") if i == at else self.argument(arg) for i, arg in enumerate(x.args)]
         return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
 
     def fold(self, x: Call) -> tuple[str, int]:
@@ -288,6 +296,19 @@ class Writer:
     def bar(self, label: Label) -> str:
         """Set a name with a bar, which is what its cotangent is called."""
         raise NotImplementedError
+
+
+NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
+    np.matmul: Writer.matmul,
+    np.transpose: Writer.transposed,
+    np.swapaxes: Writer.transposed,
+    shaping.getitem: Writer.entries,
+    np.expand_dims: Writer.entries,
+    shaping.scatter: Writer.written,
+    shaping.setitem: Writer.written,
+    shaping.astype: lambda self, x: self.parts(x.parts[0]),
+    np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
+}
 
 
 def coefficient(x: Number, alone: bool) -> tuple[int, int, str]:
