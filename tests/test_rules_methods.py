@@ -26,6 +26,9 @@ def adding_at(ufunc, index):
 
 
 CASES = [
+    Case(np.hypot.reduce, M, axis=1, where=M > 1),
+    Case(np.hypot.reduce, T, axis=(0, 2), where=T[0] > 1, keepdims=True),
+    Case(np.subtract.reduce, M, axis=0, initial=2.0, where=M > 1),
     *(Case(f.reduce, M) for f in FOLDS),
     *(Case(f.reduce, T, axis=1, keepdims=True) for f in FOLDS[:4]),
     *(Case(np.hypot.reduce, T, axis=axis) for axis in (None, (0, 2))),
@@ -65,12 +68,13 @@ def test_running_extremes_share_ties_as_their_steps_do_and_add_up(entries):
     assert_allclose(x.grad.sum(), len(entries))
 
 
-def test_folding_nothing_without_an_initial_value_raises_as_numpy_does():
-    with pytest.raises(ValueError, match="zero-size array to reduction operation hypot which has no initial value"):
-        np.hypot.reduce(Tensor(np.zeros((0, 2))))
-    assert np.subtract.accumulate(Tensor(np.zeros((0, 2)))).shape == (0, 2)
-    with pytest.raises(TypeError, match="where= has no rule"):
-        np.hypot.reduce(Tensor(M), where=M > 1)
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_folding_nothing_gives_the_identity_or_raises_as_numpy_does(requires_grad):
+    nothing = Tensor(np.zeros((0, 2)), requires_grad=requires_grad)
+    assert_array_equal(np.hypot.reduce(nothing).data, [0, 0])
+    with pytest.raises(ValueError, match="zero-size array to reduction operation subtract which has no identity"):
+        np.subtract.reduce(nothing)
+    assert np.subtract.accumulate(nothing).shape == (0, 2)
 
 
 def test_a_single_entry_folds_to_itself():

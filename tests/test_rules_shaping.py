@@ -9,7 +9,7 @@ from laws import LAWS, Case, gradient_at, gradients, joined, leaves_of, random_l
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import GradientError, Tensor
-from tinygrad_hw.rules import shaping
+from tinygrad_hw.rules import RULES, shaping
 
 M, N, V, T = spread(2, 3), spread(2, 3, seed=4, low=-1), spread(4), spread(2, 3, 2)
 S = np.asarray(0.7)
@@ -118,6 +118,7 @@ CASES = [
     Case(np.concatenate, M, call=lambda x: np.concatenate([np.ones((1, 3)), x, np.zeros((0, 3))]), analytic=True),
     Case(np.concatenate, T, call=lambda x: np.concatenate(x), analytic=True),
     Case(shaping.concatenate, M, N, axis=1, oracle=lambda *xs, axis: np.concatenate(xs, axis), analytic=True),
+    Case(shaping.stack, M, N, axis=-1, oracle=lambda *xs, axis: np.stack(xs, axis), analytic=True),
     *(Case(np.stack, M, N, call=lambda x, y, axis=axis: np.stack([x, y], axis=axis), analytic=True) for axis in (0, 1, -1)),
     Case(np.stack, S, S, call=lambda x, y: np.stack([x, y, 2.0]), analytic=True),
     *(
@@ -209,6 +210,20 @@ def test_every_row_obeys(case, law):
 
 def test_every_row_has_a_case():
     assert rows("shaping") - {case.function for case in CASES} == {np.trim_zeros}
+
+
+@pytest.mark.parametrize("join", [shaping.concatenate, shaping.stack], ids=lambda join: join.__name__)
+def test_one_call_gives_the_cotangents_of_all_that_were_joined(join, monkeypatch):
+    row, calls = RULES[join], []
+    right = row.together
+    monkeypatch.setattr(row, "together", lambda *given, **kwargs: calls.append(1) or right(*given, **kwargs))
+    xs = leaves_of([spread(2, 3, seed=k) for k in range(50)])
+    out = join(*xs, axis=1)
+    g = random_like(out.data)
+    out.backward(g)
+    assert len(calls) == 1
+    for k, x in enumerate(xs):
+        assert_array_equal(x.grad, g[:, k] if join is shaping.stack else g[:, 3 * k : 3 * k + 3])
 
 
 @pytest.mark.parametrize("trim, part", [("fb", slice(2, 5)), ("f", slice(2, 6)), ("b", slice(0, 5))])

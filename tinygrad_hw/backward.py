@@ -88,10 +88,12 @@ def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trai
                 trail.append(Step(node, g, []))
             out, args = (node.value, node.args) if read is arrays else read(node)
             kwargs = node.kwargs
-            for parent, vjp, x in zip(node.parents, node.vjps, args):
+            together = node.rule.together if live is None else None  # (one call for the cotangents of all arguments)
+            found = node.vjps if together is None else together(g, out, *args, **kwargs)
+            for parent, vjp, x in zip(node.parents, found, args):
                 if parent is None:
                     continue
-                c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
+                c = vjp if together is not None else vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
                 if live is not None:
                     c = live.only(c, node, vjp, parent, x)
                 if c.shape != x.shape or c.dtype is not x.dtype:

@@ -28,7 +28,7 @@ from numpy.linalg import LinAlgError
 from .backward import sweep
 from .errors import BatchError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
+from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
 from .scopes import Scope
 
 __all__ = ["Tensor", "no_grad"]
@@ -625,12 +625,12 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
     if function in RULES:
         if RULES[function].needs_further(args, kwargs):
-            return RULES[function].further(*args, **kwargs)  # type: ignore[misc]
+            return composed(function, RULES[function].further, args, kwargs)
         if any(isinstance(arg, Tensor) for arg in kwargs.values()):
             args, kwargs = by_position(function, args, kwargs)
         return record(RULES[function], args, kwargs)
     if function in COMPOSITIONS:
-        return COMPOSITIONS[function](*args, **kwargs)
+        return composed(function, COMPOSITIONS[function], args, kwargs)
     if function in NO_DERIVATIVE:
         return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
     import difflib  # (slow to import, and seldom needed)
@@ -644,6 +644,75 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         f"{name}: there is no rule for this NumPy function{hint}. Write it with functions that have one, or call it on t.detach().numpy() "
         "to leave the graph on purpose"
     )
+
+
+def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function that is written in others.
+
+    Where no argument requires a gradient NumPy's own is called, so that value, dtype and errors are NumPy's; not where its result
+    shares memory with an argument, which the functions that it is written in know how to tell.
+    """
+    given = list(tensors_in((args, kwargs)))
+    if function in AS_WRITTEN or not all(isinstance(tensor._node.value, (ndarray, np.generic)) for tensor in given):
+        return body(*args, **kwargs)
+    needed = is_recording() and any(tensor._node.requires_grad for tensor in given) and gives_floats(kwargs)
+    if needed and function not in CHECKED:
+        return body(*without_integers(args), **without_integers(kwargs))
+    try:
+        value = function(*plain(args), **plain(kwargs))
+    except (TypeError, ValueError) as refused:
+        try:
+            body(*without_integers(args), **without_integers(kwargs))
+        except type(refused):  # (with the names of the operands, where the body knows them)
+            raise
+        except Exception:
+            pass
+        raise refused from None
+    shared = any(np.may_share_memory(part, tensor._node.value) for part in arrays_in(value) for tensor in given)
+    return body(*without_integers(args), **without_integers(kwargs)) if needed or shared else as_tensors(value)
+
+
+def gives_floats(kwargs: dict[str, Any]) -> bool:
+    """Tell whether a result can have a gradient, going by the dtype that is asked for."""
+    return kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "fc"
+
+
+def tensors_in(tree: Any) -> Iterator[Tensor]:
+    """Yield the tensors among arguments, in tuples, lists and dicts too."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (tuple, list, dict)):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from tensors_in(part)
+
+
+def arrays_in(value: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays of what a function returned."""
+    if isinstance(value, ndarray):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from arrays_in(part)
+
+
+def as_tensors(value: Any) -> Any:
+    """Return what a function gave with its arrays as tensors."""
+    if isinstance(value, (ndarray, np.generic)):
+        return handle(leaf(value))
+    if isinstance(value, (tuple, list)):
+        parts = map(as_tensors, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value
+
+
+def without_integers(tree: Any) -> Any:
+    """Return arguments with plain arrays for the tensors of integers and truth values: indices, counts, masks."""
+    if isinstance(tree, Tensor):
+        return tree if tree.dtype.kind in "fc" else tree._node.value
+    if isinstance(tree, (tuple, list)):
+        parts = map(without_integers, tree)
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return {key: without_integers(part) for key, part in tree.items()} if isinstance(tree, dict) else tree
 
 
 def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

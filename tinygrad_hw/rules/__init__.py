@@ -18,9 +18,24 @@ from . import (
     statistics,
     writing,
 )
-from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Each, Rule, composition, dispatched, no_derivative, rule
+from .table import (
+    AS_WRITTEN,
+    CHECKED,
+    COMPOSITIONS,
+    NO_DERIVATIVE,
+    RULES,
+    SPELLINGS,
+    Each,
+    Rule,
+    composition,
+    dispatched,
+    no_derivative,
+    rule,
+)
 
 __all__ = [
+    "AS_WRITTEN",
+    "CHECKED",
     "COMPOSITIONS",
     "NO_DERIVATIVE",
     "RULES",

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 
 from .reductions import Axis, _line_up, _with_folded_axes
-from .shaping import scatter
+from .shaping import array, scatter
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative
+
+
+def _kind(ufunc: Any, a: Any) -> Any:
+    """Return the dtype of a ufunc's result for two entries of a."""
+    return ufunc(np.ones((), a.dtype), np.ones((), a.dtype)).dtype
 
 
 def _reduce(ufunc: Any) -> Any:
@@ -19,15 +24,13 @@ def _reduce(ufunc: Any) -> Any:
 
     def call(a: Any, axis: Axis = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
              where: Any = True) -> Any:  # fmt: skip
-        if where is not True:
-            raise TypeError(f"{ufunc.__name__}.reduce: where= has no rule; select the entries first")
-        lined, _ = _line_up(a if dtype is None else a.astype(dtype), axis)
+        a = a.astype(_kind(ufunc, a) if dtype is None else dtype)
+        lined, taken = (_line_up(x, axis)[0] for x in (a, np.broadcast_to(where, a.shape)))
         entries = [lined[..., i] for i in range(lined.shape[-1])]
-        if initial is None and not entries:
-            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no initial value")
-        found = entries.pop(0) if initial is None else initial
-        for entry in entries:
-            found = ufunc(found, entry)
+        start = ufunc.identity if initial is None else initial
+        found = entries[0] if start is None else np.broadcast_to(array(start).astype(a.dtype), lined.shape[:-1])
+        for i in range(int(start is None), len(entries)):
+            found = np.where(taken[..., i], ufunc(found, entries[i]), found) if where is not True else ufunc(found, entries[i])
         return _with_folded_axes(found, a, axis) if keepdims else found
 
     return call
@@ -37,7 +40,7 @@ def _accumulate(ufunc: Any) -> Any:
     """Return ufunc.accumulate as a fold that keeps every step."""
 
     def call(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
-        a = np.moveaxis(a if dtype is None else a.astype(dtype), axis, 0)
+        a = np.moveaxis(a.astype(_kind(ufunc, a) if dtype is None else dtype), axis, 0)
         found = [a[i] for i in range(len(a))]
         for i in range(1, len(found)):
             found[i] = ufunc(found[i - 1], found[i])
@@ -71,11 +74,11 @@ def _at(ufunc: Any) -> Any:
 
 
 for known in [function for function in RULES if isinstance(function, np.ufunc) and function.signature is None]:
-    composition(known.at)(_at(known))
+    composition(known.at, as_written=True)(_at(known))
     if known.nin == 2 and known is not np.ldexp:
         for name, body in (("reduce", _reduce), ("accumulate", _accumulate), ("reduceat", _reduceat)):
-            if getattr(known, name) not in SPELLINGS:
-                COMPOSITIONS.setdefault(getattr(known, name), body(known))
+            if getattr(known, name) not in SPELLINGS and getattr(known, name) not in COMPOSITIONS:
+                composition(getattr(known, name), checked=True)(body(known))
 
 for known in [function for function in NO_DERIVATIVE if isinstance(function, np.ufunc) and function.nin == 2]:
     no_derivative(known.reduce, known.accumulate, known.reduceat)

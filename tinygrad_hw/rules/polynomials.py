@@ -13,7 +13,7 @@ from .statistics import values_of
 from .table import composition, rule
 
 
-@composition(np.polyval)
+@composition(np.polyval, checked=True)
 def _polyval(p: Any, x: Any) -> Any:
     p, out = array(p), np.zeros_like(array(x))
     for coefficient in p:
@@ -27,13 +27,13 @@ def _padded(p: Any, n: int) -> Any:
     return np.concatenate([np.zeros(n - p.size, p.dtype), p]) if n > p.size else p
 
 
-@composition(np.polyadd)
+@composition(np.polyadd, checked=True)
 def _polyadd(a1: Any, a2: Any) -> Any:
     n = max(np.size(a1), np.size(a2))
     return _padded(a1, n) + _padded(a2, n)
 
 
-@composition(np.polysub)
+@composition(np.polysub, checked=True)
 def _polysub(a1: Any, a2: Any) -> Any:
     n = max(np.size(a1), np.size(a2))
     return _padded(a1, n) - _padded(a2, n)
@@ -45,12 +45,12 @@ def _trimmed(p: Any) -> Any:
     return p[min(int(np.argmax(p != 0)), p.size - 1) :] if np.any(p != 0) else p[-1:]
 
 
-@composition(np.polymul)
+@composition(np.polymul, checked=True)
 def _polymul(a1: Any, a2: Any) -> Any:
     return np.convolve(_trimmed(a1), _trimmed(a2))
 
 
-@composition(np.polydiv)
+@composition(np.polydiv, checked=True)
 def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     u, v = np.atleast_1d(floats(u)), np.atleast_1d(floats(v))
     quotient = []
@@ -64,7 +64,7 @@ def _polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     return np.stack(quotient) if quotient else np.zeros(1, v.dtype), r
 
 
-@composition(np.polyder)
+@composition(np.polyder, checked=True)
 def _polyder(p: Any, m: int = 1) -> Any:
     if m < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
@@ -73,7 +73,7 @@ def _polyder(p: Any, m: int = 1) -> Any:
     return p
 
 
-@composition(np.polyint)
+@composition(np.polyint, checked=True)
 def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
@@ -84,7 +84,7 @@ def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-@composition(np.poly)
+@composition(np.poly, checked=True)
 def _poly(seq_of_zeros: Any) -> Any:
     roots = np.linalg.eigvals(seq_of_zeros) if np.ndim(seq_of_zeros) == 2 else np.atleast_1d(seq_of_zeros)
     out = np.ones(1, roots.dtype)
@@ -99,14 +99,14 @@ def _poly(seq_of_zeros: Any) -> Any:
 rule(np.roots, lambda g, out, p: -(g / np.polyval(np.polyder(p), out)) @ np.vander(out, p.size))
 
 
-@composition(np.vander)
+@composition(np.vander, checked=True)
 def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     n, x = len(x) if N is None else N, x.astype(np.result_type(x.dtype, int))
     powers = np.cumprod(np.concatenate([np.ones((len(x), 1), x.dtype), x[:, None] * np.ones(max(n - 1, 0), x.dtype)], 1), 1)[:, :n]
     return powers if increasing else powers[:, ::-1]
 
 
-@composition(np.polyfit)
+@composition(np.polyfit, checked=True)
 def _polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     x, y, order = floats(x), floats(y), int(deg) + 1
     rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond

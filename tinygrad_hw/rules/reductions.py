@@ -323,25 +323,19 @@ def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> 
 
 def _along_first(accumulate: Any) -> Any:
     """Give a cumulative function the arguments of a ufunc's ``accumulate``."""
-
-    def call(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
-        if a.ndim == 0:
-            raise TypeError("cannot accumulate on a scalar")
-        return accumulate(a if dtype is None else a.astype(dtype), axis=axis)
-
-    return call
+    return lambda a, axis=0, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
 
 
-composition(np.add.accumulate)(_along_first(np.cumsum))
-composition(np.multiply.accumulate)(_along_first(np.cumprod))
+composition(np.add.accumulate, checked=True)(_along_first(np.cumsum))
+composition(np.multiply.accumulate, checked=True)(_along_first(np.cumprod))
 
 
-@composition("cumulative_sum")
+@composition("cumulative_sum", checked=True)
 def _cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
     return _with_initial(_running(np.cumsum)(x, axis, dtype), 0, axis, include_initial)
 
 
-@composition("cumulative_prod")
+@composition("cumulative_prod", checked=True)
 def _cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
     return _with_initial(_running(np.cumprod)(x, axis, dtype), 1, axis, include_initial)
 
@@ -355,9 +349,12 @@ def _with_initial(out: Any, value: int, axis: int | None, wanted: bool) -> Any:
     return np.concatenate([first, out], axis)
 
 
-@composition(np.logaddexp.reduce)
-def _logaddexp_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return logsumexp(a, axis, keepdims)
+@composition(np.logaddexp.reduce, checked=True)
+def _logaddexp_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+                      where: Any = True) -> Any:  # fmt: skip
+    a = a if dtype is None else a.astype(dtype)
+    folded = logsumexp(a if where is True else np.where(where, a, -np.inf), axis, keepdims)
+    return folded if initial is None else np.logaddexp(folded, initial).astype(a.dtype)
 
 
 # The nan- forms: the entries that are nan take no part, so they get no gradient.
@@ -367,34 +364,48 @@ composition(np.nancumsum)(lambda a, *args, **kwargs: np.cumsum(np.where(np.isnan
 composition(np.nancumprod)(lambda a, *args, **kwargs: np.cumprod(np.where(np.isnan(a), 1, a), *args, **kwargs))
 
 
-@composition(np.nanmean)
-def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return np.mean(a, axis, dtype, keepdims=keepdims, where=~np.isnan(a))
+def _present(a: Any, where: Any) -> Any:
+    """Return which entries take part: those that are not nan and that ``where`` lets in."""
+    return np.logical_and(np.logical_not(np.isnan(a)), where)
 
 
-@composition(np.nanvar)
-def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return np.var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=~np.isnan(a))
+@composition(np.nanmean, checked=True)
+def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Any:
+    return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims, where=_present(a, where))
 
 
-@composition(np.nanstd)
-def _nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    return np.std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=~np.isnan(a))
+@composition(np.nanvar, checked=True)
+def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+            where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+    present, ddof = _present(a, where), ddof if correction is None else correction
+    spread = _masked_var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
+    return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
 
 
-def _nan_extreme(reduce: Any, neutral: float) -> Any:
+@composition(np.nanstd, checked=True)
+def _nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+            where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+    present, ddof = _present(a, where), ddof if correction is None else correction
+    spread = _masked_std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
+    return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
+
+
+def _nan_extreme(fold: Any, neutral: float) -> Any:
     """Return a nan- form of max or min; nan where all is nan."""
 
-    def call(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    def call(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True,
+             dtype: Any = None) -> Any:  # fmt: skip
+        a = a if dtype is None else a.astype(dtype)
         missing = np.isnan(a)
-        best = reduce(np.where(missing, neutral, a), axis=axis, keepdims=keepdims)
-        return np.where(np.all(missing, axis=axis, keepdims=keepdims), np.nan, best)
+        given = {} if initial is None else {"initial": initial, "where": where}
+        best = fold(np.where(missing, neutral, a), axis=axis, keepdims=keepdims, **given)
+        return best if given else np.where(np.all(missing, axis=axis, keepdims=keepdims), np.nan, best)
 
     return call
 
 
-composition(np.nanmax, np.fmax.reduce)(_nan_extreme(np.max, -np.inf))
-composition(np.nanmin, np.fmin.reduce)(_nan_extreme(np.min, np.inf))
+composition(np.nanmax, np.fmax.reduce, checked=True)(_nan_extreme(np.max, -np.inf))
+composition(np.nanmin, np.fmin.reduce, checked=True)(_nan_extreme(np.min, np.inf))
 
 no_derivative(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.argwhere, np.nonzero,

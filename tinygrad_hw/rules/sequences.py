@@ -18,7 +18,7 @@ def floats(x: Any) -> Any:
 
 
 # Differences and integrals
-@composition(np.diff)
+@composition(np.diff, checked=True)
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
@@ -34,14 +34,14 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
     return a
 
 
-@composition(np.trapezoid, "trapz")
+@composition(np.trapezoid, "trapz", checked=True)
 def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = np.moveaxis(floats(y), axis, -1)
     steps = dx if x is None else np.diff(x) if np.ndim(x) == 1 else np.moveaxis(np.diff(x, axis=axis), axis, -1)
     return np.sum(steps * (y[..., 1:] + y[..., :-1]) / 2.0, -1)
 
 
-@composition(np.gradient)
+@composition(np.gradient, checked=True)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     f = floats(f)
     axes = range(f.ndim) if axis is None else [i % f.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
@@ -72,7 +72,7 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     return np.moveaxis(np.concatenate([first, inner, last]), 0, axis)
 
 
-@composition(np.unwrap)
+@composition(np.unwrap, checked=True)
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     p = floats(p)
     p, half = np.moveaxis(p, axis, -1), period / 2
@@ -86,7 +86,7 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np
 
 
 # Interpolation
-@composition(np.interp)
+@composition(np.interp, checked=True)
 def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     x, xp, fp = (array(a) for a in (x, xp, fp))
     x, xp, fp = x.astype(float), xp.astype(float), fp.astype(complex if fp.dtype.kind == "c" else float)
@@ -127,7 +127,7 @@ def _convolve_a(g: Any, out: Any, a: Any, v: Any) -> Any:
 rule(convolve, _convolve_a, lambda g, out, a, v: _convolve_a(g, out, v, a))
 
 
-@composition(np.convolve)
+@composition(np.convolve, checked=True)
 def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
     longer, shorter = max(a.size, v.size), min(a.size, v.size)
@@ -140,7 +140,7 @@ def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     return convolve(a, v)[start : start + size]
 
 
-@composition(np.correlate)
+@composition(np.correlate, checked=True)
 def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
     if v.size > a.size:
@@ -149,7 +149,7 @@ def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 
 
 # Ranges
-@composition(np.linspace)
+@composition(np.linspace, checked=True)
 def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0,
               *, device: Any = None) -> Any:  # fmt: skip
     start, stop = floats(start), floats(stop)
@@ -162,7 +162,7 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retst
     return (out, (stop - start) / parts if parts > 0 else np.nan) if retstep else out
 
 
-@composition(np.logspace)
+@composition(np.logspace, checked=True)
 def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
     exponents = np.linspace(start, stop, num, endpoint, axis=axis) if hasattr(start, "ndim") or hasattr(stop, "ndim") else (
         np.linspace(np.full(np.shape(base), start), np.full(np.shape(base), stop), num, endpoint, axis=axis)
@@ -171,7 +171,7 @@ def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base:
     return out if dtype is None else out.astype(dtype)
 
 
-@composition(np.geomspace)
+@composition(np.geomspace, checked=True)
 def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     start, stop = floats(start), floats(stop)
     if np.any(start == 0) or np.any(stop == 0):
@@ -182,7 +182,7 @@ def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtyp
     return out.astype(np.result_type(out.dtype, float) if dtype is None else dtype)
 
 
-@composition(np.meshgrid)
+@composition(np.meshgrid, checked=True)
 def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
@@ -193,7 +193,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
 
 
 # Functions applied lane by lane, and piece by piece
-@composition(np.apply_along_axis)
+@composition(np.apply_along_axis, as_written=True)
 def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     axis = axis % arr.ndim
     lanes = np.moveaxis(arr, axis, -1)
@@ -203,7 +203,7 @@ def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: An
     return np.moveaxis(out, list(range(axis, len(shape))), list(range(axis - len(shape), 0)))
 
 
-@composition(np.apply_over_axes)
+@composition(np.apply_over_axes, as_written=True)
 def _apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     for axis in np.atleast_1d(axes):
         out = func(a, int(axis) % a.ndim)
@@ -211,7 +211,7 @@ def _apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     return a
 
 
-@composition(np.piecewise)
+@composition(np.piecewise, as_written=True)
 def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     several = np.ndim(x) == 0 or (isinstance(condlist, (list, tuple)) and np.ndim(condlist[0]))
     conditions = [np.asarray(c, bool) for c in (condlist if several else [condlist])]
@@ -226,15 +226,15 @@ def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> A
     return out
 
 
-@composition(np.sort_complex)
+@composition(np.sort_complex, checked=True)
 def _sort_complex(a: Any) -> Any:
     return np.sort(a.astype(a.dtype if a.dtype.kind == "c" else np.result_type(a.dtype, complex)))
 
 
-composition("unstack")(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
+composition("unstack", checked=True)(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
 
 
-@composition(np.kron)
+@composition(np.kron, checked=True)
 def _kron(a: Any, b: Any) -> Any:
     a, b = array(a), array(b)
     n = max(a.ndim, b.ndim)

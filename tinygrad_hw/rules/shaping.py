@@ -7,6 +7,7 @@ used several times, its cotangents add up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -114,25 +115,48 @@ composition("astype")(lambda x, dtype, /, **kwargs: astype(x, dtype))
 
 # Joining
 @dispatched
-def concatenate(*arrays: Any, axis: int = 0) -> Any:
+def concatenate(*arrays: Any, axis: int = 0, **options: Any) -> Any:
     """Return the arrays joined along an axis that they have."""
-    return np.concatenate(arrays, axis=axis)
+    return np.concatenate(arrays, axis=axis, **options)
 
 
-def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0) -> Any:
-    """Return the part of g that came from the i-th array."""
-    start = sum(array.shape[axis] for array in arrays[:i])
-    index = [slice(None)] * g.ndim
-    index[axis] = slice(start, start + arrays[i].shape[axis])
-    return g[tuple(index)]
+@dispatched
+def stack(*arrays: Any, axis: int = 0, **options: Any) -> Any:
+    """Return the arrays joined along a new axis."""
+    return np.stack(arrays, axis=axis, **options)
 
 
-rule(concatenate, Each(_segment), kind="movement")
+def _segments(g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
+    """Return the part of g that came from each array."""
+    before = (slice(None),) * (axis % g.ndim)
+    ends = accumulate(x.shape[axis] for x in arrays)
+    places = [(*before, slice(end - x.shape[axis], end)) for x, end in zip(arrays, ends)]
+    return [g[place] for place in places]
+
+
+def _layers(g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
+    """Return the layer of g that came from each array."""
+    layers = np.moveaxis(g, axis, 0)
+    return [layers[i] for i in range(len(arrays))]
+
+
+rule(concatenate, Each(lambda i, g, out, *arrays, axis=0, **options: _segments(g, out, *arrays, axis=axis)[i], together=_segments),
+     kind="movement")
+rule(stack, Each(lambda i, g, out, *arrays, axis=0, **options: _layers(g, out, *arrays, axis=axis)[i], together=_layers), kind="movement")
 
 
 def array(x: Any) -> Any:
-    """Return x if it is an array or a tensor, else the array of it."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
+    """Return x if it is an array or a tensor, else the array of it; nested lists may hold tensors."""
+    if hasattr(x, "ndim"):
+        return x
+    return np.stack([array(part) for part in x]) if _holds_tensors(x) else np.asarray(x)
+
+
+def _holds_tensors(x: Any) -> bool:
+    """Tell whether nested lists hold what speaks NumPy's protocol without being one of its arrays."""
+    if isinstance(x, (list, tuple)):
+        return any(map(_holds_tensors, x))
+    return hasattr(x, "__array_function__") and not isinstance(x, (np.ndarray, np.generic))
 
 
 def _together(arrays: Any) -> list[Any]:
@@ -141,19 +165,15 @@ def _together(arrays: Any) -> list[Any]:
 
 
 @composition(np.concatenate)
-def _concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    arrays = [np.ravel(a) for a in arrays] if axis is None else _together(arrays)
-    joined = concatenate(*arrays, axis=axis or 0)
-    return joined if dtype is None else joined.astype(dtype)
+def _concatenate(arrays: Any, axis: int | None = 0, out: None = None, **options: Any) -> Any:
+    if axis is None:
+        return concatenate(*[np.ravel(array(a)) for a in arrays], **options)
+    return concatenate(*_together(arrays), axis=axis, **options)
 
 
 @composition(np.stack)
-def _stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    arrays = _together(arrays)
-    if len({np.shape(a) for a in arrays}) > 1:
-        raise ValueError("all input arrays must have the same shape")
-    axis = axis % (np.ndim(arrays[0]) + 1)
-    return np.concatenate([np.expand_dims(a, axis) for a in arrays], axis, dtype=dtype)
+def _stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Any:
+    return stack(*_together(arrays), axis=axis, **options)
 
 
 composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in tup], 0, **kwargs))

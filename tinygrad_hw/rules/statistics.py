@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import _gap
 from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes
@@ -37,6 +38,7 @@ rule(ordered, lambda g, out, x, place: _max_or_min(g, out, x, -1, True), None, k
 def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, **options: Any) -> Any:
     """Return the quantiles: NumPy finds their places among the ranks, the entries of these places are mixed."""
     a = a if a.dtype.kind in "fc" else a.astype(float)
+    axis = None if axis is None else normalize_axis_tuple(axis, a.ndim)
     lined, _ = _line_up(a, axis)
     (values,) = values_of(lined)
     ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
@@ -87,16 +89,16 @@ composition(np.nanpercentile)(_quantile(np.nanquantile, 100))
 
 @composition(np.median)
 def _median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    return _quantiles(np.quantile, a, 0.5, axis, keepdims)
+    return _quantiles(np.quantile, a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
 
 
 @composition(np.nanmedian)
 def _nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    return _quantiles(np.nanquantile, a, 0.5, axis, bool(keepdims))
+    return _quantiles(np.nanquantile, a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
 
 
 # Averages
-@composition(np.average)
+@composition(np.average, checked=True)
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
@@ -124,7 +126,7 @@ def _observations(m: Any, rowvar: bool, dtype: Any) -> Any:
     return np.atleast_2d(m).astype(dtype) if m.ndim < 2 or rowvar else np.transpose(m).astype(dtype)
 
 
-@composition(np.cov)
+@composition(np.cov, checked=True)
 def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
          aweights: Any = None, *, dtype: Any = None) -> Any:  # fmt: skip
     m, y = (part if part is None or hasattr(part, "dtype") else np.asarray(part) for part in (m, y))
@@ -140,7 +142,7 @@ def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: i
     return np.squeeze((centred * w) @ np.conjugate(centred).mT / (total - lost))
 
 
-@composition(np.corrcoef)
+@composition(np.corrcoef, checked=True)
 def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     c = np.cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
@@ -151,7 +153,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 
 # Histograms: the counts have no derivative, sums of weights have
-@composition(np.bincount)
+@composition(np.bincount, checked=True)
 def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     (x,) = values_of(x)
     if weights is None:
@@ -159,7 +161,7 @@ def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return scatter(weights.astype(float), x, (max(int(np.max(x, initial=-1)) + 1, minlength),))
 
 
-@composition(np.histogram)
+@composition(np.histogram, checked=True)
 def _histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Any, Any]:
     a, bins = values_of(a, bins)
     if weights is None:
@@ -171,12 +173,12 @@ def _histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None =
     return (sums / np.diff(edges) / np.sum(sums) if density else sums), edges
 
 
-@composition(np.histogram2d)
+@composition(np.histogram2d, checked=True)
 def _histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     return np.histogram2d(*values_of(x, y), bins, range, density, None if weights is None else np.asarray(weights))
 
 
-@composition(np.histogramdd)
+@composition(np.histogramdd, checked=True)
 def _histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
     (sample,) = values_of(sample)
     return np.histogramdd(sample, bins, range, density, None if weights is None else np.asarray(weights))

@@ -15,7 +15,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["COMPOSITIONS", "NO_DERIVATIVE", "RULES", "SPELLINGS", "Each", "Rule", "composition", "dispatched", "no_derivative", "rule"]
+__all__ = [
+    "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
+    "Each", "Rule", "composition", "dispatched", "no_derivative", "rule",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +32,7 @@ class Rule:
     ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "call", "function", "further", "kind", "name", "vjps")
+    __slots__ = ("alone", "call", "function", "further", "kind", "name", "together", "vjps")
     call: Callable[..., Any]
     further: Callable[..., Any] | None
 
@@ -41,6 +44,7 @@ class Rule:
         self.name: str = function.__name__
         self.vjps = vjps
         self.alone = alone or vjps
+        self.together = vjps.together if isinstance(vjps, Each) else None
         self.call = call
         self.kind = kind
         self.further = further
@@ -54,10 +58,14 @@ class Rule:
 
 
 class Each(Sequence[Any]):
-    """The VJPs of a function of any number of arguments: ``vjp(i, g, out, *args)`` for the i-th."""
+    """The VJPs of a function of any number of arguments: ``vjp(i, g, out, *args)`` for the i-th.
 
-    def __init__(self, vjp: Callable[..., Any]) -> None:
+    ``together(g, out, *args)``, if given, returns the cotangents of all arguments at once: for many, that takes far less time.
+    """
+
+    def __init__(self, vjp: Callable[..., Any], together: Callable[..., Any] | None = None) -> None:
         self.vjp = vjp
+        self.together = together
 
     def __getitem__(self, i: Any) -> Any:
         return partial(self.vjp, i)
@@ -69,6 +77,8 @@ class Each(Sequence[Any]):
 RULES: dict[Any, Rule] = {}
 SPELLINGS: dict[Any, Callable[..., Any]] = {}  # (other names of functions that have a row)
 COMPOSITIONS: dict[Any, Callable[..., Any]] = {}
+AS_WRITTEN: set[Any] = set()  # (compositions that are called whether or not a gradient is needed)
+CHECKED: set[Any] = set()  # (compositions before which NumPy's own function is called, to refuse what it refuses)
 NO_DERIVATIVE: set[Any] = set()
 FOLDING = frozenset(("axis", "keepdims", "ddof"))
 
@@ -85,15 +95,20 @@ def rule(
     return RULES[function]
 
 
-def composition(*functions: Callable[..., Any] | str) -> Callable[[F], F]:
+def composition(*functions: Callable[..., Any] | str, as_written: bool = False, checked: bool = False) -> Callable[[F], F]:
     """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's.
 
-    A function younger than the oldest NumPy that the package supports is given by its name.
+    A function younger than the oldest NumPy that the package supports is given by its name. Where no gradient is needed NumPy's
+    own function is called, but for those said to be ``as_written``: they write into an argument, or call a function of the user's.
+    Where a gradient is needed NumPy's own is called first for those said to be ``checked``: what it refuses is refused.
     """
 
     def register(body: F) -> F:
-        known = [getattr(np, function, None) if isinstance(function, str) else function for function in functions]
-        COMPOSITIONS.update(dict.fromkeys([function for function in known if function is not None], body))
+        named = [getattr(np, function, None) if isinstance(function, str) else function for function in functions]
+        known = [function for function in named if function is not None]
+        COMPOSITIONS.update(dict.fromkeys(known, body))
+        AS_WRITTEN.update(known if as_written else ())
+        CHECKED.update(known if checked else ())
         return body
 
     return register

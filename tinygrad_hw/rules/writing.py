@@ -18,36 +18,36 @@ def _full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", sub
     return np.broadcast_to(astype(array(fill_value), np.result_type(a if dtype is None else dtype)), a.shape if shape is None else shape)
 
 
-@composition(np.copyto)
+@composition(np.copyto, as_written=True)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
-@composition(np.put)
+@composition(np.put, as_written=True)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     places = np.ravel(np.take(np.arange(a.size), ind, mode=mode))
     a[np.unravel_index(places, a.shape)] = np.ravel(v)[np.arange(places.size) % max(np.size(v), 1)]
 
 
-@composition(np.place)
+@composition(np.place, as_written=True)
 def _place(arr: Any, mask: Any, vals: Any) -> None:
     mask = np.asarray(mask, bool).reshape(arr.shape)
     arr[mask] = np.ravel(vals)[np.arange(np.count_nonzero(mask)) % max(np.size(vals), 1)]
 
 
-@composition(np.putmask)
+@composition(np.putmask, as_written=True)
 def _putmask(a: Any, /, mask: Any, values: Any) -> None:
     mask = np.asarray(mask, bool).reshape(a.shape)
     a[mask] = np.ravel(values)[np.flatnonzero(mask) % max(np.size(values), 1)]
 
 
-@composition(np.put_along_axis)
+@composition(np.put_along_axis, as_written=True)
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
     places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), np.asarray(indices), axis)
     arr[np.unravel_index(places, arr.shape)] = values
 
 
-@composition(np.fill_diagonal)
+@composition(np.fill_diagonal, as_written=True)
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     marks = np.zeros(a.shape, bool)
     np.fill_diagonal(marks, True, wrap)

@@ -132,7 +132,7 @@ def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch
     if isinstance(row.vjps, Each):
         vjp = row.vjps.vjp
         each = Each(lambda k, *args, **kwargs: change(lambda *a, **kw: vjp(k, *a, **kw))(*args, **kwargs))
-        return [(row, "vjps", each), (row, "alone", each)]
+        return [(row, "vjps", each), (row, "alone", each), (row, "together", None)]
     patches: list[Patch] = []
     for attribute in ("vjps", "alone"):
         right = getattr(row, attribute)
