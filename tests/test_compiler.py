@@ -716,8 +716,9 @@ def test_the_source_of_the_reports_network_shows_its_delta_equations():
     step(*data())
     for line in (
         "def loss_fn(X, y, W1, b1, W2, b2, W3, b3, lr):",
-        "delta2 = delta3 @ W3.T * (a2 * (1 - a2))",
-        "delta1 = delta2 @ W2.T * (a1 * (1 - a1))",
+        # (1 - a is 1 / t with t = 1 + eᶻ, which does not cancel)
+        "delta2 = delta3 @ W3.T * (a2 * (1 / t4))",
+        "delta1 = delta2 @ W2.T * (a1 * (1 / t2))",
         "dW3 = a2.T @ delta3",
         "db2 = np.sum(delta2, axis=0)",
         "dW1 = X.T @ delta1",

@@ -1,11 +1,13 @@
 """What NumPy lacks: the laws for every row, and stability far out."""
 
+import warnings
 from math import erf
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
-from laws import LAWS, Case, arrays, gradient_at, gradients, numbers, random_like, rows, second_at, spread
+from laws import LAWS, Case, arrays, gradient_at, gradients, numbers, random_like, rows, second_at, second_gradients, spread
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
@@ -18,6 +20,18 @@ M = spread(2, 3, low=-2, high=2)
 
 def softmax(x, axis=-1):
     return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+def entropy_of_weights(x, target):
+    return -np.sum(target * np.log(softmax(x)), -1)
+
+
+def entropy_of_classes(x, target):
+    return entropy_of_weights(x, np.eye(x.shape[-1], dtype=x.dtype)[target])
+
+
+def binary_entropy(x, target):
+    return target * np.log(1 + np.exp(-x)) + (1 - target) * np.log(1 + np.exp(x))
 
 
 def cdf(x):
@@ -44,6 +58,18 @@ CASES = [
     *(Case(f, M, axis=axis, oracle=ORACLES[f], analytic=True) for f in (tg.softmax, tg.log_softmax) for axis in (0, 1, -2)),
     *(Case(f, spread(3, 1), oracle=ORACLES[f], analytic=True) for f in (tg.softmax, tg.log_softmax)),
     Case(tg.leaky_relu, SIGNED, slope=0.2, oracle=ORACLES[tg.leaky_relu]),
+    Case(
+        neural.complement, SIGNED, call=lambda x: neural.complement(tg.sigmoid(x), x), oracle=lambda x: 1 / (1 + np.exp(x)), analytic=True
+    ),
+    *(
+        Case(neural.softmax_cross_entropy, x, target=np.array(classes), oracle=entropy_of_classes, analytic=True)
+        for x, classes in ((M, [2, 0]), (M, [1, 1]), (M[0], 2), (np.stack([M, -M]), [[0, 1], [2, 2]]), (np.zeros((0, 2)), np.zeros(0, int)))
+    ),
+    Case(neural.softmax_cross_entropy, M, spread(2, 3), oracle=entropy_of_weights, analytic=True),
+    Case(neural.softmax_cross_entropy, M, target=np.array([[0, 0, 1.0], [0.5, 0.5, 0]]), oracle=entropy_of_weights, analytic=True),
+    Case(neural.sigmoid_cross_entropy, SIGNED, spread(6, low=0, high=1), oracle=binary_entropy, analytic=True),
+    Case(neural.sigmoid_cross_entropy, SIGNED, target=np.array([0, 1, 1, 1, 0, 0]), oracle=binary_entropy, analytic=True),
+    Case(neural.sigmoid_error, SIGNED, spread(6, low=0, high=1), oracle=lambda x, target: ORACLES[tg.sigmoid](x) - target, analytic=True),
 ]
 
 
@@ -129,3 +155,72 @@ def test_the_method_is_the_function(name):
 
 def test_gelu_uses_the_exact_normal_distribution_in_the_far_tail():
     assert_allclose(tg.gelu(np.array([-10.0])), [-10 * 7.61985302416052606597e-24], rtol=1e-13)
+
+
+# Saturated tails and infinite logits
+mpmath.mp.prec = 2600
+TAILS = np.array([-700.0, -86.0, -40.0, -17.0, -8.5, -1.0, 0.25, 1.0, 8.5, 17.0, 40.0, 86.0, 700.0])
+NORMAL = {np.float64: (700, 1e-14), np.float32: (86, 1e-5), np.float16: (9, 4e-3)}
+
+
+def logistic(x):
+    return 1 / (1 + mpmath.exp(-mpmath.mpf(float(x))))
+
+
+def slope(x):
+    return logistic(x) * logistic(-x)
+
+
+@pytest.mark.parametrize("dtype", NORMAL)
+@pytest.mark.parametrize("f, first, second", [
+    (tg.sigmoid, slope, lambda x: slope(x) * (logistic(-x) - logistic(x))),
+    (tg.softplus, logistic, slope),
+    (tg.log_sigmoid, lambda x: logistic(-x), lambda x: -slope(x)),
+    (lambda x: tg.softmax(np.stack([x, 0 * x]), 0)[0], slope, lambda x: slope(x) * (logistic(-x) - logistic(x))),
+    (lambda x: tg.log_softmax(np.stack([x, 0 * x]), 0)[0], lambda x: logistic(-x), lambda x: -slope(x)),
+    (lambda x: neural.softmax_cross_entropy(np.stack([x, 0 * x], -1), np.zeros(x.shape, int)), lambda x: -logistic(-x), slope),
+    (lambda x: neural.softmax_cross_entropy(np.stack([x, 0 * x], -1), np.ones(x.shape, int)), logistic, slope),
+    (lambda x: neural.sigmoid_cross_entropy(x, np.ones(x.shape, x.dtype)), lambda x: -logistic(-x), slope),
+    (lambda x: neural.sigmoid_cross_entropy(x, np.zeros(x.shape, x.dtype)), logistic, slope),
+], ids=["sigmoid", "softplus", "log_sigmoid", "softmax", "log_softmax", "class 0", "class 1", "true", "false"])  # fmt: skip
+def test_the_derivatives_keep_their_digits_in_saturated_tails(f, first, second, dtype):
+    size, rtol = NORMAL[dtype]
+    x = TAILS[np.abs(TAILS) <= size].astype(dtype)
+    g = np.linspace(0.5, 1.5, len(x)).astype(dtype)
+    (found,) = gradients(f, [x], g)
+    assert found.dtype == dtype
+    assert_allclose(found, [float(first(v) * float(c)) for v, c in zip(x, g)], rtol=rtol)
+    found = second_gradients(f, [x], g, [np.ones_like(x)])[1][0]
+    assert_allclose(found, [float(second(v) * float(c)) for v, c in zip(x, g)], rtol=3 * rtol)
+
+
+def test_the_cross_entropy_of_a_confident_sample_keeps_its_digits():
+    small = float(mpmath.log1p(mpmath.exp(-40)))
+    assert_allclose(neural.softmax_cross_entropy(np.array([[20.0, -20.0]]), np.array([0])), [small], rtol=1e-14)
+    assert_allclose(neural.softmax_cross_entropy(np.array([[20.0, -20.0]]), np.array([[1.0, 0.0]])), [small], rtol=1e-14)
+    assert_allclose(neural.sigmoid_cross_entropy(np.array([40.0, -40.0]), np.array([1.0, 0.0])), [small, small], rtol=1e-14)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("f, x", [
+    (lambda x: neural.sigmoid_cross_entropy(x, np.array([1.0, 0.0])), [np.inf, -np.inf]),
+    (lambda x: neural.softmax_cross_entropy(x, np.array([0, 1])), [[np.inf, 0.0], [-np.inf, 0.0]]),
+    (lambda x: neural.softmax_cross_entropy(x, np.array([[1.0, 0.0], [0.0, 1.0]])), [[np.inf, 0.0], [-np.inf, 0.0]]),
+], ids=["sigmoid", "classes", "weights"])  # fmt: skip
+def test_at_infinite_logits_a_right_answer_has_the_loss_0_and_the_gradient_0(f, x, compiled):
+    f = tg.compile(f) if compiled else f
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_array_equal(f(np.array(x)), [0.0, 0.0])
+    if not compiled:
+        assert_array_equal(gradient_at(f, x), np.zeros_like(x))
+
+
+def test_at_infinite_logits_a_wrong_answer_has_the_loss_infinity():
+    assert_array_equal(neural.sigmoid_cross_entropy(np.array([-np.inf, np.inf]), np.array([1.0, 0.5])), [np.inf, np.inf])
+    assert_array_equal(neural.softmax_cross_entropy(np.array([[np.inf, 0.0]]), np.array([1])), [np.inf])
+
+
+def test_sigmoid_and_its_derivative_are_0_at_minus_infinity():
+    assert tg.sigmoid(np.array(-np.inf)) == tg.sigmoid(np.array(-800.0)) == 0
+    assert_array_equal(gradient_at(tg.sigmoid, [-np.inf, -800.0]), [0, 0])

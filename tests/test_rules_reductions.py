@@ -2,6 +2,7 @@
 
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,6 +52,7 @@ NAN_FORMS = [np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanmax,
 OWN = {np.sum: np.sum, np.mean: np.mean, np.max: np.max, np.min: np.min, np.prod: np.prod,
        np.var: np.var, np.std: np.std, reductions.logsumexp: lse}  # fmt: skip
 PART = np.array([[True, False, True], [True, True, False]])
+SIX = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
 CASES = [
     *(
         Case(f, M, analytic=f in SMOOTH, **kwargs)
@@ -104,6 +106,21 @@ CASES = [
         analytic=True,
     ),
     *(Case(f, M, axis=axis, oracle=oracle, analytic=True) for f, oracle in SOFTMAX.items() for axis in (0, -1)),
+    *(
+        Case(
+            f,
+            spread(2, 3, seed=31),
+            2 * M,
+            call=lambda y, x, f=f, axis=axis: f(y, tg.softmax(x, axis), axis),
+            oracle=oracle(axis),
+            analytic=True,
+        )
+        for f, oracle in (
+            (reductions.centred, lambda axis: lambda y, x: y - np.sum(y * softmax(x, axis), axis, keepdims=True)),
+            (reductions.excess, lambda axis: lambda y, x: y - softmax(x, axis) * np.sum(y, axis, keepdims=True)),
+        )
+        for axis in (0, -1, (0, 1))
+    ),
     Case(np.sum, np.zeros((0, 2)), axis=0, analytic=True),
     Case(np.sum, np.zeros((2, 0)), analytic=True),
     Case(np.prod, np.zeros((2, 0)), axis=1, analytic=True),
@@ -333,3 +350,26 @@ def test_a_mean_of_bool_or_of_half_precision_is_as_numpys():
 def test_an_axis_that_is_not_there_is_numpys_error_with_the_axis_in_it(f):
     with pytest.raises(np.exceptions.AxisError, match="axis 2 is out of bounds for array of dimension 2"):
         f(Tensor(M, requires_grad=True), axis=2)
+
+
+# Saturated tails, where a share is 1 but for rounding
+EXACT = {np.float64: 1e-14, np.float32: 1e-5, np.float16: 4e-3}
+
+
+@pytest.mark.parametrize("axis", [-1, 0, (0, 1)])
+@pytest.mark.parametrize("dtype", EXACT)
+@pytest.mark.parametrize("lead", [7.0, 30.0, 300.0])
+def test_the_gradients_of_a_softmax_that_is_sure_keep_their_digits(lead, dtype, axis):
+    mpmath.mp.dps = 400
+    lead = {np.float16: min(lead, 7.0), np.float32: min(lead, 30.0)}.get(dtype, lead)
+    x = np.array([[lead, 0.5, 0.0]], dtype) if axis != 0 else np.array([[lead], [0.5], [0.0]], dtype)
+    g = np.array([1.0, 0.25, -0.5], dtype).reshape(x.shape)
+    e = [mpmath.exp(float(v)) for v in x.ravel()]
+    s = [v / sum(e) for v in e]
+    weights = [mpmath.mpf(float(v)) for v in g.ravel()]
+    mean = sum(v * p for v, p in zip(weights, s))
+    (found,) = gradients(lambda x: tg.softmax(x, axis), [x], g)
+    assert_allclose(found.ravel(), [float(p * (v - mean)) for p, v in zip(s, weights)], rtol=EXACT[dtype])
+    first = np.array([1, 0, 0], dtype).reshape(x.shape)
+    (found,) = gradients(lambda x: tg.log_softmax(x, axis), [x], first)
+    assert_allclose(found.ravel(), [float(s[1] + s[2]), float(-s[1]), float(-s[2])], rtol=EXACT[dtype])

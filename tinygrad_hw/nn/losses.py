@@ -72,11 +72,11 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
 
     Notes
     -----
-    Computed as t softplus(-z) + (1 - t) softplus(z), which neither overflows nor cancels. Its derivative is
-    (σ(z) - t) / n.
+    Computed as log1p(e^-|z|) + |z| (1 - t where z is positive, else t), which neither overflows nor cancels and is right at
+    infinite logits. Its derivative is (σ(z) - t) / n.
     """
     z, t = same_shape("binary_cross_entropy_with_logits", logits, target)
-    return (t * neural.softplus(-z) + (1 - t) * neural.softplus(z)).mean()
+    return neural.sigmoid_cross_entropy(z, t).mean()
 
 
 def cross_entropy(logits: Any, target: Any) -> Any:
@@ -115,4 +115,4 @@ def cross_entropy(logits: Any, target: Any) -> Any:
             fix = "; if it is one-hot, target.argmax(axis=1) would fit"
         raise ShapeError(f"cross_entropy: logits of shape (N, C) need a target of shape (N,), and they have {shape} and {classes}{fix}")
     places = places_below("cross_entropy", "classes", target, shape[1])
-    return -neural.log_softmax(logits)[np.arange(shape[0]), places].mean()
+    return neural.softmax_cross_entropy(logits, places).mean()

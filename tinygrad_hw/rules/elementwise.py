@@ -84,17 +84,17 @@ rule(np.log10,      lambda g, out, x: g / (x * LN10))
 rule(np.log1p,      lambda g, out, x: g / (1 + x))
 
 
-def _gap(x: Any, y: Any) -> Any:
+def gap(x: Any, y: Any) -> Any:
     """Return x - y, and 0 where both are the same infinity."""
-    same = np.equal(x, y)
+    same = np.equal(x, y) & np.isinf(x)
     return np.where(same, 0, x - np.where(same, 0, y))
 
 
 # (the part of x in log(eˣ + eʸ) is σ(x - y), written so that it cannot overflow)
-rule(np.logaddexp,  lambda g, out, x, y: g * np.exp(-np.logaddexp(0, _gap(y, x))),
-                    lambda g, out, x, y: g * np.exp(-np.logaddexp(0, _gap(x, y))))
-rule(np.logaddexp2, lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(y, x))),
-                    lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, _gap(x, y))))
+rule(np.logaddexp,  lambda g, out, x, y: g * np.exp(-np.logaddexp(0, gap(y, x))),
+                    lambda g, out, x, y: g * np.exp(-np.logaddexp(0, gap(x, y))))
+rule(np.logaddexp2, lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, gap(y, x))),
+                    lambda g, out, x, y: g * np.exp2(-np.logaddexp2(0, gap(x, y))))
 
 def _root(x: Any) -> Any:
     """Return √(x² + 1), for real numbers without overflow."""

@@ -11,25 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import floating, log_softmax, logsumexp, softmax
-from .table import dispatched, rule
+from .elementwise import gap
+from .reductions import excess, floating, log_softmax, logsumexp, softmax
+from .table import composition, dispatched, no_derivative, rule
 
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
-# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
-FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64)]
-FLOAT64 = np.dtype(float)
-LOG_TINY = {dtype: np.log(np.array(np.finfo(dtype).tiny)) for dtype in FLOATS}
-ONES = {dtype: np.array(1, dtype) for dtype in FLOATS}
-ONE = ONES[FLOAT64]
-
-
-def one_like(x: Any) -> Any:
-    """Return 1 in the dtype of x, or in one that does not widen it."""
-    return ONE if x.dtype is FLOAT64 else ONES.get(x.dtype, ONE)
+# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers. (Half precision is computed in single.)
+HALF, SINGLE, DOUBLE = FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64)]
+ONES = {dtype: np.ones((), dtype) for dtype in FLOATS}
+LOG_MAX = {dtype: np.asarray(np.nextafter(np.log(np.finfo(dtype).max), dtype.type(0))) for dtype in (SINGLE, DOUBLE)}
+LARGEST_AND_ONE = {dtype: (LOG_MAX[wide], ONES[wide]) for dtype, wide in ((HALF, SINGLE), (SINGLE, SINGLE), (DOUBLE, DOUBLE))}
 
 
 _erfc = np.frompyfunc(erfc, 1, 1)
+
+
+def _growth(x: Any) -> tuple[Any, Any]:
+    """Return eˣ, at most the largest number, so that it neither overflows nor warns; and 1."""
+    largest, one = LARGEST_AND_ONE.get(x.dtype, LARGEST_AND_ONE[DOUBLE])
+    e = np.minimum(x, largest)
+    return np.exp(e, e) if type(e) is np.ndarray else np.exp(e), one  # (a number has no memory to write into)
 
 
 @dispatched
@@ -46,17 +48,23 @@ def sigmoid(x: Any) -> Any:
 
     Notes
     -----
-    Below log(tiny) (-708.4 in float64) the result stays at tiny, the smallest normal number, instead of
-    running through e⁻ˣ = inf. σ′ = σ (1 - σ).
+    Computed as eˣ / (1 + eˣ), which keeps its digits for large negative x. σ′ = σ (1 - σ), and 1 - σ(x) is computed as
+    1 / (1 + eˣ), which keeps them for large x.
     """
-    floor = LOG_TINY.get(x.dtype, LOG_TINY[FLOAT64]) if hasattr(x, "dtype") else LOG_TINY[FLOAT64]
-    out = np.maximum(x, floor)
-    if type(out) is not np.ndarray:  # a number has no memory to write into
-        return one_like(out) / (one_like(out) + np.exp(-out))
-    np.negative(out, out)
-    np.exp(out, out)
-    np.add(out, one_like(out), out)
-    return np.reciprocal(out, out)
+    if not hasattr(x, "dtype"):
+        x = np.asarray(x)
+    e, one = _growth(x)
+    whole = e + one
+    out = np.divide(e, whole, whole) if type(whole) is np.ndarray else e / whole
+    return out.astype(HALF) if x.dtype is HALF else out
+
+
+@dispatched
+def complement(s: Any, x: Any) -> Any:
+    """Return 1 - s for s = σ(x), as 1 / (1 + eˣ), which does not cancel; where eˣ is beyond the largest number it stays at the smallest."""
+    e, one = _growth(x)
+    out = np.reciprocal(np.add(e, one, e), e) if type(e) is np.ndarray else np.reciprocal(e + one)
+    return out.astype(HALF) if x.dtype is HALF else out
 
 
 @dispatched
@@ -101,7 +109,90 @@ def _normal_density(x: Any) -> Any:
     return np.exp(x * x * -0.5) / sqrt(2 * pi)
 
 
-rule(sigmoid,     lambda g, out, x: g * (out * (one_like(out) - out)), kind="elementwise")
+# Losses of logits
+@dispatched
+def one_hot(classes: Any, count: int, dtype: Any = float) -> Any:
+    """Return a row of zeros for each class, with 1 in its place; classes of any shape, from 0 to count - 1."""
+    out = np.zeros((*np.shape(classes), count), dtype)
+    np.put_along_axis(out, np.asarray(classes)[..., None], 1, -1)
+    return out
+
+
+@dispatched
+def softmax_cross_entropy(x: Any, target: Any) -> Any:
+    """Return -Σ t log softmax(x) over the last axis, the cross entropy of each sample.
+
+    Parameters
+    ----------
+    x : (..., C) array or Tensor
+        Logits.
+    target : (...) array of integers, or (..., C) array or Tensor
+        Each sample's class, from 0 to C - 1; or the weight t of each class, such as its probability.
+
+    Returns
+    -------
+    (...) array or Tensor
+
+    Notes
+    -----
+    With m = max x and d = x - m it is Σ t (log1p(Σ e^d - 1) - d), where one largest entry's 1 is left out of the sum rather than
+    taken off it: a confident sample keeps its digits. What has the weight 0 counts for nothing, even at infinite logits. The
+    derivative is softmax(x) - t for weights that add up to 1.
+    """
+    x = floating(x)
+    below, log_whole = _below_the_largest(x)
+    if np.result_type(target).kind in "iu":
+        return log_whole[..., 0] - np.take_along_axis(below, target[..., None], -1)[..., 0]
+    return np.add.reduce(target * np.where(np.equal(target, 0), 0, log_whole - below), axis=-1)
+
+
+def _below_the_largest(x: Any) -> tuple[Any, Any]:
+    """Return d = x - max x along the last axis, and log Σ e^d."""
+    first = np.expand_dims(np.argmax(x, -1), -1)
+    below = gap(x, np.take_along_axis(x, first, -1))
+    rest = np.exp(below)
+    np.put_along_axis(rest, first, 0, -1)
+    return below, np.log1p(np.add.reduce(rest, axis=-1, keepdims=True))
+
+
+def _weights(x: Any, target: Any) -> Any:
+    """Return the weight of each class, of x's shape."""
+    return one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
+
+
+@dispatched
+def sigmoid_cross_entropy(x: Any, target: Any) -> Any:
+    """Return -t log σ(x) - (1 - t) log σ(-x), entry by entry; x holds logits, target the t between 0 and 1.
+
+    Notes
+    -----
+    It is log1p(e^-|x|) + |x| (1 - t where x is positive, else t), which neither overflows nor cancels; what has the factor 0 counts
+    for nothing, even at infinite logits. The derivative by x is σ(x) - t.
+    """
+    x = floating(x)
+    size, wrong = np.absolute(x), np.where(x > 0, 1 - target, target)
+    return np.log1p(np.exp(-size)) + np.where(np.equal(wrong, 0), 0, size) * wrong
+
+
+@dispatched
+def sigmoid_error(x: Any, target: Any) -> Any:
+    """Return σ(x) - t, entry by entry; where x is positive as (1 - t) - σ(-x), which does not cancel."""
+    tail = sigmoid(-np.absolute(x))
+    return np.where(x > 0, (1 - target) - tail, tail - target)
+
+
+rule(softmax_cross_entropy, lambda g, out, x, target: -g[..., None] * excess(_weights(x, target), softmax(x), -1),
+                            lambda g, out, x, target: -g[..., None] * log_softmax(x), call=softmax_cross_entropy)
+rule(sigmoid_cross_entropy, lambda g, out, x, target: g * sigmoid_error(x, target),
+                            lambda g, out, x, target: -g * x, kind="elementwise")
+rule(sigmoid_error,         lambda h, out, x, target: h * (sigmoid(x) * sigmoid(-x)),
+                            lambda h, out, x, target: -h, kind="elementwise")
+composition(sigmoid_error)(lambda x, target: sigmoid(x) - target)  # (as formulas read them)
+composition(complement)(lambda s, x: 1 - s)
+no_derivative(one_hot)
+
+rule(sigmoid,     lambda g, out, x: g * (out * complement(out, x)), kind="elementwise")
+rule(complement,  None, lambda g, out, s, x: -g * (out * sigmoid(x)), kind="elementwise")
 rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")

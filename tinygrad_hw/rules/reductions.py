@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import _gap, _nonzero, conj, squared
+from .elementwise import _nonzero, conj, gap, squared
 from .table import SPELLINGS, composition, dispatched, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
@@ -99,13 +99,13 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     wide = widened(x)
     top = np.maximum.reduce(wide, axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(divide="ignore"):
-        out = (np.log(np.add.reduce(np.exp(_gap(wide, top)), axis=axis, keepdims=True)) + top).astype(x.dtype, copy=False)
+        out = (np.log(np.add.reduce(np.exp(gap(wide, top)), axis=axis, keepdims=True)) + top).astype(x.dtype, copy=False)
     return out if keepdims else np.squeeze(out, folded_axes(x, axis))
 
 
 def _below_the_top(x: Any, axis: Axis) -> Any:
     """Return x - max x over the axis, and 0 where both are the same infinity."""
-    return _gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+    return gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
 
 
 @dispatched
@@ -119,7 +119,8 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 
     Notes
     -----
-    ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result. Equal infinities share equally.
+    ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result; right to the last digits in saturated tails too (see ``centred``).
+    Equal infinities share equally.
     """
     x = floating(x)
     parts = np.exp(_below_the_top(widened(x), axis))
@@ -132,6 +133,28 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
     x = floating(x)
     below = _below_the_top(widened(x), axis)
     return (below - np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))).astype(x.dtype, copy=False)
+
+
+@dispatched
+def centred(g: Any, s: Any, axis: Axis) -> Any:
+    """Return g - Σ g s over the axis, with s a softmax: g less its mean under s.
+
+    Where one share is near 1 the difference cancels to nothing, if taken as it stands. So g is first counted from its value there,
+    which changes nothing, since the shares add up to 1.
+    """
+    g = g - np.add.reduce(g * (s > 0.5), axis=axis, keepdims=True)
+    return g - np.add.reduce(g * s, axis=axis, keepdims=True)
+
+
+@dispatched
+def excess(y: Any, s: Any, axis: Axis) -> Any:
+    """Return y - s Σ y over the axis, with s a softmax: what y has beyond its share of the whole.
+
+    Where a share is more than a half it is taken from 1 by adding up the others: y (1 - s) - s Σ (the other y).
+    """
+    large = s > 0.5
+    others, shares = (np.add.reduce(np.where(large, 0, x), axis=axis, keepdims=True) for x in (y, s))
+    return np.where(large, y * shares - s * others, y - s * np.add.reduce(y, axis=axis, keepdims=True))
 
 
 def _max_or_min(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -307,8 +330,14 @@ rule(np.std,  _std, further=_masked_std)
 rule(np.cumsum,   _cumsum, further=_running(np.cumsum))
 rule(np.cumprod,  _cumprod, further=_running(np.cumprod))
 rule(logsumexp,   lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims) * softmax(x, axis))
-rule(softmax,     lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis, keepdims=True)))
-rule(log_softmax, lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis, keepdims=True))
+rule(softmax,     lambda g, out, x, axis=-1: out * centred(g, out, axis))
+rule(log_softmax, lambda g, out, x, axis=-1: excess(g, np.exp(out), axis))
+rule(centred,     lambda h, out, g, s, axis: excess(h, s, axis),
+                  lambda h, out, g, s, axis: -g * np.sum(h, axis, keepdims=True), None, call=centred)
+rule(excess,      lambda h, out, y, s, axis: centred(h, s, axis),
+                  lambda h, out, y, s, axis: -h * np.sum(y, axis, keepdims=True), None, call=excess)
+composition(centred)(lambda g, s, axis: g - np.sum(g * s, axis, keepdims=True))  # (as formulas read them)
+composition(excess)(lambda y, s, axis: y - s * np.sum(y, axis, keepdims=True))
 
 SPELLINGS.update({
     np.add.reduce: np.sum, np.multiply.reduce: np.prod, np.maximum.reduce: np.max, np.minimum.reduce: np.min,

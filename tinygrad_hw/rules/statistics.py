@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .elementwise import _gap
+from .elementwise import gap
 from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes
 from .shaping import scatter
 from .table import composition, dispatched, no_derivative, rule
@@ -56,7 +56,7 @@ def _mixed(x: Any, places: Any, dtype: Any) -> Any:
     share = (np.where(known, places, 0) - low).astype(dtype)
     first = ordered(x, low.astype(int))
     if share.any():
-        first = first + share * _gap(ordered(x, (low + (share > 0)).astype(int)), first)
+        first = first + share * gap(ordered(x, (low + (share > 0)).astype(int)), first)
     return first if known.all() else np.where(known, first, np.nan)
 
 
