@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plan_checker import check_plan
 
 import tinygrad_hw as tg
 from tinygrad_hw import CompileError, Tensor, compile, nn, optim
@@ -210,7 +211,7 @@ def test_biases_inside_products_fit_layers_of_any_form(layers, width, n, σ, dty
 ONE = [
     np.exp, np.tanh, tg.sigmoid, np.transpose, np.square, lambda a: 1 - a, lambda a: np.maximum(a, 0), lambda a: a[::-1],
     lambda a: a[0] + a, lambda a: np.where(a > 0, a, -a), lambda a: a - a.mean(axis=0), lambda a: a.reshape(-1)[:9].reshape(3, 3),
-    lambda a: a / (1 + (a * a).sum(axis=1, keepdims=True)),
+    lambda a: a / (1 + (a * a).sum(axis=1, keepdims=True)), lambda a: np.concatenate([a[1:], a[:-1] * a[1:]])[:3],
 ]  # fmt: skip
 TWO = [
     np.add, np.multiply, np.subtract, np.matmul, lambda a, b: a @ b.T, lambda a, b: a.T @ b, lambda a, b: a + b.sum(axis=0),
@@ -237,10 +238,50 @@ def test_whatever_uses_what_later_on_no_memory_is_written_to_too_soon(calls, see
     for _ in range(3):
         np.testing.assert_allclose(step(X), eager_step(lambda X: loss_fn(*theirs, X), optimizer, X), rtol=1e-12)
     assert_same(values(ours), values(theirs), rtol=1e-11, atol=1e-13)
+    check_plan(step._entry().plan, rng)
     gradient = tg.grad(loss_fn, argnums=(0, 1, 2))
     compiled, exact = compile(gradient), gradient(*start, X)
     for _ in range(2):
         assert_same(compiled(*start, X), exact, rtol=1e-11, atol=1e-13)
+    check_plan(compiled._entry().plan, rng)
+
+
+def test_a_view_of_one_half_of_a_joint_buffer_is_read_after_the_other_half_has_been_written_to():
+    def loss_fn(p, q):
+        p, q = p * p, q * q
+        u, v = 1 - p, 1 - q
+        return u.sum() + (v * v).sum() + (v[1:] * q[1:]).sum()
+
+    gradient, x, y = tg.value_and_grad(loss_fn, (0, 1)), np.ones(3), np.arange(5.0)
+    compiled = compile(gradient)
+    assert_same(compiled(x, y)[1], gradient(x, y)[1], rtol=1e-14)
+    check_plan(compiled._entry().plan, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda p, q: 2 * p + q * q, lambda p, q: p * 3.0 + q * q, lambda p, q: (p * p).sum() + ((q * q) ** 2).sum()]
+)
+def test_parameters_are_updated_together_where_the_gradient_of_one_is_a_constant(loss):
+    ours, theirs = ([Tensor(value, requires_grad=True) for value in (1.0, 2.0)] for _ in range(2))
+    step, optimizer = compile(lambda: loss(*ours), optim.SGD(ours, lr=0.1)), optim.SGD(theirs, lr=0.1)
+    for _ in range(3):
+        assert step() == eager_step(lambda: loss(*theirs), optimizer)
+    assert_same(values(ours), values(theirs), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "sigmoid",
+    [
+        lambda z: 1 / (1 + np.exp(-z)),
+        lambda z: 1 / (1 + np.exp(-np.maximum(z, -700.0))),
+        lambda z: 1 / (1 + np.exp(-np.minimum(np.maximum(z, -9.0), 9.0))),
+    ],
+)
+def test_signs_move_into_the_weights_however_the_logistic_function_is_written(sigmoid):
+    net = Net(activation=sigmoid)
+    step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1))
+    step(*data())
+    assert step.source.count("np.negative") == 0
 
 
 def test_no_pass_at_all_still_computes_the_same():

@@ -122,3 +122,11 @@ def test_its_exponential_of_single_precision_is_that_of_double_precision_rounded
     with np.errstate(under="ignore"):
         rounded = np.exp(x.astype(float)).astype(np.float32)
     np.testing.assert_allclose(compile(lambda x: np.exp(x), backend="numba")(x), rounded, rtol=2**-23, atol=2**-149)
+
+
+@pytest.mark.parametrize("view", [lambda s: s + s.T, lambda s: s + np.swapaxes(s, 0, 1), lambda s: s * s.T[:1], lambda s: s - s[::-1]])
+def test_a_view_is_read_when_all_of_what_it_shows_has_been_computed(view):
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_allclose(compile(lambda x: view(np.sin(x)), backend="numba")(x), view(np.sin(x)), rtol=1e-15)
+    gradient = tg.grad(lambda x: (view(np.sin(x)) ** 2).sum())
+    np.testing.assert_allclose(compile(gradient, backend="numba")(x), gradient(x), rtol=1e-14)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .layout import SMALL, end_to_end, part, spots_of
+from .layout import SMALL, end_to_end, part, starts_of
 from .program import Program
 from .simplify import drop_dead
 from .trace import Op, astype, elementwise, operands, replaced
@@ -56,14 +56,14 @@ class Columns:
     # What to do
     def layers_with_bias(self) -> dict[Op, tuple[Op, Op, int]]:
         """Return the layers, however large their x may be; none if weights are many."""
-        spots = spots_of(self.program)
+        starts = starts_of(self.program)
         layers: dict[Op, tuple[Op, Op, int]] = {}
         for z in self.program.ops:
             product: Any = z.args[0] if z.function is np.add and not z.kwargs else None
             if is_product(product) and self.users[product] == [z]:
                 (x, W), b = product.args, z.args[1]
-                if W in spots and x.dtype == z.dtype and spots.get(b) == (spots[W][0], spots[W][1] + W.value.size):
-                    layers[z] = (x, *spots[W])
+                if W in starts and x.dtype == z.dtype and starts.get(b) == (starts[W][0], starts[W][1] + W.value.size):
+                    layers[z] = (x, *starts[W])
         weights = [x.value.shape[1] * z.value.shape[1] for z, (x, *_) in layers.items()]
         return layers if max(weights, default=0) <= LARGE else {}
 
@@ -111,9 +111,13 @@ class Columns:
             self.now[op] = self.add(op, np.reshape, self.twins[op.args[0]], -1)
         else:
             if op.function is end_to_end:
-                op.args = tuple(self.both.get(x, x) for x in op.args if x not in self.pairs or x in self.both)
+                op.args = tuple(x for x in map(self.paired, op.args) if x is not None)
             op.args, op.kwargs = self.upright((op.args, op.kwargs))
             self.ops.append(op)
+
+    def paired(self, x: Any) -> Any:
+        """Return an argument; in place of the first of a pair the product that gives both, and None in place of the second."""
+        return self.both.get(x) if isinstance(x, Op) and x in self.pairs else x
 
     def turn(self, op: Op, function: Any, *args: Any) -> None:
         """Write an op transposed."""

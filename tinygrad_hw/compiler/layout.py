@@ -1,4 +1,4 @@
-"""What lets one call do the work of several: what belongs together is laid side by side in memory.
+"""Passes that lay related arrays end to end in memory, so that one NumPy call does the work of several.
 
     program = update_together(program)
 
@@ -7,80 +7,21 @@ Each leaves every result as it is, bit for bit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..trees import content
 from .program import Program
 from .simplify import drop_dead
-from .trace import Op, elementwise, replaced
+from .trace import NUMBERS, Op, elementwise, replaced
 
+SMALL = 4096  # entries: in larger arrays the work outweighs the overhead of a call
+CLAMPS = {np.maximum: np.minimum, np.minimum: np.maximum}  # -max(z, c) is min(-z, -c)
 
-def update_together(program: Program) -> Program:
-    """Lay the parameters of an optimiser end to end in one array, their gradients and memory too, and update them in one go."""
-    new = dict(program.updates)
-    inputs, ops, updates = list(program.inputs), list(program.ops), list(program.updates)
-    groups: dict[Any, list[Op]] = {}
-    for op in program.inputs:
-        if op.role[0] == "parameter":
-            groups.setdefault(op.dtype, []).append(op)
-    for dtype, parameters in groups.items():
-        lanes = [parameters]
-        keys = [op.role[2] for op in program.inputs if op.role[:2] == ("memory", parameters[0].role[1])]
-        for key in keys:
-            lane = [op for p in parameters for op in program.inputs if op.role == ("memory", p.role[1], key) and op.shape == p.shape]
-            lanes += [lane] if len(lane) == len(parameters) and all(op.dtype == dtype for op in lane) else []
-        if len(parameters) < 2 or not all(op in new and isinstance(new[op], Op) for lane in lanes for op in lane):
-            continue
-        known: dict[tuple[Any, ...], Op] = {}
-        for lane in lanes:
-            whole = Op(None, (), {}, end_to_end(*(op.value for op in lane)), ("flat", lane[0].role[0], dtype, *lane[0].role[2:]))
-            whole.name = {"parameter": "parameters"}.get(lane[0].role[0], str(lane[0].role[-1]))
-            inputs.append(whole)
-            known[tuple(lane)] = whole
-        fused: list[Op] = []
-        for lane in lanes:
-            together = joint(tuple(new[op] for op in lane), parameters, known, fused)
-            together.name = together.name or f"new_{known[tuple(lane)].name}"
-            updates = [(old, value) for old, value in updates if old not in lane]
-            updates.append((known[tuple(lane)], together))
-        ops += fused
-    return drop_dead(replace(program, inputs=inputs, ops=ops, updates=updates))
-
-
-def joint(lane: tuple[Any, ...], parameters: list[Op], known: dict[tuple[Any, ...], Op], made: list[Op]) -> Any:
-    """Return one op for several that do the same with the parts: elementwise calls on what is laid end to end."""
-    if lane in known:
-        return known[lane]
-    if all(x is lane[0] for x in lane) and isinstance(lane[0], Op) and lane[0].shape == ():
-        return lane[0]
-    if not any(isinstance(x, Op) for x in lane):
-        return lane[0]
-    functions = {x.function for x in lane}
-    if len(functions) == 1 and elementwise(lane[0]) and not any(x.kwargs for x in lane) and all(
-        all(fits(arg, p) or (np.shape(getattr(arg, "value", arg)) == () and same(arg, first)) for arg, first in zip(x.args, lane[0].args))
-        for x, p in zip(lane, parameters)
-    ):  # fmt: skip
-        args = tuple(joint(column, parameters, known, made) for column in zip(*(x.args for x in lane)))
-        op = Op(lane[0].function, args, {}, end_to_end(*(x.value for x in lane)))
-    else:
-        op = Op(end_to_end, lane, {}, end_to_end(*(getattr(x, "value", x) for x in lane)))
-    op.place, op.errstate = lane[0].place, lane[0].errstate
-    known[lane] = op
-    made.append(op)
-    return op
-
-
-def fits(x: Any, parameter: Op) -> bool:
-    """Tell whether an argument belongs to a parameter entry by entry."""
-    return isinstance(x, Op) and x.shape == parameter.shape and x.dtype == parameter.dtype
-
-
-def same(x: Any, y: Any) -> bool:
-    """Tell whether two arguments are one op, or equal constants."""
-    return x is y or (not isinstance(x, Op) and not isinstance(y, Op) and content(x) == content(y))
+Lane = tuple[Any, ...]  # one value for each parameter of a dtype: the parameters themselves, their gradients, their new values
 
 
 def end_to_end(*arrays: Any) -> Any:
@@ -88,53 +29,204 @@ def end_to_end(*arrays: Any) -> Any:
     return np.concatenate([np.ravel(x) for x in arrays])
 
 
+def part(whole: Any, start: int, shape: tuple[int, ...]) -> Any:
+    """Return a part of what was laid end to end."""
+    return whole[start : start + int(np.prod(shape))].reshape(shape)
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether an argument is an op with axes."""
+    return isinstance(x, Op) and x.shape != ()
+
+
+# The update of all parameters
+def update_together(program: Program) -> Program:
+    """Lay the parameters of an optimiser end to end in one array, their gradients and memory too, and update them in one go."""
+    by_dtype: dict[Any, list[Op]] = {}
+    for op in program.inputs:
+        if op.role[0] == "parameter":
+            by_dtype.setdefault(op.dtype, []).append(op)
+    for parameters in by_dtype.values():
+        lanes = [tuple(parameters), *memory_lanes(program, parameters)]
+        updates = dict(program.updates)
+        if len(parameters) > 1 and all(isinstance(updates.get(op), Op) for lane in lanes for op in lane):
+            program = updated_in_lanes(program, lanes)
+    return drop_dead(program)
+
+
+def memory_lanes(program: Program, parameters: list[Op]) -> Iterator[Lane]:
+    """Yield for each thing that the optimiser remembers the ops that hold it, one for each parameter and like it."""
+    memory = {op.role[1:]: op for op in program.inputs if op.role[0] == "memory"}
+    for key in [key for i, key in memory if i == parameters[0].role[1]]:
+        lane = tuple(memory.get((p.role[1], key)) for p in parameters)
+        if all(belongs(op, p) for op, p in zip(lane, parameters)):
+            yield lane
+
+
+def updated_in_lanes(program: Program, lanes: list[Lane]) -> Program:
+    """Return the program with the parameters and each memory as one input, whose new value is computed in one go."""
+    updates, wholes = dict(program.updates), {lane: whole_input(lane) for lane in lanes}
+    joint = Joint(lanes[0], wholes)
+    for lane in lanes:
+        together = joint.op(tuple(updates.pop(op) for op in lane))
+        together.name = together.name or f"new_{wholes[lane].name}"
+        updates[wholes[lane]] = together
+    return replace(program, inputs=[*program.inputs, *wholes.values()], ops=program.ops + joint.made, updates=list(updates.items()))
+
+
+def whole_input(lane: Lane) -> Op:
+    """Return the input in which the inputs of a lane lie end to end."""
+    kind, _, *key = lane[0].role
+    whole = Op(None, (), {}, end_to_end(*(op.value for op in lane)), ("flat", kind, lane[0].dtype, *key))
+    whole.name = "parameters" if kind == "parameter" else str(key[0])
+    return whole
+
+
+class Joint:
+    """Writes one call for several that do the same with different parts of a whole.
+
+    Attributes
+    ----------
+    known : of each lane, the op in which it lies end to end.
+    made : the ops that were written for it.
+    """
+
+    def __init__(self, parameters: Lane, known: dict[Lane, Op]) -> None:
+        self.parameters, self.known = parameters, dict(known)
+        self.made: list[Op] = []
+
+    def op(self, values: Lane) -> Any:
+        """Return what stands for a value of each parameter: their entries end to end, or the number that they all are."""
+        if is_one_number(values):
+            return values[0]
+        lane: Lane = tuple(x if isinstance(x, Op) else np.full(p.shape, x, p.dtype) for x, p in zip(values, self.parameters))
+        if not any(isinstance(x, Op) for x in lane):
+            return end_to_end(*lane)
+        if not all(isinstance(x, Op) for x in lane):
+            return self.written(end_to_end, lane, lane)
+        if lane not in self.known:
+            alike = self.are_alike(lane)
+            args = tuple(map(self.op, columns(lane))) if alike else lane
+            self.known[lane] = self.written(lane[0].function if alike else end_to_end, args, lane)
+        return self.known[lane]
+
+    def are_alike(self, lane: Lane) -> bool:
+        """Tell whether the ops of a lane are one elementwise function of lanes and numbers."""
+        first = lane[0]
+        return (
+            elementwise(first)
+            and all(x.function is first.function and not x.kwargs for x in lane)
+            and all(is_one_number(column) or all(map(is_value_of, column, self.parameters)) for column in columns(lane))
+        )
+
+    def written(self, function: Any, args: tuple[Any, ...], lane: Lane) -> Op:
+        """Write down the op that gives a lane end to end."""
+        op = Op(function, args, {}, end_to_end(*(getattr(x, "value", x) for x in lane)))
+        self.made.append(like(next(x for x in lane if isinstance(x, Op)), op))
+        return op
+
+
+def columns(ops: Iterable[Op]) -> Iterator[tuple[Any, ...]]:
+    """Yield the first arguments of several ops, the second ones, and so on."""
+    return zip(*(op.args for op in ops))
+
+
+def is_one_number(values: Lane) -> bool:
+    """Tell whether all values are the same number."""
+    first: Any = values[0]
+    return np.shape(getattr(first, "value", first)) == () and all(
+        x is first or (not isinstance(x, Op) and not isinstance(first, Op) and content(x) == content(first)) for x in values
+    )
+
+
+def belongs(x: Any, parameter: Op) -> bool:
+    """Tell whether an op has a parameter's shape and dtype."""
+    return isinstance(x, Op) and x.shape == parameter.shape and x.dtype == parameter.dtype
+
+
+def is_value_of(x: Any, parameter: Op) -> bool:
+    """Tell whether an argument is an op like a parameter, or a number that can stand for one."""
+    if isinstance(x, Op):
+        return belongs(x, parameter)
+    return type(x) in NUMBERS or (np.ndim(x) == 0 and getattr(x, "dtype", None) == parameter.dtype)
+
+
+def like(old: Op, new: Op) -> Op:
+    """Return a new op with what is known of the one in whose place it is computed."""
+    new.place, new.errstate, new.stage = old.place, old.errstate, old.stage
+    return new
+
+
+# Signs
 def negate_weights(program: Program) -> Program:
-    """Compute e^-(x W + b) from -W and -b, which are negated together in one call, instead of negating each layer's result."""
-    flat = [op for op in program.inputs if op.role[:2] == ("flat", "parameter") and op.value.size <= SMALL]
+    """Compute e^-(x W + b) from -W and -b, which are negated together in one call, instead of negating each layer's result.
+
+    The layer's result may be clamped on the way.
+    """
+    minus, made = negated_parameters(program)
     users = program.users()
-    negated = {whole: Op(np.negative, (whole,), {}, -whole.value) for whole in flat}
-    spots = {op: (negated[whole], start) for op, (whole, start) in spots_of(program).items() if whole in negated}
-    minus = {op: Op(part, (*spot, op.shape), {}, part(spot[0].value, spot[1], op.shape)) for op, spot in spots.items()}
-    made: list[Op] = [*negated.values(), *minus.values()]
-
-    def alone(x: Any, function: Any) -> bool:
-        return isinstance(x, Op) and x.function is function and not x.kwargs and len(users.get(x, [])) == 1
-
     before: dict[Op, list[Op]] = {}
     instead: dict[Op, Op] = {}
     for op in program.ops:
-        negative: Any = op.args[0] if op.function is np.exp and alone(op.args[0], np.negative) else None
-        largest: Any = negative.args[0] if negative is not None else None
-        z: Any = largest.args[0] if alone(largest, np.maximum) else None
-        product: Any = z.args[0] if alone(z, np.add) else None
-        if alone(product, np.dot) and product.args[1] in minus and z.args[1] in minus and not isinstance(largest.args[1], Op):
-            dot = Op(np.dot, (product.args[0], minus[product.args[1]]), {}, -product.value)
-            total = Op(np.add, (dot, minus[z.args[1]]), {}, -z.value)
-            least = Op(np.minimum, (total, -largest.args[1]), {}, -largest.value)
-            before[op], instead[op] = [dot, total, least], Op(np.exp, (least,), {}, op.value)
-            for fresh, old in ((dot, product), (total, z), (least, largest), (instead[op], op)):
-                fresh.place, fresh.errstate = old.place, old.errstate
-            before[op].append(instead[op])
+        negative = op.args[0] if op.function is np.exp else None
+        if isinstance(negative, Op) and negative.function is np.negative and users[negative] == [op]:
+            calls = negated(negative.args[0], minus, users)
+            if calls:
+                instead[op] = like(op, Op(np.exp, (calls[-1],), {}, op.value))
+                before[op] = [*calls, instead[op]]
     if len(instead) < 2:
         return program
     before[program.ops[0]] = made + before.get(program.ops[0], [])
     return drop_dead(inserted(program, before, instead))
 
 
-SMALL = 4096  # entries: above, the work outweighs the start of a call
+def negated(x: Any, minus: dict[Op, Op], users: dict[Op, list[Op]]) -> list[Op]:
+    """Return the calls that compute -x from negated parameters, -x the last; none if x is no layer's result that is used once."""
+    if not isinstance(x, Op) or x.kwargs or len(users[x]) != 1 or len(x.args) != 2:
+        return []
+    y, parameter = x.args
+    if x.function in CLAMPS and not isinstance(parameter, Op):
+        calls = negated(y, minus, users)
+        return [*calls, like(x, Op(CLAMPS[x.function], (calls[-1], -parameter), {}, -x.value))] if calls else []
+    if not isinstance(parameter, Op) or parameter not in minus:
+        return []
+    if x.function is np.add:
+        calls = negated(y, minus, users)
+        return [*calls, like(x, Op(np.add, (calls[-1], minus[parameter]), {}, -x.value))] if calls else []
+    return [like(x, Op(np.dot, (y, minus[parameter]), {}, -x.value))] if x.function is np.dot else []
 
 
-def spots_of(program: Program) -> dict[Op, tuple[Op, int]]:
+def negated_parameters(program: Program) -> tuple[dict[Op, Op], list[Op]]:
+    """Return for each parameter that lies in a small whole, and each part of it, the op that is its negative; and all new ops in order."""
+    wholes = [op for op in program.inputs if op.role[:2] == ("flat", "parameter") and op.value.size <= SMALL]
+    negative = {op: Op(np.negative, (op,), {}, -op.value) for op in wholes}
+    minus = {
+        op: Op(part, (negative[whole], start, op.shape), {}, part(negative[whole].value, start, op.shape))
+        for op, (whole, start) in starts_of(program).items()
+        if whole in negative
+    }
+    return minus, [*negative.values(), *minus.values()]
+
+
+def starts_of(program: Program) -> dict[Op, tuple[Op, int]]:
     """Return for each parameter, and for each part of an op, the whole in which it lies and where it starts there."""
-    spots: dict[Op, tuple[Op, int]] = {op: op.args[:2] for op in program.ops if op.function is part}
+    starts: dict[Op, tuple[Op, int]] = {op: op.args[:2] for op in program.ops if op.function is part}
     for whole in program.inputs:
         if whole.role[:2] == ("flat", "parameter"):
             start = 0
             for op in program.inputs:
                 if op.role[0] == "parameter" and op.dtype == whole.dtype:
-                    spots[op] = (whole, start)
+                    starts[op] = (whole, start)
                     start += op.value.size
-    return spots
+    return starts
+
+
+# The same call for several arrays
+class Row(NamedTuple):
+    """Arrays that lie end to end: the op that holds them all, and where each of them starts."""
+
+    whole: Op
+    starts: list[int]
 
 
 def side_by_side(program: Program) -> Program:
@@ -142,71 +234,108 @@ def side_by_side(program: Program) -> Program:
 
     So σ′ = a (1 - a) of all layers is two calls, made when the last a is there.
     """
-    place = {op: i for i, op in enumerate(program.ops)}
-    groups: dict[Any, list[Op]] = {}
-    for op in program.ops:
-        arrays = [x for x in op.args if isinstance(x, Op) and x.shape != ()]
-        ready = elementwise(op) and not op.kwargs and arrays and all(x.shape == op.shape and x.dtype == op.dtype for x in arrays)
-        ready = ready and all(isinstance(x, Op) or np.ndim(x) == 0 for x in op.args)
-        if ready and op.value.size <= SMALL and op.value.flags.c_contiguous and all(x in place for x in arrays):
-            alike = ["array" if isinstance(x, Op) and x.shape != () else content(x) for x in op.args]
-            groups.setdefault((op.function, op.dtype, *alike, content(op.errstate)), []).append(op)
-    homes = homes_of(program)
-    known: dict[tuple[Any, ...], tuple[Op, list[int]]] = {}
-    before: dict[Op, list[Op]] = {}
-    parts: dict[Op, Op] = {}
-    there: dict[Op, int] = {}  # from which call on a part is there
-    for group in sorted(groups.values(), key=lambda group: place[group[0]]):
-        first = place[group[0]]
-        members = [op for op in group if all(there.get(x, place.get(x, -1)) < first for x in op.args if isinstance(x, Op))]
-        if len(members) < 2:
-            continue
-        made: list[Op] = []
-        args: list[Any] = []
-        fresh: dict[tuple[Any, ...], tuple[Op, list[int]]] = {}
-        layouts: list[list[int]] = []
-        for column in zip(*(op.args for op in members)):
-            if not isinstance(column[0], Op) or column[0].shape == ():
-                args.append(column[0])
-                continue
-            if column not in known and column not in fresh:
-                if len(set(column)) < len(column) or not all(elementwise(x) or x.function is np.dot for x in column):
-                    break
-                fresh[column] = laid([homes[x] if x in homes and place[homes[x][0]] < first else (x, 0) for x in column])
-                made.append(fresh[column][0])
-            whole, starts = known.get(column) or fresh[column]
-            args.append(whole)
-            layouts.append(starts)
-        if len(args) == len(members[0].args) and all(starts == layouts[0] for starts in layouts):
-            values = (getattr(x, "value", x) for x in args)
-            whole = Op(members[0].function, tuple(args), {}, members[0].function(*values))
-            whole.place, whole.errstate = members[0].place, members[0].errstate
-            known[tuple(members)] = whole, layouts[0]
-            made.append(whole)
-            for op, start in zip(members, layouts[0]):
-                parts[op] = Op(part, (whole, start, op.shape), {}, part(whole.value, start, op.shape))
-                parts[op].name, parts[op].place = op.name, op.place
-                there[op] = first
-            known.update(fresh)
-            before.setdefault(group[0], []).extend([*made, *(parts[op] for op in members)])
-    return drop_dead(inserted(program, before, parts))
+    return SideBySide(program).rewritten()
 
 
-def homes_of(program: Program) -> dict[Op, tuple[Op, int]]:
+class SideBySide:
+    """The search for calls that can be done together, and what it has found so far.
+
+    Attributes
+    ----------
+    position : of each op its place in the program.
+    available : of an op that is computed together with others, the position at which that is done.
+    rows : where ops lie end to end, by the tuple of them.
+    parts : of each op that is computed together with others, the op that stands for it.
+    before : the new ops, by the op in front of which they are put.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.position = {op: i for i, op in enumerate(program.ops)}
+        self.with_constants = laid_with_constants(program)
+        self.available: dict[Op, int] = {}
+        self.rows: dict[tuple[Op, ...], Row] = {}
+        self.parts: dict[Op, Op] = {}
+        self.before: dict[Op, list[Op]] = {}
+
+    def rewritten(self) -> Program:
+        """Return the program with calls done together where they can be."""
+        for group in self.groups():
+            self.join([op for op in group if all(self.is_there(x, group[0]) for x in op.uses)], group[0])
+        return drop_dead(inserted(self.program, self.before, self.parts))
+
+    def groups(self) -> list[list[Op]]:
+        """Return the calls that differ in nothing but their arrays, together."""
+        groups: dict[Any, list[Op]] = {}
+        for op in self.program.ops:
+            if self.can_be_joined(op):
+                pattern = ["array" if is_array(x) else content(x) for x in op.args]
+                groups.setdefault((op.function, op.dtype, *pattern, content(op.errstate)), []).append(op)
+        return list(groups.values())
+
+    def can_be_joined(self, op: Op) -> bool:
+        """Tell whether an op computes each entry of a small array from numbers and the same entries of arrays that were computed."""
+        if not elementwise(op) or op.kwargs or op.value.size > SMALL or not op.value.flags.c_contiguous:
+            return False
+        arrays = [x for x in op.args if is_array(x)]
+        return bool(arrays) and all(
+            x.shape == op.shape and x.dtype == op.dtype and x in self.position if is_array(x) else isinstance(x, Op) or np.ndim(x) == 0
+            for x in op.args
+        )
+
+    def is_there(self, x: Op, op: Op) -> bool:
+        """Tell whether x is computed before an op."""
+        return self.available.get(x, self.position.get(x, -1)) < self.position[op]
+
+    def join(self, members: list[Op], first: Op) -> None:
+        """Do calls together in front of the first op, if there are several and their arguments can be laid end to end in one way."""
+        rows = self.rows_of_arguments(members, first) if len(members) > 1 else {}
+        if not rows:
+            return
+        args = [rows[column].whole if is_array(column[0]) else column[0] for column in columns(members)]
+        value = members[0].function(*(getattr(x, "value", x) for x in args))
+        whole = like(members[0], Op(members[0].function, tuple(args), {}, value))
+        new = [row.whole for column, row in rows.items() if column not in self.rows]
+        self.rows |= rows
+        starts = next(iter(rows.values())).starts
+        self.rows[tuple(members)] = Row(whole, starts)
+        for op, start in zip(members, starts):
+            self.parts[op] = like(op, Op(part, (whole, start, op.shape), {}, part(value, start, op.shape)))
+            self.parts[op].name = op.name
+            self.available[op] = self.position[first]
+        self.before.setdefault(first, []).extend([*new, whole, *(self.parts[op] for op in members)])
+
+    def rows_of_arguments(self, members: list[Op], first: Op) -> dict[tuple[Any, ...], Row]:
+        """Return the rows in which the first, the second, ... arrays of calls lie; none if they cannot all lie in the same way."""
+        rows: dict[tuple[Any, ...], Row] = {}
+        for column in columns(members):
+            if is_array(column[0]):
+                row = self.rows.get(column) or self.laid(column, first)
+                if row is None or any(row.starts != other.starts for other in rows.values()):
+                    return {}
+                rows[column] = row
+        return rows
+
+    def laid(self, ops: tuple[Op, ...], first: Op) -> Row | None:
+        """Return ops laid end to end, each with the constants that it already lies with, if they can be computed there."""
+        if len(set(ops)) < len(ops) or not all(elementwise(x) or x.function is np.dot for x in ops):
+            return None
+        known = [self.with_constants.get(x) for x in ops]
+        spots = [spot if spot is not None and self.is_there(spot[0], first) else (x, 0) for x, spot in zip(ops, known)]
+        wholes = tuple(whole for whole, _ in spots)
+        ends = np.cumsum([0, *(whole.value.size for whole in wholes)]).tolist()
+        whole = Op(end_to_end, wholes, {}, end_to_end(*(x.value for x in wholes)))
+        return Row(whole, [end + start for end, (_, start) in zip(ends, spots)])
+
+
+def laid_with_constants(program: Program) -> dict[Op, tuple[Op, int]]:
     """Return for each op that lies with nothing but constants the end_to_end in which it does, and where it starts there."""
-    homes: dict[Op, tuple[Op, int]] = {}
+    spots: dict[Op, tuple[Op, int]] = {}
     for whole in program.ops:
         if whole.function is end_to_end and len(whole.uses) == 1:
             sizes = [getattr(x, "value", x).size for x in whole.args]
-            homes |= {x: (whole, sum(sizes[:i])) for i, x in enumerate(whole.args) if isinstance(x, Op)}
-    return homes
-
-
-def laid(spots: list[tuple[Op, int]]) -> tuple[Op, list[int]]:
-    """Return ops laid end to end, and where what starts somewhere in each of them starts in the whole."""
-    wholes = tuple(whole for whole, _ in spots)
-    ends = np.cumsum([0, *(whole.value.size for whole in wholes)]).tolist()
-    return Op(end_to_end, wholes, {}, end_to_end(*(x.value for x in wholes))), [end + start for end, (_, start) in zip(ends, spots)]
+            spots |= {x: (whole, sum(sizes[:i])) for i, x in enumerate(whole.args) if isinstance(x, Op)}
+    return spots
 
 
 def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]) -> Program:
@@ -223,8 +352,3 @@ def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]
     for op in ops:
         op.args, op.kwargs = renew((op.args, op.kwargs))
     return program.made_of(ops, renew)
-
-
-def part(whole: Any, start: int, shape: tuple[int, ...]) -> Any:
-    """Return a part of what was laid end to end."""
-    return whole[start : start + int(np.prod(shape))].reshape(shape)

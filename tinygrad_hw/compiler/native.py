@@ -112,60 +112,76 @@ class NativePlan:
     # Code
     def write(self) -> str:
         """Return the source of the kernel."""
-        program, plan = self.program, self.plan
-        head: list[str] = []
-        body: list[str] = []
-        self.users = program.users()
+        self.users = self.program.users()
+        head = [*self.converted_variables(), *self.located_arrays()]
+        variables = [self.names[op] for op in self.variables]
+        body = [*self.calls(), *self.ending()]
+        head = [*needed(head, body), "zero = losses.size >> 40"]
+        lines = [f"def kernel(n, losses, {', '.join([*variables, *self.labels.values()])}):"]
+        lines += [*(f"    {line}" for line in head), "    for k in range(n):"]
+        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if self.program.updates else ""]
+        return "\n".join([*IMPORTS, "", "", *lines, ""])
+
+    def converted_variables(self) -> list[str]:
+        """Name the variables; return the code that gives numbers their dtype."""
+        lines = []
         for op in self.variables:
-            self.names[op] = f"x{next(self.counter)}"
+            name = self.names[op] = f"x{next(self.counter)}"
             if op.shape == () and op.dtype in (np.float32, np.float64):
-                head.append(f"{self.names[op]} = np.{np.dtype(op.dtype).name}({self.names[op]})")
-        arguments = [self.names[op] for op in self.variables]
-        for op, array in plan.arrays.items():
+                lines.append(f"{name} = np.{np.dtype(op.dtype).name}({name})")
+        return lines
+
+    def located_arrays(self) -> list[str]:
+        """Name the arrays that have their place in memory, and the views of variables; return the code that makes them."""
+        lines = []
+        for op, array in self.plan.arrays.items():
             if array.ndim:
                 self.names[op] = f"a{next(self.counter)}"
-                head.append(f"{self.names[op]} = {self.located(array)}")
-        for op in program.ops:
-            if plan.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
+                lines.append(f"{self.names[op]} = {self.located(array)}")
+        for op in self.program.ops:
+            if self.plan.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
                 self.names[op] = f"a{next(self.counter)}"
-                head.append(f"{self.names[op]} = {self.view(op)}")
+                lines.append(f"{self.names[op]} = {self.view(op)}")
+        return lines
+
+    def calls(self) -> list[str]:
+        """Return the code of all ops: neighbours of one shape that are computed entry by entry share a loop."""
+        lines: list[str] = []
         group: list[Op] = []
-
-        def flush() -> None:
-            if group:
-                body.extend(self.loop(group))
-                group.clear()
-
-        for op in program.ops:
-            if op in self.names and plan.kinds[op] == "view":
+        for op in self.program.ops:
+            if op in self.names and self.plan.kinds[op] == "view":
                 continue
-            if not (self.loopable(op) and (not group or group[0].shape == op.shape)):
-                flush()
+            if group and not self.fits_in(op, group):
+                lines += self.loop(group)
+                group = []
             if self.loopable(op):
                 group.append(op)
             else:
-                body += self.single(op)
-            if any(checked is op for checked, _ in program.checks):
-                flush()
-                tests = [f"{'not ' if outcome else ''}{self.number(op)}" for checked, outcome in program.checks if checked is op]
-                body += [f"if {test}: return {self.returned('k')}" for test in tests]
-        flush()
-        for old, new in plan.copied:
-            body.append(f"{self.names[old]}[...] = {self.whole(new)}")
-        results = [] if program.updates else [self.given(y) for y in program.results]
+                lines += self.single(op)
+            if any(checked is op for checked, _ in self.program.checks):
+                lines += self.loop(group) if group else []
+                lines += self.tests_after(op)
+                group = []
+        return lines + (self.loop(group) if group else [])
+
+    def fits_in(self, op: Op, group: list[Op]) -> bool:
+        """Tell whether an op can be computed in the loop that computes a group: it may not read a view of what is only being computed."""
+        return self.loopable(op) and group[0].shape == op.shape and not any(self.plan.root.get(x) in group for x in op.uses)
+
+    def tests_after(self, op: Op) -> list[str]:
+        """Return the code that gives up where a decision goes the other way."""
+        outcomes = [outcome for checked, outcome in self.program.checks if checked is op]
+        return [f"if {'not ' if outcome else ''}{self.number(op)}: return {self.returned('k')}" for outcome in outcomes]
+
+    def ending(self) -> list[str]:
+        """Return the code that stores new values and hands out results."""
+        program = self.program
+        lines = [f"{self.names[old]}[...] = {self.whole(new)}" for old, new in self.plan.copied]
         self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in program.results]
-        if program.updates:
-            body.append(f"losses[k] = {self.number(program.results[0])}")
-        for old, new in self.numbers.items():
-            body.append(f"{self.names[old]} = {self.number(new)}")
         if not program.updates:
-            body.append(f"return ({', '.join(['n', *results])},)")
-        arguments += [*self.labels.values()]
-        head = needed(head, body)
-        head += ["zero = losses.size >> 40"]
-        lines = [f"def kernel(n, losses, {', '.join(arguments)}):", *(f"    {line}" for line in head), "    for k in range(n):"]
-        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if program.updates else ""]
-        return "\n".join([*IMPORTS, "", "", *lines, ""])
+            return [*lines, f"return ({', '.join(['n', *map(self.given, program.results)])},)"]
+        lines.append(f"losses[k] = {self.number(program.results[0])}")
+        return lines + [f"{self.names[old]} = {self.number(new)}" for old, new in self.numbers.items()]
 
     def returned(self, done: str) -> str:
         """Return the code of what the kernel returns."""

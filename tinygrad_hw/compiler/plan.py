@@ -87,9 +87,12 @@ class Plan:
         if isinstance(op.value, (*NUMBERS, np.generic)):
             return "number"
         x = op.args[0] if op.function in VIEWS else None
-        if isinstance(x, Op) and isinstance(x.value, np.ndarray) and np.may_share_memory(op.value, x.value):
-            self.root[op] = self.root.get(x, x)
-            return "view"
+        if isinstance(x, Op) and isinstance(x.value, np.ndarray) and op.uses == [x]:
+            made = op.function(x.value, *op.args[1:], **op.kwargs)
+            if np.may_share_memory(made, x.value):
+                op.value = made  # (a pass may have given x another value than the recorded one: the view has to lie in that)
+                self.root[op] = self.root.get(x, x)
+                return "view"
         if op.shape != () and (op.function is end_to_end or self.takes_out(op)):
             return "buffer"
         return "own"
@@ -224,17 +227,12 @@ class Plan:
         """Return the code."""
         lines, state = [], None
         for op in self.program.ops:
-            for line in self.lines(op):
-                if op.errstate != state:
-                    state = op.errstate
-                    lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
-                lines.append(f"    {line}" if state else line)
-            lines += [f"{'    ' if state else ''}{line}" for line in self.checks_after(op)]
-        sources = [self.result(new) if self.root.get(new, new) in self.fixed else self.argument(new) for _, new in self.copied]
-        if sources:
-            copies = [f"copy_{i}" for i, _ in enumerate(sources)]
-            lines += [f"{copy} = {source}" for copy, source in zip(copies, sources)]
-            lines += [f"{self.bound(np.copyto, 'np_copyto')}({self.name(old)}, {copy})" for (old, _), copy in zip(self.copied, copies)]
+            code = self.lines(op)
+            if code and op.errstate != state:
+                state = op.errstate
+                lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
+            lines += [f"    {line}" if state else line for line in (*code, *self.checks_after(op))]
+        lines += self.copies_to_fixed()
         results = [self.result(y) for y in self.program.results]
         results += [self.argument(new) for old, new in self.program.updates if old not in self.fixed]
         lines.append(f"return {results[0]}" if len(results) == 1 else f"return [{', '.join(results)}]")
@@ -245,40 +243,60 @@ class Plan:
         body = "\n".join(f"        {line}" for line in lines)
         return f"def make({bound}):\n    {head}\n{body}\n    return run\n\nrun = make({bound})\n"
 
+    def copies_to_fixed(self) -> list[str]:
+        """Return the code that copies new values to the fixed arrays in which they were not computed; all are read first."""
+        sources = [self.result(new) if self.root.get(new, new) in self.fixed else self.argument(new) for _, new in self.copied]
+        lines = [f"copy_{i} = {source}" for i, source in enumerate(sources)]
+        return lines + [f"{self.bound(np.copyto, 'np_copyto')}({self.name(old)}, copy_{i})" for i, (old, _) in enumerate(self.copied)]
+
     def lines(self, op: Op) -> list[str]:
         """Return the code of one op."""
-        kind = self.kinds[op]
-        if kind == "view" and op in self.arrays:
+        if self.kinds[op] == "view" and op in self.arrays:
             return []
-        if op.function is end_to_end and op not in self.fresh:
-            return self.fill(op)
+        if self.kinds[op] != "buffer" or op in self.fresh:
+            return [f"{self.name(op)} = {self.expression(op)}"]
+        return self.fill(op) if op.function is end_to_end else [self.computed_in_place(op)]
+
+    def arguments(self, op: Op) -> tuple[list[str], list[str]]:
+        """Return the code of an op's positional arguments and of its keyword arguments."""
+        ufunc = isinstance(op.function, np.ufunc)  # (called with less overhead on an array of no axes than on a NumPy scalar)
+        args = [self.argument(np.array(arg) if ufunc and isinstance(arg, np.number) else arg) for arg in op.args]
+        return args, [f"{key}={self.argument(value)}" for key, value in op.kwargs.items()]
+
+    def expression(self, op: Op) -> str:
+        """Return the code of an op whose result gets memory of its own, is a number, or a view."""
         if op.function is all_finite:
             zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
-            tests = [f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros)]
-            return [f"{self.name(op)} = {' and '.join(tests)}"]
-        numbers = isinstance(op.function, np.ufunc)  # (to which an array of no axes is given sooner than a NumPy scalar)
-        args = [self.argument(np.array(arg) if numbers and isinstance(arg, np.number) else arg) for arg in op.args]
-        kwargs = [f"{key}={self.argument(value)}" for key, value in op.kwargs.items()]
-        symbol = SYMBOLS.get(op.function)
-        if kind == "number" and symbol and len(args) == 2 and not kwargs and all(np.shape(getattr(x, "value", x)) == () for x in op.args):
-            return [f"{self.name(op)} = {args[0]} {symbol} {args[1]}"]
+            return " and ".join(f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros))
+        args, kwargs = self.arguments(op)
+        if self.is_of_numbers(op) and op.function in SYMBOLS and len(args) == 2 and not kwargs:
+            return f"{args[0]} {SYMBOLS[op.function]} {args[1]}"
         if op.function is np.transpose and len(op.args) == 1 and not kwargs:
-            return [f"{self.name(op)} = {args[0]}.T"]
+            return f"{args[0]}.T"
         if op.function is operator.getitem:
-            return [f"{self.name(op)} = {args[0]}[{args[1]}]"]
-        if op.function is astype and kind == "buffer" and op not in self.fresh:
-            return [f"{self.name(op)}[...] = {args[0]}"]
-        function = self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
-        if kind != "buffer" or op in self.fresh:
-            return [f"{self.name(op)} = {function}({', '.join(args + kwargs)})"]
-        if op.function is np.dot:  # (the method starts sooner than the function)
+            return f"{args[0]}[{args[1]}]"
+        return f"{self.function(op)}({', '.join(args + kwargs)})"
+
+    def computed_in_place(self, op: Op) -> str:
+        """Return the code of an op whose result is written into the memory that was laid out for it."""
+        args, kwargs = self.arguments(op)
+        if op.function is astype:
+            return f"{self.name(op)}[...] = {args[0]}"
+        if op.function is np.dot:  # (the method has less overhead than the function)
             x = self.arrays.get(op.args[0], op.args[0]) if isinstance(op.args[0], Op) else op.args[0]
             method = f"{args[0]}.dot" if isinstance(x, Op) else self.bound(x.dot, f"{args[0]}_dot")
-            return [f"{method}({args[1]}, {self.name(op)})"]
-        positional = isinstance(op.function, np.ufunc) and op.function.nout == 1 and len(args) == op.function.nin
-        positional = positional and op.function not in (np.maximum, np.minimum)
-        out = [self.name(op)] if positional else [f"out={self.name(op)}"]
-        return [f"{function}({', '.join([*args, *out, *kwargs] if positional else [*args, *kwargs, *out])})"]
+            return f"{method}({args[1]}, {self.name(op)})"
+        if elementwise(op) and len(args) == op.function.nin and op.function not in (np.maximum, np.minimum):
+            return f"{self.function(op)}({', '.join([*args, self.name(op), *kwargs])})"
+        return f"{self.function(op)}({', '.join([*args, *kwargs, f'out={self.name(op)}'])})"
+
+    def function(self, op: Op) -> str:
+        """Return what an op's function is called in the code."""
+        return self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
+
+    def is_of_numbers(self, op: Op) -> bool:
+        """Tell whether an op computes a number from numbers alone."""
+        return self.kinds[op] == "number" and all(np.shape(getattr(x, "value", x)) == () for x in op.args)
 
     def fill(self, op: Op) -> list[str]:
         """Return the code that copies into an end_to_end the parts that are not computed there."""
@@ -400,7 +418,7 @@ class Over:
                 self.views.setdefault(plan.root[op], []).append(op)
             else:
                 end = len(plan.program.ops) if plan.kinds[op] == "own" else plan.order[op]  # (what it makes may be a view as well)
-                self.read.update(dict.fromkeys(op.uses, end))
+                self.read |= {x: max(end, self.read.get(x, -1)) for x in op.uses}
 
     def spot(self, op: Op) -> tuple[Op, int] | None:
         """Return the op over which a result can lie, and the offset in bytes: preferably a part of it, the rest of which is not lost."""

@@ -23,6 +23,10 @@ __all__ = ["source_of"]
 
 LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "//": 2, "%": 2, "**": 4}  # how tightly signs bind; comparisons 0
 UNARY, ATOM = 3, 9
+UNARY_SPELLINGS = {  # how it is written, how tightly its argument has to bind, and how tightly it binds itself
+    np.negative: ("-{}", UNARY, UNARY), np.reciprocal: ("1 / {}", UNARY, 2), np.square: ("{} ** 2", ATOM, 4),
+    np.transpose: ("{}.T", ATOM, ATOM),
+}  # fmt: skip
 REDUCTIONS: dict[tuple[np.ufunc, str], str] = {
     (np.add, "reduce"): "np.sum", (np.multiply, "reduce"): "np.prod", (np.maximum, "reduce"): "np.max", (np.minimum, "reduce"): "np.min",
     (np.logical_and, "reduce"): "np.all", (np.logical_or, "reduce"): "np.any",
@@ -87,37 +91,31 @@ class Writer:
 
     def expression(self, op: Op) -> tuple[str, int]:
         """Return the code of a call and how tightly it binds."""
-        function, args, kwargs = op.function, op.args, op.kwargs
-        if function in SIGNS and len(args) == 2 and not kwargs:
-            symbol, level = SIGNS[function], LEVELS.get(SIGNS[function], 0)
-            (left, before), (right, after) = (self.argument(arg, op) for arg in args)
-            left = left if before > level or (before == level and level in (1, 2)) else f"({left})"
-            right = right if after > level else f"({right})"
-            return f"{left} {symbol} {right}", level
-        if function is np.negative and len(args) == 1:
-            code, level = self.argument(args[0])
-            return f"-{code}" if level >= UNARY else f"-({code})", UNARY
-        if function is np.reciprocal and op.value.dtype.kind == "f" and not kwargs:
-            code, level = self.argument(args[0])
-            return f"1 / {code if level > 2 else f'({code})'}", 2
-        if function is np.square and not kwargs:
-            code, level = self.argument(args[0])
-            return f"{code if level == ATOM else f'({code})'} ** 2", 4
-        if function is np.transpose and len(args) == 1 and not kwargs:
-            return f"{self.atom(args[0])}.T", ATOM
-        if function is operator.getitem:
-            return f"{self.atom(args[0])}[{self.index(args[1])}]", ATOM
-        if function is astype:
-            return f"{self.atom(args[0])}.astype({self.argument(args[1])[0]})", ATOM
-        parts = [self.argument(arg)[0] for arg in args]
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, np.ufunc) and (owner, function.__name__) in REDUCTIONS:
-            named = {key: value for key, value in kwargs.items() if (key, value) not in (("axis", None), ("keepdims", False))}
-            named |= {} if "axis" in kwargs or len(args) > 1 else {"axis": 0}
-            if isinstance(named.get("axis"), tuple) and len(named["axis"]) == 1:
-                named["axis"] = named["axis"][0]
-            return f"{REDUCTIONS[owner, function.__name__]}({', '.join([*parts, *self.keywords(named)])})", ATOM
-        return f"{self.function(function)}({', '.join([*parts, *self.keywords(kwargs)])})", ATOM
+        if op.function in SIGNS and len(op.args) == 2 and not op.kwargs:
+            return self.infix(op)
+        if op.function in UNARY_SPELLINGS and len(op.args) == 1 and not op.kwargs and not is_integer_reciprocal(op):
+            form, needed, level = UNARY_SPELLINGS[op.function]
+            return form.format(self.bracketed(op.args[0], needed)), level
+        if op.function is operator.getitem:
+            return f"{self.bracketed(op.args[0], ATOM)}[{self.index(op.args[1])}]", ATOM
+        if op.function is astype:
+            return f"{self.bracketed(op.args[0], ATOM)}.astype({self.argument(op.args[1])[0]})", ATOM
+        owner = getattr(op.function, "__self__", None)
+        if isinstance(owner, np.ufunc) and (owner, op.function.__name__) in REDUCTIONS:
+            return self.call(REDUCTIONS[owner, op.function.__name__], op.args, reduction_keywords(op)), ATOM
+        return self.call(self.function(op.function), op.args, op.kwargs), ATOM
+
+    def infix(self, op: Op) -> tuple[str, int]:
+        """Return the code of an operator between its operands."""
+        symbol, level = SIGNS[op.function], LEVELS.get(SIGNS[op.function], 0)
+        (left, before), (right, after) = (self.argument(arg, op) for arg in op.args)
+        left = left if before > level or (before == level and level in (1, 2)) else f"({left})"
+        right = right if after > level else f"({right})"
+        return f"{left} {symbol} {right}", level
+
+    def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Return the code of a call."""
+        return f"{function}({', '.join([*(self.argument(arg)[0] for arg in args), *self.keywords(kwargs)])})"
 
     def keywords(self, kwargs: dict[str, Any]) -> list[str]:
         """Return keyword arguments."""
@@ -137,10 +135,10 @@ class Writer:
         self.imports.add(f"from {module} import {name}")
         return name
 
-    def atom(self, x: Any) -> str:
-        """Return an argument as something to put a dot or brackets behind."""
+    def bracketed(self, x: Any, needed: int) -> str:
+        """Return the code of an argument, in brackets unless it binds tightly enough."""
         code, level = self.argument(x)
-        return code if level == ATOM else f"({code})"
+        return code if level >= needed else f"({code})"
 
     def argument(self, x: Any, op: Op | None = None) -> tuple[str, int]:
         """Return the code of an argument and how tightly it binds."""
@@ -188,6 +186,21 @@ class Writer:
             start, stop, step = ("" if part is None else self.argument(part)[0] for part in (index.start, index.stop, index.step))
             return f"{start}:{stop}" + (f":{step}" if step else "")
         return self.argument(index)[0]
+
+
+def is_integer_reciprocal(op: Op) -> bool:
+    """Tell whether an op is a reciprocal of integers, which 1 / x is not."""
+    return op.function is np.reciprocal and op.dtype.kind != "f"
+
+
+def reduction_keywords(op: Op) -> dict[str, Any]:
+    """Return the keyword arguments that np.sum and its like need to do what a ufunc's reduce does."""
+    named = {key: value for key, value in op.kwargs.items() if (key, value) not in (("axis", None), ("keepdims", False))}
+    if "axis" not in op.kwargs and len(op.args) == 1:
+        named["axis"] = 0
+    if isinstance(named.get("axis"), tuple) and len(named["axis"]) == 1:
+        named["axis"] = named["axis"][0]
+    return named
 
 
 def listed(x: np.ndarray) -> str:
