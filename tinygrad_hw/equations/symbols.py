@@ -33,6 +33,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of which only the expression, the shape and the dtype are known; a constant's value is known too."""
 
     __slots__ = ("dtype", "expression", "shape")
+    __array_priority__ = 0.0
 
     def __init__(self, expression: Expression, dtype: Any) -> None:
         self.expression, self.shape, self.dtype = expression, expression.shape, np.dtype(dtype)
