@@ -252,7 +252,7 @@ def test_the_roles_of_a_network():
     for role in ("x", "z₁", "a₁", "z₂", "a₂", "z₃", "ŷ", "y", "L"):
         assert names.count(role) == 1
     anonymous = np.mean(np.square(tg.sigmoid(np.ones((2, 3)) @ parameter(3, 1) + parameter(1)) - np.ones((2, 1))))
-    assert {"x", "y", "W₁", "b₁", "z₁", "ŷ", "L"} <= {box.name for box in draw(anonymous).picture.boxes}
+    assert {"x", "y", "W", "b", "z₁", "ŷ", "L"} <= {box.name for box in draw(anonymous).picture.boxes}
 
 
 def test_sums_of_products_are_one_z():

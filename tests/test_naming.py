@@ -66,7 +66,7 @@ def test_the_users_name_goes_before_the_role_and_the_tensors_own_before_the_vari
     W, b = parameters((3, 1), 1)
     bias = Tensor([0.5], requires_grad=True, name="offset")
     assert {"weights", "offset", "z₁", "x"} <= set(labels(X @ W + bias, weights=W, other=bias))
-    assert {"W₁", "b₁", "z₁", "x"} <= set(labels(X @ W + b))
+    assert {"W", "b", "z₁", "x"} <= set(labels(X @ W + b))
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,22 @@ def test_a_result_that_is_returned_keeps_the_name_that_the_user_gave_it():
 @pytest.mark.parametrize("shape", [(4,), (1, 4), ()])
 def test_a_bias_is_b_whatever_its_shape_is(shape):
     W, b = parameters((3, 4), shape)
-    assert "b₁" in labels(np.tanh(X @ W + b))
+    assert "b" in labels(np.tanh(X @ W + b))
 
 
 def test_in_the_column_convention_a_bias_is_b_too():
     W, b = parameters((4, 3), (4, 1))
-    assert {"W₁", "b₁", "x", "z₁"} <= set(labels(W @ X.T + b))
+    assert {"W", "b", "x", "z₁"} <= set(labels(W @ X.T + b))
+
+
+def test_weights_and_biases_have_a_number_where_there_are_several_layers():
+    W, b, V, c = parameters((3, 4), 4, (4, 1), 1)
+    assert {"W₁", "b₁", "W₂", "b₂"} <= set(labels(np.tanh(X @ W + b) @ V + c))
 
 
 def test_a_parameter_of_two_long_axes_that_is_added_to_a_product_is_no_bias():
     W, positions = parameters((3, 4), (6, 4))
-    assert "b₁" not in labels(X @ W + positions)
+    assert "b" not in labels(X @ W + positions)
 
 
 def test_a_weight_that_a_penalty_uses_too_keeps_its_number():

@@ -261,16 +261,20 @@ class Names:
         self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
 
     def give_operands(self, z: Node, products: list[Node]) -> list[Thing]:
-        """Name the weights and biases of a sum of products, and the state that it starts from; return its inputs."""
+        """Name the weights and biases of a sum of products, and the state that it starts from; return its inputs.
+
+        Where there is one layer, they have no number: W, b.
+        """
         inputs: list[Thing] = []
+        k = self.layers[z] if len(self.layers) > 1 else ""
         for x, weight in map(self.factors, products):
-            self.give_weight(weight, self.layers[z])
+            self.give_weight(weight, k)
             if is_leaf(x) and len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight))):
                 self.give(x, Label("h", "0"))
             elif is_leaf(x):
                 inputs.append(x)
         for bias in self.biases(z, products):
-            self.give(bias, Label("b", self.layers[z] if len(self.users[bias]) == 1 else ""))
+            self.give(bias, Label("b", k if len(self.users[bias]) == 1 else ""))
         return inputs
 
     def affine(self) -> dict[Node, list[Node]]:
