@@ -801,3 +801,12 @@ def test_tg_compile_can_be_called_whatever_was_imported_first():
     line = "import tinygrad_hw.compiler, tinygrad_hw as tg; print(float(tg.compile(lambda x: x * 2)(3.0)))"
     done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("6.0\n", "")
+
+
+def test_calls_are_not_done_together_where_one_of_their_arguments_lies_with_more_than_the_others():
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    p = [Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((3, 4), (4,), (4, 1), (1,))]
+    loss = lambda x, y: ((tg.sigmoid(tg.sigmoid(x @ p[0] + p[1]) @ p[2] + p[3]) - y) ** 2).mean()
+    expected = loss(x, y).item()
+    assert np.isclose(compile(loss, optim.SGD(p, lr=0.1))(x, y), expected, rtol=1e-14)

@@ -311,7 +311,7 @@ class SideBySide:
         for column in columns(members):
             if is_array(column[0]):
                 row = self.rows.get(column) or self.laid(column, first)
-                if row is None or any(row.starts != other.starts for other in rows.values()):
+                if row is None or any((row.starts, row.whole.shape) != (other.starts, other.whole.shape) for other in rows.values()):
                     return {}
                 rows[column] = row
         return rows
