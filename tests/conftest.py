@@ -21,13 +21,13 @@ CHECKED = {
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print how many cases of the table's rows were checked by each law, real and complex."""
-    passed = [report for report in terminalreporter.stats.get("passed", []) if report.user_properties]
-    if not passed:
-        return
-    laws = {True: Counter(), False: Counter()}
-    for report in passed:
-        laws["complex" in report.nodeid.split("::")[0]].update(law for key, law in report.user_properties if key == "law")
-    terminalreporter.write_sep("-", "rules checked, cases: real + complex")
-    for law, meaning in CHECKED.items():
-        terminalreporter.write_line(f"{laws[False][law]:6} + {laws[True][law]:<4} {meaning}")
+    """Print the lines of the package by room, and how many cases of the table's rows were checked by each law, real and complex."""
+    found = [(report.nodeid, *pair) for report in terminalreporter.stats.get("passed", []) for pair in report.user_properties]
+    for _, key, value in found:
+        if key == "lines":
+            terminalreporter.write_line(f"lines of the package: {value}")
+    laws = Counter((law, "complex" in nodeid.split("::")[0]) for nodeid, key, law in found if key == "law")
+    if laws:
+        terminalreporter.write_sep("-", "rules checked, cases: real + complex")
+        for law, meaning in CHECKED.items():
+            terminalreporter.write_line(f"{laws[law, False]:6} + {laws[law, True]:<4} {meaning}")

@@ -1,8 +1,10 @@
 """The house keeps its order: a place imports only from places above it, and importing the package is light."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,64 @@ def test_no_two_modules_import_each_other():
         for module in free:
             del edges[module]
     assert edges == {}
+
+
+# The size of the house, and what CONTRIBUTING says of it
+CONTRIBUTING = ROOT.parent / "CONTRIBUTING.md"
+
+
+def lines_of(path, name):
+    """Return how many lines a file's docstring or a definition in it takes, with its decorators."""
+    body = ast.parse(path.read_text()).body
+    if name == "the docstring":
+        return body[0].end_lineno
+    (found,) = [node for node in body if getattr(node, "name", None) == name]
+    return found.end_lineno - min(node.lineno for node in [found, *found.decorator_list]) + 1
+
+
+def lines_to_row(path, name):
+    """Return how many lines a file of the table takes up to the row of a function."""
+    (row,) = [node for node in ast.parse(path.read_text()).body if ast.unparse(node).startswith(f"rule({name}, ")]
+    return row.end_lineno
+
+
+def reading():
+    """Return each entry of the list that CONTRIBUTING gives a newcomer to read, with the number of lines that it is."""
+    (section,) = re.findall(r"^To explain backward.*?(?=^\|)", CONTRIBUTING.read_text(), re.MULTILINE | re.DOTALL)
+    counts = {}
+    for entry in re.findall(r"^\d\. ([^:]*)", section, re.MULTILINE):
+        parts, file, row = re.fullmatch(r"(?:(.*) of )?`([\w/]+\.py)`(?: to `([\w.]+)`)?", entry).groups()
+        path = ROOT / file
+        if parts:
+            counts[entry] = sum(lines_of(path, name.strip("`")) for name in re.split(", | and ", parts))
+        else:
+            counts[entry] = lines_to_row(path, row) if row else len(path.read_text().splitlines())
+    return counts
+
+
+def test_a_newcomer_reads_at_most_430_lines_to_explain_backward():
+    counts = reading()
+    assert len(counts) == 5
+    assert sum(counts.values()) <= 430, counts
+
+
+def test_contributing_names_every_place_of_the_house_in_order_with_its_tests():
+    rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \| .* \| (.*) \|$", CONTRIBUTING.read_text(), re.MULTILINE)
+    assert [place for place, _ in rows] == ORDER[:-1]
+    for _, tests in rows:
+        for name in re.findall(r"`(test_\w+\.py)`", tests):
+            assert list(Path(__file__).parent.glob(re.sub("TOPIC|PART", "*", name))), name
+
+
+MOST_LINES = 22_000
+
+
+def test_the_package_has_no_more_lines_than_it_may(record_property):
+    rooms = Counter()
+    for path in FILES:
+        rooms[module_of(path)[0]] += len(path.read_text().splitlines())
+    record_property("lines", ", ".join(f"{room} {rooms[room]}" for room in ORDER) + f"; all {rooms.total()}")
+    assert rooms.total() <= MOST_LINES, rooms
 
 
 def python(code):
