@@ -90,6 +90,11 @@ CASES = [
     *matrix_free("vecdot", [((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (2, 3)), ((2, 0), (0,))]),
     *matrix_free("matvec", [((2, 3), (3,)), ((2, 2, 3), (3,)), ((2, 3), (4, 3))]),
     *matrix_free("vecmat", [((3,), (3, 2)), ((3,), (2, 3, 2)), ((4, 3), (3, 2))]),
+    *(
+        Case(products.vecmat, *operands(*shapes), oracle=lambda x, y: (x[..., None, :] @ y)[..., 0, :], analytic=True)
+        for shapes in [((3,), (3, 2)), ((2, 3), (2, 3, 4)), ((2, 3), (1, 3, 4)), ((1, 3), (2, 3, 4)), ((0, 3), (0, 3, 2))]
+    ),
+    Case(products.vecmat, spread(2, 3), np.broadcast_to(spread(3, 4), (2, 3, 4)), oracle=lambda x, y: x @ y[0], analytic=True),
 ]  # fmt: skip
 
 

@@ -98,12 +98,15 @@ CASES = [
     ),
     *(Case(f.reduce, M, axis=None) for f in (np.add, np.multiply, np.maximum, np.minimum)),
     *(Case(f.accumulate, M, analytic=True, **kwargs) for f in (np.add, np.multiply) for kwargs in ({}, {"axis": 1})),
-    Case(
-        reductions.broadcast_to,
-        spread(3, 1),
-        call=lambda x: reductions.broadcast_to(x, (2, 3, 4)),
-        oracle=lambda x: np.broadcast_to(x, (2, 3, 4)),
-        analytic=True,
+    *(
+        Case(
+            repeat,
+            spread(3, 1),
+            call=lambda x, repeat=repeat: repeat(x, (2, 3, 4)),
+            oracle=lambda x: np.broadcast_to(x, (2, 3, 4)),
+            analytic=True,
+        )
+        for repeat in (reductions.broadcast_to, reductions.repeated)
     ),
     *(Case(f, M, axis=axis, oracle=oracle, analytic=True) for f, oracle in SOFTMAX.items() for axis in (0, -1)),
     *(

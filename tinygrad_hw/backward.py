@@ -9,7 +9,7 @@ each cotangent which entries are live (``live.py``). A ``trail``, if given, keep
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
     found, chose = flow(seeds, read, since, None, trail)
-    if chose and not all(np.isfinite(values(g)).all() for g in found.values()):
+    if chose and not all_finite(found.values()):
         if trail is not None:
             trail.clear()
         with np.errstate(all="ignore"):
@@ -148,6 +148,12 @@ def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
     row = np.ones(n, dtype)
     row.flags.writeable = False
     return row
+
+
+def all_finite(cotangents: Iterable[Any]) -> bool:
+    """Tell whether all entries are finite, or rather their sums, which takes one pass over memory: a sum that overflows says no."""
+    with np.errstate(all="ignore"):
+        return all(np.isfinite(np.add.reduce(values(g), axis=None)) for g in cotangents)
 
 
 def values(x: Any) -> Any:

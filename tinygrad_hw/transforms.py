@@ -388,8 +388,8 @@ def linearized(
                 g = Tensor(g) if read is tensors and not isinstance(g, (Tensor, Batched)) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
         cotangents = sweep(seeds, read, since)
-        found = ((x, cotangents.get(x)) for x in inputs.nodes)
-        parts = rebuilt(xs, (back(np.zeros_like(x.value) if g is None else g) for x, g in found))
+        found = (np.zeros(x.value.shape, x.value.dtype) if x not in cotangents else cotangents[x] for x in inputs.nodes)
+        parts = rebuilt(xs, (given_back(g, as_tensors, is_own(g)) for g in found))
         return tuple(parts[wanted.index(n)] for n in places) if several else parts[0]
 
     def back(value: Any) -> Any:
@@ -443,7 +443,7 @@ class Inputs:
         """Return a node of its own for an input: one that its history stays behind, or a fresh leaf."""
         if isinstance(x, Tensor) and x.requires_grad and self.outside:
             return (+x)._node
-        value = x.numpy() if isinstance(x, Tensor) else as_numbers(x)
+        value = repeated_copy(values(x)) if is_repeated(values(x)) else x.numpy() if isinstance(x, Tensor) else as_numbers(x)
         if value.dtype.kind not in "fc":
             raise DTypeError(
                 f"{name(self.f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)"
@@ -451,6 +451,16 @@ class Inputs:
         node = leaf(value, requires_grad=True)
         self.fresh.add(node)
         return node
+
+
+def is_repeated(x: Any) -> bool:
+    """Tell whether an array has the same entries again and again, by broadcasting."""
+    return type(x) is np.ndarray and x.size > 0 and 0 in x.strides
+
+
+def repeated_copy(x: np.ndarray) -> np.ndarray:
+    """Return a copy of an array that is repeated by broadcasting as one that is too."""
+    return np.broadcast_to(x[tuple(slice(None) if stride else slice(0, 1) for stride in x.strides)].copy(), x.shape)
 
 
 def older(roots: Iterable[Node], since: int) -> set[Node]:
@@ -467,11 +477,17 @@ def older(roots: Iterable[Node], since: int) -> set[Node]:
     return ends
 
 
-def given_back(value: Any, as_tensor: bool) -> Any:
+def given_back(value: Any, as_tensor: bool, own: bool = False) -> Any:
     """Return a result as the caller gets it: a tensor, or an array of its own (a NumPy scalar for a single number)."""
     if isinstance(value, (Tensor, Batched)):
         return value
-    return handle(leaf(np.copy(value))) if as_tensor else np.copy(value)[()]
+    value = value if own else np.copy(value)
+    return handle(leaf(value)) if as_tensor else value[()]
+
+
+def is_own(g: Any) -> bool:
+    """Tell whether a leaf's cotangent is an array of its own: the sweep shares none with a leaf, but for views."""
+    return type(g) is np.ndarray and g.base is None
 
 
 def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:

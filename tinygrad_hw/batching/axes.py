@@ -300,12 +300,13 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
         return Batched(y._raw @ (x.T if m == 2 else x), y._levels)
     if m == n == 1:
         return np.sum(x * y, axis=-1)
-    left, right = (x if m > 1 else np.expand_dims(x, 0)), (y if n > 1 else np.expand_dims(y, 1))
-    levels, (a, b) = lined_up((left, right))
-    out = a @ b
-    if m == 1 or n == 1:
-        out = out[..., 0, :] if m == 1 else out[..., 0]
-    return Batched(out, levels)
+    if m > 1 and n > 1:
+        levels, (a, b) = lined_up((x, y))
+        return Batched(a @ b, levels)
+    vector, matrix = (x, y) if m == 1 else (y, np.swapaxes(x, -1, -2))
+    levels = common(z for z in (vector, matrix) if isinstance(z, Batched))
+    a, b = (with_axes(at_levels(z, levels), levels, n) for z, n in ((vector, np.ndim(matrix) - 1), (matrix, 0)))
+    return Batched(products.vecmat(a, b), levels)
 
 
 @axes_of(np.dot)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BatchError
-from ..rules import COMPOSITIONS, RULES, neural, shaping
+from ..rules import COMPOSITIONS, RULES, neural, reductions, shaping
 from ..tensor import Tensor, by_position
 from ..trees import leaves, mapped, rebuilt, skeleton
 
@@ -434,7 +434,7 @@ def expanded(x: Any, levels: Levels) -> Any:
         if raw.dtype.kind not in "biufc":
             raise BatchError(f"vmap: only arrays of numbers can be batched, not {type(x).__name__}")
     shape = tuple(level.size for level in levels) + (raw.shape[len(levels) :] if isinstance(x, Batched) else raw.shape)
-    return raw if raw.shape == shape else np.broadcast_to(raw, shape)
+    return raw if raw.shape == shape else reductions.repeated(raw, shape)
 
 
 def wrapped(found: Any, levels: Levels) -> Any:

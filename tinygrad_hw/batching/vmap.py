@@ -81,8 +81,10 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             draws.undo()
             out = one_by_one(f, given, kwargs, outer, level)
         as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
-        ends = axes_like(out, out_axes)
-        return rebuilt(out, [leaving(y, axis, outer, levels, as_tensors, name(f)) for y, axis in zip(leaves(out), ends)])
+        ends = spread(out_axes, out, "out_axes")
+        shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
+        results = [leaving(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
+        return rebuilt(out, results if outer else [outside(y, as_tensors, shared) for y in results])
 
     return batched
 
@@ -113,11 +115,6 @@ def axes_for(args: tuple[Any, ...], in_axes: Any) -> list[Any]:
             f"vmap: in_axes has {len(in_axes)} parts, and there are {len(args)} positional arguments: give an axis (or None) for each"
         )
     return list(spread(in_axes, args, "in_axes"))
-
-
-def axes_like(out: Any, out_axes: Any) -> list[Any]:
-    """Return the axis of each leaf of the result."""
-    return list(spread(out_axes, out, "out_axes"))
 
 
 def spread(axes: Any, tree: Any, what: str) -> Iterator[Any]:
@@ -170,7 +167,7 @@ def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
     return Batched(raw[(None,) * len(outer)] if outer else raw, levels)
 
 
-def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, as_tensor: bool, function: str) -> Any:
+def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, function: str) -> Any:
     """Return a leaf of the result with the axis of its entries in its place."""
     if axis is None:
         if isinstance(y, Batched) and len(y._levels) > len(outer):
@@ -182,12 +179,17 @@ def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, as_tensor: bool, f
     raw = one_level_less(y, levels)
     if not -raw.ndim <= axis < raw.ndim:
         raise BatchError(f"vmap({function}): a result has shape {raw.shape[1:]}, and there is no place {axis} for the entries' axis in it")
-    raw = np.moveaxis(raw, 0, axis) if axis else raw
-    if outer:
-        return raw
-    if isinstance(raw, Tensor):
-        return raw if as_tensor or raw.requires_grad else raw.numpy()
-    return handle(leaf(np.copy(raw))) if as_tensor else np.copy(raw)
+    return np.moveaxis(raw, 0, axis) if axis else raw
+
+
+def outside(y: Any, as_tensor: bool, shared: list[Any]) -> Any:
+    """Return a result as the caller gets it, its memory shared with no other: ``shared`` are the arrays that others have."""
+    if isinstance(y, Tensor):
+        return y if as_tensor or y.requires_grad else y.numpy()
+    if type(y) is not np.ndarray or y.base is not None or any(y is x for x in shared):
+        y = np.copy(y)
+    shared.append(y)
+    return handle(leaf(y)) if as_tensor else y
 
 
 def name(f: Callable[..., Any]) -> str:

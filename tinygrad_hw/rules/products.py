@@ -52,6 +52,18 @@ def _vdot(a: Any, b: Any) -> Any:
 
 
 composition("vecdot", np.linalg.vecdot)(lambda x1, x2, /, *, axis=-1: np.sum(np.conjugate(x1) * x2, axis))
+@dispatched
+def vecmat(x: Any, y: Any) -> Any:
+    """Return x y, each of a stack of vectors times its matrix: x of shape (..., m), y (..., m, n)."""
+    if x.shape[:-1] == y.shape[:-2] and y.size and not any(y.strides[:-2]):  # (one matrix, repeated)
+        return np.matmul(x, y[(0,) * (y.ndim - 2)])
+    return np.matmul(x[..., None, :], y)[..., 0, :]
+
+
+rule(vecmat, lambda g, out, x, y: vecmat(g, y.mT),
+             lambda g, out, x, y: np.einsum("...i,...j->...ij", x, g), call=vecmat)  # fmt: skip
+
+
 composition("matvec")(lambda x1, x2, /: (x1 @ x2[..., None])[..., 0])
 composition("vecmat")(lambda x1, x2, /: (np.conjugate(x1)[..., None, :] @ x2)[..., 0, :])
 

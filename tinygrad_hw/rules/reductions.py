@@ -61,6 +61,12 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+@dispatched
+def repeated(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return x repeated to the shape, in the memory of x."""
+    return np.broadcast_to(x, shape)
+
+
 def folding(ufunc: Any) -> Any:
     """Return ``ufunc.reduce`` with the defaults of NumPy's functions: over all axes, unless told otherwise."""
     return lambda x, axis=None, keepdims=False: ufunc.reduce(x, axis=axis, keepdims=keepdims)
@@ -316,6 +322,7 @@ def _running(accumulate: Any) -> Further:
     return lambda a, axis=None, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
 
 
+rule(repeated, lambda g, out, x, shape: g, call=np.broadcast_to, kind="movement")
 rule(broadcast_to, lambda g, out, x, shape: g, call=broadcast_to, kind="movement")
 rule(np.sum,  lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims),
      call=folding(np.add), further=_summing(np.sum, 0, np.add), kind="movement")
