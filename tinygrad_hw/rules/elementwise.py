@@ -184,8 +184,8 @@ rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
 
 # Parts of complex numbers
 rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
-rule(np.real,       lambda g, out, val: g, kind="elementwise")
-rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise")
+rule(np.real,       lambda g, out, val: g, kind="elementwise", view=True)
+rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise", view=True)
 
 
 @composition(np.angle)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import broadcast_to
 from .table import Each, composition, dispatched, no_derivative, rule
 
 
@@ -34,11 +33,32 @@ def scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+def at(x: Any, steps: Any) -> Any:
+    """Return the view of x at the end of the steps: functions that give views, each with its further arguments."""
+    for function, args, kwargs in steps:
+        x = function(x, *args, **kwargs)
+    return x
+
+
+def layout(x: Any) -> tuple[int, ...] | None:
+    """Return the axes in the order in which the memory of an array holds them; None for the usual order."""
+    if x.flags.c_contiguous:
+        return None
+    return tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
+
+
+def _copied(x: Any, axes: tuple[int, ...] | None) -> Any:
+    """Return a copy of x of a layout: so a reshape that is a view of one such array is a view of the other."""
+    if axes is None:
+        return np.array(x, order="C")
+    return np.transpose(np.array(np.transpose(x, axes), order="C"), _inverse(axes, len(axes)))
+
+
 @dispatched
-def setitem(x: Any, value: Any, index: Any) -> Any:
-    """Return x with value at the index."""
-    out = np.array(x, dtype=np.result_type(x, value) if np.size(x) == 0 else x.dtype)
-    out[index] = value
+def setitem(x: Any, value: Any, index: Any, steps: Any = (), axes: tuple[int, ...] | None = None) -> Any:
+    """Return x with value at the index of the view at the end of the steps; ``axes`` is the layout of x."""
+    out = _copied(x, axes)
+    at(out, steps)[index] = value
     return out
 
 
@@ -59,26 +79,63 @@ def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ..
     return seen[index] == order
 
 
-def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any) -> Any:
+def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> Any:
     """Return g at the index, for the last of several writes to one entry."""
-    taken = g[index]
-    return taken if _is_basic(index) else np.where(_last_written(index, x.shape, taken.shape), taken, 0)
+    taken = at(g, steps)[index]
+    if not _is_basic(index):
+        taken = np.where(_last_written(index, at(np.empty(x.shape), steps).shape, taken.shape), taken, 0)
+    return np.reshape(taken, (1,) * (np.ndim(value) - taken.ndim) + taken.shape) if np.ndim(value) > taken.ndim else taken
 
 
-rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice")
+class Entries:
+    """A cotangent that is 0 but at an index: what reading entries hands back. The sweep adds many such into one array."""
+
+    __slots__ = ("g", "index")
+
+    def __init__(self, g: Any, index: Any) -> None:
+        self.g, self.index = g, index
+
+    def add_to(self, total: np.ndarray) -> None:
+        """Add the entries to an array."""
+        if _is_basic(self.index):
+            total[self.index] += self.g
+        else:
+            np.add.at(total, self.index, self.g)
+
+
+def _write_at_once(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
+    """Return the cotangents of x and value; where g belongs to the sweep alone, it becomes that of x as it lies."""
+    of_value = np.array(_setitem_value(g, None, x, value, index, steps))
+    if not mine or layout(g) != axes:
+        return setitem(g, 0.0, index, steps, axes), of_value
+    at(g, steps)[index] = 0
+    return g, of_value
+
+
+rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice", view=True,
+     at_once=lambda g, mine, x, index: (Entries(g, index),))
 rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, call=scatter, kind="movement")
-rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, call=setitem, kind="choice")
+rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 0.0, index, steps, axes), _setitem_value, None, None, None,
+     call=setitem, kind="choice", at_once=_write_at_once)
 
 # Axes
-rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement")
-rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement")
-rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement")
-rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement")
-rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement")
-rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement")
-rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement")
+rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement", view=True)
+rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement", view=True)
+rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement", view=True)
+rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement", view=True)
+rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement", view=True)
+rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement", view=True)
+rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
+rule(np.broadcast_to, lambda g, out, x, shape, subok=False: g, kind="movement", view=True)
+rule(np.diagonal,    lambda g, out, x, *which, **axes: _diagonal_back(g, x, *which, **axes), kind="movement", view=True)
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
 rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
+
+
+def _diagonal_back(g: Any, x: Any, *which: Any, **axes: Any) -> Any:
+    """Return zeros of the shape of x with g on the diagonal."""
+    places = np.diagonal(np.arange(x.size).reshape(x.shape), *which, **axes)
+    return np.reshape(scatter(g, places, (x.size,)), x.shape)
 
 
 @dispatched
@@ -261,9 +318,22 @@ composition(np.dsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or
 composition(np.broadcast_arrays)(lambda *args, **kwargs: tuple(np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args))
 
 
-@composition(np.broadcast_to)
-def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    return broadcast_to(array, (shape,) if isinstance(shape, int) else tuple(shape))
+composition(np.matrix_transpose)(lambda x: np.swapaxes(x, -1, -2))
+
+
+@composition(np.rollaxis)
+def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    np.rollaxis(np.empty((0,) * a.ndim), axis, start)  # (raises for an axis that there is not)
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return np.moveaxis(a, axis, start - (axis < start))
+
+
+@composition(np.rot90)
+def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    k %= 4
+    if k in (0, 2):
+        return m[:] if k == 0 else np.flip(m, axes)
+    return np.flip(np.swapaxes(m, *axes), axes[0]) if k == 1 else np.swapaxes(np.flip(m, axes[0]), *axes)
 
 
 # Every other function that only moves entries: apply it to the places instead, and index with the result.
@@ -278,7 +348,7 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for mover in (
-    np.rot90, np.tile, np.repeat, np.delete, np.resize, np.diagonal, np.rollaxis, np.matrix_transpose,
+    np.tile, np.repeat, np.delete, np.resize,
 ):  # fmt: skip
     composition(mover)(moved(mover))
 

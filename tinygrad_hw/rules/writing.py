@@ -15,11 +15,14 @@ from .table import composition
 
 @composition(np.full_like)
 def _full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **kwargs: Any) -> Any:
-    return np.broadcast_to(astype(array(fill_value), np.result_type(a if dtype is None else dtype)), a.shape if shape is None else shape)
+    value = astype(array(fill_value), np.result_type(a if dtype is None else dtype))
+    return np.copy(np.broadcast_to(value, a.shape if shape is None else shape))
 
 
 @composition(np.copyto, as_written=True)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if not np.can_cast(src if hasattr(src, "dtype") else np.asarray(src), dst.dtype, casting):
+        raise TypeError(f"Cannot cast array data from {np.result_type(src)!r} to {dst.dtype!r} according to the rule {casting!r}")
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
