@@ -232,6 +232,8 @@ at = shaping.at
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """Return self[index]: a view where NumPy gives one, else a copy."""
+    if type(index) is not int and any(map(stands_in, leaves(plain(index)))):
+        return record(GETITEM, (self, index), {})
     return view_of(self, GETITEM, (plain(index),), NOTHING)
 
 
