@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backward import stands_in
-from .errors import DetachError, GradientError, operands_do_not_fit
+from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, RULES, Rule, shaping
 from .tensor import (
@@ -294,7 +294,13 @@ def write(target: Tensor, index: Any, value: Any) -> None:
         refuse_a_leaf(target, root)
         source = value._node if isinstance(value, Tensor) else None
         wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
-        if any(map(stands_in, (root._node.value, plain(value), *leaves(index)))):
+        parts = (root._node.value, plain(value), *leaves(index))
+        if any(map(stands_in, parts)):
+            if any(takes_over(type(part)) for part in parts[1:]) and not takes_over(type(parts[0])):
+                raise BatchError(
+                    f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; make the "
+                    "tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
+                )
             take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps), {})._node)
         elif not (root._node.parents or wanted):
             with fitting(target, value, index):
