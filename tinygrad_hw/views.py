@@ -46,7 +46,8 @@ from .tensor import (
     recording,
     result,
     stacked,
-    taken,
+    taken, takes_over,
+    takes_over,
     wrapped,
 )  # fmt: skip
 from .trees import leaves
@@ -298,8 +299,8 @@ def write(target: Tensor, index: Any, value: Any) -> None:
         if any(map(stands_in, parts)):
             if any(takes_over(type(part)) for part in parts[1:]) and not takes_over(type(parts[0])):
                 raise BatchError(
-                    f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; make the "
-                    "tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
+                    f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; "
+                    "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
                 )
             take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps), {})._node)
         elif not (root._node.parents or wanted):
