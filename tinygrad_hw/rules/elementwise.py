@@ -19,11 +19,6 @@ import numpy as np
 from .table import composition, dispatched, no_derivative, rule
 
 LN2, LN10, DEGREE = float(np.log(2)), float(np.log(10)), float(np.pi / 180)
-# Half precision is computed in single.
-HALF, SINGLE, DOUBLE, LONG = (np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble))
-WIDE = {HALF: SINGLE, SINGLE: SINGLE, DOUBLE: DOUBLE, LONG: LONG}
-LOG_MAX = {dtype: np.asarray(np.nextafter(np.log(np.finfo(wide).max), wide.type(0))) for dtype, wide in WIDE.items()}
-SECH_BOUND = {dtype: largest * largest.dtype.type(0.6) for dtype, largest in LOG_MAX.items()}  # (beyond it 1 / cosh² rounds to 0)
 
 
 def _nonzero(x: Any) -> Any:
@@ -145,6 +140,13 @@ def _cosine_y(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:
 def one_minus_square(x: Any) -> Any:
     """Return 1 - x² as (1 - x) (1 + x), which does not cancel near ±1."""
     return (1 - x) * (1 + x)
+
+
+# Half precision is computed in single.
+HALF, SINGLE, DOUBLE, LONG = (np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble))
+WIDE = {HALF: SINGLE, SINGLE: SINGLE, DOUBLE: DOUBLE, LONG: LONG}
+LOG_MAX = {dtype: np.asarray(np.nextafter(np.log(np.finfo(wide).max), wide.type(0))) for dtype, wide in WIDE.items()}
+SECH_BOUND = {dtype: largest * largest.dtype.type(0.6) for dtype, largest in LOG_MAX.items()}  # (beyond it 1 / cosh² rounds to 0)
 
 
 @dispatched
