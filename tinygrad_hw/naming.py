@@ -23,7 +23,7 @@ from unicodedata import category, normalize
 import numpy as np
 
 from .graph import Node, history
-from .rules import reductions
+from .rules import neural, reductions
 from .rules.convolution import convolution
 from .rules.products import einsum
 from .trees import content, leaves
@@ -267,8 +267,8 @@ class Names:
         """
         inputs: list[Thing] = []
         k = self.layers[z] if len(self.layers) > 1 else ""
-        for x, weight in map(self.factors, products):
-            self.give_weight(weight, k)
+        for j, (x, weight) in enumerate(map(self.factors, products), 1):
+            self.give_weight(weight, k or (str(j) if len(products) > 1 else ""))
             if is_leaf(x) and len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight))):
                 self.give(x, Label("h", "0"))
             elif is_leaf(x):
@@ -340,7 +340,11 @@ class Names:
         """Name what the loss compares: y, brought along, and ŷ, computed."""
         networks = {*layers, *activations.values()}
         for node in reversed(self.nodes):
-            things = self.operands[node]
+            things: list[Any] = self.operands[node]
+            if node.rule and node.rule.function in LOSSES and is_leaf(things[1]) and not is_parameter(things[1]):
+                self.target = things[1]
+                self.give(things[1], Label("y"))
+                return
             if len(things) != 2 or node.rule.function not in (np.subtract, np.multiply) or not networks:
                 continue
             y: Any
@@ -371,6 +375,7 @@ class Names:
         return Label("δ", label if node in self.by_user else self.layers.get(node, label))
 
 
+LOSSES = {neural.softmax_cross_entropy, neural.sigmoid_cross_entropy}
 PRODUCTS = {np.matmul, einsum, convolution}
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.square, np.reciprocal, np.copy}
 

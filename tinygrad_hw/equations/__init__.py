@@ -26,9 +26,10 @@ from ..backward import sweep
 from ..errors import GradientError
 from ..graph import Node
 from ..naming import Label, label_of
+from ..rules import neural
 from ..tensor import Tensor, cotangent, why_no_gradient
 from .derivation import Derivation, Line, contribution, is_array
-from .expressions import Constant, Expression, Variable, evaluate, magnitude, opaque_in
+from .expressions import Call, Constant, Expression, Prime, Variable, evaluate, magnitude, opaque_in, parts_of
 from .simplify import express, without_ones
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text
@@ -311,6 +312,7 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     for line in derivation.backward:
         if line.kind == "delta":
             labels[line.variable] = names.free(names.cotangent(line.node))
+    labels |= {variable: names.free(Label("Y")) for variable in derivation.classes}
     if derivation.batch is not None:
         labels[derivation.batch] = names.free(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
@@ -324,9 +326,14 @@ def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bo
     patterns = [(Label("δ", "k"), Label("z", "k")), (Label("δ", "v"), Label("v"))]
     rows = {patterns[0] if label == Label("z", name.sub) else patterns[1] if label == name.sub else (name, label) for name, label in deltas}
     yield from [(name, Gradient(loss, label)) for name, label in sorted(rows, key=[*patterns, *deltas].index)]
-    yield from derivation.definitions.values()
+    used = {
+        part.function for line in (*derivation.written, *derivation.backward) for part in parts_of(line.right) if isinstance(part, Prime)
+    }
+    yield from [definition for function, definition in derivation.definitions.items() if function in used]
     if derivation.batch is not None:
         yield derivation.batch, express(int(derivation.numbers[derivation.batch]))
+    for variable, classes in derivation.classes.items():
+        yield variable, Call(neural.one_hot, (classes,), {}, variable.shape)
     yield from [(left, without_ones(right)) for left, right in derivation.assumed.items()]
     if shapes:
         atoms = dict.fromkeys(atom for node in derivation.order for atom in derivation.operands[node] if atom is not None)

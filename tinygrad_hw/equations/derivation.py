@@ -15,11 +15,11 @@ import numpy as np
 from ..backward import fit
 from ..graph import Node, made
 from ..naming import Names, Thing
-from ..rules import shaping
+from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, express, product, substitute, sum_of
+from .simplify import ONE, express, product, side_by_side, simpler, substitute, sum_of
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -90,7 +90,9 @@ class Derivation:
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
-        self.calls = {node: self.read_call(node) for node in self.order}
+        self.one_hot: dict[Expression, Variable] = {}
+        self.classes: dict[Variable, Expression] = {}
+        self.calls = {node: self.with_one_hot(self.read_call(node)) for node in self.order}
         self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
         self.often = self.used_often()
         self.kept = {node for node in self.order if node in self.names.telling}
@@ -175,6 +177,15 @@ class Derivation:
             return x
         return product([*x.factors, (self.batch, -1)], x.coefficient * rows[0])
 
+    def with_one_hot(self, x: Expression) -> Expression:
+        """Return x with a variable, Y, for the rows with 1 in the place of each class and else 0."""
+        for part in parts_of(x):
+            if (classes := classes_of(part)) is not None and part not in self.one_hot:
+                self.one_hot[part] = variable = Variable(part.shape)
+                self.numbers[variable] = evaluate(part, self.numbers)
+                self.classes[variable] = classes
+        return substitute(x, self.one_hot) if self.one_hot else x
+
     def read_call(self, node: Node) -> Expression:
         """Read the forward call itself on Symbols."""
         args, shape = self.arguments(node), np.shape(node.value)
@@ -248,11 +259,11 @@ class Derivation:
             if node not in waiting:
                 continue
             g = self.gradient[node]
-            total = sum_of(waiting.pop(node))
+            total = side_by_side(sum_of(waiting.pop(node)))
             readings = self.readings[node]
             uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
             far = merged.pop(node, 0) + 1
-            if (uses > 1 and not is_atomic(total)) or is_long(total, far):
+            if (uses > 1 and not is_atomic(total) and not self.is_shorter_inline(node, total)) or is_long(total, far):
                 far = 0
                 self.finish(pending, waiting, lines)
                 lines.append(Line(node, g, total, "delta"))
@@ -262,11 +273,20 @@ class Derivation:
             here = {**self.local(node), g: total}
             for reading in readings:
                 merged[reading.parent] = max(merged.get(reading.parent, 0), far)
-                waiting.setdefault(reading.parent, []).append(self.folded(substitute(reading.expression, here)))
+                waiting.setdefault(reading.parent, []).append(self.contributed(reading, here))
             pending += finished.get(node, [])
         self.finish(pending or ([self.root] if not self.order else []), waiting, lines)
         self.backward = lines
         return missing
+
+    def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
+        """Return what a reading says with other expressions in the place of variables, as short as it gets."""
+        return simpler(self.folded(self.with_one_hot(substitute(reading.expression, here))))
+
+    def is_shorter_inline(self, node: Node, total: Expression) -> bool:
+        """Tell whether so much cancels that what a node hands on is no longer than the gradient that arrives there."""
+        here = {**self.local(node), self.gradient[node]: total}
+        return sum(self.contributed(reading, here).size for reading in self.readings[node]) <= total.size
 
     def local(self, node: Node) -> dict[Expression, Expression]:
         """Return what is written out of a node's value and arguments."""
@@ -290,7 +310,9 @@ class Derivation:
     def is_constant(self, atom: Expression) -> bool:
         """Tell whether an atom has a value that no gradient flows to."""
         node = self.things.get(atom) if isinstance(atom, Variable) else None
-        return isinstance(atom, (Constant, Ones)) or (node is not None and not node.edges and not node.requires_grad)
+        return (
+            isinstance(atom, (Constant, Ones)) or atom in self.classes or (node is not None and not node.edges and not node.requires_grad)
+        )
 
     def whole(self, x: Expression) -> Expression | None:
         """Return the whole number that every entry of x is, or None."""
@@ -298,6 +320,22 @@ class Derivation:
         if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
             return product([(Ones(x.shape), 1)], int(value.flat[0]))
         return None
+
+
+def classes_of(x: Expression) -> Expression | None:
+    """Return the classes whose rows x holds, one 1 in each, if it does."""
+    if isinstance(x, Call) and x.function is neural.one_hot:
+        return express_classes(x.args[0])
+    if not isinstance(x, Call) or x.function is not shaping.scatter or not isinstance(x.args[0], Ones) or len(x.shape) != 2:
+        return None
+    rows, *rest = x.args[1] if isinstance(x.args[1], tuple) else (None,)
+    in_order = len(rest) == 1 and np.array_equal(np.asarray(rows, object), np.arange(x.shape[0]))
+    return express_classes(rest[0]) if in_order and np.ndim(rest[0]) == 1 else None
+
+
+def express_classes(classes: Any) -> Expression:
+    """Return an array of whole numbers as a constant, whatever they are."""
+    return classes if isinstance(classes, Expression) else Constant(np.asarray(classes))
 
 
 def absorbed(x: Expression, out: Expression, call: Expression) -> Expression:
@@ -334,7 +372,17 @@ def is_atomic(x: Expression) -> bool:
 def is_light(x: Expression) -> bool:
     """Tell whether an expression is so short that it can be written out wherever it is needed."""
     calls = [part for part in parts_of(x) if isinstance(part, (Call, Prime))]
-    return x.size <= 3 and all(isinstance(part, Call) and part.function in (np.transpose, np.swapaxes) for part in calls)
+    return x.size <= 3 and all(
+        isinstance(part, Call) and (part.function in (np.transpose, np.swapaxes) or is_slice(part)) for part in calls
+    )
+
+
+def is_slice(x: Call) -> bool:
+    """Tell whether a call takes slices of something that has a name."""
+    if x.function is not shaping.getitem or not isinstance(x.parts[0], Variable):
+        return False
+    parts = x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],)
+    return all(isinstance(part, (slice, int)) for part in parts)
 
 
 def sums_in(x: Expression) -> list[Expression]:

@@ -31,12 +31,15 @@ from .expressions import (
     moves_entries,
 )
 
-__all__ = ["FOLDS", "ONE", "call", "express", "product", "scalars_apart", "substitute", "sum_of", "without_ones"]
+__all__ = ["FOLDS", "ONE", "call", "express", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of", "without_ones"]
 
 FOLDS = (
     np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,
     reductions.logsumexp,
 )  # fmt: skip
+
+
+MOST_TO_MULTIPLY = 24  # atoms of an expression that is tried multiplied out
 
 
 # Numbers
@@ -81,9 +84,19 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
                 break
     if joint([base.shape for base, _ in kept]) != shape:
         kept.insert(0, (Ones(shape), 1))
+    kept = outer([(without_leading_axes(base, kept, shape), power) for base, power in kept])
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
+
+
+def without_leading_axes(x: Expression, factors: list[tuple[Expression, Number]], shape: Shape) -> Expression:
+    """Return x[None, :] as x where the other factors broadcast it."""
+    others = joint([base.shape for base, _ in factors if base is not x])
+    is_row = (
+        isinstance(x, Call) and x.function is np.expand_dims and x.shape == (1,) * (len(x.shape) - len(x.parts[0].shape)) + x.parts[0].shape
+    )
+    return x.parts[0] if is_row and len(others) == len(shape) else x
 
 
 def merged(factors: Iterable[tuple[Expression, Number]], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
@@ -150,7 +163,34 @@ def sum_of(terms: list[Expression]) -> Expression:
     bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
     if joint([term.shape for term in bare]) != shape:
         bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
-    return product([(Sum(positive_first(bare)), 1), *common], size)
+    inner = sum_of(bare) if any(isinstance(term, Sum) for term in bare) else Sum(positive_first(bare))
+    return product([(inner, 1), *common], size)
+
+
+def multiplied_out(x: Expression) -> Expression:
+    """Return x with sums in its products multiplied out, f′ written out with them; what then cancels is gone."""
+    if isinstance(x, Sum):
+        return sum_of([multiplied_out(term) for term in x.parts])
+    if isinstance(x, Prime):
+        return multiplied_out(x.factor)
+    if not isinstance(x, Product):
+        return x
+    base = product([(part.factor if isinstance(part, Prime) else part, exponent) for part, exponent in x.factors], x.coefficient)
+    if not isinstance(base, Product):
+        return multiplied_out(base)
+    found = next((part for part, exponent in base.factors if isinstance(part, Sum) and exponent == 1), None)
+    if found is None:
+        return base
+    others = [factor for factor in base.factors if factor[0] is not found]
+    return sum_of([multiplied_out(product([*others, (term, 1), (Ones(x.shape), 1)], base.coefficient)) for term in found.parts])
+
+
+def simpler(x: Expression) -> Expression:
+    """Return x multiplied out if that is shorter, as (y / ŷ - (1 - y) / (1 - ŷ)) ⊙ ŷ ⊙ (1 - ŷ) is as y - ŷ."""
+    if x.size > MOST_TO_MULTIPLY or not any(isinstance(part, Sum) for part in x.parts):
+        return x
+    out = multiplied_out(x)
+    return out if out.size < x.size else x
 
 
 def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
@@ -302,9 +342,85 @@ def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression 
     return x.parts[0] if again else None
 
 
-def expand_dims(shape: Shape, x: Expression, *args: Any, **kwargs: Any) -> Expression | None:
-    """Return x if it has that shape already."""
-    return x if x.shape == shape else None
+def expand_dims(shape: Shape, x: Expression, axis: Any) -> Expression | None:
+    """Return x if it has that shape already; with its axis kept, if x is a reduction over the axis that is put in."""
+    new = {int(i) % len(shape) for i in np.atleast_1d(axis)}
+    return x if x.shape == shape else with_axes_kept(x, new)
+
+
+def with_axes_kept(x: Expression, axes: set[int]) -> Expression | None:
+    """Return what is made of reductions over these axes and of numbers, with the axes kept; None if it is made of anything else."""
+    if not x.shape:
+        return x
+    if isinstance(x, Product):
+        kept = [(with_axes_kept(base, axes), exponent) for base, exponent in x.factors]
+        return (
+            None if any(base is None for base, _ in kept) else product([(base, e) for base, e in kept if base is not None], x.coefficient)
+        )
+    if isinstance(x, Sum):
+        terms = [with_axes_kept(term, axes) for term in x.parts]
+        return None if any(term is None for term in terms) else sum_of([term for term in terms if term is not None])
+    if not isinstance(x, Call) or x.function not in FOLDS or x.kwargs.get("keepdims") or set(x.kwargs.get("axis", ())) != axes:
+        return None
+    shape = tuple([1 if i in axes else n for i, n in enumerate(x.parts[0].shape)])
+    return Call(x.function, x.args, {**x.kwargs, "keepdims": True}, shape)
+
+
+def column(x: Expression) -> Expression | None:
+    """Return the vector whose entries x has below each other, if it is one."""
+    is_column = isinstance(x, Call) and x.function is np.expand_dims and len(x.shape) == 2 and x.shape[1] == 1
+    return x.parts[0] if is_column else None
+
+
+def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Number]]:
+    """Write a column times a vector as their outer product, x yᵀ."""
+    vectors = [base for base, exponent in factors if exponent == 1 and len(base.shape) == 1]
+    columns = [base for base, exponent in factors if exponent == 1 and column(base) is not None]
+    if len(vectors) != 1 or len(columns) != 1 or any(len(base.shape) > 0 for base, _ in factors if base not in (*vectors, *columns)):
+        return factors
+    x, y = column(columns[0]), vectors[0]
+    assert x is not None
+    joined = Call(np.outer, (x, y), {}, (*x.shape, *y.shape))
+    return [(joined, 1), *[factor for factor in factors if not factor[0].shape]]
+
+
+def matrix_times_vector(x: Expression) -> Expression | None:
+    """Return Aᵀ v for what is, summed over axis 0, a column v times a matrix A."""
+    factors = factors_of(x)
+    columns = [base for base, exponent in factors if exponent == 1 and column(base) is not None]
+    rest = product([factor for factor in factors if factor[0] not in columns]) if len(columns) == 1 else x
+    if len(columns) != 1 or len(rest.shape) != 2 or rest.shape[1] == 1 or isinstance(rest, Ones):
+        return None
+    vector = column(columns[0])
+    assert vector is not None
+    return matmul(rest.shape[1:], transpose(rest.shape[::-1], rest), vector)
+
+
+def side_by_side(x: Expression) -> Expression:
+    """Write a sum of parts that are scattered to slices of one axis, and fill it, as the parts joined along that axis."""
+    scalars, terms = scalars_apart(x)
+    if not isinstance(terms, Sum):
+        return x
+    slices = [slice_of(term) for term in terms.parts]
+    found = sorted([found for found in slices if found is not None], key=lambda found: found[:2])
+    if len(found) < len(slices) or len({axis for axis, _, _ in found}) > 1:
+        return x
+    axis, parts = found[0][0], [part for _, _, part in found]
+    ends = [sum(part.shape[axis] for part in parts[:i]) for i in range(len(parts) + 1)]
+    if ends != [*[start for _, start, _ in found], x.shape[axis]]:
+        return x
+    return product([(Call(np.concatenate, (tuple(parts),), {"axis": axis}, x.shape), 1), (scalars, 1)])
+
+
+def slice_of(x: Expression) -> tuple[int, int, Expression] | None:
+    """Return the axis, the first place and the values of what is scattered to a slice of one axis, None for anything else."""
+    number, rest = scalars_apart(x)
+    index = rest.args[1] if isinstance(rest, Call) and rest.function is shaping.scatter else None
+    parts = index if isinstance(index, tuple) else (index,)
+    cut = [i for i, part in enumerate(parts) if part != slice(None)] if all(isinstance(part, slice) for part in parts) else []
+    if len(cut) != 1 or parts[cut[0]].step not in (None, 1):
+        return None
+    return cut[0], parts[cut[0]].indices(x.shape[cut[0]])[0], product([(rest.parts[0], 1), (number, 1)])
 
 
 def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs: Any) -> Expression | None:
@@ -319,6 +435,11 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
 def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
     """Return what was scattered to an index, if it is taken from there again; no entry may be named twice."""
     back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
+    parts = index if isinstance(index, tuple) else (index,)
+    if isinstance(x, Expression) and len(shape) > len(x.shape) and all(part in (None, Ellipsis, slice(None)) for part in parts):
+        before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+        new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
+        return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)
     basic = all(isinstance(part, (int, slice, type(Ellipsis))) for part in (index if isinstance(index, tuple) else (index,)))
     return x.args[0] if isinstance(x, Call) and back and basic else None
 
@@ -344,6 +465,8 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
         if not axes:
             return x
         number, rest = scalars_apart(x)
+        if function is np.sum and axes == (0,) and len(shape) == 1 and (vector := matrix_times_vector(rest)) is not None:
+            return product([(vector, 1), (number, 1)])
         inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
         return product([(inside, 1), (number, 1)])
 

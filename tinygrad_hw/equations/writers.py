@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from html import escape
+from math import isqrt, pi, sqrt
 from typing import Any
 from unicodedata import normalize
 
 import numpy as np
 
 from ..naming import GREEK, Label, bracketed, clean, subscripted
-from ..rules import neural, shaping
+from ..rules import convolution, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
@@ -133,12 +135,12 @@ class Writer:
         """Set sign, coefficient and factors, and a line with what is below it."""
         if not x.coefficient:
             return (self.below(self.word("𝟎"), self.extent(x.shape)) if x.shape else self.number("0")), ATOM
-        top, bottom, decimal = coefficient(max(x.coefficient, -x.coefficient), not x.factors)
+        top, bottom = coefficient(max(x.coefficient, -x.coefficient), not x.factors)
         above = [(base, exponent) for base, exponent in x.factors if exponent > 0]
         below = [(base, -exponent) for base, exponent in x.factors if exponent < 0]
-        text, level = self.factors(decimal or (str(top) if top != 1 else ""), above)
-        if below or bottom != 1:
-            lower, lower_level = self.factors(str(bottom) if bottom != 1 else "", below)
+        text, level = self.factors(top, above)
+        if below or bottom:
+            lower, lower_level = self.factors(bottom, below)
             text, level = self.fraction(text, lower, level >= PRODUCT, lower_level >= POSTFIX), PRODUCT
         return (self.row(self.symbol("−"), text), SUM) if x.coefficient < 0 else (text, level)
 
@@ -195,6 +197,21 @@ class Writer:
         """Set a matrix product: x y."""
         left, right = x.parts
         return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
+
+    def outer(self, x: Call) -> tuple[str, int]:
+        """Set the product of a column with a row: x yᵀ."""
+        left, right = x.parts
+        return self.row(self.at(MATMUL, left), self.symbol(" "), self.above(self.at(POSTFIX, right), self.symbol("ᵀ"))), MATMUL
+
+    def convolution(self, x: Call) -> tuple[str, int]:
+        """Set a convolution: x ∗ W, with its stride and its padding if it has any."""
+        *_, stride, padding = x.args
+        left, right = x.parts
+        options = [(name, value) for name, value, usual in (("stride", stride, 1), ("padding", padding, 0)) if set(value) != {usual}]
+        named = [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in options]
+        sign = self.symbol(f" {PRODUCT_SIGNS[x.function]} ")
+        text = self.row(self.at(POSTFIX, left), sign, self.at(POSTFIX, right))
+        return (self.brackets(self.symbol(", ").join([text, *named])), ATOM) if named else (text, PRODUCT)
 
     def transposed(self, x: Call) -> tuple[str, int] | None:
         """Set xᵀ, if it is the last two axes that are exchanged."""
@@ -298,6 +315,7 @@ class Writer:
         raise NotImplementedError
 
 
+PRODUCT_SIGNS = {convolution.convolution: "∗", convolution.convolution_w: "⋆", convolution.convolution_x: "∗ᵀ"}
 NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     np.matmul: Writer.matmul,
     np.transpose: Writer.transposed,
@@ -307,16 +325,35 @@ NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     shaping.scatter: Writer.written,
     shaping.setitem: Writer.written,
     shaping.astype: lambda self, x: self.parts(x.parts[0]),
+    **dict.fromkeys(PRODUCT_SIGNS, Writer.convolution),
+    np.outer: Writer.outer,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
 
 
-def coefficient(x: Number, alone: bool) -> tuple[int, int, str]:
-    """Return how to set a number: as numerator and denominator, or as a decimal."""
+def coefficient(x: Number, alone: bool) -> tuple[str, str]:
+    """Return how to set a positive number: what stands above the line and what below, "" for 1; a decimal stands above."""
     top, bottom = x.numerator, x.denominator
     if max(top, bottom) <= 12 or (bottom == 1 and top < 10**15) or (top == 1 and bottom < 10**6 and not alone):
-        return top, bottom, ""
-    return 1, 1, short(x)
+        return str(top) if top != 1 else "", str(bottom) if bottom != 1 else ""
+    return root(float(decimal(x))) or (short(x), "")
+
+
+def root(x: float) -> tuple[str, str] | None:
+    """Return what stands above and below the line of a root, such as 1 / √3 or 1 / √(2π), if a number is one to all its digits."""
+    for unit, name in ((1.0, ""), (pi, "π")):
+        square = Fraction(x * x * unit).limit_denominator(1000)
+        if 0 < square.numerator <= 1000 and abs(sqrt(square / unit) - x) <= 4e-16 * x and len(repr(x)) > 14:
+            return rooted(square.numerator, ""), rooted(square.denominator, name)
+    return None
+
+
+def rooted(n: int, name: str) -> str:
+    """Return √n, or √(n name), as text; "" for 1."""
+    if name:
+        return f"√({n}{name})" if n > 1 else f"√{name}"
+    whole = isqrt(n)
+    return f"√{n}" if whole * whole != n else str(whole) if whole > 1 else ""
 
 
 def short(x: Number) -> str:
@@ -366,7 +403,7 @@ class Text(Writer):
 LATEX = {
     "−": "-", "⊙": r"\odot", "·": r"\cdot", "′": r"\prime", "ᵀ": r"\top", "Σ": r"\sum", "∂": r"\partial ", "≥": r"\geq", "≤": r"\leq",
     "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
-    "{": r"\{", "}": r"\}",
+    "{": r"\{", "}": r"\}", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
 }  # fmt: skip
 WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
     letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()
@@ -393,6 +430,8 @@ class Latex(Writer):
         return safe if len(text) == 1 else rf"\mathrm{{{safe}}}"
 
     def number(self, text: str) -> str:
+        if text[:1] == "√":
+            return rf"\sqrt{{{text[1:].strip('()').replace('π', WORDS['π'] + ' ')}}}"
         mantissa, e, exponent = text.replace("−", "-").partition("e")
         text = ("" if mantissa == "1" else rf"{mantissa} \cdot ") + f"10^{{{int(exponent)}}}" if e else text
         return text.replace("−", "-").replace("∞", r"\infty")
@@ -432,7 +471,8 @@ class MathML(Writer):
         return f"<mi>{escape(clean(text))}</mi>"
 
     def number(self, text: str) -> str:
-        return f"<mn>{escape(text)}</mn>"
+        inside = escape(text.lstrip("√").strip("()") if text[:1] == "√" else text)
+        return f"<msqrt><mn>{inside}</mn></msqrt>" if text[:1] == "√" else f"<mn>{inside}</mn>"
 
     def row(self, *pieces: str) -> str:
         return f"<mrow>{''.join(pieces)}</mrow>"

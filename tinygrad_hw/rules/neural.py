@@ -155,7 +155,7 @@ def _below_the_largest(x: Any) -> tuple[Any, Any]:
     return below, np.log1p(np.add.reduce(rest, axis=-1, keepdims=True))
 
 
-def _weights(x: Any, target: Any) -> Any:
+def class_weights(x: Any, target: Any) -> Any:
     """Return the weight of each class, of x's shape."""
     return one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
 
@@ -181,7 +181,7 @@ def sigmoid_error(x: Any, target: Any) -> Any:
     return np.where(x > 0, (1 - target) - tail, tail - target)
 
 
-rule(softmax_cross_entropy, lambda g, out, x, target: -g[..., None] * excess(_weights(x, target), softmax(x), -1),
+rule(softmax_cross_entropy, lambda g, out, x, target: -g[..., None] * excess(class_weights(x, target), softmax(x), -1),
                             lambda g, out, x, target: -g[..., None] * log_softmax(x), call=softmax_cross_entropy)
 rule(sigmoid_cross_entropy, lambda g, out, x, target: g * sigmoid_error(x, target),
                             lambda g, out, x, target: -g * x, kind="elementwise")
