@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_hw as tg
-from tinygrad_hw.errors import ShapeError
+from tinygrad_hw.errors import GradientError, ShapeError
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.testing.check import WrongGradientError, assert_same_gradients, check_gradients
 from tinygrad_hw.testing.numeric import Slope, complex_step, one_sided_slopes
@@ -54,13 +54,13 @@ def test_the_complex_step_is_exact():
 )
 def test_one_sided_slopes_are_the_two_derivatives(line, low, high):
     with np.errstate(invalid="ignore"):
-        slope = one_sided_slopes(line, 1.0)
+        slope = one_sided_slopes(line)
     assert (slope.low, slope.high) == pytest.approx((low, high), rel=1e-9, abs=1e-9)
     assert slope.is_kink == (low != high)
 
 
 def test_a_line_without_a_derivative_has_an_infinite_error():
-    assert one_sided_slopes(lambda t: np.nan, 1.0).error == np.inf
+    assert one_sided_slopes(lambda t: np.nan).error == np.inf
     assert not Slope(1.0, 1.0, 0.0).is_kink
 
 
@@ -109,6 +109,102 @@ def test_a_large_input_is_sampled_and_still_checked_along_directions():
     assert "the gradient of" in wrong(square(lambda g, out, x: np.where(np.arange(400) == 399, 3, 2) * g * x), x, order=1, seed=4)
 
 
+def hilbert(n):
+    return 1.0 / (np.arange(n)[:, None] + np.arange(n) + 1)
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs"),
+    [
+        (np.sin, (np.array([1e8, 1e12]),)),
+        (lambda x: np.sum(np.cos(x) * x), (np.array([1e8, 1.0]),)),
+        (np.multiply, (np.array([1.0]), np.array([1e12]))),
+        (np.matmul, (np.array([[1.0, 1e8]]), np.array([1e8, 1.0]))),
+        (np.square, (np.array([1e6, 0.2]),)),
+        (np.var, (1e8 + x3,)),
+        (np.abs, (np.array([1e8, -1e4]),)),
+        (np.log, (np.array([1e-8, 1e8]),)),
+        (np.divide, (np.array([1e-10, 1e6]), np.array([1e3, 1e-6]))),
+        (lambda x: 1e12 + np.sin(x), (x3,)),
+        (lambda x: 1e-20 * x, (x3,)),
+        (lambda z: np.sum(tg.softmax(z) * 0), (x3,)),
+        (np.linalg.inv, (hilbert(6),)),
+        (lambda A: np.linalg.solve(A, np.ones(len(A))), (hilbert(5),)),
+        (lambda x, places: x[places] * places, (x3, np.array([0, 1, 1]))),
+    ],
+)
+def test_right_gradients_of_every_scale_pass(f, inputs):
+    assert check_gradients(f, *inputs, order=1).verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs"),
+    [
+        (lambda z: tg.nn.cross_entropy(z, np.array([0, 1])), (np.array([[40.0, 0.0], [0.0, 40.0]]),)),
+        (np.linalg.inv, (hilbert(12),)),
+        (lambda A: np.linalg.slogdet(A)[1], (hilbert(8),)),
+        (np.tanh, (np.array([40.0]),)),
+    ],
+)
+def test_what_numbers_cannot_tell_is_not_called_wrong(f, inputs):
+    assert check_gradients(f, *inputs, order=1).verdict in ("right", "ill-conditioned")
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "entry"),
+    [
+        (
+            primitive(lambda g, o, x, y: g * y, lambda g, o, x, y: g * x * 1.5)(lambda x, y: x * y),
+            (np.ones(1), np.full(1, 1e12)),
+            "(0,) of input 1",
+        ),
+        (square(lambda g, out, x: g * np.where(x > 1, 2 * x, 0 * x)), (np.array([1e6, 0.2]),), "(1,) of input 0"),
+        (lambda x: square(lambda g, out, x: 3 * g * x)(x) * 1e-8, (x3,), "(0,) of input 0"),
+    ],
+)
+def test_a_wrong_entry_beside_much_larger_ones_is_caught_and_not_called_rounding(f, inputs, entry):
+    message = wrong(f, *inputs)
+    assert f"entry {entry}" in message
+    assert "rounding" not in message
+
+
+@pytest.mark.parametrize(
+    ("f", "what"),
+    [
+        (lambda x: None, "a NoneType"),
+        (lambda x: np.argsort(x), "an array of int64"),
+        (lambda x: x > 0, "an array of bool"),
+        (lambda x: "text", "a str"),
+        (lambda x: [], "a list"),
+        (lambda x: {"count": 3, "name": "x"}, "a dict"),
+    ],
+)
+def test_a_function_without_floating_results_is_not_called_right(f, what):
+    with pytest.raises(GradientError, match=rf"returned {what} without floating numbers: there is no gradient to check"):
+        check_gradients(f, x3)
+
+
+def test_a_check_of_nothing_is_refused():
+    with pytest.raises(GradientError, match=r"was given no floating numbers to differentiate with respect to"):
+        check_gradients(lambda n: n * 1.0, np.arange(3))
+    with pytest.raises(GradientError, match="was given no floating numbers"):
+        check_gradients(lambda: 1.0)
+    with pytest.raises(ValueError, match=r"order is 1, 2, \.\.\., not 0"):
+        check_gradients(np.sin, x3, order=0)
+    noise = np.random.default_rng(0)
+    with pytest.raises(GradientError, match="gave another value when it was called again: give it its random numbers as an argument"):
+        check_gradients(lambda x: x * noise.normal(), x3)
+
+
+def test_a_rule_that_writes_into_the_cotangent_is_found():
+    def careless(g, out, x):
+        g *= 2 * x
+        return g
+
+    with pytest.raises(GradientError, match="the rule of 'x' writes into an array that it was given"):
+        check_gradients(square(careless), x3)
+
+
 # Kinks
 @pytest.mark.parametrize(
     ("f", "inputs"),
@@ -138,6 +234,26 @@ def test_at_a_kink_each_value_of_the_interval_is_accepted(slope):
 @pytest.mark.parametrize("slope", [-1.001, 1.001, 2.0, np.nan])
 def test_at_a_kink_a_value_outside_the_interval_is_wrong(slope):
     assert "numeric between" in wrong(primitive(lambda g, out, x: g * slope)(np.abs), 0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: np.clip(x, 0, 1), [0.0, 1.0, 0.5]),
+        (lambda x: np.sum(np.clip(x, 0, 1)), [0.0, 1.0, 0.5]),
+        (lambda x: (np.abs(x), -2 * np.abs(x)), [0.0, 1.0, 0.0]),
+        (lambda x: 3 * np.abs(x) - np.abs(x) ** 3, [0.0, 1.0]),
+        (lambda x: (np.max(x), np.min(x)), [1.0, 1.0, 1.0]),
+        (np.sort, [1.0, 1.0, 1.0, 2.0]),
+        (np.sort, [1.0] * 5),
+        (np.median, [1.0, 1.0, 1.0, 2.0]),
+        (tg.relu, [0.0] * 12),
+        (np.round, [0.5, 1.2]),
+    ],
+)
+def test_kinks_of_either_curvature_and_several_at_once_are_kinks(f, x, seed):
+    assert check_gradients(f, np.array(x), order=1, seed=seed).verdict == "kink"
 
 
 def test_ties_that_all_get_the_whole_cotangent_are_wrong_though_each_lies_in_its_interval():
@@ -242,6 +358,49 @@ def test_gradients_by_hand_that_are_right_pass():
 def test_gradients_by_hand_that_are_wrong_are_shown_with_their_cause(change, message):
     with pytest.raises(AssertionError, match=message):
         assert_same_gradients(loss, lambda p: change(by_hand(p)), tree)
+
+
+@pytest.mark.parametrize("digits", [6, 7, 9])
+def test_a_small_difference_is_called_rounding(digits):
+    with pytest.raises(WrongGradientError, match=rf"likeliest cause: none but rounding: right to {digits} digits \(float32\?\)"):
+        assert_same_gradients(lambda x: np.sum(x**2), lambda x: 2 * x * (1 + 2 * 10.0 ** -(digits + 1)), x3, rtol=1e-12)
+
+
+def test_gradients_by_hand_in_float32_are_called_rounding_and_never_another_cause():
+    x = np.linspace(0.1, 1, 5)
+    by_hand = (np.cos(x) * x + np.sin(x)).astype(np.float32).astype(float)
+    with pytest.raises(WrongGradientError, match=r"cause: none but rounding: right to [78] digits \(float32\?\)"):
+        assert_same_gradients(lambda x: np.sum(np.sin(x) * x), by_hand, x)
+    assert_same_gradients(lambda x: np.sum(np.sin(x) * x), by_hand, x, rtol=1e-6)
+    float32 = primitive(lambda g, out, x: (g * 2 * x).astype(np.float32).astype(float))(lambda x: x * x)
+    assert "none but rounding: right to 7 digits" in wrong(float32, np.array([0.1, 0.3]), order=1)
+
+
+def test_gradients_by_hand_with_a_factor_are_told_so():
+    with pytest.raises(WrongGradientError, match="likeliest cause: a factor: analytic = 2 · numeric"):
+        assert_same_gradients(lambda x: np.sum(x**3), lambda x: 6 * x**2, x3)
+
+
+def test_equal_infinities_are_the_same_gradient():
+    with np.errstate(divide="ignore"):
+        assert_same_gradients(lambda x: np.sum(np.sqrt(x)), np.array([0.25, np.inf]), np.array([4.0, 0.0]))
+        with pytest.raises(WrongGradientError, match=r"entry \(1,\) of input 0: by hand -inf, engine inf"):
+            assert_same_gradients(lambda x: np.sum(np.sqrt(x)), np.array([0.25, -np.inf]), np.array([4.0, 0.0]))
+
+
+def test_a_wrong_entry_by_hand_beside_a_much_larger_one_is_caught():
+    f = lambda x: 1e12 * x[0] + x[1] ** 2
+    assert_same_gradients(f, np.array([1e12, 2.0]), np.array([1.0, 1.0]))
+    with pytest.raises(WrongGradientError, match=r"entry \(1,\) of input 0: by hand 2\.5, engine 2\n"):
+        assert_same_gradients(f, np.array([1e12, 2.5]), np.array([1.0, 1.0]))
+
+
+def test_gradients_by_hand_that_are_right_but_for_cancellation_pass():
+    """At the minimum of a least squares problem all that is left of the gradient is rounding, in another order by hand."""
+    A, w = rng.normal(size=(50, 4)), rng.normal(size=4)
+    b = A @ w
+    assert_same_gradients(lambda w: np.sum((A @ w - b) ** 2) / 2, lambda w: (A.T @ A) @ w - A.T @ b, w)
+    assert_same_gradients(lambda x: np.var(x), lambda x: 2 * (x - np.mean(x)) / 3, 1e6 + x3)
 
 
 def test_gradients_by_hand_of_another_shape_are_refused():
