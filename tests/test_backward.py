@@ -400,13 +400,17 @@ def test_an_optimisation_step_on_data_in_place_trains():
     assert_allclose(w.data, [1.0], rtol=1e-9)
 
 
-def test_augmented_assignment_makes_a_new_tensor():
+def test_augmented_assignment_of_a_leaf_is_refused_and_of_a_result_is_in_place():
     (x,) = leaves_of([X])
     y = x
+    with pytest.raises(GradientError, match="is a leaf that requires a gradient"):
+        y += 1.0
+    y = z = x.copy()
     y += 1.0
     y *= 2.0
+    assert z is y
     assert_array_equal(x.data, X)
-    y.sum().backward()
+    z.sum().backward()
     assert_array_equal(x.grad, [2, 2, 2])
 
 

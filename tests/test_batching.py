@@ -493,3 +493,23 @@ def test_any_chain_of_functions_on_any_shape_is_a_loop(data, shape, size):
     assert_equal(vmap(slope)(x), looped(slope, x), rtol=1e-8)
     place = data.draw(st.integers(-x.ndim, x.ndim - 1))
     assert_equal(vmap(f, place)(np.moveaxis(x, 0, place)), looped(f, x))
+
+
+def losses(x, labels):
+    net = tg.nn.Linear(5, 3, rng=np.random.default_rng(1))
+    return {
+        "cross_entropy": tg.nn.cross_entropy(net(x), labels),
+        "mse": tg.nn.mse_loss(net(x), x[:, :3]),
+        "logits": tg.nn.binary_cross_entropy_with_logits(x, x > 0),
+        "embedding": tg.nn.Embedding(3, 4, rng=np.random.default_rng(2))(labels),
+        "norm": tg.nn.LayerNorm(5)(x),
+    }
+
+
+def test_layers_and_losses_work_for_each_entry():
+    x, labels = RNG.normal(size=(4, 6, 5)), RNG.integers(0, 3, (4, 6))
+    assert_equal(vmap(losses)(x, labels), looped(losses, x, labels))
+    slope = grad(lambda x, labels: tg.nn.cross_entropy(x, labels))
+    assert_equal(vmap(slope)(x, labels % 5), looped(slope, x, labels % 5))
+    with pytest.raises(IndexError, match="there is 3"):
+        vmap(lambda x, labels: tg.nn.cross_entropy(x, labels))(x[:, :, :3], labels + 1)

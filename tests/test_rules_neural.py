@@ -71,7 +71,11 @@ CASES = [
     *(Case(f, spread(3, 1), oracle=ORACLES[f], analytic=True) for f in (tg.softmax, tg.log_softmax)),
     Case(tg.leaky_relu, SIGNED, slope=0.2, oracle=ORACLES[tg.leaky_relu]),
     Case(
-        neural.complement, SIGNED, call=lambda x: neural.complement(tg.sigmoid(x), x), oracle=lambda x: 1 / (1 + np.exp(x)), analytic=True
+        neural.logistic_slope,
+        SIGNED,
+        call=lambda x: neural.logistic_slope(tg.sigmoid(x), x),
+        oracle=lambda x: 1 / (2 + np.exp(x) + np.exp(-x)),
+        analytic=True,
     ),
     *(
         Case(neural.softmax_cross_entropy, x, target=np.array(classes), oracle=entropy_of_classes, analytic=True)

@@ -49,5 +49,5 @@ def test_writing_a_tensor_into_a_plain_array_raises_and_names_the_ways_out():
 
 
 def test_writing_into_a_leaf_that_requires_a_gradient_is_refused_as_assignment_is():
-    with pytest.raises(Exception, match="assign to a copy"):
+    with pytest.raises(Exception, match="write to a copy"):
         np.fill_diagonal(Tensor(np.eye(2), requires_grad=True), 3.0)

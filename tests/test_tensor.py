@@ -219,10 +219,10 @@ def test_an_operator_takes_numbers_arrays_and_lists_on_either_side(op, other, dt
 
 
 @pytest.mark.parametrize("op", COMPARISONS, ids=name_of)
-def test_a_comparison_gives_a_plain_array(op):
+def test_a_comparison_gives_a_tensor_of_truth_values(op):
     t = Tensor(X, requires_grad=True)
     for out in (op(t, 2.0), op(t, Tensor([2.0, 2.0, 2.0])), op(t, np.full(3, 2.0))):
-        assert type(out) is np.ndarray
+        assert isinstance(out, Tensor) and out.dtype == bool and not out.requires_grad
         assert_array_equal(out, op(X, 2.0))
     assert_array_equal(op(np.full(3, 2.0), t), op(2.0, X))
     assert_array_equal(op(2.0, t), op(2.0, X))
@@ -279,7 +279,7 @@ def test_an_arrays_augmented_assignment_with_a_tensor_is_refused():
 
 METHODS = {
     "sum": (0,),
-    "mean": (-1, True),
+    "mean": (-1,),
     "prod": (),
     "max": (1,),
     "min": (),
@@ -295,7 +295,6 @@ METHODS = {
     "copy": (),
     "repeat": (2, 1),
     "take": ([0, 1], 1),
-    "sort": (0,),
     "diagonal": (),
     "astype": (np.float64,),
     "clip": (0.5, 1.0),
@@ -313,19 +312,14 @@ METHODS = {
 }
 
 
-PLAIN = ("argmax", "argmin", "argsort", "all", "any", "nonzero")
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_of_ndarray_is_a_method_of_tensor(name):
     args = METHODS[name]
-    if name == "mean":
-        expected = M.mean(-1, keepdims=True)
-    else:
-        expected = getattr(np if name in ("sort", "ptp") else M, name)(*((M, *args) if name in ("sort", "ptp") else args))
+    expected = np.ptp(M, *args) if name == "ptp" else getattr(M, name)(*args)
     out = getattr(Tensor(M, requires_grad=True), name)(*args)
-    assert isinstance(out, Tensor) == (name not in PLAIN)
-    assert_allclose(out if name in PLAIN else out.data, expected, rtol=1e-15)
+    for part, wanted in zip(out, expected, strict=True) if name == "nonzero" else [(out, expected)]:
+        assert isinstance(part, Tensor)
+        assert_allclose(part.data, wanted, rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "sin", "cos", "abs", "square"])
@@ -457,16 +451,18 @@ def test_an_array_priority_makes_ndarray_operators_defer():
 )
 def test_a_function_with_no_derivative_gives_what_it_gives_for_arrays(f):
     out, expected = f(Tensor(M, requires_grad=True)), f(M)
-    assert not isinstance(out, Tensor)
-    assert type(out) is type(expected)
+    if isinstance(expected, (np.ndarray, np.generic)):
+        assert isinstance(out, Tensor) and out.dtype == expected.dtype and not out.requires_grad
+    else:
+        assert type(out) is type(expected)
     assert_array_equal(out, expected)
 
 
-def test_with_two_tensors_a_comparison_function_gives_a_plain_value():
+def test_what_numpy_answers_with_a_python_value_stays_one():
     a, b = Tensor(X, requires_grad=True), Tensor(X)
     assert np.allclose(a, b) is True
     assert np.array_equal(a, X) is True
-    assert type(np.greater(a, 2.0)) is np.ndarray
+    assert np.shape(a) == (3,) and np.iscomplexobj(a) is False
     assert np.searchsorted(a, Tensor(2.5)) == 2
 
 
@@ -502,7 +498,6 @@ SILENT = {
     "Tensor([t, t])": lambda t: Tensor([t, t]),
     "out=": lambda t: np.add(t, 1, out=np.zeros(())),
     "sum(out=)": lambda t: np.sum(t, out=np.zeros(())),
-    "out=tensor": lambda t: np.exp(t, out=Tensor(0.0)),
     "np.array(t, float)": lambda t: np.array(t, dtype=float),
     "np.ascontiguousarray": np.ascontiguousarray,
     "np.array([[t]])": lambda t: np.array([[t]]),
@@ -520,7 +515,7 @@ def test_nothing_leaves_the_graph_unnoticed(name, made):
     assert any(way in str(error) for way in ("t.item()", "t.detach()", "np.stack", "give the result a name"))
 
 
-@pytest.mark.parametrize("name", [name for name in SILENT if name not in ("out=", "sum(out=)", "out=tensor")])
+@pytest.mark.parametrize("name", [name for name in SILENT if name not in ("out=", "sum(out=)")])
 def test_a_tensor_that_requires_no_gradient_may_leave(name):
     SILENT[name](Tensor(1.0))
 

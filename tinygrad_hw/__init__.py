@@ -12,7 +12,7 @@ Read on: ``rules.elementwise`` (the calculus, a line a rule), ``graph``, ``backw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import nn, optim
+from . import nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
 from .batching import vmap
 from .errors import BatchError, CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
 from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus

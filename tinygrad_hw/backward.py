@@ -18,7 +18,7 @@ import numpy as np
 
 from .graph import Node
 from .live import Live
-from .rules import RULES
+from .rules import RULES, shaping
 from .rules.reductions import broadcast_to
 
 __all__ = ["Step", "sweep", "unbroadcast", "values"]
@@ -68,6 +68,7 @@ def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trai
     cotangents, kept, guard = seeds.copy(), {}, None
     waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
     heapify(waiting)
+    plainly, mine = read is arrays and live is None and trail is None, set[Node]()
     ready: Node | None = None  # (one waiting node outside of the heap: most nodes send on to one, which is then taken at once)
     try:
         while waiting or ready is not None:
@@ -86,6 +87,11 @@ def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trai
                 guard.__enter__()
             if trail is not None:
                 trail.append(Step(node, g, []))
+            if plainly and node.rule.at_once is not None and not any(map(stands_in, (g, *node.args))):
+                for reached in hand_on(node, g, cotangents, mine):
+                    if reached.parents and reached.number >= since:
+                        heappush(waiting, (-reached.number, reached))
+                continue
             out, args = (node.value, node.args) if read is arrays else read(node)
             kwargs = node.kwargs
             together = node.rule.together if live is None else None  # (one call for the cotangents of all arguments)
@@ -114,6 +120,32 @@ def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trai
         if guard is not None:
             guard.__exit__(None, None, None)
     return (cotangents | kept if kept else cotangents), guard is not None
+
+
+def hand_on(node: Node, g: Any, cotangents: dict[Node, Any], mine: set[Node]) -> list[Node]:
+    """Add up what a node hands to its parents, for a rule that gives all of it at once; return the parents that were not reached before.
+
+    Such rules read, write or join entries. ``mine`` are the nodes whose cotangent no one else holds: it may be changed where it lies,
+    so that reading or writing n entries one by one costs no more than the entries.
+    """
+    reached = []
+    for parent, c, x in zip(node.parents, node.rule.at_once(g, node in mine, *node.args, **node.kwargs), node.args):
+        if parent is None:
+            continue
+        total: Any = cotangents.get(parent)
+        if total is None:
+            reached.append(parent)
+        if isinstance(c, shaping.Entries):
+            if parent not in mine:
+                total = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
+            c.add_to(total)
+            cotangents[parent] = total
+        else:
+            cotangents[parent] = fit(c, x) if total is None else total + fit(c, x)
+            if c is not g or node not in mine:
+                continue
+        mine.add(parent)
+    return reached
 
 
 def fit(c: Any, x: Any) -> Any:
@@ -154,6 +186,11 @@ def all_finite(cotangents: Iterable[Any]) -> bool:
     """Tell whether all entries are finite, or rather their sums, which takes one pass over memory: a sum that overflows says no."""
     with np.errstate(all="ignore"):
         return all(np.isfinite(np.add.reduce(values(g), axis=None)) for g in cotangents)
+
+
+def stands_in(x: Any) -> bool:
+    """Tell whether something only stands for an array: a tensor, or what a program is recorded with."""
+    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
 
 
 def values(x: Any) -> Any:

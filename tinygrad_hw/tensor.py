@@ -19,17 +19,27 @@ import operator
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from .backward import sweep
-from .errors import BatchError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, operands_do_not_fit
+from .backward import stands_in, sweep
+from .errors import (
+    BatchError,
+    DetachError,
+    DTypeError,
+    GradientError,
+    NoRuleError,
+    ShapeError,
+    TinygradError,
+    operands_do_not_fit,
+)  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, neural, reductions, shaping
+from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, shaping
 from .scopes import Scope
+from .trees import leaves, mapped
 
 __all__ = ["Tensor", "no_grad"]
 
@@ -75,6 +85,20 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
     return tensor
 
 
+def plain_leaf(value: Any) -> Tensor:
+    """Return the tensor of a value outside of any graph."""
+    node = new(Node)
+    node.value = value
+    node.rule = None
+    node.args = node.parents = node.vjps = ()
+    node.kwargs = node.inputs = NOTHING
+    node.number = next_number()
+    node.requires_grad = node.keeps_grad = node.lent = False
+    tensor = new(Tensor)
+    tensor._node = node
+    return tensor
+
+
 def tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
     """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
     args = list(node.args)
@@ -86,30 +110,29 @@ def tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
 
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
-    arrays, given = [], []
+    arrays, given, wanted = [], [], False
     for i, arg in enumerate(args):
         if isinstance(arg, Tensor):
             node = arg._node
-            arrays.append(node.value.copy() if node.lent else node.value)
             given.append((i, node))
+            wanted = wanted or node.requires_grad
+            arrays.append(node.value)
         else:
-            arrays.append(private(arg))
+            arrays.append(checked(arg))
+    if wanted and is_recording():
+        arrays = [taken(arg._node) if isinstance(arg, Tensor) else private(array) for arg, array in zip(args, arrays)]
     try:
-        value = rule.call(*arrays, **kwargs)
+        value = called(rule, args, tuple(arrays), kwargs)
     except BatchError:
         return rule.function(*args, **kwargs)
-    except ValueError as reason:
-        if isinstance(reason, (AxisError, LinAlgError)) or sum(isinstance(array, ndarray) for array in arrays) < 2:
-            raise
-        raise operands_do_not_fit(rule.function, rule.call, arrays, names_of(args), reason) from None
-    if not is_recording() or value.dtype.kind not in "fc":
-        return handle(leaf(value))
+    if not (wanted and is_recording()) or value.dtype.kind not in "fc":
+        return plain_leaf(value)
     sources = {i: node for i, node in given if node.requires_grad}
     rules = rule.alone if len(sources) == 1 else rule.vjps
     vjps = tuple([rules[i] if i in sources else None for i in range(len(args))])
     parents = tuple([sources[i] if vjps[i] is not None else None for i in range(len(args))])
     if not any(parent is not None for parent in parents):
-        return handle(leaf(value))
+        return plain_leaf(value)
     out = result(value, rule, tuple(arrays), parents, vjps)
     if kwargs:
         out._node.kwargs = kwargs
@@ -118,12 +141,31 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     return out
 
 
+def taken(node: Node) -> Any:
+    """Return a node's array for a graph to keep.
+
+    Where a write has left the array open to further writes, this closes it: the next write makes a copy. Where something else may
+    write to it (a user who holds ``.data``), the graph gets a copy.
+    """
+    if node.lent is OPEN:
+        node.lent = False
+        return node.value
+    return node.value.copy() if node.lent else node.value
+
+
+def checked(arg: Any) -> Any:
+    """Return an argument that is no tensor with the arrays of the tensors in it, in lists and tuples too; raise if it is no number."""
+    if isinstance(arg, (tuple, list)):
+        return type(arg)(map(checked, arg))
+    return arg._node.value if isinstance(arg, Tensor) else numbers(arg) if isinstance(arg, ndarray) else arg
+
+
 def private(arg: Any) -> Any:
-    """Return an argument that is no tensor so that nobody else can change it: arrays are copied, in lists and tuples too."""
+    """Return an argument so that nobody else can change it: arrays are copied, in lists and tuples too."""
     if isinstance(arg, ndarray):
         return arg.copy()
     if isinstance(arg, Tensor):
-        return arg._node.value.copy() if arg._node.lent else arg._node.value
+        return taken(arg._node)
     if isinstance(arg, (tuple, list)):
         return type(arg)(map(private, arg))
     return arg
@@ -141,127 +183,39 @@ def takes_over(kind: type) -> bool:
 
 def operand(other: Any) -> Any:
     """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
-    if isinstance(other, (int, float, complex, ndarray, np.generic)):
+    if isinstance(other, (int, float, complex, np.generic)):
         return other
     if isinstance(other, (list, tuple)):
-        return np.asarray(other)
+        return stacked(other)
+    if isinstance(other, ndarray):
+        return numbers(other)
     return other if hasattr(other, "__array_function__") and not takes_over(type(other)) else NotImplemented
 
 
-# Python's operators do what these ufuncs do, and start sooner on NumPy's scalars.
-OPERATORS: dict[Any, Callable[..., Any]] = {
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.divide: operator.truediv,
-    np.power: operator.pow,
-}
+def stacked(parts: Any) -> Any:
+    """Return nested lists and tuples of numbers as an array, and as a tensor where a tensor is among them."""
+    if not any(isinstance(part, Tensor) for part in leaves(parts)):
+        return numbers(np.asanyarray(parts))
+    return np.stack([stacked(part) if isinstance(part, (list, tuple)) else part for part in parts])
 
 
-def binary(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operator and its reflection. This is ``record`` for two operands, written out for speed."""
-    rule = RULES[function]
-    call, vjps, alone = OPERATORS.get(function, rule.call), rule.vjps, rule.alone
-
-    def direct(self: Tensor, other: Any) -> Any:
-        node, node_y = self._node, None
-        x = node.value.copy() if node.lent else node.value
-        if isinstance(other, Tensor):
-            node_y = other._node
-            y = node_y.value.copy() if node_y.lent else node_y.value
-        elif type(other) is float or type(other) is int:
-            y = other
-        else:
-            y = operand(other)
-            if y is NotImplemented:
-                return y
-            if isinstance(y, ndarray):
-                y = y.copy()
-        try:
-            value = call(x, y)
-        except (ValueError, AttributeError) as reason:
-            raise operands_do_not_fit(function, call, (x, y), names_of((self, other)), reason) from None
-        if node_y is not None and node_y.requires_grad:
-            if is_recording():
-                if node.requires_grad:
-                    return result(value, rule, (x, y), (node, node_y), vjps)
-                out = result(value, rule, (x, y), (None, node_y), alone)
-                out._node.inputs = {0: node, 1: node_y}
-                return out
-        elif node.requires_grad and is_recording():
-            out = result(value, rule, (x, y), (node, None), alone)
-            if node_y is not None:
-                out._node.inputs = {0: node, 1: node_y}
-            return out
-        return handle(leaf(value))
-
-    def reflected(self: Tensor, other: Any) -> Any:
-        node, x = self._node, operand(other)
-        if x is NotImplemented:
-            return x
-        if isinstance(x, ndarray):
-            x = x.copy()
-        y = node.value.copy() if node.lent else node.value
-        try:
-            value = call(x, y)
-        except (ValueError, AttributeError) as reason:
-            raise operands_do_not_fit(function, call, (x, y), names_of((other, self)), reason) from None
-        if node.requires_grad and is_recording():
-            return result(value, rule, (x, y), (None, node), alone)
-        return handle(leaf(value))
-
-    return direct, reflected
+def numbers(array: Any) -> Any:
+    """Return an array; raise if it holds no numbers, or masks some."""
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
+    if isinstance(array, np.ma.MaskedArray):
+        raise DTypeError(
+            "a masked array cannot stand beside a Tensor, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
+        )
+    return array
 
 
-def unary(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of no arguments. This is ``record`` for one operand, written out for speed."""
-    rule = RULES[function]
-    call, vjps = rule.call, rule.vjps
+OPEN = "open"  # the state ``Node.lent`` of an array that the next write may change where it lies, since no graph holds it
 
-    def method(self: Tensor) -> Tensor:
-        node = self._node
-        x = node.value.copy() if node.lent else node.value
-        value = call(x)
-        if node.requires_grad and is_recording():
-            return result(value, rule, (x,), (node,), vjps)
-        return handle(leaf(value))
-
-    method.__doc__ = f"Return {rule.name}(self), entry by entry."
-    return method
-
-
-def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that calls a NumPy function, or one of our own, on the tensor."""
-
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    call.__doc__ = f"Return {function.__module__}.{function.__name__}(self, ...)."
-    return call
-
-
-def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that folds axes."""
-    rule, fold_all = RULES[function], unary(function)
-
-    def fold(self: Tensor, axis: reductions.Axis = None, keepdims: bool = False, **more: Any) -> Tensor:
-        if more:
-            return getattr(np, rule.name)(self, axis=axis, keepdims=keepdims, **more)
-        if axis is None and not keepdims:
-            return fold_all(self)
-        return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
-
-    fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
-    return fold
-
-
-def comparison(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a comparison: of the values, as a plain array of bool."""
-
-    def compare(self: Tensor, other: Any) -> Any:
-        return function(self._node.value, other._node.value if isinstance(other, Tensor) else other)
-
-    return compare
+# What to call for a NumPy function, or one of our own, instead of taking the long way through ``record``; filled by ``operators.py``.
+QUICK: dict[Any, Callable[..., Any]] = {}
+# What to call for the functions that give views, and those that write; filled by ``views.py``.
+INSTEAD: dict[Any, Callable[..., Any]] = {}
 
 
 class Tensor:
@@ -381,10 +335,6 @@ class Tensor:
     ndim = property(lambda self: self._node.value.ndim, doc="The number of axes.")
     size = property(lambda self: self._node.value.size, doc="The number of entries.")
     dtype = property(lambda self: self._node.value.dtype, doc="The type of the entries.")
-    T = property(lambda self: np.transpose(self), doc="The axes in reverse order.")
-    mT = property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged.")
-    real = property(lambda self: np.real(self), doc="The real part.")
-    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
 
     # Gradients
     def backward(self, grad: Any = None) -> None:
@@ -425,7 +375,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor of the same values outside the graph: no gradient flows through it."""
-        return handle(leaf(self._node.value.copy() if self._node.lent else self._node.value))
+        return handle(leaf(taken(self._node)))
 
     # Ways out of the graph
     def numpy(self) -> np.ndarray:
@@ -477,9 +427,6 @@ class Tensor:
             raise TypeError("a tensor of no axes has no len()")
         return int(self.shape[0])
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
-
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
 
@@ -506,73 +453,127 @@ class Tensor:
             raise GradientError(f"{label(self)} is the result of {made_by}: only leaves can be copied or pickled; detach() it first")
         return Tensor, (self.numpy(), self.requires_grad, self.name)
 
-    # Operators
-    __add__, __radd__ = binary(np.add)
-    __sub__, __rsub__ = binary(np.subtract)
-    __mul__, __rmul__ = binary(np.multiply)
-    __truediv__, __rtruediv__ = binary(np.divide)
-    __floordiv__, __rfloordiv__ = binary(np.floor_divide)
-    __mod__, __rmod__ = binary(np.remainder)
-    __matmul__, __rmatmul__ = binary(np.matmul)
-    _power, __rpow__ = binary(np.power)
-    __neg__ = unary(np.negative)
-    __pos__ = unary(np.positive)
-    __abs__ = unary(np.absolute)
-    __eq__ = comparison(np.equal)
-    __ne__ = comparison(np.not_equal)
-    __lt__ = comparison(np.less)
-    __le__ = comparison(np.less_equal)
-    __gt__ = comparison(np.greater)
-    __ge__ = comparison(np.greater_equal)
-
-    def __pow__(self, exponent: Any) -> Any:
-        return self.square() if type(exponent) is int and exponent == 2 else self._power(exponent)
-
     def __divmod__(self, other: Any) -> Any:
         return np.divmod(self, other)
 
     def __round__(self, decimals: int = 0) -> Any:
         return np.round(self, decimals)
 
-    def __getitem__(self, index: Any) -> Tensor:
-        return record(GETITEM, (self, index), {})
+    if TYPE_CHECKING:  # what operators.py and views.py add to the class
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        node = self._node
-        if not node.parents and node.requires_grad and is_recording():
-            raise GradientError(
-                f"{label(self)} is a leaf that requires a gradient, and would be one no more: assign to a copy (y = x.copy(); "
-                "y[...] = v), or inside tg.no_grad() to change its value"
-            )
-        value = value if isinstance(value, Tensor) else np.asarray(value)
-        changed = record(SETITEM, (self, value, index), {})
-        if node.parents or changed.requires_grad:
-            self._node = changed._node
-            self._node.name = node.name
-        else:
-            self._replace(changed._node.value)
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __iadd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __isub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __imul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __itruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __rfloordiv__(self, other: Any) -> Tensor: ...
+        def __ifloordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __rmod__(self, other: Any) -> Tensor: ...
+        def __imod__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __imatmul__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __ipow__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __rand__(self, other: Any) -> Tensor: ...
+        def __iand__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __ror__(self, other: Any) -> Tensor: ...
+        def __ior__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __rxor__(self, other: Any) -> Tensor: ...
+        def __ixor__(self, other: Any) -> Tensor: ...
+        def __lshift__(self, other: Any) -> Tensor: ...
+        def __rlshift__(self, other: Any) -> Tensor: ...
+        def __ilshift__(self, other: Any) -> Tensor: ...
+        def __rshift__(self, other: Any) -> Tensor: ...
+        def __rrshift__(self, other: Any) -> Tensor: ...
+        def __irshift__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def square(self) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def sin(self) -> Tensor: ...
+        def cos(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def softplus(self) -> Tensor: ...
+        def log_sigmoid(self) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def conj(self) -> Tensor: ...
+        def conjugate(self) -> Tensor: ...
+        def sum(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def mean(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def prod(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def max(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def min(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def logsumexp(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def gelu(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def leaky_relu(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def softmax(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def log_softmax(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def round(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def var(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def std(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def ptp(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def cumsum(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def cumprod(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def argmax(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def argmin(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def argsort(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def searchsorted(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def all(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def any(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def ravel(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def squeeze(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def swapaxes(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def copy(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def repeat(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def take(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def diagonal(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def choose(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def flatten(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def astype(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def dot(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def trace(self, *args: Any, **kwargs: Any) -> Tensor: ...
+        def nonzero(self) -> tuple[Tensor, ...]: ...
+        def sort(self, *args: Any, **kwargs: Any) -> None: ...
+        def partition(self, *args: Any, **kwargs: Any) -> None: ...
+        def fill(self, value: Any) -> None: ...
+        def put(self, indices: Any, values: Any, mode: Any = ...) -> None: ...
 
-    # Functions of each entry
-    square, exp, log, sqrt = unary(np.square), unary(np.exp), unary(np.log), unary(np.sqrt)
-    sin, cos, tanh, abs, conj = unary(np.sin), unary(np.cos), unary(np.tanh), unary(np.absolute), unary(np.conjugate)
-    sigmoid, relu, softplus = unary(neural.sigmoid), unary(neural.relu), unary(neural.softplus)
-    gelu, log_sigmoid = unary(neural.gelu), unary(neural.log_sigmoid)
-    leaky_relu, softmax, log_softmax = method(neural.leaky_relu), method(neural.softmax), method(neural.log_softmax)
-    round, conjugate = method(np.round), conj
+        T: Tensor
+        mT: Tensor
+        real: Any
+        imag: Any
+        flat: Any
 
-    # Reductions
-    sum, mean, prod = reduction(np.sum), reduction(np.mean), reduction(np.prod)
-    max, min, logsumexp = reduction(np.max), reduction(np.min), reduction(reductions.logsumexp)
-    var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
-    argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
-    all, any, nonzero = method(np.all), method(np.any), method(np.nonzero)
-
-    # Shapes and products
-    ravel, squeeze, swapaxes, copy = method(np.ravel), method(np.squeeze), method(np.swapaxes), method(np.copy)
-    repeat, take, sort, diagonal = method(np.repeat), method(np.take), method(np.sort), method(np.diagonal)
-    partition, choose = method(np.partition), method(np.choose)
-    flatten, astype, dot, trace = method(np.ravel), method(shaping.astype), method(np.dot), method(np.trace)
-
+    # Shapes
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """Return the entries in another shape, given as one tuple or as several integers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
@@ -592,23 +593,28 @@ class Tensor:
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            inputs = tuple([x if isinstance(x, (Tensor, ndarray)) else operand(x) for x in inputs])
+            if not kwargs and ufunc in QUICK:
+                return QUICK[ufunc](*inputs)
+            inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
             if any(x is NotImplemented for x in inputs):
                 return NotImplemented
-            if not kwargs and ufunc in RULES:
-                return record(RULES[ufunc], inputs, kwargs)
-        refuse_out(ufunc.__name__, kwargs)
         function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
-        for option in ("casting", "order", "subok"):
-            kwargs.pop(option, None)
+        if kwargs.get("out") is not None:
+            return INSTEAD["out="](function, inputs, kwargs)
         if method in ("reduce", "accumulate"):
             kwargs.setdefault("axis", 0)
-        elif method == "outer":
+        if not flows((inputs, kwargs)) and function not in INSTEAD:
+            return wrapped(function(*map(plain, inputs), **{key: plain(value) for key, value in kwargs.items()}))
+        for option in ("casting", "order", "subok"):
+            kwargs.pop(option, None)
+        if method == "outer":
             x, y = inputs
             return ufunc(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y, **kwargs)
-        elif "where" in kwargs:
-            raise NoRuleError(f"{ufunc.__name__}: where= leaves entries undefined; use np.where(condition, {ufunc.__name__}(...), ...)")
-        elif kwargs.get("dtype") is not None:
+        if method == "__call__" and "where" in kwargs:
+            raise NoRuleError(
+                f"{ufunc.__name__}: where= leaves entries undefined; use np.where(condition, {ufunc.__name__}(...), ...), or out="
+            )
+        if method == "__call__" and kwargs.get("dtype") is not None:
             dtype = kwargs.pop("dtype")
             inputs = tuple(shaping.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
         return apply(function, inputs, kwargs)
@@ -616,13 +622,19 @@ class Tensor:
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if len(types) > 1 and any(map(takes_over, types)):
             return NotImplemented
-        refuse_out(function.__name__, kwargs)
+        if len(args) == 1 and not kwargs and function in QUICK and isinstance(args[0], Tensor):
+            return QUICK[function](args[0])
+        if kwargs.get("out") is not None:
+            return INSTEAD["out="](function, args, kwargs)
+        kwargs.pop("out", None)
         return apply(function, args, kwargs)
 
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find a function's row, its composition, or that it has no derivative; else say that it has no rule."""
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
+    if function in INSTEAD:
+        return INSTEAD[function](*args, **kwargs)
     if function in RULES:
         if RULES[function].needs_further(args, kwargs):
             return composed(function, RULES[function].further, args, kwargs)
@@ -632,18 +644,29 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function in COMPOSITIONS:
         return composed(function, COMPOSITIONS[function], args, kwargs)
     if function in NO_DERIVATIVE:
-        return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+        return wrapped(function(*plain(args), **plain(kwargs)))
     import difflib  # (slow to import, and seldom needed)
 
     owner = getattr(function, "__self__", None)
     name = f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else function.__name__
-    known = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}
-    near = difflib.get_close_matches(getattr(function, "__name__", ""), known, 3)
+    known_names = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}
+    near = difflib.get_close_matches(getattr(function, "__name__", ""), known_names, 3)
     hint = f"; near it there are {', '.join(near)}" if near else ""
     raise NoRuleError(
         f"{name}: there is no rule for this NumPy function{hint}. Write it with functions that have one, or call it on t.detach().numpy() "
         "to leave the graph on purpose"
     )
+
+
+def called(function: Any, given: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a NumPy function, or a row's, on the arrays of what was given; word its error, if two of them do not fit."""
+    call = function.call if isinstance(function, Rule) else function
+    try:
+        return call(*args, **kwargs)
+    except ValueError as reason:
+        if isinstance(reason, (AxisError, LinAlgError, TinygradError)) or sum(isinstance(array, ndarray) for array in args) < 2:
+            raise
+        raise operands_do_not_fit(getattr(function, "function", function), call, args, names_of(given), reason) from None
 
 
 def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -652,26 +675,27 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     Where no argument requires a gradient NumPy's own is called, so that value, dtype and errors are NumPy's; not where its result
     shares memory with an argument, which the functions that it is written in know how to tell.
     """
-    given = list(tensors_in((args, kwargs)))
-    if function in AS_WRITTEN:
-        return as_tensors(body(*args[:1], *without_integers(args[1:]), **kwargs))
-    if not all(isinstance(tensor._node.value, (ndarray, np.generic)) for tensor in given):
+    arrays = plain(args), plain(kwargs)
+    if function in AS_WRITTEN or any(map(stands_in, leaves(arrays))):
         return body(*args, **kwargs)
-    needed = is_recording() and any(tensor._node.requires_grad for tensor in given) and gives_floats(kwargs)
+    args, kwargs = mapped(without_integers, args), mapped(without_integers, kwargs)
+    needed = flows((args, kwargs)) and gives_floats(kwargs)
     if needed and function not in CHECKED:
-        return as_tensors(body(*without_integers(args), **without_integers(kwargs)))
+        return body(*args, **kwargs)
     try:
-        value = function(*plain(args), **plain(kwargs))
+        value = function(*arrays[0], **arrays[1])
     except (TypeError, ValueError) as refused:
         try:
-            body(*without_integers(args), **without_integers(kwargs))
+            body(*args, **kwargs)
         except type(refused):  # (with the names of the operands, where the body knows them)
             raise
         except Exception:
             pass
         raise refused from None
-    shared = any(np.may_share_memory(part, tensor._node.value) for part in arrays_in(value) for tensor in given)
-    return as_tensors(body(*without_integers(args), **without_integers(kwargs)) if needed or shared else value)
+    shared = any(
+        isinstance(x, ndarray) and np.may_share_memory(x, y) for x in leaves(arrays) for y in leaves(value) if isinstance(y, ndarray)
+    )
+    return body(*args, **kwargs) if needed or shared else wrapped(value)
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:
@@ -679,42 +703,14 @@ def gives_floats(kwargs: dict[str, Any]) -> bool:
     return kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "fc"
 
 
-def tensors_in(tree: Any) -> Iterator[Tensor]:
-    """Yield the tensors among arguments, in tuples, lists and dicts too."""
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, (tuple, list, dict)):
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from tensors_in(part)
+def flows(tree: Any) -> bool:
+    """Tell whether a gradient may flow to one of the tensors in a tree of arguments."""
+    return is_recording() and any(isinstance(x, Tensor) and x._node.requires_grad for x in leaves(tree))
 
 
-def arrays_in(value: Any) -> Iterator[np.ndarray]:
-    """Yield the arrays of what a function returned."""
-    if isinstance(value, ndarray):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from arrays_in(part)
-
-
-def as_tensors(value: Any) -> Any:
-    """Return what a function gave with its arrays as tensors."""
-    if isinstance(value, (ndarray, np.generic)):
-        return handle(leaf(value))
-    if isinstance(value, (tuple, list)):
-        parts = map(as_tensors, value)
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    return value
-
-
-def without_integers(tree: Any) -> Any:
-    """Return arguments with plain arrays for the tensors of integers and truth values: indices, counts, masks."""
-    if isinstance(tree, Tensor):
-        return tree if tree.dtype.kind in "fc" else tree._node.value
-    if isinstance(tree, (tuple, list)):
-        parts = map(without_integers, tree)
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    return {key: without_integers(part) for key, part in tree.items()} if isinstance(tree, dict) else tree
+def without_integers(x: Any) -> Any:
+    """Return the array of a tensor of integers or truth values: they have no gradient, and may serve as an index, a count, a mask."""
+    return x._node.value if isinstance(x, Tensor) and x.dtype.kind in "biu" else x
 
 
 def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -725,22 +721,18 @@ def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def plain(value: Any) -> Any:
-    """Return the arrays of tensors, in lists, tuples and dicts too."""
-    if isinstance(value, Tensor):
-        return value._node.value
+    """Return the array of a tensor, of those in lists, tuples and dicts too."""
+    return mapped(lambda x: x._node.value if isinstance(x, Tensor) else x, value)
+
+
+def wrapped(value: Any) -> Any:
+    """Return arrays as tensors, in lists and tuples too; what is no array as it is."""
+    if isinstance(value, (ndarray, np.generic)):
+        return plain_leaf(value)
     if isinstance(value, (tuple, list)):
-        return type(value)(map(plain, value))
-    return {key: plain(v) for key, v in value.items()} if isinstance(value, dict) else value
-
-
-def refuse_out(name: str, kwargs: dict[str, Any]) -> None:
-    """Raise if a result should be written into an existing array, which would leave the graph."""
-    out = kwargs.pop("out", None)
-    targets = out if isinstance(out, tuple) else (out,)
-    if any(target is not None for target in targets):
-        raise DetachError(
-            f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...))"
-        )
+        parts = map(wrapped, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value
 
 
 def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
@@ -803,4 +795,3 @@ def why_no_gradient(tensor: Tensor) -> str:
 
 
 POSITIVE = RULES[np.positive]
-GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]

@@ -17,7 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..errors import BatchError
 from ..graph import leaf
-from ..rules import convolution, neural, products, reductions, shaping
+from ..rules import convolution, linalg, neural, products, reductions, shaping
 from ..tensor import Tensor, handle
 from .batched import AXES, WRITE, Batched, Levels, common, elementwise, expanded, lined_up, with_axes, wrapped
 
@@ -58,6 +58,7 @@ for function in (neural.relu, np.real, np.imag, np.where, np.isclose, np.isposin
 @axes_of(
     np.sum, np.prod, np.max, np.min, np.amax, np.amin, np.mean, np.std, np.var, np.ptp, np.any, np.all, np.count_nonzero, np.median,
     np.nansum, np.nanprod, np.nanmax, np.nanmin, np.nanmean, np.nanstd, np.nanvar, np.nanmedian, reductions.logsumexp,
+    linalg.euclidean,
 )  # fmt: skip
 def fold(function: Any, x: Any, axis: Axis = None, *args: Any, **kwargs: Any) -> Any:
     """Call a function that folds axes, all of an entry's if none is given."""
@@ -86,6 +87,28 @@ def along(function: Any, x: Any, axis: Axis = None, *args: Any, **kwargs: Any) -
 def along_last(function: Any, x: Any, axis: Axis = -1, *args: Any, **kwargs: Any) -> Any:
     """Call a function along an axis, the last if none is given."""
     return along(function, x, axis, *args, **kwargs)
+
+
+@axes_of(reductions.centred, reductions.excess)
+def along_both(function: Any, x: Any, s: Any, axis: Axis) -> Any:
+    """Call a function of two arrays of one shape along axes that they share."""
+    levels, ndim = levels_of(x, s), max(np.ndim(x), np.ndim(s))
+    raws = [with_axes(at_levels(y, levels), levels, ndim) for y in (x, s)]
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
+    return Batched(function(*raws, tuple(i + len(levels) for i in axes)), levels)
+
+
+@axes_of(neural.softmax_cross_entropy)
+def along_rows(function: Any, x: Any, target: Any) -> Any:
+    """Call a function of rows, and of what belongs to each, on a stack of both."""
+    levels = levels_of(x, target)
+    return Batched(function(full(x, levels)._raw, full(target, levels)._raw), levels)
+
+
+@axes_of(neural.one_hot)
+def number_by_number(function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a function that makes something of each number."""
+    return Batched(function(x._raw, *args, **kwargs), x._levels)
 
 
 @axes_of(np.diff, np.partition, np.argpartition, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft)
@@ -269,7 +292,7 @@ def broadcast_to(function: Any, x: Any, shape: Any, subok: bool = False) -> Any:
 
 
 @axes_of(shaping.concatenate)
-def concatenate(function: Any, *arrays: Any, axis: int = 0) -> Any:
+def concatenate(function: Any, *arrays: Any, axis: int = 0, **options: Any) -> Any:
     """Return the entries of several arrays joined, each with those of the same place in the batch."""
     levels = common(x for x in arrays if isinstance(x, Batched))
     if len({np.ndim(x) for x in arrays}) > 1:
@@ -277,7 +300,14 @@ def concatenate(function: Any, *arrays: Any, axis: int = 0) -> Any:
     k, axis = len(levels), normalize_axis_index(axis, np.ndim(arrays[0]))
     raws = [with_axes(x, levels, 0) if isinstance(x, Batched) else x[(None,) * k] for x in arrays]
     sizes = np.broadcast_shapes(*(raw.shape[:k] for raw in raws))
-    return Batched(function(*(repeated(raw, sizes) for raw in raws), axis=axis + k), levels)
+    return Batched(function(*(repeated(raw, sizes) for raw in raws), axis=axis + k, **options), levels)
+
+
+@axes_of(shaping.stack)
+def stack(function: Any, *arrays: Any, axis: int = 0, **options: Any) -> Any:
+    """Return the entries of several arrays joined along a new axis."""
+    axis = normalize_axis_index(axis, np.ndim(arrays[0]) + 1)
+    return np.concatenate([np.expand_dims(x, axis) for x in arrays], axis, **options)
 
 
 def repeated(raw: Any, sizes: tuple[int, ...]) -> Any:
@@ -341,7 +371,7 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
 @axes_of(
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.eig,
     np.linalg.eigvals, np.linalg.svd, np.linalg.pinv, np.linalg.qr, np.linalg.matrix_power, np.linalg.matrix_rank, np.linalg.cond,
-    np.tril, np.triu,
+    np.tril, np.triu, linalg.pinv, linalg.cofactors, linalg.slogdet, linalg.cholesky, linalg.eigh, linalg.eig, linalg.svd, linalg.qr,
 )  # fmt: skip
 def of_matrices(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a function of matrices on a stack of them."""
@@ -350,14 +380,14 @@ def of_matrices(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
     return wrapped(function(a._raw, *args, **kwargs), a._levels)
 
 
-@axes_of(np.linalg.solve)
+@axes_of(np.linalg.solve, linalg.solve)
 def solve(function: Any, a: Any, b: Any) -> Any:
     """Solve for a vector, or for the columns of a matrix, in each entry."""
     if np.ndim(a) < 2 or not np.ndim(b):
         return NotImplemented
     vector = np.ndim(b) == 1
     levels, (left, right) = lined_up((a, np.expand_dims(b, 1) if vector else b))
-    out = np.linalg.solve(left, right)
+    out = function(left, right)
     return Batched(out[..., 0] if vector else out, levels)
 
 

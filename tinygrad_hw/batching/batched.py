@@ -11,7 +11,7 @@ Nothing here knows calculus. The array inside may be a Tensor, and then what is 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,6 +44,7 @@ active: ContextVar[Levels] = ContextVar("active", default=())
 composing: ContextVar[frozenset[Any]] = ContextVar("composing", default=frozenset())
 
 AXES: dict[Any, Callable[..., Any]] = {}
+RULES_OF = shaping.__name__.rpartition(".")[0]
 NUMBERS = (int, float, bool, complex)
 
 # What a call on whole batches can raise where the shapes of one entry do not fit: then one entry words the error.
@@ -301,15 +302,29 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = by_position(function, args, kwargs)
     if row is not None and row.kind == "elementwise":
         return elementwise(function, *args, **kwargs)
-    for way in (AXES.get(function), composed(function)):
-        if way is not None:
-            try:
-                found = way(*args, **kwargs)
-            except MISFITS:
-                continue
-            if found is not NotImplemented:
-                return found
+    for way in ways(function, args):
+        try:
+            found = way(*args, **kwargs)
+        except MISFITS:
+            continue
+        if found is not NotImplemented:
+            return found
     return entry_by_entry(function, args, kwargs)
+
+
+def ways(function: Any, args: tuple[Any, ...]) -> Iterator[Callable[..., Any]]:
+    """Yield the ways to call a function on whole batches: by its axes, or by what it is written in."""
+    if function in AXES:
+        yield AXES[function]
+    elif str(getattr(function, "__module__", "")).startswith(RULES_OF) and not any(isinstance(x._raw, Tensor) for x in batches_in(args)):
+        yield function.on_arrays  # (of tensors the row itself is wanted)
+    if body := composed(function):
+        yield body
+
+
+def batches_in(args: tuple[Any, ...]) -> list[Batched]:
+    """Return the batches among arguments."""
+    return [x for x in leaves(args) if isinstance(x, Batched)]
 
 
 def composed(function: Any) -> Callable[..., Any] | None:

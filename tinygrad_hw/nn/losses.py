@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..rules import neural
-from ..tensor import Tensor
+from ..rules.shaping import array
 from .checks import places_below, same_shape
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "half_mse_loss", "mse_loss"]
@@ -105,7 +105,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     -----
     Its derivative is (softmax(z) - onehot(c)) / N.
     """
-    logits = logits if isinstance(logits, Tensor) else np.asarray(logits)
+    logits = array(logits)
     shape, classes = logits.shape, np.shape(target)
     if len(shape) != 2 or classes != shape[:1]:
         fix = ""

@@ -11,6 +11,7 @@ to z = a + bi is ∂L/∂a - i ∂L/∂b, whose conjugate is the direction of st
 
 from __future__ import annotations
 
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -61,23 +62,39 @@ rule(np.fmod,       lambda g, out, x, y: g,
                     lambda g, out, x, y: -g * np.rint((x - out) / y))
 
 
+@dispatched
+def power_of_log(x: Any, y: Any, n: int) -> Any:
+    """Return xʸ (log x)ⁿ, the n-th derivative of xʸ by y; its limit 0 where x is 0 and y positive."""
+    limit = np.equal(x, 0) & (np.real(y) > 0)
+    log = np.log(np.where(limit, 1, x).astype(np.result_type(x, y, np.float16))) if n else 1
+    return np.where(limit & (n > 0), 0, np.power(x, y) * log**n)
+
+
 def _power_x(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g y x^(y-1), and 0 where y is 0."""
-    return g * y * x ** np.where(np.equal(y, 0), 1, y - 1)
+    """Return g y x^(y-1), and 0 where x and y are 0."""
+    return g * y * power_of_log(x, np.where(np.equal(x, 0) & np.equal(y, 0), 1, y - 1), 0)
+
+
+def _power_of_x(g: Any, out: Any, x: Any, y: Any) -> Any:
+    """Return g y x^(y-1) for a constant y, and 0 where y is 0."""
+    return g * y * x ** ((y - 1 if y else 0) if isinstance(y, (int, float)) else np.where(np.equal(y, 0), 0, y - 1))
 
 
 def _power_y(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g x^y log x, and 0 where x is 0."""
-    return g * out * np.log(np.where(np.equal(x, 0), 1, x).astype(out.dtype))
+    """Return g x^y log x, and 0 where x and y are 0."""
+    return g * power_of_log(np.where(np.equal(x, 0) & np.equal(y, 0), 1, x), y, 1)
 
 
-rule(np.power,       _power_x, _power_y)
-rule(np.float_power, _power_x, _power_y)
+for power in (np.power, np.float_power):
+    rule(power,      _power_x, _power_y, alone=(_power_of_x, _power_y))
+rule(power_of_log,   lambda g, out, x, y, n: g * (y * power_of_log(x, y - 1, n) + (n * power_of_log(x, y - 1, n - 1) if n else 0)),
+                     lambda g, out, x, y, n: g * power_of_log(x, y, n + 1), None, call=power_of_log, kind="elementwise")
+composition(power_of_log)(lambda x, y, n: x**y * np.log(x) ** n)  # (as formulas read it)
 
 # Exponentials and logarithms
 rule(np.exp,        lambda g, out, x: g * out)
 rule(np.exp2,       lambda g, out, x: g * out * LN2)
-rule(np.expm1,      lambda g, out, x: g * (out + 1))
+rule(np.expm1,      lambda g, out, x: g * np.exp(x))
 rule(np.log,        lambda g, out, x: g / x)
 rule(np.log2,       lambda g, out, x: g / (x * LN2))
 rule(np.log10,      lambda g, out, x: g / (x * LN10))
@@ -101,28 +118,69 @@ def _root(x: Any) -> Any:
     return np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)
 
 
-def _cosine(x: Any, distance: Any) -> Any:
-    """Return x / distance, and 0 at the origin."""
-    return np.where(distance == 0, 0, x / _nonzero(distance))
+@dispatched
+def cosine(x: Any, y: Any, distance: Any) -> Any:
+    """Return x / √(x² + y²); 0 at the origin, and the limit where one of the two is infinite."""
+    beyond = np.isinf(x) ^ np.isinf(y)
+    inside = np.where(distance == 0, 0, x / np.where(beyond, 1, _nonzero(distance)))
+    return np.where(beyond, np.sign(x) * np.isinf(x), inside).astype(distance.dtype, copy=False)
+
+
+def _cosine_x(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:
+    """Return g sin² / distance, where g (1 - cos²) / distance would cancel."""
+    return g * np.square(cosine(y, x, np.hypot(x, y))) / _nonzero(np.hypot(x, y))
+
+
+def _cosine_y(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:
+    """Return -g cos sin / distance."""
+    return -g * out * cosine(y, x, np.hypot(x, y)) / _nonzero(np.hypot(x, y))
+
+
+@dispatched
+def one_minus_square(x: Any) -> Any:
+    """Return 1 - x² as (1 - x) (1 + x), which does not cancel near ±1."""
+    return (1 - x) * (1 + x)
+
+
+# Half precision is computed in single.
+HALF, SINGLE, DOUBLE, LONG = (np.dtype(kind) for kind in (np.float16, np.float32, np.float64, np.longdouble))
+WIDE = {HALF: SINGLE, SINGLE: SINGLE, DOUBLE: DOUBLE, LONG: LONG}
+LOG_MAX = {dtype: np.asarray(np.nextafter(np.log(np.finfo(wide).max), wide.type(0))) for dtype, wide in WIDE.items()}
+SECH_BOUND = {dtype: largest * largest.dtype.type(0.6) for dtype, largest in LOG_MAX.items()}  # (beyond it 1 / cosh² rounds to 0)
+
+
+@dispatched
+def sech_squared(t: Any, x: Any) -> Any:
+    """Return 1 - t² for t = tanh x, as 1 / cosh² x, which does not cancel. (Beyond the bound it is 0.)"""
+    if x.dtype.kind == "c":
+        return 1 - t * t
+    largest = SECH_BOUND.get(x.dtype, SECH_BOUND[DOUBLE])
+    return np.square(np.reciprocal(np.cosh(np.minimum(np.absolute(x), largest)))).astype(x.dtype, copy=False)
 
 
 # Trigonometry
 rule(np.sin,        lambda g, out, x: g * np.cos(x))
 rule(np.cos,        lambda g, out, x: -g * np.sin(x))
 rule(np.tan,        lambda g, out, x: g * (1 + out * out))
-rule(np.arcsin,     lambda g, out, x: g / np.sqrt((1 - x) * (1 + x)))
-rule(np.arccos,     lambda g, out, x: -g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arcsin,     lambda g, out, x: g / np.sqrt(one_minus_square(x)))
+rule(np.arccos,     lambda g, out, x: -g / np.sqrt(one_minus_square(x)))
 rule(np.arctan,     lambda g, out, x: g * np.square(1 / _root(x)))
-rule(np.arctan2,    lambda g, out, y, x: g * _cosine(x, np.hypot(y, x)) / _nonzero(np.hypot(y, x)),
-                    lambda g, out, y, x: -g * _cosine(y, np.hypot(y, x)) / _nonzero(np.hypot(y, x)))
-rule(np.hypot,      lambda g, out, x, y: g * _cosine(x, out),
-                    lambda g, out, x, y: g * _cosine(y, out))
+rule(np.arctan2,    lambda g, out, y, x: g * cosine(x, y, np.hypot(y, x)) / _nonzero(np.hypot(y, x)),
+                    lambda g, out, y, x: -g * cosine(y, x, np.hypot(y, x)) / _nonzero(np.hypot(y, x)))
+rule(np.hypot,      lambda g, out, x, y: g * cosine(x, y, out),
+                    lambda g, out, x, y: g * cosine(y, x, out))
 rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
 rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
-rule(np.tanh,       lambda g, out, x: g * (1 - out * out))
+rule(np.tanh,       lambda g, out, x: g * sech_squared(out, x))
+rule(cosine,        _cosine_x, _cosine_y, None, kind="elementwise")
+rule(one_minus_square, lambda g, out, x: -2 * g * x, kind="elementwise")
+rule(sech_squared,  None, lambda g, out, t, x: -2 * g * (out * np.tanh(x)), kind="elementwise")
+composition(cosine)(lambda x, y, distance: np.where(distance == 0, 0, x / _nonzero(distance)))  # (as formulas read them)
+composition(one_minus_square)(lambda x: 1 - x * x)
+composition(sech_squared)(lambda t, x: 1 - t * t)
 rule(np.arcsinh,    lambda g, out, x: g / _root(x))
 rule(np.arccosh,    lambda g, out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-rule(np.arctanh,    lambda g, out, x: g / ((1 - x) * (1 + x)))
+rule(np.arctanh,    lambda g, out, x: g / one_minus_square(x))
 rule(np.degrees,    lambda g, out, x: g / DEGREE)
 rule(np.rad2deg,    lambda g, out, x: g / DEGREE)
 rule(np.radians,    lambda g, out, x: g * DEGREE)
@@ -162,13 +220,11 @@ rule(np.where,      None,
 
 @dispatched
 def clip(x: Any, lower: Any, upper: Any) -> Any:
-    """Return min(max(x, lower), upper)."""
+    """Return min(max(x, lower), upper), for bounds that are constants."""
     return np.minimum(np.maximum(x, lower), upper)
 
 
-rule(clip,          lambda g, out, x, lower, upper: g * ((x > lower) & (x < upper)),
-                    lambda g, out, x, lower, upper: g * ((x < lower) & (lower < upper)),
-                    lambda g, out, x, lower, upper: g * ((x > upper) | (lower > upper)), kind="choice")
+rule(clip,          lambda g, out, x, lower, upper: g * ((x > lower) & (x < upper)), None, None, kind="choice")
 
 # Steps
 for step in (np.floor, np.ceil, np.trunc, np.rint):
@@ -184,8 +240,8 @@ rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
 
 # Parts of complex numbers
 rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
-rule(np.real,       lambda g, out, val: g, kind="elementwise")
-rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise")
+rule(np.real,       lambda g, out, val: g, kind="elementwise", view=True)
+rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise", view=True)
 
 
 @composition(np.angle)
@@ -205,9 +261,10 @@ def _real_if_close(a: Any, tol: float = 100) -> Any:
 @composition(np.clip)
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     lower, upper = (a_min if min is None else min), (a_max if max is None else max)
-    if lower is None:
-        return np.positive(a) if upper is None else np.minimum(a, upper)
-    return np.maximum(a, lower) if upper is None else clip(a, lower, upper)
+    if lower is not None and upper is not None and not any(getattr(bound, "requires_grad", False) for bound in (lower, upper)):
+        return clip(a, lower, upper)
+    a = np.positive(a) if lower is None else np.maximum(a, lower)
+    return a if upper is None else np.minimum(a, upper)
 
 
 @composition(np.divmod)
@@ -260,13 +317,18 @@ def sinc(x: Any) -> Any:
     return np.sinc(x)
 
 
+SINC_SERIES = [float((-1) ** k * 2 * k * np.pi ** (2 * k) / factorial(2 * k + 1)) for k in range(1, 12)]
+
+
 def _sinc_derivative(g: Any, out: Any, x: Any) -> Any:
-    """Return g (cos πx - sinc x) / x, and near 0 its series Σ (-1)^k 2k π^2k x^(2k-1) / (2k+1)!."""
-    small = np.abs(x) < 0.05
-    safe = np.where(small, 1, x)
-    square = np.square(np.pi * x)
-    series = np.pi**2 * x * (-1 / 3 + square * (1 / 30 + square * (-1 / 840 + square / 45360)))
-    return g * np.where(small, series, (np.cos(np.pi * x) - out) / safe)
+    """Return g (cos πx - sinc x) / x, and near 0, where that cancels, its series Σ (-1)ᵏ 2k π²ᵏ x²ᵏ⁻¹ / (2k + 1)!."""
+    small = np.abs(x) < 0.25
+    near, safe = np.where(small, x, 0), np.where(small, 1, x)
+    square = near * near
+    series: Any = SINC_SERIES[-1]
+    for coefficient in SINC_SERIES[-2::-1]:
+        series = coefficient + square * series
+    return g * np.where(small, near * series, (np.cos(np.pi * x) - out) / safe)
 
 
 rule(sinc, _sinc_derivative)

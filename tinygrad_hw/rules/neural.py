@@ -11,18 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import gap
+from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
 from .reductions import excess, floating, log_softmax, logsumexp, softmax
 from .table import composition, dispatched, no_derivative, rule
 
 __all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
 
-# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers. (Half precision is computed in single.)
-HALF, SINGLE, DOUBLE = FLOATS = [np.dtype(kind) for kind in (np.float16, np.float32, np.float64)]
-ONES = {dtype: np.ones((), dtype) for dtype in FLOATS}
-LOG_MAX = {dtype: np.asarray(np.nextafter(np.log(np.finfo(dtype).max), dtype.type(0))) for dtype in (SINGLE, DOUBLE)}
-LARGEST_AND_ONE = {dtype: (LOG_MAX[wide], ONES[wide]) for dtype, wide in ((HALF, SINGLE), (SINGLE, SINGLE), (DOUBLE, DOUBLE))}
-
+# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
+LARGEST_AND_ONE = {dtype: (LOG_MAX[dtype], np.ones((), wide)) for dtype, wide in WIDE.items()}
 
 _erfc = np.frompyfunc(erfc, 1, 1)
 
@@ -60,11 +56,13 @@ def sigmoid(x: Any) -> Any:
 
 
 @dispatched
-def complement(s: Any, x: Any) -> Any:
-    """Return 1 - s for s = σ(x), as 1 / (1 + eˣ), which does not cancel; where eˣ is beyond the largest number it stays at the smallest."""
+def logistic_slope(s: Any, x: Any) -> Any:
+    """Return s (1 - s) for s = σ(x), with 1 - s as 1 / (1 + eˣ), which does not cancel. (From the largest eˣ on it stays the same.)"""
     e, one = _growth(x)
-    out = np.reciprocal(np.add(e, one, e), e) if type(e) is np.ndarray else np.reciprocal(e + one)
-    return out.astype(HALF) if x.dtype is HALF else out
+    if type(e) is not np.ndarray:
+        return s * np.reciprocal(e + one).astype(x.dtype)
+    np.reciprocal(np.add(e, one, e), e)
+    return np.multiply(s, e, e).astype(x.dtype, copy=False)
 
 
 @dispatched
@@ -188,11 +186,11 @@ rule(sigmoid_cross_entropy, lambda g, out, x, target: g * sigmoid_error(x, targe
 rule(sigmoid_error,         lambda h, out, x, target: h * (sigmoid(x) * sigmoid(-x)),
                             lambda h, out, x, target: -h, kind="elementwise")
 composition(sigmoid_error)(lambda x, target: sigmoid(x) - target)  # (as formulas read them)
-composition(complement)(lambda s, x: 1 - s)
+composition(logistic_slope)(lambda s, x: s * (1 - s))
 no_derivative(one_hot)
 
-rule(sigmoid,     lambda g, out, x: g * (out * complement(out, x)), kind="elementwise")
-rule(complement,  None, lambda g, out, s, x: -g * (out * sigmoid(x)), kind="elementwise")
+rule(sigmoid,     lambda g, out, x: g * logistic_slope(out, x), kind="elementwise")
+rule(logistic_slope, None, lambda g, out, s, x: -g * (out * np.tanh(x * 0.5)), kind="elementwise")
 rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")

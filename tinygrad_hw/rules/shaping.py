@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import broadcast_to
 from .table import Each, composition, dispatched, no_derivative, rule
 
 
@@ -34,11 +33,32 @@ def scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+def at(x: Any, steps: Any) -> Any:
+    """Return the view of x at the end of the steps: functions that give views, each with its further arguments."""
+    for function, args, kwargs in steps:
+        x = function(x, *args, **kwargs)
+    return x
+
+
+def layout(x: Any) -> tuple[int, ...] | None:
+    """Return the axes in the order in which the memory of an array holds them; None for the usual order."""
+    if x.flags.c_contiguous:
+        return None
+    return tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
+
+
+def _copied(x: Any, axes: tuple[int, ...] | None) -> Any:
+    """Return a copy of x of a layout: so a reshape that is a view of one such array is a view of the other."""
+    if axes is None:
+        return np.array(x, order="C")
+    return np.transpose(np.array(np.transpose(x, axes), order="C"), _inverse(axes, len(axes)))
+
+
 @dispatched
-def setitem(x: Any, value: Any, index: Any) -> Any:
-    """Return x with value at the index."""
-    out = np.array(x)
-    out[index] = value
+def setitem(x: Any, value: Any, index: Any, steps: Any = (), axes: tuple[int, ...] | None = None) -> Any:
+    """Return x with value at the index of the view at the end of the steps; ``axes`` is the layout of x."""
+    out = _copied(x, axes)
+    at(out, steps)[index] = value
     return out
 
 
@@ -59,27 +79,63 @@ def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ..
     return seen[index] == order
 
 
-def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any) -> Any:
-    """Return g at the index, for the last of several writes to one entry; the value may have had more axes of 1 in front."""
-    taken = g[index]
-    taken = np.reshape(taken, (1,) * (np.ndim(value) - taken.ndim) + taken.shape) if taken.ndim < np.ndim(value) else taken
-    return taken if _is_basic(index) else np.where(_last_written(index, x.shape, taken.shape), taken, 0)
+def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> Any:
+    """Return g at the index, for the last of several writes to one entry."""
+    taken = at(g, steps)[index]
+    if not _is_basic(index):
+        taken = np.where(_last_written(index, at(np.empty(x.shape), steps).shape, taken.shape), taken, 0)
+    return np.reshape(taken, (1,) * (np.ndim(value) - taken.ndim) + taken.shape) if np.ndim(value) > taken.ndim else taken
 
 
-rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice")
+class Entries:
+    """A cotangent that is 0 but at an index: what reading entries hands back. The sweep adds many such into one array."""
+
+    __slots__ = ("g", "index")
+
+    def __init__(self, g: Any, index: Any) -> None:
+        self.g, self.index = g, index
+
+    def add_to(self, total: np.ndarray) -> None:
+        """Add the entries to an array."""
+        if _is_basic(self.index):
+            total[self.index] += self.g
+        else:
+            np.add.at(total, self.index, self.g)
+
+
+def _write_at_once(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
+    """Return the cotangents of x and value; where g belongs to the sweep alone, it becomes that of x as it lies."""
+    of_value = np.array(_setitem_value(g, None, x, value, index, steps))
+    if not mine or layout(g) != axes:
+        return setitem(g, 0.0, index, steps, axes), of_value
+    at(g, steps)[index] = 0
+    return g, of_value
+
+
+rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice", view=True,
+     at_once=lambda g, mine, x, index: (Entries(g, index),))
 rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, call=scatter, kind="movement")
-rule(setitem,   lambda g, out, x, value, index: setitem(g, 0.0, index), _setitem_value, None, call=setitem, kind="choice")
+rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 0.0, index, steps, axes), _setitem_value, None, None, None,
+     call=setitem, kind="choice", at_once=_write_at_once)
 
 # Axes
-rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement")
-rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement")
-rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement")
-rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement")
-rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement")
-rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement")
-rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement")
+rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement", view=True)
+rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement", view=True)
+rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement", view=True)
+rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement", view=True)
+rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement", view=True)
+rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement", view=True)
+rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
+rule(np.broadcast_to, lambda g, out, x, shape, subok=False: g, kind="movement", view=True)
+rule(np.diagonal,    lambda g, out, x, *which, **axes: _diagonal_back(g, x, *which, **axes), kind="movement", view=True)
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
 rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
+
+
+def _diagonal_back(g: Any, x: Any, *which: Any, **axes: Any) -> Any:
+    """Return zeros of the shape of x with g on the diagonal."""
+    places = np.diagonal(np.arange(x.size).reshape(x.shape), *which, **axes)
+    return np.reshape(scatter(g, places, (x.size,)), x.shape)
 
 
 @dispatched
@@ -100,8 +156,8 @@ def _ravel(a: Any, order: Any = "C") -> Any:
 
 
 def _inverse(axes: Any, ndim: int) -> Any:
-    """Return the transposition that undoes one; that of a vector may be given by an integer."""
-    return None if axes is None else [int(i) for i in np.argsort([axis % ndim for axis in np.atleast_1d(axes)])]
+    """Return the transposition that undoes one."""
+    return None if axes is None else [int(i) for i in np.argsort([axis % ndim for axis in axes])]
 
 
 @dispatched
@@ -177,24 +233,24 @@ def _stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Any:
     return stack(*_together(arrays), axis=axis, **options)
 
 
-composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in _together(tup)], 0, **kwargs))
-composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in _together(tup)], 2, **kwargs))
+composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in tup], 0, **kwargs))
+composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in tup], 2, **kwargs))
 
 
 @composition(np.hstack)
 def _hstack(tup: Any, **kwargs: Any) -> Any:
-    arrays = [np.atleast_1d(a) for a in _together(tup)]
+    arrays = [np.atleast_1d(a) for a in tup]
     return np.concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, **kwargs)
 
 
 @composition(np.column_stack)
 def _column_stack(tup: Any) -> Any:
-    return np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in _together(tup)], 1)
+    return np.concatenate([a if np.ndim(a) == 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
 
 
 @composition(np.append)
 def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    return _concatenate([arr, values], axis)
+    return np.concatenate([arr, values], axis)
 
 
 @composition(np.block)
@@ -256,25 +312,28 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return _array_split(ary, indices_or_sections, axis)
 
 
-def _with_axes(ary: Any, n: int, name: str) -> Any:
-    """Return the array, which must have n axes at least."""
-    if ary.ndim < n:
-        raise ValueError(f"{name}: an array of {n} axes or more is needed, not one of shape {ary.shape}")
-    return ary
-
-
-composition(np.hsplit)(lambda ary, parts: np.split(_with_axes(ary, 1, "hsplit"), parts, 0 if ary.ndim == 1 else 1))
-composition(np.vsplit)(lambda ary, parts: np.split(_with_axes(ary, 2, "vsplit"), parts, 0))
-composition(np.dsplit)(lambda ary, parts: np.split(_with_axes(ary, 3, "dsplit"), parts, 2))
+composition(np.hsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1))
+composition(np.vsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0))
+composition(np.dsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 2))
 composition(np.broadcast_arrays)(lambda *args, **kwargs: tuple(np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args))
 
 
-@composition(np.broadcast_to)
-def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if len(shape) < array.ndim:
-        raise ValueError(f"an array of shape {array.shape} has more axes than the shape {shape}")
-    return broadcast_to(array, shape)
+composition(np.matrix_transpose)(lambda x: np.swapaxes(x, -1, -2))
+
+
+@composition(np.rollaxis)
+def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    np.rollaxis(np.empty((0,) * a.ndim), axis, start)  # (raises for an axis that there is not)
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return np.moveaxis(a, axis, start - (axis < start))
+
+
+@composition(np.rot90)
+def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    k %= 4
+    if k in (0, 2):
+        return m[:] if k == 0 else np.flip(m, axes)
+    return np.flip(np.swapaxes(m, *axes), axes[0]) if k == 1 else np.swapaxes(np.flip(m, axes[0]), *axes)
 
 
 # Every other function that only moves entries: apply it to the places instead, and index with the result.
@@ -288,14 +347,10 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-for mover in (np.rot90, np.tile, np.repeat, np.delete, np.diagonal, np.rollaxis, np.matrix_transpose):
+for mover in (
+    np.tile, np.repeat, np.delete, np.resize,
+):  # fmt: skip
     composition(mover)(moved(mover))
-
-
-@composition(np.resize)
-def _resize(a: Any, new_shape: Any) -> Any:
-    return moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a)
-
 
 composition(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr)(lambda m: m[:, ::-1])
@@ -328,13 +383,12 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
 
 @composition(np.extract)
 def _extract(condition: Any, arr: Any) -> Any:
-    return np.ravel(arr)[np.ravel(array(condition)).astype(bool)]
+    return np.ravel(arr)[np.ravel(np.asarray(condition)).astype(bool)]
 
 
 @composition(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    dtype = np.result_type(*(getattr(x, "dtype", x) for x in (*choicelist, default)))
-    out = astype(array(default), dtype)
+    out = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)
     return out
@@ -345,7 +399,7 @@ def _choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     choices = _together(choices)
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
     numbers = np.choose(np.broadcast_to(a, shape), [np.full(shape, k) for k in range(len(choices))], mode=mode)
-    return _select([numbers == k for k in range(1, len(choices))], choices[1:], choices[0])
+    return np.select([numbers == k for k in range(len(choices))], choices)
 
 
 @composition(np.pad)
@@ -375,8 +429,6 @@ def _tril(m: Any, k: int = 0) -> Any:
 def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return np.diagonal(v, k)
-    if v.ndim != 1:
-        raise ValueError(f"diag: a vector or a matrix is needed, not an array of shape {v.shape}")
     n = v.size + abs(k)
     rows = np.arange(v.size)
     return scatter(v, (rows + max(-k, 0), rows + max(k, 0)), (n, n))
@@ -399,14 +451,12 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return np.concatenate([np.ravel(p) for p in parts if p is not None]).astype(ary.dtype)
 
 
-@composition(np.trim_zeros, checked=True)
-def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    found, kept = np.nonzero(np.atleast_1d(filt)), [slice(None)] * filt.ndim
-    sides = trim.lower() if len(found[0]) else "fb"
-    for i in range(filt.ndim) if axis is None else [i % filt.ndim for i in np.atleast_1d(axis)]:
-        first, last = (int(found[i].min()), int(found[i].max()) + 1) if len(found[i]) else (0, 0)
-        kept[i] = slice(first if "f" in sides else 0, last if "b" in sides else None)
-    return filt[tuple(kept)]
+@composition(np.trim_zeros)
+def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    kept = np.flatnonzero(filt != 0)
+    if not len(kept):
+        return filt[:0]
+    return filt[int(kept[0]) if "f" in trim.lower() else 0 : int(kept[-1]) + 1 if "b" in trim.lower() else None]
 
 
 no_derivative(

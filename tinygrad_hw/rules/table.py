@@ -29,16 +29,18 @@ class Rule:
     ``alone`` holds the VJPs for when one argument is differentiated and the others are constants.
     ``kind`` says how "no gradient" travels through it (see ``backward.py``) and how its equation reads: "elementwise" functions work
     entry by entry, a "choice" takes some entries and leaves others, a "movement" only moves, repeats or adds up entries; else "dense".
+    ``view`` says that the result may share its memory with the first argument, as NumPy's views do.
+    ``at_once``, where there is one, gives the cotangents of all arguments in one call (see ``backward.flow``).
     ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "call", "function", "further", "kind", "name", "together", "vjps")
+    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "together", "view", "vjps")
     call: Callable[..., Any]
     further: Callable[..., Any] | None
 
     def __init__(
         self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any], kind: str, alone: Sequence[Any] = (),
-        further: Callable[..., Any] | None = None,
+        further: Callable[..., Any] | None = None, view: bool = False, at_once: Callable[..., Any] | None = None,
     ) -> None:  # fmt: skip
         self.function = function
         self.name: str = function.__name__
@@ -48,6 +50,8 @@ class Rule:
         self.call = call
         self.kind = kind
         self.further = further
+        self.view = view
+        self.at_once = at_once
 
     def needs_further(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Tell whether a call of a reduction has more arguments than the array, the axis, and those that its row takes by name."""
@@ -85,13 +89,13 @@ FOLDING = frozenset(("axis", "keepdims", "ddof"))
 
 def rule(
     function: Callable[..., Any], *vjps: Any, call: Callable[..., Any] | None = None, kind: str = "", alone: Sequence[Any] = (),
-    further: Callable[..., Any] | None = None,
+    further: Callable[..., Any] | None = None, view: bool = False, at_once: Callable[..., Any] | None = None,
 ) -> Rule:  # fmt: skip
     """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``."""
     each = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
     elementwise = isinstance(function, np.ufunc) and function.signature is None
     on_arrays = call or getattr(function, "on_arrays", function)
-    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone, further)
+    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone, further, view, at_once)
     return RULES[function]
 
 

@@ -2,6 +2,7 @@
 
 ``check_gradients``        every derivative of a function against numeric ones, with a verdict and the likeliest cause.
 ``assert_same_gradients``  gradients that you derived against the engine's.
+``grade``                  backpropagation by hand, line by line: what each line is, or what is wrong with it, with the right equation.
 ``detect_anomaly``         where the first nan or infinity comes from.
 ``laws``                   what every derivative must obey, as properties to call in a test.
 ``strategies``             hypothesis strategies: special values first, whole networks, whole programs (needs hypothesis).
@@ -11,5 +12,16 @@
 from . import laws
 from .anomaly import AnomalyError, detect_anomaly
 from .check import Verdict, WrongGradientError, assert_same_gradients, check_gradients
+from .grade import Grade, grade
 
-__all__ = ["AnomalyError", "Verdict", "WrongGradientError", "assert_same_gradients", "check_gradients", "detect_anomaly", "laws"]
+__all__ = [
+    "AnomalyError",
+    "Grade",
+    "Verdict",
+    "WrongGradientError",
+    "assert_same_gradients",
+    "check_gradients",
+    "detect_anomaly",
+    "grade",
+    "laws",
+]

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backward, tensor
+from .. import backward, operators, tensor, views
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
@@ -32,7 +32,8 @@ watching: ContextVar[Any] = ContextVar("watching", default=False)
 errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)  # NumPy's settings, from before the outermost scope
 changing = threading.Lock()
 inside = 0
-original = {(module, name): getattr(module, name) for module, name in ((tensor, "result"), (backward, "flow"))}
+PLACES = ((tensor, "result"), (operators, "result"), (views, "result"), (backward, "flow"))
+original = {(module, name): getattr(module, name) for module, name in PLACES}
 NOT_THE_USERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (tensor, np))
 
 

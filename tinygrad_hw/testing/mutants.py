@@ -128,17 +128,15 @@ def _of_rule(function: Any, i: int, mistake: str, change: Callable[[Vjp], Vjp]) 
 
 
 def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch]:
-    """Return what to set: the row's VJPs, and the copies that Tensor's operators hold."""
+    """Return what to set: the row's VJPs, and no call that gives all cotangents at once beside them."""
     if isinstance(row.vjps, Each):
         vjp = row.vjps.vjp
         each = Each(lambda k, *args, **kwargs: change(lambda *a, **kw: vjp(k, *a, **kw))(*args, **kwargs))
         return [(row, "vjps", each), (row, "alone", each), (row, "together", None)]
-    patches: list[Patch] = []
+    patches: list[Patch] = [(row, "at_once", None)]
     for attribute in ("vjps", "alone"):
-        right = getattr(row, attribute)
-        wrong = tuple(change(vjp) if k == i else vjp for k, vjp in enumerate(right))
-        held = [cell for method in vars(Tensor).values() for cell in getattr(method, "__closure__", None) or ()]
-        patches += [(row, attribute, wrong), *((cell, "cell_contents", wrong) for cell in held if cell.cell_contents is right)]
+        vjps = getattr(row, attribute)
+        patches.append((row, attribute, tuple(change(vjp) if k == i else vjp for k, vjp in enumerate(vjps))))
     return patches
 
 
@@ -211,8 +209,8 @@ def _in_rules() -> Iterator[Mutant]:
         _spread(g, axis, keepdims) * np.exp(x - _spread(out, axis, keepdims))))  # fmt: skip
 
     yield _replaced(s.getitem, 0, "assigned where an index repeats, for added", lambda g, out, x, index: s.setitem(0 * x, g, index))
-    yield _replaced(s.setitem, 0, "the overwritten entries keep their cotangent", lambda g, out, x, value, index: g)
-    yield _replaced(s.setitem, 1, "an overwritten value keeps its cotangent", lambda g, out, x, value, index: g[index])
+    yield _replaced(s.setitem, 0, "the overwritten entries keep their cotangent", lambda g, out, x, value, *place: g)
+    yield _replaced(s.setitem, 1, "an overwritten value keeps its cotangent", lambda g, out, x, value, index, *place: g[index])
     yield _replaced(np.transpose, 0, "the same axes again, for the inverse", lambda g, out, x, axes=None: np.transpose(g, axes))
     yield _replaced(np.moveaxis, 0, "moved the same way again", lambda g, out, x, source, destination: np.moveaxis(g, source, destination))
     yield _replaced(np.roll, 0, "rolled the same way again", lambda g, out, x, shift, axis=None: np.roll(g, shift, axis))
@@ -241,7 +239,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
         (live, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
         (backward, "flow", "the oldest node first", "(-", "("),
-        (tensor, "record", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
+        (tensor, "taken", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
         (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
         (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),

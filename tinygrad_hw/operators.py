@@ -1,0 +1,209 @@
+"""Python's operators and the short spellings: ``record``, written out for speed.
+
+``a + b``, ``np.add(a, b)``, ``array + b``; ``t.exp()``, ``np.exp(t)``; ``t.sum()``, ``np.sum(t)``; ``tg.sigmoid(t)``: each gives what
+``record`` of the function's row would give, with less call overhead. ``QUICK`` says for a function which of these to call, so that
+NumPy's two protocols cost no more than a method.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .errors import operands_do_not_fit
+from .rules import RULES, neural, reductions, shaping
+from .tensor import QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
+
+ndarray = np.ndarray
+
+# Python's operators do what these ufuncs do, with less call overhead on NumPy's scalars.
+PYTHONS: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.power: operator.pow,
+}
+
+
+def binary(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator and its reflection: ``record`` for two operands."""
+    rule = RULES[function]
+    call = PYTHONS.get(function, rule.call)
+
+    def direct(self: Tensor, other: Any) -> Any:
+        node, node_y = self._node, None
+        x = node.value
+        if isinstance(other, Tensor):
+            node_y = other._node
+            y = node_y.value
+        elif type(other) is float or type(other) is int:
+            y = other
+        else:
+            y = operand(other)
+            if y is NotImplemented or isinstance(y, Tensor):
+                return y if y is NotImplemented else direct(self, y)
+        try:
+            value = call(x, y)
+        except (ValueError, AttributeError) as reason:
+            raise operands_do_not_fit(function, call, (x, y), names_of((self, other)), reason) from None
+        if not is_recording():
+            return plain_leaf(value)
+        if node.lent:
+            x = taken(node)
+        if node_y is None:
+            if node.requires_grad:
+                return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.alone)
+            return plain_leaf(value)
+        if node_y.lent:
+            y = taken(node_y)
+        if node.requires_grad and node_y.requires_grad:
+            return result(value, rule, (x, y), (node, node_y), rule.vjps)
+        if not node.requires_grad and not node_y.requires_grad:
+            return plain_leaf(value)
+        out = result(value, rule, (x, y), (node, None) if node.requires_grad else (None, node_y), rule.alone)
+        out._node.inputs = {0: node, 1: node_y}
+        return out
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        node, x = self._node, operand(other)
+        if x is NotImplemented or isinstance(x, Tensor):
+            return x if x is NotImplemented else direct(x, self)
+        y = node.value
+        try:
+            value = rule.call(x, y) if type(x) is complex else call(x, y)  # (a Python complex beside a NumPy scalar stays Python's)
+        except (ValueError, AttributeError) as reason:
+            raise operands_do_not_fit(function, call, (x, y), names_of((other, self)), reason) from None
+        if not node.requires_grad or not is_recording():
+            return plain_leaf(value)
+        y = taken(node) if node.lent else y
+        return result(value, rule, (x.copy() if isinstance(x, ndarray) else x, y), (None, node), rule.alone)
+
+    QUICK[function] = lambda x, y: direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
+    return direct, reflected
+
+
+def unary(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of no arguments: ``record`` for one operand."""
+    rule = RULES[function]
+    call = rule.call
+
+    def method(self: Tensor) -> Tensor:
+        node = self._node
+        x = node.value
+        if node.requires_grad and is_recording():
+            if node.lent:
+                x = taken(node)
+            return result(call(x), rule, (x,), (node,), rule.vjps)
+        return plain_leaf(call(x))
+
+    method.__doc__ = f"Return {rule.name}(self), entry by entry."
+    QUICK[function] = method
+    return method
+
+
+def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that folds axes."""
+    rule, fold_all = RULES[function], unary(function)
+
+    def fold(self: Tensor, axis: reductions.Axis = None, *args: Any, keepdims: Any = False, **more: Any) -> Tensor:
+        if args or more:
+            return getattr(np, rule.name)(self, axis, *args, keepdims=keepdims, **more)
+        if axis is None and not keepdims:
+            return fold_all(self)
+        return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
+
+    fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
+    return fold
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that calls a NumPy function, or one of our own, on the tensor."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    call.__doc__ = f"Return {function.__module__}.{function.__name__}(self, ...)."
+    return call
+
+
+def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator and its reflection for a function that has no derivative: a Tensor of bool or of integers."""
+
+    def direct(self: Tensor, other: Any) -> Any:
+        y = other._node.value if isinstance(other, Tensor) else operand(other)
+        return y if y is NotImplemented else plain_leaf(function(self._node.value, y))
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        x = operand(other)
+        return x if x is NotImplemented else plain_leaf(function(x, self._node.value))
+
+    QUICK[function] = lambda x, y: direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
+    return direct, reflected
+
+
+def squares_apart(power: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``**`` that records a square as one."""
+    return lambda self, exponent: self.square() if type(exponent) is int and exponent == 2 else power(self, exponent)
+
+
+# Every ufunc of one or two arguments that has a rule for each of them
+for function, rule in RULES.items():
+    if isinstance(function, np.ufunc) and function.nout == 1 and None not in rule.vjps:
+        if function.nin == 1:
+            unary(function)
+        elif function.nin == 2:
+            binary(function)
+
+for name, function in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
+    "matmul": np.matmul, "pow": np.power,
+}.items():  # fmt: skip
+    direct, reflected = binary(function)
+    setattr(Tensor, f"__{name}__", squares_apart(direct) if name == "pow" else direct)
+    setattr(Tensor, f"__r{name}__", reflected)
+
+for name, function in {
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+}.items():  # fmt: skip
+    direct, reflected = without_gradient(function)
+    setattr(Tensor, f"__{name}__", direct)
+    if function in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift):
+        setattr(Tensor, f"__r{name}__", reflected)
+
+Tensor.__invert__ = lambda self: plain_leaf(np.invert(self._node.value))  # type: ignore[method-assign]
+
+OF_ONE: dict[str, Callable[..., Any]] = {
+    "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "abs": np.absolute, "conj": np.conjugate,
+    "conjugate": np.conjugate, "square": np.square, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
+    "tanh": np.tanh, "sigmoid": neural.sigmoid, "relu": neural.relu, "softplus": neural.softplus,
+    "log_sigmoid": neural.log_sigmoid,
+}  # fmt: skip
+for name, of_one in OF_ONE.items():
+    setattr(Tensor, name, unary(of_one))
+
+FOLDING: dict[str, Callable[..., Any]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "prod": np.prod,
+    "max": np.max,
+    "min": np.min,
+    "logsumexp": reductions.logsumexp,
+}
+for name, folding in FOLDING.items():
+    setattr(Tensor, name, reduction(folding))
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "gelu": neural.gelu, "leaky_relu": neural.leaky_relu, "softmax": neural.softmax, "log_softmax": neural.log_softmax,
+    "round": np.round, "var": np.var, "std": np.std, "ptp": np.ptp, "cumsum": np.cumsum, "cumprod": np.cumprod, "argmax": np.argmax,
+    "argmin": np.argmin, "argsort": np.argsort, "searchsorted": np.searchsorted, "all": np.all, "any": np.any, "nonzero": np.nonzero,
+    "ravel": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "copy": np.copy, "repeat": np.repeat, "take": np.take,
+    "diagonal": np.diagonal, "choose": np.choose, "flatten": np.ravel,
+    "astype": shaping.astype, "dot": np.dot, "trace": np.trace,
+}  # fmt: skip
+for name, called in METHODS.items():
+    setattr(Tensor, name, method(called))

@@ -1,0 +1,66 @@
+"""Grade backpropagation that was written by hand, line by line.
+
+    >>> import numpy as np
+    >>> def gradients(W, X, y):
+    ...     z = X @ W
+    ...     delta = (z - y) / len(X)
+    ...     return X.T @ delta
+    >>> X, y, W = np.array([[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]]), np.array([[1.0], [0.0], [2.0]]), np.array([[0.5], [-1.0]])
+    >>> print(grade(gradients, lambda W, X, y: np.mean((X @ W - y) ** 2) / 2, W, X, y).right)
+    True
+
+``grade`` runs the code under a tracer, compares every array that it makes with the engine's values and gradients, by value, and says of
+each line what it is: δ₂, or the first wrong one with the right equation and the name of the mistake. From a shell:
+``python -m tinygrad_hw.testing.grade homework.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .assess import assess
+from .report import Grade, class_page
+
+__all__ = ["Grade", "class_page", "grade"]
+
+
+def grade(gradients: Any, loss: Callable[..., Any] | None, *example: Any, language: str = "en", seconds: float = 10.0) -> Grade:
+    """Grade backpropagation by hand in plain NumPy, line by line.
+
+    Parameters
+    ----------
+    gradients : function, class or object
+        A function of ``example`` that returns the gradients of its weights: in the structure of the first argument if that is a dict,
+        list or tuple of weights, else as a tuple, in the order of the arguments; the loss may stand beside them. Or an object (or its
+        class) with the weights in its attributes and methods ``forward`` and ``backward``, or ``fit`` that trains in a loop of its own;
+        what their arguments are is told by their names.
+    loss : function or None
+        The loss as an expression of Tensors: of ``example``, or of ``(object, X, y)``, where the weights in the object are Tensors.
+        With None the code's own forward pass is taken, run on Tensors.
+    *example : arrays, or dicts, lists and tuples of them
+        What ``gradients`` is called with; for an object X and y.
+    language : {"en", "zh-TW"}
+        Of the report.
+    seconds : float
+        When to stop code that does not end.
+
+    Returns
+    -------
+    Grade
+        ``.right``, ``.mistakes``, ``.points`` of ``.total``; ``str()``, ``.html()``; shown by Jupyter as it is.
+
+    Raises
+    ------
+    GradientError
+        If ``loss`` is None and the code computes no loss.
+    TypeError
+        If the code needs an argument that nothing is known of.
+
+    Notes
+    -----
+    Two steps are run, the second with other weights, so that values kept from the first are seen. Lines on the way may be transposed, N
+    times the engine's, or of the other sign: only the gradients have to be exact. On data that hide a mistake (one row, zeros, symmetric
+    or equal weights) the code is run on others too, and the report says so.
+    """
+    return Grade(assess(gradients, loss, example, seconds), language)

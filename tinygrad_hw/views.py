@@ -1,0 +1,618 @@
+"""Views and writes: tensors that share entries with another, and what NumPy writes in place.
+
+    >>> t = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> row = t[1]
+    >>> row += 10
+    >>> t
+    Tensor([[ 1.,  2.], [13., 14.]])
+
+A write makes a new value of the *root* (the tensor that owns the entries): data are written where they lie, and of what belongs to
+a graph a new result is recorded, ``setitem``. A ``View`` is its parent and a step (a row's function with its arguments); it is worked
+out again when its root has moved on. So nothing is pushed from a root to its views, and what has no views pays nothing.
+
+The results of many writes into one array share its memory (``Written``): it is copied only where a graph still needs an older value.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backward import stands_in
+from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
+from .graph import NOTHING, Node, leaf, next_number
+from .rules import COMPOSITIONS, RULES, Rule, shaping
+from .tensor import (
+    INSTEAD,
+    OPEN,
+    Tensor,
+    by_position,
+    differentiable,
+    flows,
+    handle,
+    is_recording,
+    label,
+    names_of,
+    new,
+    operand,
+    plain,
+    private,
+    record,
+    recording,
+    result,
+    stacked,
+    taken, takes_over,
+    takes_over,
+    wrapped,
+)  # fmt: skip
+from .trees import leaves
+
+ndarray = np.ndarray
+GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
+writing = threading.RLock()
+
+
+class Step(NamedTuple):
+    """How a view is made of its parent: ``function(parent, *args, **kwargs)``."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+# Making views
+class View(Tensor):
+    """A tensor that shares its entries with another one, as NumPy's views do."""
+
+    __slots__ = ("_array", "_held", "_parent", "_records", "_root", "_seen", "_step")
+    _root: Tensor  # the tensor that owns the entries
+    _parent: Tensor  # what this is a view of: the root, or a view of it
+    _step: Step | None
+    _held: Node  # what the view was when it was last worked out,
+    _seen: Node  # from which node of the root,
+    _array: Any  # and from which array
+    _records: bool  # whether it was made where a graph is recorded
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]
+        root = self._root._node
+        if root is self._seen and root.value is self._array and (root.lent is not True or not root.requires_grad):
+            return self._held
+        return worked_out(self)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to this tensor."""
+        return self._node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        if requires_grad and not self._root.requires_grad:
+            differentiable(self.dtype)
+            self._root = self._parent = Tensor(self, requires_grad=True, name=self.name)  # (from now on a leaf of its own)
+            self._step = None
+        elif requires_grad != self._node.requires_grad:
+            raise GradientError(f"{label(self)} is a view of a tensor that requires a gradient: detach() it, or tell its base")
+
+    @property
+    def data(self) -> ndarray:
+        """The values. A view of data may be written to; what belongs to a graph is read-only."""
+        return Tensor.data.fget(self) if self._node.parents or self._step is None else at(self._root.data, steps_to(self))  # type: ignore
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        if self._node.parents or self._step is None:
+            Tensor.data.fset(self, data)  # type: ignore[attr-defined]
+        else:
+            at(self._root.data, steps_to(self))[...] = data
+
+    def __reduce__(self) -> Any:
+        root = self._root
+        if root._node.requires_grad and not root._node.parents and self._step is not None:
+            return made_again, (root, steps_to(self))
+        return Tensor.__reduce__(self)
+
+
+def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """Call a row's function that may give a view, and return the view, or the copy that NumPy made."""
+    node = x._node
+    held, shared = step_taken(node, rule, args, kwargs, is_recording())
+    if not shared:
+        return handle(held)
+    view = new(View)
+    view._parent = x
+    view._root = root = x._root if isinstance(x, View) else x
+    view._step = Step(rule.function, held.args[1:] if held.args else private(args), kwargs)
+    view._held = held
+    view._seen = seen = root._node
+    view._array = seen.value
+    view._records = is_recording()
+    return view
+
+
+def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: bool) -> tuple[Node, bool]:
+    """Return the node of a function of a node, and whether the two share memory."""
+    array = kept = node.value
+    records = records and node.requires_grad
+    if records and node.lent:
+        if node.lent is OPEN:
+            kept = outline(array)
+        else:
+            array = kept = array.copy()
+    value = rule.call(array, *args, **kwargs)
+    shared = shares(value, array)
+    if records:
+        given = private(args)
+        nothing = (None,) * len(given)
+        held = result(value, rule, (kept, *given), (node, *nothing), (rule.vjps[0], *nothing))._node
+        if kwargs:
+            held.kwargs = kwargs
+    else:
+        held = leaf(value)
+    if shared and array is node.value:
+        held.lent = bool(node.lent)
+    return held, shared
+
+
+def shares(value: Any, array: Any) -> bool:
+    """Tell whether a value lies in the memory of an array."""
+    if isinstance(value, ndarray):
+        base = value.base
+        return value is array or (base is not None and (base is array or base is array.base))
+    return hasattr(value, "is_view_of") and value.is_view_of(array)
+
+
+def outline(array: Any) -> Any:
+    """Return something of the array's shape and dtype that holds no memory: what the rules of reading and writing need of it."""
+    return ndarray(array.shape, array.dtype, NOWHERE, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
+
+
+NOWHERE = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
+
+
+def worked_out(view: View) -> Node:
+    """Return the node of a view whose root has moved on: the steps from the root to it, taken again where they must be."""
+    stale: list[View] = []
+    tensor: Tensor = view
+    while isinstance(tensor, View) and (tensor is view or not is_fresh(tensor)):
+        stale.append(tensor)
+        tensor = tensor._parent
+    for each in reversed(stale):
+        root = each._root._node
+        if each._step is None:
+            held = root
+        else:
+            parent = each._parent
+            above = parent._held if isinstance(parent, View) else parent._node
+            held, _ = step_taken(above, RULES[each._step.function], each._step.args, each._step.kwargs, each._records)
+            before = each._held
+            if root is each._seen and root.lent is True and np.array_equal(held.value, before.value):
+                continue
+            held.keeps_grad = before.keeps_grad
+            if before.name is not None:
+                held.name = before.name
+        each._held, each._seen, each._array = held, root, root.value
+    return view._held
+
+
+def is_fresh(view: View) -> bool:
+    """Tell whether a view's root is where it was when the view was last worked out."""
+    root = view._root._node
+    return root is view._seen and root.value is view._array and (root.lent is not True or not root.requires_grad)
+
+
+def root_of(tensor: Tensor) -> Tensor:
+    """Return the tensor that owns the entries of a tensor: itself, if it is no view."""
+    return tensor._root if isinstance(tensor, View) else tensor
+
+
+def steps_to(tensor: Tensor) -> tuple[Step, ...]:
+    """Return the steps from a tensor's root to it; none for a tensor that is no view."""
+    steps: list[Step] = []
+    while isinstance(tensor, View):
+        if tensor._step is not None:
+            steps.append(tensor._step)
+        tensor = tensor._parent
+    return tuple(reversed(steps))
+
+
+def made_again(root: Tensor, steps: tuple[Step, ...]) -> Tensor:
+    """Return the view at the end of the steps."""
+    for function, args, kwargs in steps:
+        root = view_of(root, RULES[function], args, kwargs)
+    return root
+
+
+at = shaping.at
+
+
+def getitem(self: Tensor, index: Any) -> Tensor:
+    """Return self[index]: a view where NumPy gives one, else a copy."""
+    if type(index) is not int and any(map(stands_in, leaves(plain(index)))):
+        return record(GETITEM, (self, index), {})
+    return view_of(self, GETITEM, (plain(index),), NOTHING)
+
+
+def iterated(self: Tensor) -> Iterator[Tensor]:
+    """Yield the entries along the first axis."""
+    return (self[i] for i in range(len(self)))
+
+
+# Writing
+class Memory:
+    """The array that the results of several writes share, and what each write, after the first, found at its place."""
+
+    __slots__ = ("array", "log")
+
+    def __init__(self, array: ndarray) -> None:
+        self.array = array
+        self.log: list[tuple[tuple[Step, ...], Any, Any]] = []
+
+
+class Written(Node):
+    """The result of a write. Its value lies in memory that later writes may change; then it is put together again when it is asked for."""
+
+    __slots__ = ("memory", "version")
+    memory: Memory
+    version: int
+
+    @property
+    def value(self) -> Any:
+        memory = self.memory
+        if self.version == len(memory.log):
+            return memory.array
+        array = memory.array.copy(order="K")
+        for steps, index, old in reversed(memory.log[self.version :]):
+            at(array, steps)[index] = old
+        return array
+
+
+ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
+
+
+def setitem(self: Tensor, index: Any, value: Any) -> None:
+    """Write a value at an index, as NumPy does: seen by all that share the entries."""
+    if type(value) is View and value._parent is self and value._step is not None and value._step.args[0] is index:
+        return  # (the second half of ``t[index] += v``: it is written already)
+    write(self, plain(index), value)
+
+
+def write(target: Tensor, index: Any, value: Any) -> None:
+    """Write a value into a tensor, at an index of it."""
+    if isinstance(value, (list, tuple)):
+        value = stacked(value)
+    with writing:
+        if isinstance(target._node.value, np.generic):
+            raise TypeError(
+                f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name"
+            )
+        root, steps = root_of(target), steps_to(target)
+        refuse_a_leaf(target, root)
+        source = value._node if isinstance(value, Tensor) else None
+        wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
+        parts = (root._node.value, plain(value), *leaves(index))
+        if any(map(stands_in, parts)):
+            if any(takes_over(type(part)) for part in parts[1:]) and not takes_over(type(parts[0])):
+                raise BatchError(
+                    f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; "
+                    "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
+                )
+            take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps), {})._node)
+        elif not (root._node.parents or wanted):
+            with fitting(target, value, index):
+                at(own(root._node), steps)[index] = plain(value)
+        elif root.dtype.kind == "c" and any(step.function in (np.real, np.imag) for step in steps):
+            write_part(target, index, value)
+        else:
+            with fitting(target, value, index):
+                made = written(root._node, steps, private(index), value, source if wanted else None)
+            take_over(root, made)
+
+
+def take_over(target: Tensor, node: Node) -> None:
+    """Let a tensor hold a new value: its name, and whether its gradient is kept, stay with it."""
+    old = target._node
+    node.keeps_grad = node.requires_grad and old.keeps_grad and bool(old.parents)
+    if old.name is not None:
+        node.name = old.name
+    target._node = node
+
+
+@contextmanager
+def fitting(target: Tensor, value: Any, index: Any) -> Iterator[None]:
+    """Word an error of NumPy's that says that a value does not fit its place."""
+    try:
+        yield
+    except ValueError as reason:
+        if not target._node.value.flags.writeable:
+            raise
+        operands = (target._node.value, plain(value), index)
+        raise operands_do_not_fit(shaping.setitem, shaping.setitem, operands, names_of((target, value, index)), reason) from None
+
+
+def refuse_a_leaf(target: Tensor, root: Tensor) -> None:
+    """Raise for a write to a leaf that requires a gradient, outside of ``no_grad``."""
+    node = root._node
+    if node.requires_grad and not node.parents and is_recording():
+        what = label(target) if target is root else f"{label(target)} is a view of {label(root)}, which"
+        raise GradientError(
+            f"{what} is a leaf that requires a gradient, and would be one no more: write to a copy (y = x.copy(); y[...] = v), "
+            "or inside tg.no_grad() to change its value"
+        )
+
+
+def own(node: Node) -> Any:
+    """Return the array of a leaf to write to: its own, or a copy in its place if a graph or a view may hold it."""
+    array = node.value
+    if not isinstance(array, ndarray):
+        return array
+    del array
+    if not node.lent and (sys.getrefcount(node.value) > ALONE or node.value.base is not None or not node.value.flags.writeable):
+        node.value, node.lent = node.value.copy(order="K"), OPEN
+    return node.value
+
+
+def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source: Node | None) -> Written:
+    """Return the node of a write, which is done where the array lies if no graph holds it, else in a copy."""
+    array = node.value
+    layout = shaping.layout(array)
+    entries = private(plain(value)) if source is None else taken(source)
+    if node.lent is OPEN and isinstance(node, Written):
+        memory, kept = node.memory, outline(array)
+        place = at(memory.array, steps)
+        old = np.array(place[index])
+        place[index] = entries
+        memory.log.append((steps, index, old))
+    else:
+        memory, kept = Memory(array.copy(order="K")), taken(node)
+        at(memory.array, steps)[index] = entries
+    out = new(Written)
+    out.memory, out.version = memory, len(memory.log)
+    out.rule, out.args = SETITEM, (kept, entries, index, steps, layout)
+    out.parents = (node if node.requires_grad else None, source, None, None, None)
+    rules = SETITEM.vjps
+    out.vjps = (rules[0] if node.requires_grad else None, rules[1] if source is not None else None, None, None, None)
+    out.kwargs = out.inputs = NOTHING
+    out.number = next_number()
+    out.requires_grad = True
+    out.keeps_grad = False
+    out.lent = OPEN
+    return out
+
+
+def write_part(target: Tensor, index: Any, value: Any) -> None:
+    """Write into the real or imaginary part of what belongs to a graph: both parts make a new complex value."""
+    changed = target.copy()
+    write(changed, index, value)
+    part: Any = target
+    while part._step.function not in (np.real, np.imag):
+        above = part._parent.copy()
+        write(made_again(above, (part._step,)), ..., changed)
+        part, changed = part._parent, above
+    other = np.imag(part._parent) if part._step.function is np.real else np.real(part._parent)
+    write(part._parent, ..., changed + 1j * other if part._step.function is np.real else other + 1j * changed)
+
+
+# In place
+def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
+    """Return an in-place operator: NumPy's own for data, else the operator, and a write."""
+    operator = getattr(Tensor, f"__{name}__")
+
+    def method(self: Tensor, other: Any) -> Any:
+        if isinstance(self._node.value, np.generic):
+            return operator(self, other)  # (a scalar is not changed in place: the name gets a new one)
+        with writing:
+            if not writes_to_a_graph(self, other):
+                write_plainly(self, lambda place: function(place, plain(operand(other)), out=place))
+                return self
+            other = other if flows(other) else plain(other)
+            token = recording.set(True)
+            try:
+                value = operator(as_recorded(self), other)
+                return value if value is NotImplemented else become(self, value, function.__name__)
+            finally:
+                recording.reset(token)
+
+    return method
+
+
+def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
+    """Tell whether a write must be recorded; raise for a leaf that may not be written to."""
+    root = root_of(target)
+    refuse_a_leaf(target, root)
+    return (
+        bool(root._node.parents)
+        or (flows(values) and root.dtype.kind in "fc")
+        or any(map(stands_in, (root._node.value, *leaves(plain(values)))))
+    )
+
+
+def write_plainly(target: Tensor, change: Callable[[Any], Any]) -> Any:
+    """Let NumPy change the entries of a tensor that belongs to no graph."""
+    return change(at(own(root_of(target)._node), steps_to(target)))
+
+
+def as_recorded(target: Tensor) -> Tensor:
+    """Return a tensor, or a view that was made inside ``no_grad`` as the graph has it."""
+    return made_again(target._root, steps_to(target)) if isinstance(target, View) and not target._records else target
+
+
+def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:
+    """Let a tensor take on a value of its own shape and of a dtype that fits; return it."""
+    if value.shape != target.shape:
+        raise ValueError(f"{name}: the result has shape {value.shape}, and {label(target)}, where it should go, has shape {target.shape}")
+    if not np.can_cast(value.dtype, target.dtype, casting):
+        raise TypeError(
+            f"{name}: a result of {value.dtype} cannot be written into {label(target)} of {target.dtype} (casting rule {casting!r}): "
+            "make a new tensor (t = t + v), or convert the operand"
+        )
+    node, old = value.astype(target.dtype)._node, target._node
+    same_layout = stands_in(node.value) or shaping.layout(node.value) == shaping.layout(old.value)
+    if isinstance(target, View) or not node.requires_grad or not same_layout or node is old:
+        write(target, ..., value)
+    else:
+        take_over(target, node)
+    return target
+
+
+def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Do ``function(..., out=t)``: write the result into a tensor, or into an array where no gradient is lost by it."""
+    kwargs = dict(kwargs)
+    out = kwargs.pop("out")
+    targets = out if isinstance(out, tuple) else (out,)
+    tensors = [target for target in targets if isinstance(target, Tensor)]
+    name = getattr(function, "__name__", str(function))
+    if flows((args, kwargs)) and len(tensors) < len(targets):
+        raise DetachError(
+            f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...)), "
+            "or let out be a Tensor"
+        )
+    with writing:
+        recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (each is looked at: a leaf may be among them)
+        if not any(recorded):
+            places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
+            function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
+            return out if len(targets) > 1 else targets[0]
+        (target,) = targets
+        casting, kept = kwargs.pop("casting", "same_kind"), True
+        token = recording.set(True)
+        try:
+            if isinstance(function, np.ufunc):
+                kept = kwargs.pop("where", True)
+            value = function(*args, **kwargs)
+            if isinstance(function, np.ufunc):
+                value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
+            return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, casting)
+        finally:
+            recording.reset(token)
+
+
+def writer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that writes into its first argument: NumPy's own for data, else its composition of ``t[index] = v``."""
+    composition = COMPOSITIONS[function]
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        args, kwargs = (args, kwargs) if args else by_position(function, args, kwargs)
+        target, values = args[0], (args[1:], kwargs)
+        if not isinstance(target, Tensor):
+            if flows(values):
+                raise DetachError(
+                    f"{function.__name__}: writing a tensor into an array would leave its graph: use t.detach() or t.numpy() to leave it "
+                    "on purpose, or a Tensor instead of an array to write into"
+                )
+            function(target, *plain(args[1:]), **plain(kwargs))
+            return
+        with writing:
+            if writes_to_a_graph(target, values):
+                composition(*args, **kwargs)
+            else:
+                write_plainly(target, lambda place: function(place, *plain(args[1:]), **plain(kwargs)))
+
+    return call
+
+
+# Methods
+def changed_in_place(name: str) -> Callable[..., Any]:
+    """Return a method that puts the entries of a tensor in another order, where they lie."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
+        with writing:
+            if writes_to_a_graph(self):
+                write(self, ..., getattr(np, name)(as_recorded(self), *args, **kwargs))
+            else:
+                write_plainly(self, lambda place: getattr(place, name)(*args, **kwargs))
+
+    method.__doc__ = f"Do as np.{name}, in place: return None."
+    return method
+
+
+def fill(self: Tensor, value: Any) -> None:
+    """Write one number into every entry."""
+    write(self, ..., value)
+
+
+def put(self: Tensor, indices: Any, values: Any, mode: Any = "raise") -> None:
+    """Write values into the entries at flat indices, as np.put does."""
+    np.put(self, indices, values, mode)  # type: ignore[arg-type]
+
+
+class Flat:
+    """The entries of a tensor in the usual order of their indices, to be read, written and iterated over as of a vector."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def _places(self, index: Any) -> Any:
+        """Return the flat indices that an index names."""
+        return np.arange(self._tensor.size)[plain(index)]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self._tensor[np.unravel_index(self._places(index), self._tensor.shape)]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._tensor.put(self._places(index), value)
+
+    def __len__(self) -> int:
+        return self._tensor.size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+
+def part(function: Callable[..., Any], doc: str) -> property:
+    """Return the property for the real or imaginary part of a tensor."""
+
+    def assign(self: Tensor, value: Any) -> None:
+        if isinstance(value, View) and value._parent is self and value._step is not None and value._step.function is function:
+            return  # (the second half of ``t.real += v``)
+        if self.dtype.kind != "c" and function is np.imag:
+            raise TypeError(f"{label(self)} is real, and has no imaginary part to set")
+        write(function(self), ..., value)
+
+    return property(lambda self: function(self), assign, doc=doc)
+
+
+def viewing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what to call for a function that may give a view of its first argument."""
+    rule = RULES[function]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = (args, kwargs) if args else by_position(function, args, kwargs)
+        if not isinstance(args[0], Tensor):
+            return wrapped(function(*plain(args), **plain(kwargs)))
+        return view_of(args[0], rule, plain(args[1:]), plain(kwargs) if kwargs else NOTHING)
+
+    return call
+
+
+for function, rule in RULES.items():
+    if rule.view:
+        INSTEAD[function] = viewing(function)
+for function in (np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal):
+    INSTEAD[function] = writer(function)
+for function in RULES:
+    if isinstance(function, np.ufunc) and function.at in COMPOSITIONS:
+        INSTEAD[function.at] = writer(function.at)
+INSTEAD["out="] = into_out
+
+for name, function in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
+    "matmul": np.matmul, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift,
+}.items():  # fmt: skip
+    setattr(Tensor, f"__i{name}__", in_place(name, function))
+
+for name, member in {
+    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "fill": fill, "put": put,
+    "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
+    "T": property(lambda self: view_of(self, RULES[np.transpose], (), NOTHING), doc="The axes in reverse order."),
+    "mT": property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged."),
+    "real": part(np.real, "The real part."), "imag": part(np.imag, "The imaginary part."),
+    "flat": property(Flat, lambda self, value: self.put(range(self.size), value), doc="The entries as of a vector."),
+}.items():  # fmt: skip
+    setattr(Tensor, name, member)
