@@ -676,12 +676,14 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     shares memory with an argument, which the functions that it is written in know how to tell.
     """
     arrays = plain(args), plain(kwargs)
-    if function in AS_WRITTEN or any(map(stands_in, leaves(arrays))):
+    if any(map(stands_in, leaves(arrays))):
         return body(*args, **kwargs)
+    if function in AS_WRITTEN:
+        return wrapped(body(*args[:1], *mapped(without_integers, args[1:]), **kwargs))
     args, kwargs = mapped(without_integers, args), mapped(without_integers, kwargs)
     needed = flows((args, kwargs)) and gives_floats(kwargs)
     if needed and function not in CHECKED:
-        return body(*args, **kwargs)
+        return wrapped(body(*args, **kwargs))
     try:
         value = function(*arrays[0], **arrays[1])
     except (TypeError, ValueError) as refused:
@@ -695,7 +697,7 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     shared = any(
         isinstance(x, ndarray) and np.may_share_memory(x, y) for x in leaves(arrays) for y in leaves(value) if isinstance(y, ndarray)
     )
-    return body(*args, **kwargs) if needed or shared else wrapped(value)
+    return wrapped(body(*args, **kwargs) if needed or shared else value)
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:

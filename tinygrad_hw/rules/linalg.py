@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import _nonzero, conj, squared
-from .reductions import Axis, restored
+from .reductions import Axis, count, restored
 from .shaping import array
 from .table import composition, dispatched, no_derivative, rule
 
@@ -98,7 +98,7 @@ def _solve(a: Any, b: Any) -> Any:
     return solve(a, b[:, None])[..., 0] if b.ndim == 1 else solve(a, b)
 
 
-@composition(np.linalg.pinv)
+@composition(np.linalg.pinv, checked=True)
 def _np_pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     return pinv(_hermitian(a, True) if hermitian else a, rcond if rtol is None else rtol)
 
@@ -117,7 +117,7 @@ def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     return np.reshape(np.linalg.solve(np.reshape(a, (-1, int(np.prod(shape)))), np.ravel(b)), shape)
 
 
-@composition(np.linalg.lstsq)
+@composition(np.linalg.lstsq, checked=True)
 def _lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
     a, b = array(a), array(b)
     m, n = a.shape
@@ -349,8 +349,10 @@ composition(np.linalg.eigvals)(lambda a: np.linalg.eig(a)[0])
 
 @composition(np.linalg.svd)
 def _np_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    a = _hermitian(a, True) if hermitian else a
     m, n = a.shape[-2:]
+    if hermitian and m != n:
+        raise np.linalg.LinAlgError(f"a hermitian matrix is square, not of shape {a.shape}")
+    a = _hermitian(a, True) if hermitian else a
     u, s, vh = _svd_parts(svd(a, full_matrices and compute_uv), m, n, full_matrices and compute_uv)
     s = np.real(s) if a.dtype.kind == "c" else s
     return _named_tuple(np.linalg.svd)(u, s, vh) if compute_uv else s
@@ -433,18 +435,23 @@ def _euclidean(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = Fal
 rule(euclidean, _euclidean)
 
 
+def _largest(x: Any, axis: Axis, keepdims: bool = False) -> Any:
+    """Return the largest of what is not negative over the axis; of nothing it is 0."""
+    return (np.max if count(x, axis) else np.sum)(x, axis, keepdims=keepdims)
+
+
 def _vector_norm(x: Any, order: Any, axis: Axis, keepdims: bool) -> Any:
     """Return the norm of the entries over the axis as of one vector."""
     if order is None or order == 2:
         return euclidean(x, axis=axis, keepdims=keepdims)
     size = np.absolute(x)
     if order in (np.inf, -np.inf):
-        return (np.max if order > 0 else np.min)(size, axis, keepdims=keepdims)
+        return (_largest if order > 0 else np.min)(size, axis, keepdims=keepdims)
     if order in (0, 1):
         return np.sum(size if order else np.sign(size), axis, keepdims=keepdims)
     powers = np.where(size == 0, 0 if order > 0 else np.inf, np.where(size == 0, 1, size) ** order)
     total = np.sum(powers, axis, keepdims=keepdims)
-    return np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / order))
+    return np.where(total == 0, 0 if order > 0 else np.inf, np.where(total == 0, 1, total) ** (1 / order))
 
 
 def _singular_values(x: Any) -> Any:
@@ -462,7 +469,7 @@ def _matrix_norm(x: Any, order: Any) -> Any:
     if order not in (1, -1, 2, -2, np.inf, -np.inf):
         raise ValueError(f"Invalid norm order {order!r} for matrices.")
     lengths = _singular_values(x) if abs(order) == 2 else np.sum(np.absolute(x), -2 if abs(order) == 1 else -1)
-    return (np.max if order > 0 else np.min)(lengths, -1)
+    return (_largest if order > 0 else np.min)(lengths, -1)
 
 
 @composition(np.linalg.norm)
@@ -486,7 +493,7 @@ def _np_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> A
     return np.linalg.norm(x, ord, (-2, -1), keepdims)
 
 
-@composition(np.linalg.vector_norm)
+@composition(np.linalg.vector_norm, checked=True)
 def _np_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     return _vector_norm(x if x.dtype.kind in "fc" else x.astype(float), ord, axis, keepdims)
 
@@ -517,13 +524,14 @@ def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, ax
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a, b = (np.concatenate([x, np.zeros_like(x[..., :1])], -1) if x.shape[-1] == 2 else x for x in (a, b))
     if (a.shape[-1], b.shape[-1]) != (3, 3):
         raise ValueError(f"cross: vectors of 3 entries are needed, not {a.shape[-1]} and {b.shape[-1]} (or both of 2)")
     after, before = [1, 2, 0], [2, 0, 1]
     return np.moveaxis(a[..., after] * b[..., before] - a[..., before] * b[..., after], -1, axisc)
 
 
-@composition(np.linalg.cross)
+@composition(np.linalg.cross, checked=True)
 def _linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return np.cross(x1, x2, axis=axis)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .reductions import values_of
 from .sequences import floats
 from .shaping import array
-from .statistics import values_of
 from .table import composition, rule
 
 
@@ -77,6 +77,8 @@ def _polyder(p: Any, m: int = 1) -> Any:
 def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
+    if m == 0:
+        return p
     p, constants = floats(p), np.zeros(m) if k is None else np.atleast_1d(array(k))
     constants = np.broadcast_to(constants, m) if constants.size == 1 else constants
     for i in range(m):
@@ -87,6 +89,7 @@ def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 @composition(np.poly, checked=True)
 def _poly(seq_of_zeros: Any) -> Any:
     roots = np.linalg.eigvals(seq_of_zeros) if np.ndim(seq_of_zeros) == 2 else np.atleast_1d(seq_of_zeros)
+    roots = roots.astype(np.mintypecode(roots.dtype.char))
     out = np.ones(1, roots.dtype)
     for root in roots:
         out = np.convolve(out, np.stack([np.ones((), roots.dtype), -root]))

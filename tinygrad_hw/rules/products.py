@@ -51,7 +51,12 @@ def _vdot(a: Any, b: Any) -> Any:
     return np.conjugate(np.ravel(a)) @ np.ravel(b)
 
 
-composition("vecdot", np.linalg.vecdot)(lambda x1, x2, /, *, axis=-1: np.sum(np.conjugate(x1) * x2, axis))
+@composition("vecdot", np.linalg.vecdot, checked=True)
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    x1, x2 = (x1, x2) if axis == -1 else (np.moveaxis(x, axis, -1) for x in (x1, x2))
+    return np.sum(np.conjugate(x1) * x2, -1)
+
+
 @dispatched
 def vecmat(x: Any, y: Any) -> Any:
     """Return x y, each of a stack of vectors times its matrix: x of shape (..., m), y (..., m, n)."""
@@ -64,8 +69,8 @@ rule(vecmat, lambda g, out, x, y: vecmat(g, y.mT),
              lambda g, out, x, y: np.einsum("...i,...j->...ij", x, g), call=vecmat)  # fmt: skip
 
 
-composition("matvec")(lambda x1, x2, /: (x1 @ x2[..., None])[..., 0])
-composition("vecmat")(lambda x1, x2, /: (np.conjugate(x1)[..., None, :] @ x2)[..., 0, :])
+composition("matvec", checked=True)(lambda x1, x2, /: (x1 @ x2[..., None])[..., 0])
+composition("vecmat", checked=True)(lambda x1, x2, /: (np.conjugate(x1)[..., None, :] @ x2)[..., 0, :])
 
 
 @composition(np.inner)
@@ -78,7 +83,7 @@ def _outer(a: Any, b: Any, out: None = None) -> Any:
     return np.ravel(a)[:, None] * np.ravel(b)[None, :]
 
 
-@composition(np.linalg.outer)
+@composition(np.linalg.outer, checked=True)
 def _linalg_outer(x1: Any, x2: Any, /) -> Any:
     return np.outer(x1, x2)
 

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import _nonzero, conj, gap, squared
 from .table import SPELLINGS, composition, dispatched, no_derivative, rule
@@ -33,7 +34,7 @@ def restored(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def count(x: Any, axis: Axis) -> int:
     """Return the number of entries that one result folds."""
-    return int(x.size) if axis is None else prod([x.shape[i] for i in folded_axes(x, axis)])
+    return int(x.size) if axis is None else prod([x.shape[i] for i in normalize_axis_tuple(axis, x.ndim)])
 
 
 def floating(x: Any) -> Any:
@@ -51,6 +52,15 @@ def divided(g: Any, n: Any) -> Any:
     """Return g / n in the dtype of g, for a count n that may be too large for it."""
     wide = widened(g)
     return (wide / (n.astype(wide.dtype) if hasattr(n, "astype") else n)).astype(g.dtype, copy=False)
+
+
+@dispatched
+def values_of(*arrays: Any) -> Any:
+    """Return the arrays themselves: of tensors, their values."""
+    return arrays
+
+
+no_derivative(values_of)
 
 
 @dispatched
@@ -285,18 +295,26 @@ def _masked_mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, 
     return (total / _counted(a, axis, keepdims, where)).astype(a.dtype, copy=False)
 
 
+def _lost(ddof: float, correction: float | None) -> float:
+    """Return the degrees of freedom that are lost, which go by two names."""
+    if correction is not None and ddof != 0:
+        raise ValueError("ddof and correction can't be provided simultaneously.")
+    return ddof if correction is None else correction
+
+
 def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
                 where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
     """Return the variance with NumPy's further arguments."""
-    a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
-    if where is True and mean is None:
+    ddof = _lost(ddof, correction)
+    if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
         return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    wide, where = widened(a), np.broadcast_to(where, a.shape)
-    kept = np.where(where, wide, 0)
-    centre = np.sum(kept, axis=axis, keepdims=True) / _counted(a, axis, True, where) if mean is None else mean
-    squares = np.where(where, squared(kept - centre), 0)
-    found = np.sum(squares, axis=axis, keepdims=keepdims) / np.maximum(_counted(a, axis, keepdims, where) - ddof, 0)
-    return found.astype(np.finfo(a.dtype).dtype, copy=False)
+    count(a, axis)  # (which says if there is no such axis)
+    wide = widened(a) if dtype is None else a
+    centre = np.mean(wide, axis=axis, dtype=dtype, keepdims=True, where=where) if mean is None else mean
+    squares = np.where(where, squared(np.where(where, wide, 0) - centre), 0)
+    total = np.sum(squares, axis=axis, dtype=dtype, keepdims=keepdims)
+    found = total / np.maximum(_counted(a, axis, keepdims, where) - ddof, 0)
+    return found.astype(np.finfo(a.dtype).dtype if dtype is None else dtype)
 
 
 def _root(v: Any) -> Any:
@@ -307,14 +325,15 @@ def _root(v: Any) -> Any:
 def _masked_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
                 where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
     """Return the standard deviation with NumPy's further arguments."""
-    a, ddof = (a if dtype is None else a.astype(dtype)), (ddof if correction is None else correction)
-    if where is True and mean is None:
+    ddof = _lost(ddof, correction)
+    if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
         return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    spread = _masked_var(a, axis, ddof=ddof, keepdims=keepdims, where=where, mean=mean)
+    spread = _masked_var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean)
     if mean is not None:
         return _root(spread)
     largest = np.max(a, axis, where=where, keepdims=keepdims, initial=-np.inf)
-    return _root(np.where(largest == np.min(a, axis, where=where, keepdims=keepdims, initial=np.inf), 0, spread))
+    same = largest == np.min(a, axis, where=where, keepdims=keepdims, initial=np.inf)
+    return _root(np.where(same, *values_of(spread), spread))  # (whatever rounding made of the std of equal entries has no gradient)
 
 
 def _running(accumulate: Any) -> Further:
@@ -368,12 +387,17 @@ composition(np.multiply.accumulate, checked=True)(_along_first(np.cumprod))
 
 @composition("cumulative_sum", checked=True)
 def _cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(np.cumsum)(x, axis, dtype), 0, axis, include_initial)
+    return _with_initial(_running(np.cumsum)(x, _only(axis), dtype), 0, _only(axis), include_initial)
 
 
 @composition("cumulative_prod", checked=True)
 def _cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(np.cumprod)(x, axis, dtype), 1, axis, include_initial)
+    return _with_initial(_running(np.cumprod)(x, _only(axis), dtype), 1, _only(axis), include_initial)
+
+
+def _only(axis: Any) -> int | None:
+    """Return an axis that may be given as a tuple of one."""
+    return axis[0] if isinstance(axis, tuple) else axis
 
 
 def _with_initial(out: Any, value: int, axis: int | None, wanted: bool) -> Any:
@@ -413,7 +437,7 @@ def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keep
 @composition(np.nanvar, checked=True)
 def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
             where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    present, ddof = _present(a, where), ddof if correction is None else correction
+    present, ddof = _present(a, where), _lost(ddof, correction)
     spread = _masked_var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
     return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
 
@@ -421,7 +445,7 @@ def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof:
 @composition(np.nanstd, checked=True)
 def _nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
             where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    present, ddof = _present(a, where), ddof if correction is None else correction
+    present, ddof = _present(a, where), _lost(ddof, correction)
     spread = _masked_std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
     return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
 

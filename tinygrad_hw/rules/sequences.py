@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
+from .reductions import values_of
 from .shaping import array, setitem
-from .statistics import values_of
 from .table import composition, dispatched, no_derivative, rule
 
 
@@ -23,11 +24,13 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
     a = array(a)
-    axis = axis % a.ndim
+    if n == 0:
+        return a
+    axis = normalize_axis_index(axis, a.ndim)
     face = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
     parts = [part for part in (prepend, a, append) if part is not None]
     parts = [part if part is a or np.ndim(part) else np.broadcast_to(part, face) for part in parts]
-    a = np.concatenate(parts, axis) if len(parts) > 1 and n else a
+    a = np.concatenate(parts, axis) if len(parts) > 1 else a
     later, sooner = ((*(slice(None),) * axis, part) for part in (slice(1, None), slice(None, -1)))
     for _ in range(n):
         a = a[later] - a[sooner]
@@ -69,7 +72,7 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     if edge_order == 2:
         first = first - h[:1] * (right[:1] - left[:1]) / (h[:1] + k[:1])
         last = last + k[-1:] * (right[-1:] - left[-1:]) / (h[-1:] + k[-1:])
-    return np.moveaxis(np.concatenate([first, inner, last]), 0, axis)
+    return np.moveaxis(np.concatenate([first, inner, last]).astype(f.dtype), 0, axis)
 
 
 @composition(np.unwrap, checked=True)
@@ -149,14 +152,21 @@ def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 
 
 # Ranges
+def _in_one_dtype(start: Any, stop: Any, other: Any) -> tuple[Any, Any]:
+    """Return the ends of a range as arrays of the dtype that both have with another; Python numbers widen none."""
+    ends = [x if isinstance(x, (int, float, complex)) else array(x) for x in (start, stop)]
+    kind = np.result_type(*(getattr(x, "dtype", x) for x in ends), other)
+    return array(ends[0]).astype(kind), array(ends[1]).astype(kind)
+
+
 @composition(np.linspace, checked=True)
 def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0,
               *, device: Any = None) -> Any:  # fmt: skip
-    start, stop = floats(start), floats(stop)
+    start, stop = _in_one_dtype(start, stop, float(num))
+    kind = start.dtype
     parts = num - 1 if endpoint else num
-    shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
-    kind = np.result_type(*(getattr(x, "dtype", x) for x in (start, stop)), np.float16)
-    share = np.reshape(np.arange(num, dtype=np.finfo(kind).dtype) / max(parts, 1), (-1, *(1,) * len(shape)))
+    shape = np.broadcast_shapes(start.shape, stop.shape)
+    share = np.reshape((np.arange(num) / max(parts, 1)).astype(np.finfo(kind).dtype), (-1, *(1,) * len(shape)))
     out = np.moveaxis(start * (1 - share) + stop * share, 0, axis)
     out = out if dtype is None else out.astype(dtype)
     return (out, (stop - start) / parts if parts > 0 else np.nan) if retstep else out
@@ -173,13 +183,12 @@ def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base:
 
 @composition(np.geomspace, checked=True)
 def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    start, stop = floats(start), floats(stop)
-    if np.any(start == 0) or np.any(stop == 0):
-        raise ValueError("Geometric sequence cannot include zero")
+    start, stop = _in_one_dtype(start, stop, np.result_type(float if dtype is None else dtype, float))
     sign = np.sign(start)
-    exponents = np.linspace(np.log(start / sign), np.log(stop / sign), num, endpoint, axis=axis)
-    out = np.exp(exponents) * (sign if np.ndim(sign) == 0 else np.expand_dims(sign, axis))
-    return out.astype(np.result_type(out.dtype, float) if dtype is None else dtype)
+    inner = np.exp(np.linspace(np.log(start / sign), np.log(stop / sign), num, endpoint)) * sign
+    place = np.reshape(np.arange(num), (-1, *(1,) * (inner.ndim - 1)))
+    out = np.where(place == 0, start, np.where(place == (num - 1 if endpoint else num), stop, inner))
+    return np.moveaxis(out if dtype is None else out.astype(dtype), 0, axis)
 
 
 @composition(np.meshgrid, checked=True)
@@ -195,7 +204,7 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
 # Functions applied lane by lane, and piece by piece
 @composition(np.apply_along_axis, as_written=True)
 def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    axis = axis % arr.ndim
+    axis = normalize_axis_index(axis, arr.ndim)
     lanes = np.moveaxis(arr, axis, -1)
     shape = lanes.shape[:-1]
     found = [func1d(lanes[i], *args, **kwargs) for i in np.ndindex(shape)]
@@ -205,16 +214,16 @@ def _apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: An
 
 @composition(np.apply_over_axes, as_written=True)
 def _apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    for axis in np.atleast_1d(axes):
-        out = func(a, int(axis) % a.ndim)
-        a = out if np.ndim(out) == a.ndim else np.expand_dims(out, int(axis) % a.ndim)
+    for axis in map(int, np.atleast_1d(axes)):
+        out = func(a, axis % a.ndim if a.ndim else axis)
+        a = out if np.ndim(out) == a.ndim else np.expand_dims(out, axis % a.ndim)
     return a
 
 
 @composition(np.piecewise, as_written=True)
 def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     several = np.ndim(x) == 0 or (isinstance(condlist, (list, tuple)) and np.ndim(condlist[0]))
-    conditions = [np.asarray(c, bool) for c in (condlist if several else [condlist])]
+    conditions = [array(c).astype(bool) for c in (condlist if several else [condlist])]
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(conditions, axis=0))
     if len(funclist) != len(conditions):

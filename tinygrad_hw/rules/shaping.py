@@ -156,8 +156,8 @@ def _ravel(a: Any, order: Any = "C") -> Any:
 
 
 def _inverse(axes: Any, ndim: int) -> Any:
-    """Return the transposition that undoes one."""
-    return None if axes is None else [int(i) for i in np.argsort([axis % ndim for axis in axes])]
+    """Return the transposition that undoes one; that of a vector may be given by an integer."""
+    return None if axes is None else [int(i) for i in np.argsort([axis % ndim for axis in np.atleast_1d(axes)])]
 
 
 @dispatched
@@ -233,24 +233,24 @@ def _stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Any:
     return stack(*_together(arrays), axis=axis, **options)
 
 
-composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in tup], 0, **kwargs))
-composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in tup], 2, **kwargs))
+composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in _together(tup)], 0, **kwargs))
+composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in _together(tup)], 2, **kwargs))
 
 
 @composition(np.hstack)
 def _hstack(tup: Any, **kwargs: Any) -> Any:
-    arrays = [np.atleast_1d(a) for a in tup]
+    arrays = [np.atleast_1d(a) for a in _together(tup)]
     return np.concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, **kwargs)
 
 
 @composition(np.column_stack)
 def _column_stack(tup: Any) -> Any:
-    return np.concatenate([a if np.ndim(a) == 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
+    return np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in _together(tup)], 1)
 
 
 @composition(np.append)
 def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    return np.concatenate([arr, values], axis)
+    return _concatenate([arr, values], axis)
 
 
 @composition(np.block)
@@ -312,9 +312,16 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return _array_split(ary, indices_or_sections, axis)
 
 
-composition(np.hsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1))
-composition(np.vsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 0))
-composition(np.dsplit)(lambda ary, indices_or_sections: np.split(ary, indices_or_sections, 2))
+def _with_axes(ary: Any, n: int, name: str) -> Any:
+    """Return the array, which must have n axes at least."""
+    if ary.ndim < n:
+        raise ValueError(f"{name}: an array of {n} axes or more is needed, not one of shape {ary.shape}")
+    return ary
+
+
+composition(np.hsplit)(lambda ary, parts: np.split(_with_axes(ary, 1, "hsplit"), parts, 0 if ary.ndim == 1 else 1))
+composition(np.vsplit)(lambda ary, parts: np.split(_with_axes(ary, 2, "vsplit"), parts, 0))
+composition(np.dsplit)(lambda ary, parts: np.split(_with_axes(ary, 3, "dsplit"), parts, 2))
 composition(np.broadcast_arrays)(lambda *args, **kwargs: tuple(np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args))
 
 
@@ -347,10 +354,14 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-for mover in (
-    np.tile, np.repeat, np.delete, np.resize,
-):  # fmt: skip
+for mover in (np.tile, np.repeat, np.delete):
     composition(mover)(moved(mover))
+
+
+@composition(np.resize)
+def _resize(a: Any, new_shape: Any) -> Any:
+    return moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a)
+
 
 composition(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr)(lambda m: m[:, ::-1])
@@ -383,12 +394,13 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
 
 @composition(np.extract)
 def _extract(condition: Any, arr: Any) -> Any:
-    return np.ravel(arr)[np.ravel(np.asarray(condition)).astype(bool)]
+    return np.ravel(arr)[np.ravel(array(condition)).astype(bool)]
 
 
 @composition(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    out = default
+    dtype = np.result_type(*(getattr(x, "dtype", x) for x in (*choicelist, default)))
+    out = astype(array(default), dtype)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)
     return out
@@ -399,7 +411,7 @@ def _choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     choices = _together(choices)
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
     numbers = np.choose(np.broadcast_to(a, shape), [np.full(shape, k) for k in range(len(choices))], mode=mode)
-    return np.select([numbers == k for k in range(len(choices))], choices)
+    return _select([numbers == k for k in range(1, len(choices))], choices[1:], choices[0])
 
 
 @composition(np.pad)
@@ -429,6 +441,8 @@ def _tril(m: Any, k: int = 0) -> Any:
 def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return np.diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError(f"diag: a vector or a matrix is needed, not an array of shape {v.shape}")
     n = v.size + abs(k)
     rows = np.arange(v.size)
     return scatter(v, (rows + max(-k, 0), rows + max(k, 0)), (n, n))
@@ -451,12 +465,14 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return np.concatenate([np.ravel(p) for p in parts if p is not None]).astype(ary.dtype)
 
 
-@composition(np.trim_zeros)
-def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
-    kept = np.flatnonzero(filt != 0)
-    if not len(kept):
-        return filt[:0]
-    return filt[int(kept[0]) if "f" in trim.lower() else 0 : int(kept[-1]) + 1 if "b" in trim.lower() else None]
+@composition(np.trim_zeros, checked=True)
+def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    found, kept = np.nonzero(np.atleast_1d(filt)), [slice(None)] * filt.ndim
+    sides = trim.lower() if len(found[0]) else "fb"
+    for i in range(filt.ndim) if axis is None else [i % filt.ndim for i in np.atleast_1d(axis)]:
+        first, last = (int(found[i].min()), int(found[i].max()) + 1) if len(found[i]) else (0, 0)
+        kept[i] = slice(first if "f" in sides else 0, last if "b" in sides else None)
+    return filt[tuple(kept)]
 
 
 no_derivative(

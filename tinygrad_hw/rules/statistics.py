@@ -5,24 +5,16 @@ A quantile is an entry, or a mix of two neighbours in order: which ones is a cho
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import gap
-from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes
-from .shaping import scatter
+from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes, values_of
+from .shaping import array, scatter
 from .table import composition, dispatched, no_derivative, rule
-
-
-@dispatched
-def values_of(*arrays: Any) -> Any:
-    """Return the arrays themselves: of tensors, their values."""
-    return arrays
-
-
-no_derivative(values_of)
 
 
 # Order
@@ -35,45 +27,56 @@ def ordered(x: Any, place: Any) -> Any:
 rule(ordered, lambda g, out, x, place: _max_or_min(g, out, x, -1, True), None, kind="choice")
 
 
-def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, **options: Any) -> Any:
+def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None) -> Any:
     """Return the quantiles: NumPy finds their places among the ranks, the entries of these places are mixed."""
     a = a if a.dtype.kind in "fc" else a.astype(float)
     axis = None if axis is None else normalize_axis_tuple(axis, a.ndim)
+    weighted = {} if weights is None else {"weights": weights}
+    if not a.size:  # (NumPy's own is nan, or an error)
+        return function(np.zeros(a.shape, a.dtype), q, axis=axis, method=method, keepdims=keepdims, **weighted) + 0 * np.sum(a)
     lined, _ = _line_up(a, axis)
     (values,) = values_of(lined)
-    ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
-    q = np.asarray(q)
-    places = np.asarray(function(ranks, q, axis=-1, **options))
-    found = [_mixed(lined, places[i][..., None], np.result_type(a.dtype, q) if q.ndim else a.dtype)[..., 0] for i in np.ndindex(q.shape)]
-    out = np.reshape(np.stack(found), (*q.shape, *found[0].shape))
-    return _with_folded_axes(out, a, axis, q.ndim) if keepdims else out
+    q = q if isinstance(q, (int, float)) else np.asarray(q)
+    if weights is None and function in (np.quantile, np.percentile):  # (in every lane the same places)
+        known = np.logical_not(np.isnan(values).any(-1, keepdims=True))
+        places = function(np.arange(lined.shape[-1], dtype=float), q, method=method)
+        places = np.broadcast_to(np.reshape(places, np.shape(q) + (1,) * lined.ndim), (*np.shape(q), *lined.shape[:-1], 1))
+    else:
+        ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
+        weighted = {key: _lined_weights(a, given, axis) for key, given in weighted.items()}
+        places = function(ranks, q, axis=-1, method=method, **weighted)[..., None]
+        known = np.logical_not(np.isnan(places))
+        places = np.where(known, places, 0)
+    kind = a.dtype if isinstance(q, (int, float)) else function(np.zeros(1, a.dtype), q, method=method).dtype
+    of_each = [np.where(known if known.ndim == lined.ndim else known[i], _mixed(lined, places[i]), np.nan) for i in np.ndindex(np.shape(q))]
+    found = np.stack([out[..., 0].astype(kind) for out in of_each])
+    out = np.reshape(found, (*np.shape(q), *found.shape[1:]))
+    return _with_folded_axes(out, a, axis, np.ndim(q)) if keepdims else out
 
 
-def _mixed(x: Any, places: Any, dtype: Any) -> Any:
-    """Return the entries at these places in order, between two of them a mix; nan where the place is nan."""
-    known = ~np.isnan(places)
-    low = np.floor(np.where(known, places, 0))
-    share = (np.where(known, places, 0) - low).astype(dtype)
+def _mixed(x: Any, places: Any) -> Any:
+    """Return the entries at these places in order, between two of them a mix."""
+    low = np.floor(places)
+    share = places - low
     first = ordered(x, low.astype(int))
-    if share.any():
-        first = first + share * gap(ordered(x, (low + (share > 0)).astype(int)), first)
-    return first if known.all() else np.where(known, first, np.nan)
+    return first + share * gap(ordered(x, (low + (share > 0)).astype(int)), first) if share.any() else first
 
 
-def _quantile(function: Any, scale: float = 1) -> Any:
+def _quantile(function: Any) -> Any:
     """Give quantiles NumPy's own arguments."""
 
     def call(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
              keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
-        options = {"method": method} if weights is None else {"method": method, "weights": _lined_weights(a, weights, axis)}
-        return _quantiles(function, a, np.asarray(q) / scale, axis, keepdims, **options)
+        if a.dtype.kind == "c":
+            raise TypeError(f"{function.__name__}: complex numbers have no order")
+        return _quantiles(function, a, q, axis, keepdims, method, weights)
 
     return call
 
 
 def _lined_weights(a: Any, weights: Any, axis: Axis) -> Any:
     """Return the weights, which are constants, with a's axes."""
-    weights = np.asarray(weights)
+    (weights,) = values_of(array(weights))
     if weights.shape != a.shape:
         axes = axis if isinstance(axis, tuple) else (axis,)
         spread = np.expand_dims(weights, tuple(i for i in range(a.ndim) if i not in [int(k or 0) % a.ndim for k in axes]))
@@ -82,9 +85,9 @@ def _lined_weights(a: Any, weights: Any, axis: Axis) -> Any:
 
 
 composition(np.quantile)(_quantile(np.quantile))
-composition(np.percentile)(_quantile(np.quantile, 100))
+composition(np.percentile)(_quantile(np.percentile))
 composition(np.nanquantile)(_quantile(np.nanquantile))
-composition(np.nanpercentile)(_quantile(np.nanquantile, 100))
+composition(np.nanpercentile)(_quantile(np.nanpercentile))
 
 
 @composition(np.median)
@@ -109,7 +112,7 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
     if np.any(total == 0):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     mean = np.sum(a * weights, axis, keepdims=keepdims) / total
-    return (mean, total) if returned else mean
+    return (mean, total.astype(mean.dtype)) if returned else mean
 
 
 def _weights_along(weights: Any, ndim: int, axis: Axis) -> Any:
@@ -129,13 +132,13 @@ def _observations(m: Any, rowvar: bool, dtype: Any) -> Any:
 @composition(np.cov, checked=True)
 def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
          aweights: Any = None, *, dtype: Any = None) -> Any:  # fmt: skip
-    m, y = (part if part is None or hasattr(part, "dtype") else np.asarray(part) for part in (m, y))
+    m, y = (part if part is None else array(part) for part in (m, y))
     dtype = np.result_type(*(part.dtype for part in (m, y) if part is not None), float) if dtype is None else dtype
     x = _observations(m, rowvar, dtype)
     x = x if y is None else np.concatenate([x, _observations(y, rowvar, dtype)])
     ddof = int(not bias) if ddof is None else ddof
     given = [w for w in (fweights, aweights) if w is not None]
-    w = np.ones(x.shape[1]) if not given else given[0] * 1.0 if len(given) == 1 else fweights * aweights
+    w = np.ones(x.shape[1], np.finfo(x.dtype).dtype) if not given else given[0] * 1.0 if len(given) == 1 else fweights * aweights
     total = np.sum(w)
     centred = x - np.sum(x * w, 1, keepdims=True) / total
     lost = ddof if aweights is None else ddof * np.sum(w * aweights) / total
@@ -161,27 +164,36 @@ def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return scatter(weights.astype(float), x, (max(int(np.max(x, initial=-1)) + 1, minlength),))
 
 
+def _sums_in_bins(columns: list[Any], edges: list[Any], weights: Any, density: bool | None) -> Any:
+    """Return the sum of the weights in each bin, of as many axes as there are columns of coordinates; the last bin has its right edge."""
+    inside = np.logical_and.reduce([(x >= e[0]) & (x <= e[-1]) for x, e in zip(columns, edges)])
+    places = [np.minimum(np.searchsorted(e, x[inside], "right"), len(e) - 1) - 1 for x, e in zip(columns, edges)]
+    sums = scatter(np.ravel(weights)[inside], tuple(places), tuple(len(e) - 1 for e in edges))
+    return sums / reduce(np.multiply, np.ix_(*map(np.diff, edges))) / np.sum(sums) if density else sums
+
+
 @composition(np.histogram, checked=True)
 def _histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Any, Any]:
     a, bins = values_of(a, bins)
     if weights is None:
         return np.histogram(a, bins, range, density)
     edges = np.histogram_bin_edges(a, bins, range)
-    inside = (np.ravel(a) >= edges[0]) & (np.ravel(a) <= edges[-1])
-    places = np.minimum(np.searchsorted(edges, np.ravel(a)[inside], "right"), len(edges) - 1) - 1
-    sums = scatter(np.ravel(weights)[inside], places, (len(edges) - 1,))
-    return (sums / np.diff(edges) / np.sum(sums) if density else sums), edges
+    return _sums_in_bins([np.ravel(a)], [edges], weights, density), edges
 
 
 @composition(np.histogram2d, checked=True)
 def _histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
-    return np.histogram2d(*values_of(x, y), bins, range, density, None if weights is None else np.asarray(weights))
+    x, y, bins = values_of(x, y, bins)
+    counts, *edges = np.histogram2d(x, y, bins, range, density)
+    return (counts if weights is None else _sums_in_bins([x, y], edges, weights.astype(float), density), *edges)
 
 
 @composition(np.histogramdd, checked=True)
 def _histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
-    (sample,) = values_of(sample)
-    return np.histogramdd(sample, bins, range, density, None if weights is None else np.asarray(weights))
+    sample, bins = values_of(sample, bins)
+    counts, edges = np.histogramdd(sample, bins, range, density)
+    columns = list(np.transpose(sample)) if hasattr(sample, "ndim") else list(sample)
+    return (counts if weights is None else _sums_in_bins(columns, edges, weights.astype(float), density)), edges
 
 
 no_derivative(np.histogram_bin_edges)

@@ -19,34 +19,64 @@ def _full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", sub
     return np.copy(np.broadcast_to(value, a.shape if shape is None else shape))
 
 
+def _castable(value: Any, target: Any, rule: str) -> Any:
+    """Return a value to be written as an array, if NumPy's rule lets its dtype become the target's."""
+    value = array(value)
+    if not np.can_cast(value.dtype, target.dtype, rule):
+        raise TypeError(f"Cannot cast array data from {value.dtype!r} to {target.dtype!r} according to the rule {rule!r}")
+    return value
+
+
 @composition(np.copyto, as_written=True)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    if not np.can_cast(src if hasattr(src, "dtype") else np.asarray(src), dst.dtype, casting):
-        raise TypeError(f"Cannot cast array data from {np.result_type(src)!r} to {dst.dtype!r} according to the rule {casting!r}")
+    src = _castable(src, dst, casting)
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
 @composition(np.put, as_written=True)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    places = np.ravel(np.take(np.arange(a.size), ind, mode=mode))
-    a[np.unravel_index(places, a.shape)] = np.ravel(v)[np.arange(places.size) % max(np.size(v), 1)]
+    places, v = np.ravel(np.take(np.arange(a.size), ind, mode=mode)), np.ravel(array(v))
+    values = v[np.arange(places.size) % max(v.size, 1)]
+    if a.ndim:
+        a[np.unravel_index(places, a.shape)] = values
+    elif places.size:
+        a[...] = values[-1]
+
+
+def _only_safely(values: Any, target: Any) -> Any:
+    """Return values to be written as an array; an array's must fit into the target's dtype whatever they are."""
+    return _castable(values, target, "safe") if hasattr(values, "dtype") else array(values)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at these places, counted round and round."""
+    values = np.ravel(values)
+    return values[places % max(values.size, 1)] if values.size else values
 
 
 @composition(np.place, as_written=True)
 def _place(arr: Any, mask: Any, vals: Any) -> None:
-    mask = np.asarray(mask, bool).reshape(arr.shape)
-    arr[mask] = np.ravel(vals)[np.arange(np.count_nonzero(mask)) % max(np.size(vals), 1)]
+    mask, vals = np.reshape(array(mask).astype(bool), arr.shape), _only_safely(vals, arr)
+    if vals.size == 0 and np.any(mask):
+        raise ValueError("Cannot insert from an empty array!")
+    _fill(arr, mask, vals)
+
+
+def _fill(arr: Any, mask: Any, values: Any) -> None:
+    """Write the values where the mask is true, one after the other, and again from the first."""
+    arr[mask] = _repeated(values, np.arange(np.count_nonzero(mask)))
 
 
 @composition(np.putmask, as_written=True)
 def _putmask(a: Any, /, mask: Any, values: Any) -> None:
-    mask = np.asarray(mask, bool).reshape(a.shape)
-    a[mask] = np.ravel(values)[np.flatnonzero(mask) % max(np.size(values), 1)]
+    mask, values = np.reshape(array(mask).astype(bool), a.shape), _only_safely(values, a)
+    if values.size:
+        a[...] = np.where(mask, np.reshape(_repeated(values, np.arange(a.size)), a.shape), a)
 
 
 @composition(np.put_along_axis, as_written=True)
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), np.asarray(indices), axis)
+    places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), array(indices), axis)
     arr[np.unravel_index(places, arr.shape)] = values
 
 
@@ -54,4 +84,4 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> No
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     marks = np.zeros(a.shape, bool)
     np.fill_diagonal(marks, True, wrap)
-    np.place(a, marks, val)
+    _fill(a, marks, array(val))
