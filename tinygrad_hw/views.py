@@ -46,7 +46,7 @@ from .tensor import (
     recording,
     result,
     stacked,
-    taken, takes_over,
+    taken,
     takes_over,
     wrapped,
 )  # fmt: skip
