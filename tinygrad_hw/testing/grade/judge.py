@@ -28,11 +28,15 @@ ODD = ("wrong derivative", "twice")  # mistakes that another one explains better
 
 
 class Explanation(NamedTuple):
-    """A mistake that gives a line's value: how unlikely it is, and what value of the whole equation follows."""
+    """A mistake that gives a line's value: how unlikely it is, and what value of the whole equation follows.
+
+    ``inner`` is the equation that the mistake is in, and its wrong value, where the line has another equation written into its own.
+    """
 
     rank: tuple[Any, ...]
     mistake: Mistake
     value: Any
+    inner: tuple[Equation, Any] | None = None
 
 
 class Judge(Matched):
@@ -80,7 +84,7 @@ class Judge(Matched):
             return found is None and not expected.any() and self.crash is None
         rtol = self.exactness(found)
         value = found.value.reshape(expected.shape)
-        fits = found.value.shape == expected.shape or sorted(found.value.shape) == sorted((*expected.shape, 1))
+        fits = expected.size == 1 or found.value.shape == expected.shape or sorted(found.value.shape) == sorted((*expected.shape, 1))
         return fits and (same(value, expected, rtol) or bool(np.abs(value - expected).max(initial=0) <= 1e-14))
 
     def wrong(self) -> list[str]:
@@ -119,7 +123,7 @@ class Judge(Matched):
             self.add(*handed_on)
         elif likeliest is not None:
             _, equation, best = likeliest
-            self.add(event, equation, best.mistake, best.value)
+            self.add(event, equation, best.mistake, best.value, best.inner)
         else:
             guessed = only or self.likely(event, claimed)
             self.add(event, guessed, self.scaled(event, guessed), self.in_shape_of(event, guessed))
@@ -140,15 +144,18 @@ class Judge(Matched):
     def explanations(self, event: Event, equation: Equation, meaning: Meaning) -> list[Explanation]:
         """Return the mistakes in an equation, or in a part of it, that give an event's value, the likeliest first."""
         seen, right = self.seen(event), equation.line.right
-        whole = [*variants(right, meaning), *self.inlined(right, meaning)]
+        whole = list(variants(right, meaning))
         values = dict(reversed(whole))
         found = [self.explanation(event, seen, mistake, value, value, False) for mistake, value in whole]
+        found += [self.explanation(event, seen, m, value, value, False, inner) for m, value, inner in self.inlined(right, meaning)]
         for part in parts_of(right):
             if part is not right and part.parts and part.shape:
                 found += [self.explanation(event, seen, m, value, values.get(m), True) for m, value in variants(part, meaning)]
         return sorted((item for item in found if item is not None), key=lambda item: item.rank)
 
-    def explanation(self, event: Event, seen: np.ndarray, mistake: Mistake, value: np.ndarray, whole: Any, is_part: bool) -> Any:
+    def explanation(
+        self, event: Event, seen: np.ndarray, mistake: Mistake, value: np.ndarray, whole: Any, is_part: bool, inner: Any = None
+    ) -> Any:
         """Return a mistake as an explanation, if its value is that of an event; one number may stand for a whole array."""
         if value.size == 1 and seen.size > 1 and np.ptp(seen) <= 1e-6 * np.abs(seen).max():
             value = np.broadcast_to(value.reshape(()), seen.shape)
@@ -156,9 +163,9 @@ class Judge(Matched):
         if match is None or match[1] not in ("", "transposed")[: 1 if is_part else 2]:
             return None
         odd = match[0] not in (1.0, *map(float, self.engine.counts), *self.step.rates)
-        return Explanation((mistake.kind in ODD, match[1] != "", odd, is_part), mistake, whole)
+        return Explanation((mistake.kind in ODD, match[1] != "", odd, is_part), mistake, whole, inner)
 
-    def inlined(self, right: Expression, meaning: Meaning) -> Iterable[tuple[Mistake, np.ndarray]]:
+    def inlined(self, right: Expression, meaning: Meaning) -> Iterable[tuple[Mistake, np.ndarray, tuple[Equation, Any]]]:
         """Yield the mistakes in lines that the code does not write for themselves, as they show in the line that they are written in."""
         claimed = self.claimed()
         for inner in self.engine.lines:
@@ -166,7 +173,7 @@ class Judge(Matched):
             if variable in variables(right) and inner not in claimed:
                 for mistake, value in variants(inner.line.right, meaning):
                     if np.shape(value) == variable.shape:
-                        yield mistake, self.evaluated(right, self.engine.recomputed(self.values, variable, value))
+                        yield mistake, self.evaluated(right, self.engine.recomputed(self.values, variable, value)), (inner, value)
 
     def evaluated(self, x: Expression, values: Any) -> np.ndarray:
         """Compute an expression from other values; what is not finite does not matter."""
@@ -252,12 +259,15 @@ class Judge(Matched):
         found = forms(self.seen(event), equation.line.variable.shape)
         return next((value / factor for form, value in found if form in ("", "transposed")), None)
 
-    def add(self, event: Event, equation: Equation | None, mistake: Mistake, value: Any) -> None:
-        """Note a mistake, and judge what follows by the value that it gave."""
+    def add(self, event: Event, equation: Equation | None, mistake: Mistake, value: Any, inner: tuple[Equation, Any] | None = None) -> None:
+        """Note a mistake, in an equation that is written into the line's own perhaps, and judge what follows by the value that it gave."""
         helper = self.faulty_helper(event, mistake)
         line, text = (helper.line, helper.text) if helper is not None else (event.line, event.text)
-        self.tell(Blame(line, text, event.name, mistake, equation, event))
-        self.go_on(equation, value)
+        self.tell(Blame(line, text, event.name, mistake, inner[0] if inner is not None else equation, event))
+        if inner is not None:
+            self.go_on(*inner)
+        else:
+            self.go_on(equation, value)
 
     def tell(self, blame: Blame) -> None:
         """Note a mistake, unless the same line was told to have it: a loop runs it again, or a function is called again."""
@@ -333,7 +343,8 @@ class Judge(Matched):
 
     def note(self, event: Event | None, equation: Equation, mistake: Mistake, *names: str) -> None:
         """Note a mistake that nothing else follows from."""
-        place = (event.line, event.text, event.name) if event is not None else (0, "", "")
+        end = self.step.end if mistake.kind != "missing" else None
+        place = (event.line, event.text, event.name) if event is not None else (end.line, end.text, "") if end is not None else (0, "", "")
         self.tell(Blame(*place, mistake, equation, event))
         self.settled.update(names)
 

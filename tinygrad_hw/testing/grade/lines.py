@@ -10,6 +10,7 @@ import numpy as np
 
 from ...equations import Equation
 from ...equations.expressions import Expression
+from ...naming import label_of
 from .mistakes import Meaning
 from .quantities import Engine, Match, Quantity, meant, same
 from .subject import Step
@@ -59,12 +60,14 @@ class Matched:
         return 1e-3 if single and self.is_update(event) else 2e-4 if single else 1e-6 if self.is_update(event) else 1e-7
 
     def match_all(self, into: dict[int, Match], quantities: list[Quantity]) -> None:
-        """Match every event that is not matched yet with quantities."""
+        """Match every event with quantities that is not matched yet, or only as a sum or a row of something."""
         for event in self.step.events:
-            if event.number not in self.matches and event.number not in self.follows and event.value.size:
+            match = self.match(event.number)
+            if event.value.size and (match is None or match.form in ("summed", "row")):
                 found = meant(self.seen(event), quantities, self.engine.counts, self.step.rates, self.rtol(event))
                 found = [match for match in found if match.quantity.kind != "given" or not self.is_update(event)]
-                if found:
+                if found and (match is None or found[0].form not in ("summed", "row")):
+                    self.matches.pop(event.number, None)
                     into[event.number] = min(found, key=lambda match: not self.is_hinted(event, match.quantity))
 
     def rate(self, event: Event) -> float:
@@ -81,8 +84,10 @@ class Matched:
 
     def speaks_of(self, name: str, equation: Equation) -> bool:
         """Tell whether a name speaks of an equation: delta2 of δ₂, dW2 of ∂L/∂W₂."""
-        words = re.findall(r"[^\W\d_]+|\d+", name.split(".")[-1].lower())
         label = self.engine.derivation.names.labels[equation.line.node]
+        if equation.line.kind == "forward" and label_of(name.split(".")[-1]) == label:
+            return True
+        words = re.findall(r"[^\W\d_]+|\d+", name.split(".")[-1].lower())
         letters, base = "".join(word for word in words if not word.isdigit()), label.base.lower()
         if [word for word in words if word.isdigit()][-1:] != ([label.sub] if isinstance(label.sub, str) and label.sub else []):
             return False
@@ -101,9 +106,9 @@ class Matched:
         return self.events[number].value.size > 1 or self.is_update(self.events[number])
 
     def claimed(self) -> set[Equation]:
-        """Return the equations that some event computes as a whole."""
-        found = {*self.matches.values(), *self.follows.values()}
-        return {match.quantity.equation for match in found if match.quantity.whole and match.quantity.equation is not None}
+        """Return the equations that some line computes as a whole."""
+        lines = [match for number, match in (*self.matches.items(), *self.follows.items()) if not self.events[number].call.is_helper]
+        return {match.quantity.equation for match in lines if match.quantity.whole and match.quantity.equation is not None}
 
     def is_backward(self, number: int) -> bool:
         """Tell whether an event is a gradient."""

@@ -1,7 +1,7 @@
 """The loss that somebody's code computes itself, as a Tensor: the code is run on Tensors, and what it calls its loss is taken.
 
-A function of the code that gives what sigmoid, tanh, relu or softplus gives stands aside for the engine's own meanwhile, so that the
-equations say σ(z) and not 1 / (1 + exp(−z)).
+A function of the code that gives what sigmoid, tanh, relu, softplus or softmax gives stands aside for the engine's own meanwhile, so that
+the equations say σ(z) and not 1 / (1 + exp(−z)).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import GradientError
-from ...rules.neural import relu, sigmoid, softplus
+from ...rules.neural import relu, sigmoid, softmax, softplus
 from ...tensor import Tensor
 from .watch import Stopped
 
 __all__ = ["own_loss"]
 
-KNOWN = (sigmoid, np.tanh, relu, softplus)
-POINTS = np.linspace(-3.0, 3.0, 8)
+KNOWN = (sigmoid, np.tanh, relu, softplus, lambda z: softmax(z, axis=-1), lambda z: softmax(z, axis=0))
+POINTS = np.linspace(-3.0, 3.0, 8).reshape(2, 4)
 NAMES = ("loss", "cost", "error", "mse", "objective")
 
 

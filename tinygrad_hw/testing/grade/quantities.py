@@ -93,7 +93,7 @@ class Engine:
         self.writer = Text(self.labels)
         engine = gradients(derivation)
         self.values: dict[Expression, Any] = {k: np.asarray(v, float) for k, v in derivation.numbers.items()}
-        self.values |= {x: np.asarray(x.value, float) for x in self.labels if isinstance(x, Constant)}
+        self.values |= {x: np.asarray(x.value, float) for x in self.labels if isinstance(x, Constant) and x.value.dtype.kind == "f"}
         self.values |= {line.variable: np.asarray(line.node.value, float) for line in derivation.written}
         self.values |= {line.variable: np.asarray(engine[line.node], float) for line in derivation.backward}
         batch = [int(derivation.numbers[derivation.batch])] if derivation.batch is not None else []

@@ -140,7 +140,7 @@ class FunctionSubject:
 
     def found(self, result: Any, events: list[Event], watcher: Watcher) -> dict[str, Found]:
         """Return the gradients that were returned, by the name of their weight."""
-        arrays = [(path, array) for path, array in gradients_in(result)]
+        arrays = gradients_in(result, len(self.weights()))
         names = list(self.weights())
         chosen = in_place(arrays, names)
         for path, array in arrays if not chosen else []:
@@ -154,8 +154,8 @@ class FunctionSubject:
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
         """Return the loss as a Tensor, and the Tensors that stand for the weights."""
         tensors = {name: Tensor(np.asarray(weights[name], float), requires_grad=True, name=short(name)) for name in names}
-        given = {name: Tensor(x, name=short(name)) for name, x in weights.items()}
-        example = filled(wide(self.example), self.function, {**given, **tensors})
+        data = {name: Tensor(np.asarray(x, float), name=short(name)) for name, x in named(self.function, self.example).items()}
+        example = filled(wide(self.example), self.function, {**data, **tensors})
         return (loss(*example) if loss is not None else self.own_loss(example)), tensors
 
     def own_loss(self, example: tuple[Any, ...]) -> Tensor:
@@ -274,7 +274,7 @@ class ObjectSubject:
         found: dict[str, Found] = {}
         moving = changed(weights, after)
         rates, known = self.rates(thing, events)
-        returned = dict(gradients_in(result))
+        returned = dict(gradients_in(result, len(weights)))
         made: dict[str, Any] = {path: array for path, array in returned.items() if np.ndim(array)}
         made |= {name: x for name, x in self.weights(thing).items() if name not in weights}
         for name in moving:
@@ -388,7 +388,7 @@ def named(function: Callable[..., Any], example: tuple[Any, ...]) -> dict[str, A
     """Return the floating arrays of arguments by what they are called: W1, or p['W1']."""
     found: dict[str, Any] = {}
     for name, value in zip(parameters_of(function, len(example)), example):
-        found |= {path: array for path, array in reachable(value, name, lambda _: False) if array.dtype.kind == "f" and np.ndim(array)}
+        found |= {path: array for path, array in reachable(value, name, lambda _: False) if is_floating(array)}
     return found
 
 
@@ -442,11 +442,17 @@ def weight_named(word: str, names: list[str]) -> str | None:
     return next((name for candidate in (word, bare) for name in names if short(name) == candidate), None)
 
 
-def gradients_in(result: Any) -> list[tuple[str, Any]]:
-    """Return the arrays in what was returned: without the loss, that may stand beside the gradients."""
-    if isinstance(result, (tuple, list)):
-        result = {k: part for k, part in enumerate(result) if not (np.isscalar(part) or (isinstance(part, np.ndarray) and part.ndim == 0))}
-    return [(path, array) for path, array in reachable(result, "", lambda _: False)]
+def is_floating(value: Any) -> bool:
+    """Tell whether a value is an array of floating numbers."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def gradients_in(result: Any, count: int) -> list[tuple[str, Any]]:
+    """Return so many arrays of what was returned: without the loss, that may stand beside the gradients."""
+    found = list(reachable(result, "", lambda _: False))
+    if isinstance(result, (tuple, list)) and len(found) > count:
+        found = [(path, array) for path, array in found if np.ndim(array) or path.count("[") > 1]
+    return found
 
 
 def in_place(arrays: list[tuple[str, Any]], names: list[str]) -> dict[str, tuple[str, Any]]:

@@ -17,7 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ class Watcher:
         self.events: list[Event] = []
         self.calls: list[Call] = []
         self.crash: Crash | None = None
-        self.returned: set[str] = set()  # the functions that have returned something
+        self.returned: set[CodeType] = set()  # the functions that have returned something
         self.frames: dict[FrameType, Call] = {}
         self.known: dict[int, tuple[Any, bytes, int | None]] = {}  # id → the array, its content, the event that made it
 
@@ -233,7 +233,7 @@ class Watcher:
     def note_returned(self, frame: FrameType, call: Call, value: Any) -> None:
         """Note arrays that a function returns without having given them a name."""
         call.returned = value
-        self.returned |= {call.function} if value is not None else set()
+        self.returned |= {frame.f_code} if value is not None else set()
         call.elements = self.elements(frame)
         call.text = self.sources[frame.f_code.co_filename].text(call.line)
         if call.caller is not None and call.is_helper:
@@ -286,7 +286,7 @@ class Watcher:
         """Describe what ended the code: where in the files, and the traceback through them alone."""
         steps = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename in self.files]
         own = [(frame, line) for frame, line in steps if frame in self.frames] or steps
-        while len(own) > 1 and own[-1][0].f_code.co_name in self.returned:
+        while len(own) > 1 and own[-1][0].f_code in self.returned:
             own.pop()  # a function that has worked before was given something wrong
         told = "".join(
             traceback.format_list([summary for summary in traceback.extract_tb(error.__traceback__) if summary.filename in self.files])
