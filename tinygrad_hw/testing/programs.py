@@ -44,18 +44,18 @@ VIEWS = """
 {x}.ravel('F') | np.ravel({x}) | {x}.T | np.transpose({x}) | {x}.transpose() | np.swapaxes({x}, {axis}, -1) | {x}.swapaxes(0, {axis})
 np.moveaxis({x}, {axis}, 0) | np.rollaxis({x}, {axis}) | np.rot90({x}) | {x}.squeeze() | np.squeeze({x}) | np.expand_dims({x}, {axis})
 np.flip({x}, {axis}) | np.flipud({x}) | np.fliplr({x}) | np.atleast_1d({x}) | np.atleast_2d({x}) | np.atleast_3d({x}) | {x}.diagonal()
-np.diagonal({x}, 1) | np.diag({x}) | np.broadcast_to({x}, (2, *{shape}))
-np.split({x}, [1], {axis})[-1] | np.array_split({x}, 2)[1] | np.vsplit({x}, 2)[0] | np.hsplit({x}, [1])[1] | list({x})[-1] | np.real({x})
-{x}.real | np.matrix_transpose({x}) | {x}.mT | {x}[{basic}].T | np.einsum('ij->ji', {x}) | np.einsum('ii->i', {x}[:1, :1])
-{x}.reshape({reshape}) | {x}[...] | {x}.astype({x}.dtype, copy=False)
+np.diagonal({x}, 1) | np.diag({x}) | np.broadcast_to({x}, (2, *{shape})) | np.split({x}, [1], {axis})[-1] | np.array_split({x}, 2)[1]
+np.vsplit({x}, 2)[0] | np.hsplit({x}, [1])[1] | list({x})[-1] | np.matrix_transpose({x}) | {x}.mT | {x}[{basic}].T
+np.einsum('ij->ji', {x}) | np.einsum('ii->i', {x}[:1, :1]) | {x}.reshape({reshape}) | {x}[...] | {x}.astype({x}.dtype, copy=False)
 """
-OTHER_VIEWS = "np.imag({x}) | {x}.imag"
+OTHER_VIEWS = "np.real({x}) | {x}.real | np.imag({x}) | {x}.imag"
 NEW = """
-np.broadcast_arrays({x}, np.ones({shape}))[0] * 2 | {x} + {y} | {x} - {y} | {x} * {y} | {y} - {x} | -{x} | +{x} | np.sin({x}) | np.tanh({x}) | {x} * {x} | {x}.copy() | np.copy({x})
-{x}.flatten() | {x}.sum({axis}) | np.sum({x}) | {x}.mean(axis={axis}, keepdims=True) | {x}[{fancy}] | np.concatenate([{x}, {x}])
-np.stack([{x}, {x}], {axis}) | np.where({x} > 0.5, {x}, {y}) | np.cumsum({x}, {axis}) | np.roll({x}, 1) | np.repeat({x}, 2)
-np.take({x}, [0, -1], {axis}) | {x} / 2 | {x} ** 2 | np.add({x}, {y}) | np.multiply.outer({x}, np.ones(2)) | {x} @ {x}.T | np.pad({x}, 1)
-np.tile({x}, 2) | np.append({x}, {x}) | {x}[{fancy}][{c} > 0]
+np.broadcast_arrays({x}, np.ones({shape}))[0] * 2 | {x} + {y} | {x} - {y} | {x} * {y} | {y} - {x} | -{x} | +{x} | np.sin({x})
+np.tanh({x}) | {x} * {x} | {x}.copy() | np.copy({x}) | {x}.flatten() | {x}.sum({axis}) | np.sum({x})
+{x}.mean(axis={axis}, keepdims=True) | {x}[{fancy}] | np.concatenate([{x}, {x}]) | np.stack([{x}, {x}], {axis})
+np.where({x} > 0.5, {x}, {y}) | np.cumsum({x}, {axis}) | np.roll({x}, 1) | np.repeat({x}, 2) | np.take({x}, [0, -1], {axis}) | {x} / 2
+{x} ** 2 | np.add({x}, {y}) | np.multiply.outer({x}, np.ones(2)) | {x} @ {x}.T | np.pad({x}, 1) | np.tile({x}, 2) | np.append({x}, {x})
+{x}[{fancy}][{c} > 0]
 """
 STEPS = """
 {x} > {y} | {x} <= {y} | {x} == {y} | {x} // 2 | {x} % 2 | np.abs({x}) | np.sort({x}, {axis}) | np.argsort({x}, {axis})
@@ -73,11 +73,10 @@ np.copyto({x}, {y}) | np.copyto({x}, {y}, where={mask}) | np.copyto({x}[{basic}]
 np.putmask({x}, {mask}, {c}) | np.put({x}, {places}, [1.5, 2.5], mode='wrap') | np.put({x}, [0, 9], 1.5, mode='clip')
 np.putmask({x}, {mask}, {y}) | np.place({x}, {mask}, [1.25, 0.5]) | np.fill_diagonal({x}, {c}) | np.fill_diagonal({x}, {c}, wrap=True)
 {x}.fill({c}) | np.put_along_axis({x}, np.zeros((1,) * {ndim}, int), {c}, {axis}) | np.add.at({x}, np.s_[{fancy}], {c})
-np.subtract.at({x}, [0, 0], {c}) | {x}.put({places}, {c}) | {x}.flat = {c} | {x}.real = {c}
-{x}.T[...] = {c} | np.add.at({x}, [0, -1, 0], {x}[0])
+np.subtract.at({x}, [0, 0], {c}) | {x}.put({places}, {c}) | {x}.flat = {c} | {x}.T[...] = {c} | np.add.at({x}, [0, -1, 0], {x}[0])
 """
 SORTS = "{x}.sort() | {x}.sort({axis}) | {x}.sort(axis=0, kind='stable')"
-OTHER_FUNCTIONS = "{x}.partition(1) | {x}.partition(0, axis={axis}) | np.nan_to_num({x}, copy=False) | {x}.imag = {c}"
+OTHER_FUNCTIONS = "{x}.partition(1) | {x}.partition(0, axis={axis}) | np.nan_to_num({x}, copy=False) | {x}.imag = {c} | {x}.real = {c}"
 RESULTS_GIVEN = """
 np.add({y}, {z}, out={x}) | np.sin({y}, out={x}) | np.multiply({y}, {z}, out={x}, where={mask}) | np.negative({y}, {x})
 np.subtract({x}, {c}, {x}) | np.tanh({x}, out={x}, where={mask}) | np.sum({y}, axis=0, out={x}) | np.cumsum({x}, 0, out={x})
@@ -494,9 +493,10 @@ def recorded(program: Program) -> tuple[list[Tensor], Any]:
 
 def gradient(program: Program) -> Iterator[str]:
     """The gradient of a smooth program's loss along a random direction, against the complex step; twice, since a sweep changes nothing."""
-    u = [np.random.default_rng(k).normal(size=x.shape) for k, x in enumerate(program.inputs)]
-    directions = iter(u)
-    expected = loss_of(on_arrays(program, lambda x: x * 1 + STEP * 1j * next(directions))[0])
+    directions = [np.random.default_rng(k).normal(size=x.shape) for k, x in enumerate(program.inputs)]
+    u = [np.array(d, order="C" if x.flags.c_contiguous else "F") for d, x in zip(directions, program.inputs)]
+    waiting = iter(u)
+    expected = loss_of(on_arrays(program, lambda x: x * 1 + STEP * 1j * next(waiting))[0])
     leaves, loss = recorded(program)
     if not np.isfinite(expected) or abs(expected) > LARGE:
         return
