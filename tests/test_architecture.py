@@ -19,6 +19,7 @@ ORDER = [
     "rules",
     "graph",
     "live",
+    "entries",
     "naming",
     "backward",
     "tensor",
@@ -130,7 +131,7 @@ def test_the_rules_know_numpy_only():
     [
         ("graph", set()),
         ("errors", set()),
-        ("backward", {"graph", "live", "rules"}),
+        ("backward", {"entries", "graph", "live", "rules"}),
         ("tensor", {"errors", "graph", "rules", "backward", "scopes", "trees"}),
     ],
 )

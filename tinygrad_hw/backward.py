@@ -10,21 +10,23 @@ each cotangent which entries are live (``live.py``). A ``trail``, if given, keep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .entries import hand_on
 from .graph import Node
 from .live import Live
-from .rules import RULES, shaping
+from .rules import RULES
 from .rules.reductions import broadcast_to
 
 __all__ = ["Step", "sweep", "unbroadcast", "values"]
 
 repeat = RULES[broadcast_to].call
-Read = Callable[[Node], tuple[Any, tuple[Any, ...]]]
+Read = Callable[[Node, Any], tuple[Any, tuple[Any, ...]]]
 
 
 class Step(NamedTuple):
@@ -35,8 +37,8 @@ class Step(NamedTuple):
     added: list[tuple[Any, Any]]
 
 
-def arrays(node: Node) -> tuple[Any, tuple[Any, ...]]:
-    """Read a node as arrays: the result and the arguments, as a rule takes them after ``g``."""
+def arrays(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Read a node as arrays: the result and the arguments, as a rule takes them after its cotangent g."""
     return node.value, node.args
 
 
@@ -51,101 +53,73 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     since : nodes with a smaller number are taken for leaves.
     trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
-    found, chose = flow(seeds, read, since, None, trail)
+    note = read if trail is None else noted(read, trail)
+    found, chose = flow(seeds, note, since, None, trail, set() if note is arrays else None)
     if chose and not all_finite(found.values()):
         if trail is not None:
             trail.clear()
         with np.errstate(all="ignore"):
-            found, _ = flow(seeds, read, since, Live(fit), trail)
+            found, _ = flow(seeds, note, since, Live(fit), trail, None)
     return found
 
 
-def flow(seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trail: list[Step] | None) -> tuple[dict[Node, Any], bool]:
+def flow(
+    seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trail: list[Step] | None, mine: set[Node] | None
+) -> tuple[dict[Node, Any], bool]:
     """Carry each node's cotangent to its parents, and tell whether a choice was met; what is left belongs to the leaves.
 
-    Behind a choice NumPy's warnings are held back: they may be about what was not taken.
+    Behind a choice NumPy's warnings are held back: they may be about what was not taken. ``mine`` is for ``entries.hand_on``.
     """
-    cotangents, kept, guard = seeds.copy(), {}, None
-    waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
-    heapify(waiting)
-    plainly, mine = read is arrays and live is None and trail is None, set[Node]()
-    ready: Node | None = None  # (one waiting node outside of the heap: most nodes send on to one, which is then taken at once)
-    try:
+    cotangents, chose = seeds.copy(), False
+    waiting = started(seeds, since)
+    ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
+    with ExitStack() as quiet:
         while waiting or ready is not None:
-            if ready is None:
-                node = heappop(waiting)[1]
-            elif waiting:
-                node = heappushpop(waiting, (-ready.number, ready))[1]
-            else:
-                node = ready
+            node = heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
             ready = None
-            g = cotangents.pop(node)
-            if node.keeps_grad:
-                kept[node] = g
-            if guard is None and node.rule.kind == "choice":
-                guard = np.errstate(all="ignore")
-                guard.__enter__()
-            if trail is not None:
-                trail.append(Step(node, g, []))
-            if plainly and node.rule.at_once is not None and not any(map(stands_in, (g, *node.args))):
-                for reached in hand_on(node, g, cotangents, mine):
-                    if reached.parents and reached.number >= since:
-                        heappush(waiting, (-reached.number, reached))
+            g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
+            if node.rule.kind == "choice" and not chose:
+                chose = True
+                quiet.enter_context(np.errstate(all="ignore"))
+            if node.rule.at_once is not None and hand_on(node, g, cotangents, mine, fit, waiting, since):
                 continue
-            out, args = (node.value, node.args) if read is arrays else read(node)
-            kwargs = node.kwargs
-            together = node.rule.together if live is None else None  # (one call for the cotangents of all arguments)
-            found = node.vjps if together is None else together(g, out, *args, **kwargs)
-            for parent, vjp, x in zip(node.parents, found, args):
+            out, args = read(node, g)
+            for parent, vjp, x in zip(node.parents, node.vjps, args):
                 if parent is None:
                     continue
-                c = vjp if together is not None else vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
+                c = vjp(g, out, *args, **node.kwargs)
                 if live is not None:
                     c = live.only(c, node, vjp, parent, x)
                 if c.shape != x.shape or c.dtype is not x.dtype:
                     c = fit(c, x)
                 if parent in cotangents:
                     cotangents[parent] = cotangents[parent] + c
-                elif parent.parents and parent.number >= since:
-                    cotangents[parent] = c
-                    if ready is None:
-                        ready = parent
-                    else:
-                        heappush(waiting, (-parent.number, parent))
                 else:
-                    cotangents[parent] = c.copy() if c is g else c
+                    cotangents[parent] = c
+                    if parent.parents and parent.number >= since:
+                        if ready is not None:
+                            heappush(waiting, (-ready.number, ready))
+                        ready = parent
                 if trail is not None:
                     trail[-1].added.append((c, cotangents[parent]))
-    finally:
-        if guard is not None:
-            guard.__exit__(None, None, None)
-    return (cotangents | kept if kept else cotangents), guard is not None
+    return cotangents, chose
 
 
-def hand_on(node: Node, g: Any, cotangents: dict[Node, Any], mine: set[Node]) -> list[Node]:
-    """Add up what a node hands to its parents, for a rule that gives all of it at once; return the parents that were not reached before.
+def started(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
+    """Return the heap of nodes to carry on from, the youngest on top."""
+    waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
+    heapify(waiting)
+    return waiting
 
-    Such rules read, write or join entries. ``mine`` are the nodes whose cotangent no one else holds: it may be changed where it lies,
-    so that reading or writing n entries one by one costs no more than the entries.
-    """
-    reached = []
-    for parent, c, x in zip(node.parents, node.rule.at_once(g, node in mine, *node.args, **node.kwargs), node.args):
-        if parent is None:
-            continue
-        total: Any = cotangents.get(parent)
-        if total is None:
-            reached.append(parent)
-        if isinstance(c, shaping.Entries):
-            if parent not in mine:
-                total = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
-            c.add_to(total)
-            cotangents[parent] = total
-        else:
-            cotangents[parent] = fit(c, x) if total is None else total + fit(c, x)
-            if c is not g or node not in mine:
-                continue
-        mine.add(parent)
-    return reached
+
+def noted(read: Read, trail: list[Step]) -> Read:
+    """Return a way to read a node that first adds its step to the trail."""
+
+    def read_and_note(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
+        trail.append(Step(node, g, []))
+        return read(node, g)
+
+    return read_and_note
 
 
 def fit(c: Any, x: Any) -> Any:
@@ -186,11 +160,6 @@ def all_finite(cotangents: Iterable[Any]) -> bool:
     """Tell whether all entries are finite, or rather their sums, which takes one pass over memory: a sum that overflows says no."""
     with np.errstate(all="ignore"):
         return all(np.isfinite(np.add.reduce(values(g), axis=None)) for g in cotangents)
-
-
-def stands_in(x: Any) -> bool:
-    """Tell whether something only stands for an array: a tensor, or what a program is recorded with."""
-    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
 
 
 def values(x: Any) -> Any:

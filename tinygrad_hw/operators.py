@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import operands_do_not_fit
-from .rules import RULES, neural, reductions, shaping
+from .rules import RULES, neural, reductions
 from .tensor import QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
@@ -201,9 +201,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "gelu": neural.gelu, "leaky_relu": neural.leaky_relu, "softmax": neural.softmax, "log_softmax": neural.log_softmax,
     "round": np.round, "var": np.var, "std": np.std, "ptp": np.ptp, "cumsum": np.cumsum, "cumprod": np.cumprod, "argmax": np.argmax,
     "argmin": np.argmin, "argsort": np.argsort, "searchsorted": np.searchsorted, "all": np.all, "any": np.any, "nonzero": np.nonzero,
-    "ravel": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "copy": np.copy, "repeat": np.repeat, "take": np.take,
-    "diagonal": np.diagonal, "choose": np.choose, "flatten": np.ravel,
-    "astype": shaping.astype, "dot": np.dot, "trace": np.trace,
+    "ravel": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "repeat": np.repeat, "take": np.take,
+    "diagonal": np.diagonal, "choose": np.choose,
+    "dot": np.dot, "trace": np.trace,
 }  # fmt: skip
 for name, called in METHODS.items():
     setattr(Tensor, name, method(called))

@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import inspect
 import operator
+import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from .backward import stands_in, sweep
+from .backward import sweep
 from .errors import (
     BatchError,
     DetachError,
@@ -38,6 +41,7 @@ from .errors import (
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, shaping
+from .rules.table import stands_in
 from .scopes import Scope
 from .trees import leaves, mapped
 
@@ -47,6 +51,8 @@ ndarray, new = np.ndarray, object.__new__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 adding_up = threading.Lock()
+if hasattr(os, "register_at_fork"):  # (a child must not be born while another thread holds the lock)
+    os.register_at_fork(before=adding_up.acquire, after_in_parent=adding_up.release, after_in_child=adding_up.release)
 
 
 class no_grad(Scope):
@@ -99,7 +105,7 @@ def plain_leaf(value: Any) -> Tensor:
     return tensor
 
 
-def tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
+def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
     """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
     args = list(node.args)
     for parent, _, i in node.edges:
@@ -363,8 +369,9 @@ class Tensor:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
         with adding_up:
-            for kept, g in cotangents.items():
-                kept.grad = owned(kept, g) if kept.grad is None else np.asarray(kept.grad + g)
+            given: set[int] = set()
+            grads = [owned(g, given) if kept.grad is None else np.asarray(kept.grad + g) for kept, g in cotangents.items()]
+            deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
 
     def retain_grad(self) -> Tensor:
         """Let ``backward`` keep this result's gradient in ``.grad`` too; return the tensor."""
@@ -680,6 +687,7 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
         return body(*args, **kwargs)
     if function in AS_WRITTEN:
         return wrapped(body(*args[:1], *mapped(without_integers, args[1:]), **kwargs))
+    given = args, kwargs
     args, kwargs = mapped(without_integers, args), mapped(without_integers, kwargs)
     needed = flows((args, kwargs)) and gives_floats(kwargs)
     if needed and function not in CHECKED:
@@ -697,7 +705,9 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     shared = any(
         isinstance(x, ndarray) and np.may_share_memory(x, y) for x in leaves(arrays) for y in leaves(value) if isinstance(y, ndarray)
     )
-    return wrapped(body(*args, **kwargs) if needed or shared else value)
+    if shared and not needed:
+        return wrapped(body(*given[0], **given[1]))
+    return wrapped(body(*args, **kwargs) if needed else value)
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:
@@ -778,9 +788,12 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
     return array.astype(dtype)
 
 
-def owned(node: Node, g: Any) -> np.ndarray:
-    """Return a node's cotangent as an array of its own: the sweep shares none with a leaf, but for views."""
-    return g if not node.parents and type(g) is ndarray and g.base is None else np.array(g)
+def owned(g: Any, given: set[int]) -> np.ndarray:
+    """Return a cotangent as an array of its own; ``given`` are the arrays that belong to other nodes already."""
+    if type(g) is not ndarray or g.base is not None or id(g) in given:
+        return np.array(g)
+    given.add(id(g))
+    return g
 
 
 def label(tensor: Tensor) -> str:

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backward import stands_in
 from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, RULES, Rule, shaping
+from .rules.table import stands_in
 from .tensor import (
     INSTEAD,
     OPEN,
@@ -541,6 +541,26 @@ def put(self: Tensor, indices: Any, values: Any, mode: Any = "raise") -> None:
     np.put(self, indices, values, mode)  # type: ignore[arg-type]
 
 
+def copy(self: Tensor, order: Any = "C") -> Tensor:
+    """Return a tensor of the same entries in memory of its own."""
+    out = np.copy(self, order)
+    if isinstance(self._node.value, np.generic):
+        out._node.value = out._node.value[()]  # (a copy of a NumPy scalar is a scalar)
+    return out
+
+
+def flatten(self: Tensor, order: Any = "C") -> Tensor:
+    """Return a copy of the entries as a vector."""
+    return np.copy(np.ravel(self, order))
+
+
+def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Tensor:
+    """Return the entries in another dtype: a copy, unless ``copy=False`` and they have it already."""
+    if not np.can_cast(self.dtype, dtype, casting):
+        raise TypeError(f"Cannot cast {label(self)} from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
+    return self if not copy and np.dtype(dtype) == self.dtype else shaping.astype(self, dtype)
+
+
 class Flat:
     """The entries of a tensor in the usual order of their indices, to be read, written and iterated over as of a vector."""
 
@@ -552,7 +572,7 @@ class Flat:
         return np.arange(self._tensor.size)[plain(index)]
 
     def __getitem__(self, index: Any) -> Tensor:
-        return self._tensor[np.unravel_index(self._places(index), self._tensor.shape)]
+        return np.ravel(self._tensor)[self._places(index)].copy()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._tensor.put(self._places(index), value)
@@ -609,6 +629,7 @@ for name, function in {
 
 for name, member in {
     "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "fill": fill, "put": put,
+    "copy": copy, "flatten": flatten, "astype": astype,
     "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
     "T": property(lambda self: view_of(self, RULES[np.transpose], (), NOTHING), doc="The axes in reverse order."),
     "mT": property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged."),

@@ -148,9 +148,9 @@ def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node
         raise GradientError(why_no_gradient(loss))
     trail: list[Step] = []
 
-    def read(node: Node) -> tuple[Any, tuple[Any, ...]]:
+    def read(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
         tape.place = node.value._op.place if isinstance(node.value, Traced) else None
-        return arrays(node)
+        return arrays(node, g)
 
     tape.stage = "backward"
     cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail)

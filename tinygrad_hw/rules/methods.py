@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .reductions import Axis, _line_up, _with_folded_axes
-from .shaping import array, scatter
+from .shaping import array
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative
 
 
@@ -62,15 +62,28 @@ def _reduceat(ufunc: Any) -> Any:
 
 
 def _at(ufunc: Any) -> Any:
-    """Return ufunc.at, which has a derivative where it adds."""
+    """Return ufunc.at: an operation at each place in turn, also where a place is named several times."""
 
     def call(a: Any, indices: Any, b: Any = None) -> None:
-        if ufunc not in (np.add, np.subtract):
-            raise TypeError(f"{ufunc.__name__}.at has no rule: use t[index] = np.{ufunc.__name__}(t[index], ...), each place named once")
-        place = np.arange(a.size).reshape(a.shape)[indices]
-        a[...] = ufunc(a, np.reshape(scatter(np.broadcast_to(b, place.shape), place, (a.size,)), a.shape))
+        places = np.arange(a.size).reshape(a.shape)[indices]
+        others = () if b is None else (np.broadcast_to(b, places.shape),)
+        for turn in _turns(np.ravel(places)):
+            where = np.unravel_index(np.ravel(places)[turn], a.shape) if a.ndim else ...
+            new = ufunc(a[where], *(np.ravel(other)[turn] for other in others))
+            if not np.can_cast(new.dtype, a.dtype, "same_kind"):
+                raise TypeError(f"{ufunc.__name__}.at: Cannot cast from {new.dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
+            a[where] = new if a.ndim else np.reshape(new, ())
 
     return call
+
+
+def _turns(places: Any) -> list[Any]:
+    """Return the positions at which each place is named for the first time, for the second time, and so on."""
+    order = np.argsort(places, kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    times = np.empty(places.size, int)
+    times[order] = np.arange(places.size) - np.repeat(starts, np.diff(starts, append=places.size))
+    return [np.flatnonzero(times == k) for k in range(int(times.max(initial=-1)) + 1)]
 
 
 for known in [function for function in RULES if isinstance(function, np.ufunc) and function.signature is None]:

@@ -183,23 +183,24 @@ def stack(*arrays: Any, axis: int = 0, **options: Any) -> Any:
     return np.stack(arrays, axis=axis, **options)
 
 
-def _segments(g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
+def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> Any:
+    """Return the part of g that came from the i-th array."""
+    axis, start = axis % g.ndim, sum([x.shape[axis] for x in arrays[:i]])
+    return g[(slice(None),) * axis + (slice(start, start + arrays[i].shape[axis]),)]
+
+
+def _segments(g: Any, mine: bool, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
     """Return the part of g that came from each array."""
-    before = (slice(None),) * (axis % g.ndim)
-    ends = accumulate(x.shape[axis] for x in arrays)
-    places = [(*before, slice(end - x.shape[axis], end)) for x, end in zip(arrays, ends)]
-    return [g[place] for place in places]
+    return np.split(g, list(accumulate(x.shape[axis] for x in arrays[:-1])), axis)
 
 
-def _layers(g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
-    """Return the layer of g that came from each array."""
-    layers = np.moveaxis(g, axis, 0)
-    return [layers[i] for i in range(len(arrays))]
+def _layer(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> Any:
+    """Return the layer of g that came from the i-th array."""
+    return g[(slice(None),) * (axis % g.ndim) + (i,)]
 
 
-rule(concatenate, Each(lambda i, g, out, *arrays, axis=0, **options: _segments(g, out, *arrays, axis=axis)[i], together=_segments),
-     kind="movement")
-rule(stack, Each(lambda i, g, out, *arrays, axis=0, **options: _layers(g, out, *arrays, axis=axis)[i], together=_layers), kind="movement")
+rule(concatenate, Each(_segment), kind="movement", at_once=_segments)
+rule(stack, Each(_layer), kind="movement", at_once=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
 
 
 def array(x: Any) -> Any:
@@ -322,7 +323,14 @@ def _with_axes(ary: Any, n: int, name: str) -> Any:
 composition(np.hsplit)(lambda ary, parts: np.split(_with_axes(ary, 1, "hsplit"), parts, 0 if ary.ndim == 1 else 1))
 composition(np.vsplit)(lambda ary, parts: np.split(_with_axes(ary, 2, "vsplit"), parts, 0))
 composition(np.dsplit)(lambda ary, parts: np.split(_with_axes(ary, 3, "dsplit"), parts, 2))
-composition(np.broadcast_arrays)(lambda *args, **kwargs: tuple(np.broadcast_to(a, np.broadcast_shapes(*map(np.shape, args))) for a in args))
+
+
+@composition(np.broadcast_arrays)
+def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return args if all(np.shape(a) == shape for a in args) else tuple(np.broadcast_to(a, shape) for a in args)
+
+
 
 
 composition(np.matrix_transpose)(lambda x: np.swapaxes(x, -1, -2))

@@ -34,7 +34,7 @@ class Rule:
     ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "together", "view", "vjps")
+    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "view", "vjps")
     call: Callable[..., Any]
     further: Callable[..., Any] | None
 
@@ -46,7 +46,6 @@ class Rule:
         self.name: str = function.__name__
         self.vjps = vjps
         self.alone = alone or vjps
-        self.together = vjps.together if isinstance(vjps, Each) else None
         self.call = call
         self.kind = kind
         self.further = further
@@ -62,14 +61,10 @@ class Rule:
 
 
 class Each(Sequence[Any]):
-    """The VJPs of a function of any number of arguments: ``vjp(i, g, out, *args)`` for the i-th.
+    """The VJPs of a function of any number of arguments: ``vjp(i, g, out, *args)`` for the i-th."""
 
-    ``together(g, out, *args)``, if given, returns the cotangents of all arguments at once: for many, that takes far less time.
-    """
-
-    def __init__(self, vjp: Callable[..., Any], together: Callable[..., Any] | None = None) -> None:
+    def __init__(self, vjp: Callable[..., Any]) -> None:
         self.vjp = vjp
-        self.together = together
 
     def __getitem__(self, i: Any) -> Any:
         return partial(self.vjp, i)
@@ -123,6 +118,11 @@ def no_derivative(*functions: Callable[..., Any]) -> None:
     NO_DERIVATIVE.update(functions)
 
 
+def stands_in(x: Any) -> bool:
+    """Tell whether something only stands for an array: a tensor, a batch, or what a program is recorded with."""
+    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
+
+
 def dispatched(function: F) -> F:
     """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded."""
 
@@ -132,8 +132,7 @@ def dispatched(function: F) -> F:
         for arg in (*args, *kwargs.values()) if kwargs else args:
             if type(arg) is tuple:  # an index
                 arg = next((part for part in arg if hasattr(part, "__array_function__") and type(part) is not np.ndarray), None)
-            speaks = type(arg) is not np.ndarray and hasattr(arg, "__array_function__")
-            if speaks and (first is None or arg.__array_priority__ > first.__array_priority__):
+            if stands_in(arg) and (first is None or arg.__array_priority__ > first.__array_priority__):
                 first = arg
         return function(*args, **kwargs) if first is None else first.__array_function__(call, (type(first),), args, kwargs)
 

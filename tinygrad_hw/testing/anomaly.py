@@ -104,14 +104,14 @@ def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple
     return out
 
 
-def _watched_flow(seeds: dict[Node, Any], read: Any, since: int, live: Any, trail: Any) -> tuple[dict[Node, Any], bool]:
+def _watched_flow(seeds: dict[Node, Any], read: Any, since: int, live: Any, trail: Any, mine: Any) -> tuple[dict[Node, Any], bool]:
     """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
     carry = original[backward, "flow"]
-    cotangents, chose = carry(seeds, read, since, live, trail)
+    cotangents, chose = carry(seeds, read, since, live, trail, mine)
     if watching.get() and (live is not None or not chose) and not _all_finite(cotangents):
         steps: list[Step] = []
         plain = {node: values(g) for node, g in seeds.items()}
-        carry(plain, backward.arrays, since, live and type(live)(live.fit), steps)
+        carry(plain, backward.noted(backward.arrays, steps), since, live and type(live)(live.fit), steps, None)
         raise AnomalyError(_blame(plain, steps))
     return cotangents, chose
 

@@ -132,7 +132,7 @@ def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch
     if isinstance(row.vjps, Each):
         vjp = row.vjps.vjp
         each = Each(lambda k, *args, **kwargs: change(lambda *a, **kw: vjp(k, *a, **kw))(*args, **kwargs))
-        return [(row, "vjps", each), (row, "alone", each), (row, "together", None)]
+        return [(row, "vjps", each), (row, "alone", each), (row, "at_once", None)]
     patches: list[Patch] = [(row, "at_once", None)]
     for attribute in ("vjps", "alone"):
         vjps = getattr(row, attribute)
@@ -233,8 +233,8 @@ def _in_the_engine() -> Iterator[Mutant]:
     for owner, function, mistake, right, wrong in (
         (backward, "unbroadcast", "the mean, for the sum over a broadcast axis", "np.add.reduce", "np.mean"),
         (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c", "c"),
-        (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
-        (backward, "flow", "retained gradients forgotten", "if node.keeps_grad:", "if False:"),
+        (tensor, "owned", "two gradients share an array", " or id(g) in given", ""),
+        (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
         (live, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
