@@ -27,7 +27,7 @@ from tinygrad_hw import CompileError, Tensor
 from tinygrad_hw.backward import sweep
 from tinygrad_hw.rules import COMPOSITIONS, RULES
 from tinygrad_hw.rules.table import Each
-from tinygrad_hw.tensor import tensors
+from tinygrad_hw.tensor import arguments, tensors
 
 Arrays = Sequence[np.ndarray]
 
@@ -258,7 +258,7 @@ def a_node_repeats_its_value(case: Case) -> None:
     while stack:
         node = stack.pop()
         if node.edges:
-            assert_array_equal(node.rule.call(*node.args, **node.kwargs), node.value)
+            assert_array_equal(node.rule.call(*arguments(node), **node.kwargs), node.value)
             stack += [parent for parent, _, _ in node.edges]
 
 

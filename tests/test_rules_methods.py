@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import Case, every_case_obeys, gradient_at, spread
+from laws import Case, every_case_obeys, gradient_at, leaves_of, random_like, spread
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import DetachError, Tensor
@@ -83,10 +83,19 @@ def test_a_method_of_a_comparison_gives_a_plain_array():
     assert_array_equal(np.logical_or.accumulate(Tensor([0.0, 2.0])), [False, True])
 
 
-@pytest.mark.parametrize("ufunc, args", [(np.multiply, ([0], 2.0)), (np.negative, ([0],)), (np.maximum, ([0], 2.0))])
-def test_at_of_another_ufunc_is_refused_with_a_way_out(ufunc, args):
-    with pytest.raises(TypeError, match=rf"{ufunc.__name__}.at has no rule: use t\[index\] = np.{ufunc.__name__}\(t\[index\], ...\)"):
-        ufunc.at(Tensor([1.0]), *args)
+@pytest.mark.parametrize("ufunc, args", [(np.multiply, (3.0,)), (np.negative, ()), (np.maximum, (2.0,)), (np.subtract, (0.5,))])
+def test_at_does_the_operation_as_often_as_a_place_is_named(ufunc, args):
+    x, places = spread(4), [2, 0, 2, 2]
+    expected = x.copy()
+    ufunc.at(expected, places, *args)
+    (leaf,) = leaves_of([x])
+    t = leaf * 1
+    ufunc.at(t, places, *args)
+    assert_array_equal(t.data, expected)
+    t.backward(g := random_like(x))
+    slopes = {np.multiply: 3.0, np.negative: -1.0, np.subtract: 1.0}.get(ufunc)
+    times = np.array([1, 0, 3, 0])
+    assert_allclose(leaf.grad, g * (np.where(times, x > 2, 1) if slopes is None else slopes**times))
 
 
 def test_adding_a_tensor_into_a_plain_array_raises():

@@ -220,8 +220,8 @@ test_every_row_has_a_case = every_row_has_a_case("shaping", CASES, without=[np.t
 @pytest.mark.parametrize("join", [shaping.concatenate, shaping.stack], ids=lambda join: join.__name__)
 def test_one_call_gives_the_cotangents_of_all_that_were_joined(join, monkeypatch):
     row, calls = RULES[join], []
-    right = row.together
-    monkeypatch.setattr(row, "together", lambda *given, **kwargs: calls.append(1) or right(*given, **kwargs))
+    right = row.at_once
+    monkeypatch.setattr(row, "at_once", lambda *given, **kwargs: calls.append(1) or right(*given, **kwargs))
     xs = leaves_of([spread(2, 3, seed=k) for k in range(50)])
     out = join(*xs, axis=1)
     g = random_like(out.data)

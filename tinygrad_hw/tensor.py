@@ -109,7 +109,7 @@ def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
     """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
     args = list(node.args)
     for parent, _, i in node.edges:
-        unchanged = parent.value is args[i]
+        unchanged = parent.value is args[i] or getattr(args[i], "base", None) is NOWHERE
         args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), (parent,), POSITIVE.vjps)
     return handle(node), tuple(args)
 
@@ -157,6 +157,20 @@ def taken(node: Node) -> Any:
         node.lent = False
         return node.value
     return node.value.copy() if node.lent else node.value
+
+
+def outline(array: Any) -> Any:
+    """Return something of the array's shape and dtype that holds no memory: what the rules of reading and writing need of it."""
+    return ndarray(array.shape, array.dtype, NOWHERE, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
+
+
+def arguments(node: Node) -> tuple[Any, ...]:
+    """Return what a node's function was called with, also where the node keeps no more than an outline of it."""
+    outlined = {i: parent.value for parent, _, i in node.edges if getattr(node.args[i], "base", None) is NOWHERE}
+    return tuple(outlined.get(i, x) for i, x in enumerate(node.args))
+
+
+NOWHERE = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
 
 
 def checked(arg: Any) -> Any:

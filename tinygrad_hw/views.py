@@ -40,6 +40,7 @@ from .tensor import (
     names_of,
     new,
     operand,
+    outline,
     plain,
     private,
     record,
@@ -165,14 +166,6 @@ def shares(value: Any, array: Any) -> bool:
         base = value.base
         return value is array or (base is not None and (base is array or base is array.base))
     return hasattr(value, "is_view_of") and value.is_view_of(array)
-
-
-def outline(array: Any) -> Any:
-    """Return something of the array's shape and dtype that holds no memory: what the rules of reading and writing need of it."""
-    return ndarray(array.shape, array.dtype, NOWHERE, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
-
-
-NOWHERE = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
 
 
 def worked_out(view: View) -> Node:
@@ -543,7 +536,7 @@ def put(self: Tensor, indices: Any, values: Any, mode: Any = "raise") -> None:
 
 def copy(self: Tensor, order: Any = "C") -> Tensor:
     """Return a tensor of the same entries in memory of its own."""
-    out = np.copy(self, order)
+    out: Any = np.copy(self, order)
     if isinstance(self._node.value, np.generic):
         out._node.value = out._node.value[()]  # (a copy of a NumPy scalar is a scalar)
     return out
@@ -551,7 +544,7 @@ def copy(self: Tensor, order: Any = "C") -> Tensor:
 
 def flatten(self: Tensor, order: Any = "C") -> Tensor:
     """Return a copy of the entries as a vector."""
-    return np.copy(np.ravel(self, order))
+    return copy(np.ravel(self, order))  # type: ignore[arg-type]
 
 
 def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Tensor:
