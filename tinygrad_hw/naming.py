@@ -28,7 +28,7 @@ from .rules.convolution import convolution
 from .rules.products import einsum
 from .trees import content, leaves
 
-__all__ = ["GREEK", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
+__all__ = ["GREEK", "LOW", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
@@ -36,7 +36,7 @@ GREEK = {
     "chi": "χ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
 HATS = {"yhat": "ŷ", "y_pred": "ŷ", "y_hat": "ŷ"}
-LETTERS = {letter: name for table in (GREEK, HATS) for name, letter in table.items()}
+LETTERS = {letter: name for table in (GREEK, HATS) for name, letter in table.items()} | {"\u0302": "_hat", "²": "2"}
 LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
 HIGH = {low: letter for letter, low in LOW.items()}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
@@ -249,6 +249,11 @@ class Names:
         if len(roots) == 1 and np.prod(shape_of(roots[0]), dtype=int) == 1 and roots[0].rule:
             self.give_target(layers, activations)
             self.give(roots[0], Label("L"))
+        for node in self.nodes:
+            if node.rule and node.rule.function is np.divide:
+                self.give_normalised(node)
+            elif node.rule and node.rule.function is neural.softmax:
+                self.give_attention(node)
         inputs: list[Thing] = []
         for z, products in layers.items():
             self.give(z, Label("z", self.layers[z]))
@@ -266,7 +271,7 @@ class Names:
         Where there is one layer, they have no number: W, b.
         """
         inputs: list[Thing] = []
-        k = self.layers[z] if len(self.layers) > 1 else ""
+        k = self.labels[z].base if self.labels[z].base in ("Q", "K", "V") else self.layers[z] if len(self.layers) > 1 else ""
         for j, (x, weight) in enumerate(map(self.factors, products), 1):
             self.give_weight(weight, k or (str(j) if len(products) > 1 else ""))
             if is_leaf(x) and len(products) > 1 and not is_parameter(x) and not all(map(is_leaf, self.beside(weight))):
@@ -276,6 +281,49 @@ class Names:
         for bias in self.biases(z, products):
             self.give(bias, Label("b", k if len(self.users[bias]) == 1 else ""))
         return inputs
+
+    def give_normalised(self, node: Node) -> None:
+        """Name what a norm consists of, if a quotient is one: x̂ = d / s, with d = x − μ and s = √(σ² + ε)."""
+        top, bottom = self.operands[node]
+        x, mean = self.operands_if(top, np.subtract)
+        (inside,) = self.operands_if(bottom, np.sqrt, 1)
+        if x is None or inside is None or self.operands_if(self.unexpanded(mean), np.mean, 1)[0] is not x:
+            return
+        variance = next((thing for thing in self.operands_if(inside, np.add) if isinstance(thing, Node)), inside)
+        self.give(self.unexpanded(mean), Label("μ"))
+        self.give(top, Label("d"))  # type: ignore[arg-type]
+        if variance.rule and variance.rule.function in (np.mean, np.var):
+            self.give(variance, Label("σ²"))
+        self.give(bottom, Label("s"))  # type: ignore[arg-type]
+        self.give(node, Label("x\u0302"))
+
+    def give_attention(self, softmax: Node) -> None:
+        """Name what attention consists of, if a softmax is its: A = softmax(S / √d), with S = Q Kᵀ, and A V."""
+        scores: Any = self.operands[softmax][0]
+        while isinstance(scores, Node) and scores.rule and scores.rule.function in (np.divide, np.multiply, np.add, np.where):
+            scores = next((thing for thing in self.operands[scores] if isinstance(thing, Node) and thing.rule), None)
+        query, key = self.operands_if(scores, np.matmul)
+        if query is None or self.untransposed(key) is key or is_parameter(self.untransposed(key)):
+            return
+        self.give(scores, Label("S"))
+        self.give(query, Label("Q"))
+        self.give(self.untransposed(key), Label("K"))
+        self.give(softmax, Label("A"))
+        for user in self.users.get(softmax, ()):
+            weights, value = self.operands_if(user, np.matmul)
+            if weights is softmax and isinstance(value, Node):
+                self.give(value, Label("V"))
+
+    def operands_if(self, thing: Any, function: Any, count: int = 2) -> list[Any]:
+        """Return the first operands of a call of a function, None for each where it is none."""
+        called = isinstance(thing, Node) and thing.rule and thing.rule.function is function
+        return self.operands[thing][:count] if called else [None] * count
+
+    def unexpanded(self, thing: Any) -> Any:
+        """Return what axes of length 1 were put into, or the thing itself."""
+        while isinstance(thing, Node) and thing.rule and thing.rule.function in (np.expand_dims, np.reshape):
+            thing = self.operands[thing][0]
+        return thing
 
     def affine(self) -> dict[Node, list[Node]]:
         """Return the sums that end in a product with a parameter, each with its products, in the order of creation."""
@@ -372,7 +420,8 @@ class Names:
         label = self.labels[node]
         if label.base == "z" and label.sub:
             return Label("δ", label.sub)
-        return Label("δ", label if node in self.by_user else self.layers.get(node, label))
+        of_layer = node in self.layers and node not in self.by_user and label.base in ("z", "ŷ", "L")
+        return Label("δ", self.layers[node] if of_layer else label)
 
 
 LOSSES = {neural.softmax_cross_entropy, neural.sigmoid_cross_entropy}

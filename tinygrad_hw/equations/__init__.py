@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,9 +31,9 @@ from ..rules import neural
 from ..tensor import Tensor, cotangent, why_no_gradient
 from .derivation import Derivation, Line, contribution, is_array
 from .expressions import Call, Constant, Expression, Prime, Variable, evaluate, magnitude, opaque_in, parts_of
-from .simplify import express, without_ones
+from .simplify import FOLDS, express, without_ones
 from .symbols import Symbol
-from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text
+from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words
 
 __all__ = ["Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
 
@@ -115,6 +116,8 @@ class Equations:
         self.forward = tuple([e for e in equations if e.line.kind == "forward"])
         self.backward = tuple([e for e in equations if e.line.kind != "forward"])
         self.notes = tuple([Formula(labels, *sides) for sides in notes(derivation, labels, shapes)])
+        printed = [e.text for e in (*equations, *self.notes)]
+        self.notes += tuple([Formula(labels, Words(sentence)) for sentence in explained(printed, derivation)])
 
     def _sides(self, line: Line, shapes: bool) -> tuple[Side, ...]:
         """Return what stands on the sides of a line."""
@@ -338,6 +341,40 @@ def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bo
     if shapes:
         atoms = dict.fromkeys(atom for node in derivation.order for atom in derivation.operands[node] if atom is not None)
         yield from [(labels[atom], Space(atom.shape)) for atom in atoms if isinstance(atom, Constant) or not derivation.things[atom].edges]
+
+
+SENTENCES = {
+    "⊙": "⊙ multiplies entry by entry",
+    "𝟏": "𝟏 is an array of ones",
+    "∗ ": "x ∗ W slides the kernels W over x",
+    "⋆": "x ⋆ δ adds up, for each place in a kernel, what lies under it in x times δ",
+    "∗ᵀ": "δ ∗ᵀ W carries each δ back to what lay under the kernel",
+    "scatter(": "scatter(a, [i], shape) is 0 but at the index i, where it is a",
+}
+
+
+def explained(printed: list[str], derivation: Derivation) -> list[str]:
+    """Return a sentence for each sign that the lines use and that is not everybody's."""
+    text = "\n".join(printed)
+    found = [f"Σ{low} adds up over {axes_in_words(low)}" for low in sorted(set(re.findall("Σ([₀-₉,]+)", text)))]
+    calls = [part for line in (*derivation.written, *derivation.backward) for part in parts_of(line.right) if isinstance(part, Call)]
+    if any(part.kwargs.get("keepdims") for part in calls if part.function in FOLDS):
+        found.append("an axis that was added up or averaged over stays, with length 1, where it stands beside what still has it")
+    found += [sentence for sign, sentence in SENTENCES.items() if sign in text]
+    found += ["[a > b] is 1 where that holds, else 0"] if re.search(r"\[[^]\n]+ [=≠<>≥≤] ", text) else []
+    unknown = [(label, atom.shape) for atom, label in derivation.labels.items()]
+    found += [
+        f"{label} is an array of shape {shape} that the program brought along"
+        for label, shape in unknown
+        if label.base == "c" and not label.written and re.search(rf"(?<!\w){label}(?!\w)", text)
+    ]
+    return found
+
+
+def axes_in_words(low: str) -> str:
+    """Return ``axes 0 and 2`` for ₀,₂."""
+    digits = ["₀₁₂₃₄₅₆₇₈₉".index(digit) for digit in low.split(",")]
+    return f"axis {digits[0]}" if len(digits) == 1 else f"axes {', '.join(map(str, digits[:-1]))} and {digits[-1]}"
 
 
 def gradients(derivation: Derivation) -> dict[Node, Any]:

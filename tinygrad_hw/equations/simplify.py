@@ -428,6 +428,9 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
     if x.shape == shape or order != "C":
         return x if x.shape == shape else None
     number, rest = scalars_apart(x)
+    if isinstance(rest, Call) and rest.function in FOLDS:
+        kept = with_axes_kept(rest, set(rest.kwargs.get("axis", ())))
+        rest = kept if kept is not None and kept.shape[len(kept.shape) - len(shape) :] == shape else rest
     inside = Ones(shape) if isinstance(rest, Ones) or rest is ONE else Call(np.reshape, (rest, shape), {}, shape)
     return product([(inside, 1), (number, 1)])
 

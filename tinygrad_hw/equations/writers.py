@@ -16,13 +16,13 @@ from unicodedata import normalize
 
 import numpy as np
 
-from ..naming import GREEK, Label, bracketed, clean, subscripted
+from ..naming import GREEK, LOW, Label, bracketed, clean, subscripted
 from ..rules import convolution, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
 
-__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Writer"]
+__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "Writer"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,14 @@ class Bar:
     of: Label
 
 
-Side = Expression | Label | Gradient | Space | Bar
+@dataclass(frozen=True)
+class Words:
+    """A sentence."""
+
+    text: str
+
+
+Side = Expression | Label | Gradient | Space | Bar | Words
 
 SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
 
@@ -69,6 +76,10 @@ class Writer:
     def word(self, text: str) -> str:
         """Set the name of a function or of a value."""
         raise NotImplementedError
+
+    def words(self, text: str) -> str:
+        """Set a sentence."""
+        return self.word(text)
 
     def number(self, text: str) -> str:
         """Set a number."""
@@ -198,6 +209,12 @@ class Writer:
         left, right = x.parts
         return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
 
+    def reshaped(self, x: Call) -> tuple[str, int] | None:
+        """Set a reduction whose axes of length 1 are cut off in front as the reduction."""
+        inside = x.parts[0]
+        is_kept = isinstance(inside, Call) and inside.function in FOLDS and inside.kwargs.get("keepdims")
+        return self.parts(inside) if is_kept and inside.shape[len(inside.shape) - len(x.shape) :] == x.shape else None
+
     def outer(self, x: Call) -> tuple[str, int]:
         """Set the product of a column with a row: x yᵀ."""
         left, right = x.parts
@@ -308,6 +325,8 @@ class Writer:
             return self.fraction(top, bottom, True, True)
         if isinstance(side, Space):
             return self.row(self.symbol("    ∈ "), self.above(self.word("ℝ"), self.extent(side.shape)) if side.shape else self.word("ℝ"))
+        if isinstance(side, Words):
+            return self.words(side.text)
         return self.bar(side.of) if isinstance(side, Bar) else self.label(side)
 
     def bar(self, label: Label) -> str:
@@ -327,6 +346,7 @@ NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     shaping.astype: lambda self, x: self.parts(x.parts[0]),
     **dict.fromkeys(PRODUCT_SIGNS, Writer.convolution),
     np.outer: Writer.outer,
+    np.reshape: Writer.reshaped,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
 
@@ -405,7 +425,8 @@ LATEX = {
     "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
     "{": r"\{", "}": r"\}", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
 }  # fmt: skip
-WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
+HATTED = {"ŷ": "y", "x\u0302": "x"}
+WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "x\u0302": r"\hat{x}", "σ²": r"\sigma^2", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
     letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()
 }
 SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", '"': "''"}
@@ -428,6 +449,10 @@ class Latex(Writer):
             return WORDS[text]
         safe = "".join(WORDS.get(c, SPECIAL.get(c, c)) for c in clean(text))
         return safe if len(text) == 1 else rf"\mathrm{{{safe}}}"
+
+    def words(self, text: str) -> str:
+        signs = {sign: LATEX[sign] + " " for sign in "⊙∗⋆Σᵀ×…≥≤≠"} | {low: f"_{{{high}}}" for high, low in LOW.items()}
+        return rf"\mathrm{{{''.join(signs.get(c) or WORDS.get(c, SPECIAL.get(c, c)) for c in text)}}}"
 
     def number(self, text: str) -> str:
         if text[:1] == "√":
@@ -466,9 +491,12 @@ class MathML(Writer):
         return f"{before}<mo{fence}>{escape(core)}</mo>"
 
     def word(self, text: str) -> str:
-        if text == "ŷ":
-            return "<mover><mi>y</mi><mo stretchy='false'>^</mo></mover>"
+        if text in HATTED:
+            return f"<mover><mi>{HATTED[text]}</mi><mo stretchy='false'>^</mo></mover>"
         return f"<mi>{escape(clean(text))}</mi>"
+
+    def words(self, text: str) -> str:
+        return f"<mtext>{escape(text)}</mtext>"
 
     def number(self, text: str) -> str:
         inside = escape(text.lstrip("√").strip("()") if text[:1] == "√" else text)

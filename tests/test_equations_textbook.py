@@ -1,0 +1,189 @@
+"""Models as a textbook has them: the form was written down first, from the literature, and explain must print it."""
+
+import numpy as np
+import pytest
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, nn
+from tinygrad_hw.equations import explain
+
+rng = np.random.default_rng(11)
+X, T = rng.normal(size=(6, 4)), rng.normal(size=(6, 1))
+POSITIVE = (rng.uniform(size=(6, 1)) > 0.5).astype(float)
+CLASSES = np.array([0, 1, 2, 0, 1, 2])
+ROWS = np.eye(3)[CLASSES]
+IMAGES = rng.normal(size=(2, 3, 6, 6))
+K = np.cov(rng.normal(size=(4, 12))) + np.eye(4)
+
+
+def P(*shape, name=None):
+    return Tensor(rng.normal(size=shape), requires_grad=True, name=name)
+
+
+def logistic(p):
+    return -(POSITIVE * np.log(p) + (1 - POSITIVE) * np.log(1 - p)).mean()
+
+
+def residual():
+    W, V = P(4, 4), P(4, 1)
+    return ((((X + np.tanh(X @ W)) @ V - T) ** 2).mean() / 2,)
+
+
+def tied():
+    W_x, W_h, v = P(4, 3, name="W_x"), P(3, 3, name="W_h"), P(3, 1)
+    a = rng.normal(size=(6, 3))
+    for x in (X, X[::-1].copy()):
+        a = np.tanh(x @ W_x + a @ W_h)
+    return (((a @ v - T) ** 2).mean() / 2,)
+
+
+def lstm():
+    W, U, b, h, c = P(4, 8), P(2, 8), P(8), rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
+    z = X @ W + h @ U + b
+    i, f, o, g = tg.sigmoid(z[:, :2]), tg.sigmoid(z[:, 2:4]), tg.sigmoid(z[:, 4:6]), np.tanh(z[:, 6:])
+    c_1 = f * c + i * g
+    h_1 = o * np.tanh(c_1)
+    return (h_1**2).sum() / 2, locals()
+
+
+def gru():
+    W_z, U_z, W_r, U_r, W_n, U_n = P(4, 2), P(2, 2), P(4, 2), P(2, 2), P(4, 2), P(2, 2)
+    h = rng.normal(size=(6, 2))
+    z, r = tg.sigmoid(X @ W_z + h @ U_z), tg.sigmoid(X @ W_r + h @ U_r)
+    n = np.tanh(X @ W_n + (r * h) @ U_n)
+    h_1 = (1 - z) * n + z * h
+    return (h_1**2).sum() / 2, locals()
+
+
+def layer_norm():
+    W, gamma, beta = P(4, 5), P(5), P(5)
+    z = X @ W
+    d = z - z.mean(-1, keepdims=True)
+    return (((d / np.sqrt((d**2).mean(-1, keepdims=True) + 1e-5) * gamma + beta) ** 2).sum() / 2, {"gamma": gamma, "beta": beta})
+
+
+def batch_norm():
+    W, gamma, beta = P(4, 5), P(5), P(5)
+    z = X @ W
+    d = z - z.mean(0)
+    return (((d / np.sqrt((d**2).mean(0) + 1e-5) * gamma + beta) ** 2).sum() / 2, {"gamma": gamma, "beta": beta})
+
+
+def attention():
+    W_Q, W_K, W_V = P(4, 3), P(4, 3), P(4, 2)
+    out = tg.softmax((X @ W_Q) @ (X @ W_K).T / np.sqrt(3)) @ (X @ W_V)
+    return (out**2).sum() / 2, {"out": out}
+
+
+def convolutions():
+    W, V = P(2, 3, 3, 3), P(1, 2, 3, 3)
+    return ((nn.functional.conv2d(tg.relu(nn.functional.conv2d(IMAGES, W)), V) ** 2).sum() / 2,)
+
+
+def divergence():
+    mu, logvar = P(6, 2), P(6, 2)
+    return -(1 + logvar - mu**2 - np.exp(logvar)).sum() / 2, locals()
+
+
+def normal_likelihood():
+    mu, s = P(6, 1), Tensor(np.exp(T), requires_grad=True)
+    return (np.log(s) + (T - mu) ** 2 / (2 * s**2)).sum(), {"mu": mu, "sigma": s, "y": T}
+
+
+def poisson():
+    z = X @ P(4, 1)
+    return ((np.exp(z) - T * z).mean(),)
+
+
+def hinge():
+    return (np.maximum(0, 1 - (2 * POSITIVE - 1) * (X @ P(4, 1))).mean(), {"t": 2 * POSITIVE - 1})
+
+
+def network():
+    W1, b1, W2, b2 = P(4, 3), P(3), P(3, 1), P(1)
+    return (((np.tanh(X @ W1 + b1) @ W2 + b2 - T) ** 2).mean() / 2,)
+
+
+def columns():
+    W1, b1, W2, b2 = P(3, 4), P(3, 1), P(2, 3), P(2, 1)
+    return (((W2 @ np.tanh(W1 @ X.T + b1) + b2 - X.T[:2]) ** 2).sum() / 2,)
+
+
+MODELS = {
+    "linear regression": (lambda: (((X @ P(4, 1) - T) ** 2).mean() / 2,), ["ŷ = x W", "∂L/∂W = xᵀ (ŷ − y) / N"]),
+    "least squares": (lambda: (((X @ P(4, name="θ") - T[:, 0]) ** 2).sum() / 2,), ["ŷ = x θ", "∂L/∂θ = xᵀ (ŷ − y)"]),
+    "ridge regression": (
+        lambda: (lambda W: (((X @ W - T) ** 2).sum() / 2 + 0.05 * (W**2).sum(),))(P(4, 1)),
+        ["L = Σ (ŷ − y)² / 2 + Σ W² / 20", "∂L/∂W = W / 10 + xᵀ (ŷ − y)"],
+    ),
+    "logistic regression": (lambda: (logistic(tg.sigmoid(X @ P(4, 1))),), ["ŷ = σ(z₁)", "∂L/∂W = xᵀ (ŷ − y) / N"]),
+    "logistic regression from logits": (
+        lambda: (nn.binary_cross_entropy_with_logits(X @ P(4, 1), POSITIVE),),
+        ["L = −mean(y ⊙ log(σ(z₁)) + (1 − y) ⊙ log(1 − σ(z₁)))", "∂L/∂W = xᵀ (σ(z₁) − y) / N"],
+    ),
+    "softmax regression": (
+        lambda: (nn.cross_entropy(X @ P(4, 3) + P(3), CLASSES),),
+        ["L = −mean(Σ₁ (Y ⊙ log_softmax(z₁)))", "δ₁ = (softmax(z₁) − Y) / N", "∂L/∂W = xᵀ δ₁", "∂L/∂b = Σ₀ δ₁"],
+    ),
+    "softmax regression from probabilities": (
+        lambda: (-(ROWS * np.log(tg.softmax(X @ P(4, 3)))).sum(-1).mean(),),
+        ["ŷ = softmax(z₁)", "∂L/∂W = xᵀ (ŷ − y) / N"],
+    ),
+    "softmax regression by indices": (
+        lambda: (-tg.log_softmax(X @ P(4, 3))[np.arange(6), CLASSES].mean(),),
+        ["∂L/∂W = xᵀ (softmax(z₁) − Y) / N"],
+    ),
+    "Poisson regression": (poisson, ["L = mean(a₁ − y ⊙ z₁)", "∂L/∂W = xᵀ (a₁ − y) / N"]),
+    "support vector machine": (hinge, ["∂L/∂W = −xᵀ ([1 − t ⊙ z₁ > 0] ⊙ t) / N"]),
+    "network": (
+        network,
+        ["δ₂ = (ŷ − y) / N", "∂L/∂W₂ = a₁ᵀ δ₂", "∂L/∂b₂ = Σ₀ δ₂", "δ₁ = (δ₂ W₂ᵀ) ⊙ tanh′(z₁)", "∂L/∂W₁ = xᵀ δ₁", "∂L/∂b₁ = Σ₀ δ₁"],
+    ),
+    "network in columns": (
+        columns,
+        ["z₁ = W₁ x + b₁", "δ₂ = ŷ − y", "∂L/∂W₂ = δ₂ a₁ᵀ", "∂L/∂b₂ = Σ₁ δ₂", "δ₁ = (W₂ᵀ δ₂) ⊙ tanh′(z₁)", "∂L/∂W₁ = δ₁ xᵀ",
+         "∂L/∂b₁ = Σ₁ δ₁"],
+    ),
+    "residual network": (residual, ["∂L/∂W₂ = (x + a₁)ᵀ δ₂", "∂L/∂W₁ = xᵀ ((δ₂ W₂ᵀ) ⊙ tanh′(z₁))"]),
+    "recurrent network": (
+        tied,
+        ["δ₁ = (δ₂ Wₕᵀ) ⊙ tanh′(z₁)", "∂L/∂Wₓ = x₂ᵀ δ₂ + x₁ᵀ δ₁", "∂L/∂Wₕ = a₁ᵀ δ₂ + h₀ᵀ δ₁"],
+    ),
+    "LSTM": (
+        lstm,
+        ["i = σ(z[:, :2])", "g = tanh(z[:, 6:])", "c₁ = f ⊙ c + i ⊙ g", "h₁ = o ⊙ tanh₁", "δ_c₁ = h₁ ⊙ o ⊙ tanh′(c₁)", "∂L/∂U = hᵀ δ_z"],
+    ),
+    "GRU": (gru, ["h₁ = (1 − z) ⊙ n + z ⊙ h", "n = tanh(z₃)", "∂L/∂Uₙ = (r ⊙ h)ᵀ δ₃", "∂L/∂U_z = hᵀ δ₁"]),
+    "layer norm": (layer_norm, ["μ = mean(z₁, axis=1)", "d = z₁ − μ", "x̂ = d / s", "s = sqrt(σ² + 1e-05)", "∂L/∂β = Σ₀ add₂"]),
+    "batch norm": (batch_norm, ["μ = mean(z₁, axis=0)", "σ² = mean(d², axis=0)", "x̂ = d / s", "∂L/∂γ = Σ₀ (add₂ ⊙ x̂)"]),
+    "attention": (
+        attention,
+        ["S = Q Kᵀ", "A = softmax(S / √3)", "out = A V", "δ_A = out Vᵀ", "δ_S = A ⊙ (δ_A − Σ₁ (δ_A ⊙ A)) / √3", "∂L/∂W_Q = xᵀ (δ_S K)",
+         "∂L/∂W_K = xᵀ (δ_Sᵀ Q)", "∂L/∂W_V = xᵀ (Aᵀ out)"],
+    ),
+    "convolutions": (
+        convolutions, ["z₁ = x ∗ W₁", "a₁ = relu(z₁)", "z₂ = a₁ ∗ W₂", "∂L/∂W₂ = a₁ ⋆ z₂", "∂L/∂W₁ = x ⋆ ((z₂ ∗ᵀ W₂) ⊙ relu′(z₁))"],
+    ),
+    "Kullback-Leibler divergence": (divergence, ["L = −Σ (1 + logvar − μ² − exp₁) / 2", "∂L/∂μ = μ", "∂L/∂logvar = (exp₁ − 1) / 2"]),
+    "normal likelihood": (normal_likelihood, ["∂L/∂μ = (μ − y) / σ²"]),
+    "inverse": (
+        lambda: (lambda b: ((np.linalg.inv(P(4, 4, name="A")) @ b).sum(), {"b": b}))(rng.normal(size=(4, 1))),
+        ["inv₁ = inv(A)", "∂L/∂A = −inv₁ᵀ (𝟏₄ₓ₁ bᵀ) inv₁ᵀ"],
+    ),
+    "log determinant": (lambda: (np.linalg.slogdet(Tensor(K, requires_grad=True, name="K"))[1],), ["∂L/∂K = inv(K)ᵀ"]),
+    "bilinear form": (
+        lambda: (lambda u, v: (u @ P(4, 3, name="W") @ v, {"u": u, "v": v}))(rng.normal(size=4), rng.normal(size=3)),
+        ["∂L/∂W = u vᵀ"],
+    ),
+    "gelu": (lambda: (((tg.gelu(X @ P(4, 3)) @ P(3, 1) - T) ** 2).mean() / 2,), ["∂L/∂W₁ = xᵀ ((δ₂ W₂ᵀ) ⊙ gelu′(z₁))"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_explain_prints_the_form_of_the_textbook_and_it_agrees_with_the_engine(name):
+    model, expected = MODELS[name]
+    loss, *names = model()
+    equations = explain(loss, names=names[0] if names else None)
+    printed = [equation.text for equation in (*equations.forward, *equations.backward)]
+    assert [line for line in expected if line not in printed] == [], "\n".join(printed)
+    assert equations.check().unverified == {}
