@@ -17,10 +17,12 @@ from __future__ import annotations
 import inspect
 import operator
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from importlib import import_module
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -666,6 +668,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return composed(function, COMPOSITIONS[function], args, kwargs)
     if function in NO_DERIVATIVE:
         return wrapped(function(*plain(args), **plain(kwargs)))
+    if isinstance(function, np.ufunc) and knows_special(function):
+        return apply(function, args, kwargs)
     import difflib  # (slow to import, and seldom needed)
 
     owner = getattr(function, "__self__", None)
@@ -737,6 +741,13 @@ def flows(tree: Any) -> bool:
 def without_integers(x: Any) -> Any:
     """Return the array of a tensor of integers or truth values: they have no gradient, and may serve as an index, a count, a mask."""
     return x._node.value if isinstance(x, Tensor) and x.dtype.kind in "biu" else x
+
+
+def knows_special(ufunc: np.ufunc) -> bool:
+    """Load the rows of SciPy's special functions, if SciPy has been, and tell whether a function is one that they know."""
+    if "scipy.special" in sys.modules:
+        import_module(".rules.special", __package__)
+    return ufunc in RULES or ufunc in COMPOSITIONS
 
 
 def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

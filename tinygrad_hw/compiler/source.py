@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import operator
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class Writer:
             return f"np.{function.__name__}"
         if isinstance(owner, np.ufunc):
             return f"np.{owner.__name__}.{function.__name__}"
-        name, module = function.__name__, function.__module__ or ""
+        name, module = function.__name__, getattr(function, "__module__", None) or module_of_ufunc(function)
         for path, space in (("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft)):
             if getattr(space, name, None) is function:
                 return f"{path}.{name}"
@@ -186,6 +187,12 @@ class Writer:
             start, stop, step = ("" if part is None else self.argument(part)[0] for part in (index.start, index.stop, index.step))
             return f"{start}:{stop}" + (f":{step}" if step else "")
         return self.argument(index)[0]
+
+
+def module_of_ufunc(ufunc: Any) -> str:
+    """Return the module to import a ufunc from that is not NumPy's: SciPy's, which does not say."""
+    found = (name for name in ("scipy.special", "scipy.special._ufuncs") if getattr(sys.modules.get(name), ufunc.__name__, None) is ufunc)
+    return next(found, "")
 
 
 def is_integer_reciprocal(op: Op) -> bool:
