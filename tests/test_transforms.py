@@ -623,6 +623,16 @@ def test_a_checkpointed_function_may_write_to_its_own_arrays():
     assert_array_equal(scale, [1.0, 2.0])
 
 
+def test_a_write_after_a_checkpoint_changes_no_gradient():
+    x, scale = Tensor(np.array([1.0, 2.0]), requires_grad=True), Tensor([3.0, 4.0])
+    y = x * 2
+    out = checkpoint(lambda y, scale: np.sum(y * y * scale))(y, scale)
+    y[0] = 7.0
+    scale[...] = 0.0
+    out.backward()
+    assert_array_equal(x.grad, [2 * 4 * 1.0 * 3, 2 * 4 * 2.0 * 4])
+
+
 def test_two_sweeps_at_once_over_a_checkpoint_do_not_mix_their_cotangents():
     n, found = 40, [None, None]
     x, y = Tensor(np.ones(2), requires_grad=True), Tensor(np.ones(2), requires_grad=True)

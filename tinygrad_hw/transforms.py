@@ -28,7 +28,7 @@ from .batching import Batched, active, entry_by_entry, linearized_for_all, on_wh
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
 from .rules import Each, Rule, dispatched, rule
-from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, tensors
+from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "ravel", "value_and_grad", "vjp"]
@@ -549,7 +549,7 @@ def checkpoint(f: F) -> F:
             return out
         vjps = Each(SweptAgain(name(f), run, used))
         row = Rule(checkpointed, vjps, lambda *_: run()[1]._node.value, "dense", ())
-        operands = tuple([node.value for node in used])
+        operands = tuple(map(taken, used))
         return parted(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
 
     return checkpointed  # type: ignore[return-value]
@@ -557,7 +557,7 @@ def checkpoint(f: F) -> F:
 
 def kept(x: Any) -> Any:
     """Return an argument so that nobody else can change it."""
-    return handle(x._node) if isinstance(x, Tensor) else private(x)
+    return handle(x._node if x.requires_grad else leaf(private(x))) if isinstance(x, Tensor) else private(x)
 
 
 def recorded_run(f: Callable[..., Any], given: tuple[Any, Any]) -> tuple[Any, Any, list[Node], int]:

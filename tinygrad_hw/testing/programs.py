@@ -140,7 +140,7 @@ class Program:
         space = {"np": np, **variables}
         errors = [attempt(code, space) for code in self.codes]
         variables.clear()
-        variables.update((name, value) for name, value in space.items() if name not in ("np", "__builtins__"))
+        variables.update((name, value) for name, value in space.items() if name != "np" and not name.startswith("__"))
         return errors
 
     def __repr__(self) -> str:
@@ -415,7 +415,7 @@ def told(error: BaseException | None) -> str:
 
 def same_error(ours: Any, theirs: BaseException) -> bool:
     """Tell whether an error is of the kind of NumPy's, or one of our own."""
-    kinds = [kind for kind in (IndexError, ValueError, TypeError, AttributeError, NameError) if isinstance(theirs, kind)]
+    kinds = [kind for kind in (IndexError, ValueError, TypeError, AttributeError, type(theirs)) if isinstance(theirs, kind)]
     kinds += [TypeError] if "read-only" in str(theirs) or "writable" in str(theirs) else []  # (of two mistakes either may be told)
     return isinstance(ours, (*kinds, TinygradError))
 
