@@ -40,6 +40,7 @@ __all__ = [
     "TinygradError",
     "checkpoint",
     "compile",
+    "data",
     "detect_anomaly",
     "draw",
     "explain",

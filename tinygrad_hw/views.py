@@ -4,7 +4,8 @@
     >>> row = t[1]
     >>> row += 10
     >>> t
-    Tensor([[ 1.,  2.], [13., 14.]])
+    Tensor([[ 1.,  2.],
+            [13., 14.]])
 
 A write makes a new value of the *root* (the tensor that owns the entries): data are written where they lie, and of what belongs to
 a graph a new result is recorded, ``setitem``. A ``View`` is its parent and a step (a row's function with its arguments); it is worked

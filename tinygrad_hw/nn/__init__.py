@@ -24,29 +24,59 @@ A module of one's own is a class with a ``forward``; what it holds in its attrib
     >>> [name for name, _ in Residual(3).named_parameters()]
     ['inner.weight', 'inner.bias']
 
-Wherever numbers are drawn, ``rng`` takes a ``numpy.random.Generator`` or a legacy ``numpy.random.RandomState``, so that
-a run can be repeated; without it they differ from run to run.
+Wherever numbers are drawn, ``rng`` takes a ``numpy.random.Generator``, a legacy ``numpy.random.RandomState`` or an integer seed, so that
+a run can be repeated; without it they differ from run to run. ``net.reset_parameters(0)`` draws a whole network anew from one seed.
 """
 
-from . import functional
-from .layers import GELU, Dropout, Embedding, LayerNorm, Linear, ReLU, Sequential, Sigmoid, Tanh
-from .losses import binary_cross_entropy_with_logits, cross_entropy, half_mse_loss, mse_loss
-from .module import Module
+from . import functional, init, utils
+from .attention import MultiheadAttention
+from .convolution import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
+from .layers import (
+    ELU,
+    GELU,
+    Dropout,
+    Embedding,
+    Flatten,
+    Identity,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from .losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    half_mse_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+from .module import Module, ModuleList, Sequential, functional_call
+from .norms import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from .saving import load, save
 
 __all__ = [
-    "GELU",
-    "Dropout",
-    "Embedding",
-    "LayerNorm",
-    "Linear",
-    "Module",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "Tanh",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "functional",
-    "half_mse_loss",
-    "mse_loss",
-]
+    "ELU", "GELU", "GRU", "LSTM", "RNN", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
+    "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "HuberLoss", "Identity", "L1Loss", "LSTMCell",
+    "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList", "MultiheadAttention",
+    "NLLLoss", "RMSNorm", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss",
+    "huber_loss", "init", "l1_loss", "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "utils",
+]  # fmt: skip

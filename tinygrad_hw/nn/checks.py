@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backward import values
-from ..batching import Batched
 from ..errors import DTypeError, ShapeError
-from ..rules.shaping import array
+from ..tensor import Tensor
 
-Random: TypeAlias = "np.random.Generator | np.random.RandomState | None"  # (a string, since numpy.random is slow to import)
+Random: TypeAlias = "np.random.Generator | np.random.RandomState | int | None"  # (a string, since numpy.random is slow to import)
+
+
+def as_floats(x: Any, integers: bool = False) -> Any:
+    """Return a Tensor or an array of floating numbers; integers are made such, where they would wrap around, or may stay."""
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    return x if integers or x.dtype.kind in "fc" else x.astype(float)
 
 
 def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Return both as tensors or arrays, or say that their shapes differ."""
-    y, t = array(prediction), array(target)
+    """Return both as tensors or arrays of floating numbers, or say that their shapes differ."""
+    y, t = as_floats(prediction), as_floats(target, integers=True)
+    t = t if t.dtype.kind in "fc" else t.astype(y.dtype)
     if y.shape == t.shape:
         return y, t
     fix = ""
@@ -30,15 +36,15 @@ def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     )
 
 
-def places_below(function: str, what: str, indices: Any, count: int) -> Any:
-    """Return indices as an array (or as the batch that they are), or say that they are no integers from 0 to count - 1."""
-    places = array(values(indices))
+def places_below(function: str, what: str, indices: Any, count: int) -> np.ndarray:
+    """Return indices as an array, or say that they are no integers from 0 to count - 1."""
+    places = indices._node.value if isinstance(indices, Tensor) else np.asarray(indices)
     if places.dtype.kind not in "iu":
         raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
     if places.size and not 0 <= places.min() <= places.max() < count:
         wrong = places.min() if places.min() < 0 else places.max()
         raise IndexError(f"{function}: {what} must be from 0 to {count - 1}, and there is {wrong}")
-    return indices if isinstance(indices, Batched) else places
+    return places
 
 
 def require_positive(layer: str, *sizes: int) -> None:
@@ -47,12 +53,26 @@ def require_positive(layer: str, *sizes: int) -> None:
         raise ValueError(f"{layer}: sizes must be positive integers, not {', '.join(map(repr, sizes)) or 'none'}")
 
 
+def probability(layer: str, p: float) -> float:
+    """Return p as a float, or say that it must be in [0, 1)."""
+    if not 0 <= p < 1:
+        raise ValueError(f"{layer}: p must be at least 0 and less than 1, not {p}")
+    return float(p)
+
+
+def one_of(what: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Raise unless a value is one of those that are allowed."""
+    if value not in allowed:
+        raise ValueError(f"{what} must be {', '.join(map(repr, allowed))}; it is {value!r}")
+
+
 def generator(rng: Random) -> Any:
-    """Return what draws random numbers, or say what it may be."""
-    if rng is None:
-        return np.random.default_rng()
+    """Return what draws random numbers, made of a seed if that is given, or say what it may be."""
+    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
+        return np.random.default_rng(rng)
     if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
         raise TypeError(
-            f"rng must be a numpy.random.Generator or RandomState, not {type(rng).__name__}: numpy.random.default_rng(seed) makes one"
+            f"rng must be a numpy.random.Generator or RandomState, or an integer seed, not {type(rng).__name__}: "
+            "numpy.random.default_rng(seed) makes one"
         )
     return rng

@@ -1,40 +1,41 @@
 """Layers and losses as functions, for those who hold the parameters themselves: ``nn.functional``.
 
-Activations, convolution, pooling, normalisation and losses; arrays in, arrays out, and Tensors where a Tensor came in.
+Activations, convolution, pooling, normalisation, attention and losses; arrays in, arrays out, and Tensors where a Tensor came in.
 """
 
 from __future__ import annotations
 
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
+from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
-from ..rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
-from .losses import binary_cross_entropy_with_logits, cross_entropy, half_mse_loss, mse_loss
+from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from ..tensor import Tensor
+from .checks import Random, as_floats, generator, one_of, places_below, probability
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    half_mse_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 
 __all__ = [
-    "avg_pool",
-    "batch_norm",
-    "binary_cross_entropy_with_logits",
-    "conv1d",
-    "conv2d",
-    "cross_entropy",
-    "gelu",
-    "half_mse_loss",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log_sigmoid",
-    "log_softmax",
-    "logsumexp",
-    "max_pool",
-    "mse_loss",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "softplus",
-]
+    "avg_pool", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d",
+    "cross_entropy", "dropout", "elu", "embedding", "gelu", "half_mse_loss", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_sigmoid", "log_softmax", "logsumexp", "max_pool", "max_pool2d", "mse_loss", "nll_loss", "one_hot", "relu", "rms_norm",
+    "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus",
+]  # fmt: skip
+
+max_pool2d, avg_pool2d = max_pool, avg_pool  # (under PyTorch's names: these take any number of axes of space)
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -42,6 +43,130 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return x @ weight if bias is None else x @ weight + bias
 
 
+# Activations
+def silu(x: Any) -> Any:
+    """Return x σ(x), entry by entry (Hendrycks & Gimpel 2016; "swish": Ramachandran, Zoph & Le 2017)."""
+    x = as_floats(x)
+    return x * sigmoid(x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """Return x where x > 0, else α (eˣ - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
+    x = as_floats(x)
+    return np.maximum(x, 0) + alpha * np.expm1(np.where(x > 0, 0, x))
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Return x Φ(x), entry by entry, Φ the normal distribution function.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    approximate : "none" or "tanh"
+        With "tanh", x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as in GPT-2.
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype
+
+    Notes
+    -----
+    Hendrycks & Gimpel (2016), "Gaussian error linear units".
+    """
+    one_of("gelu: approximate", approximate, ("none", "tanh"))
+    if approximate == "none":
+        return neural.gelu(x)
+    x = as_floats(x)
+    return 0.5 * x * (1 + np.tanh(sqrt(2 / pi) * x * (1 + 0.044715 * x * x)))
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -> Any:
+    """Return x with 0 in place of each entry with probability p, and the others divided by 1 - p; x itself if not training.
+
+    Parameters
+    ----------
+    x : array or Tensor
+    p : float
+        The probability, in [0, 1).
+    training : bool
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    array or Tensor of x's shape and dtype
+
+    Notes
+    -----
+    The expectation of the result is x (Srivastava et al. 2014, "Dropout", scaled in training as in PyTorch).
+    """
+    if not training or not probability("dropout", p):
+        return x
+    kept = generator(rng).uniform(size=np.shape(x)) >= p
+    return np.where(kept, x, 0) / (1 - p)
+
+
+# Tables
+def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
+    """Return the rows of a table at indices: of shape (..., size) for indices of shape (...).
+
+    Parameters
+    ----------
+    indices : array_like of integers
+    weight : (count, size) array or Tensor
+    padding_idx : int, optional
+        An index whose row gets no gradient.
+
+    Returns
+    -------
+    array or Tensor
+
+    Raises
+    ------
+    DTypeError
+        If the indices are no integers.
+    IndexError
+        If an index is negative or not less than count.
+    """
+    places = places_below("embedding", "indices", indices, weight.shape[0])
+    rows = weight[places]
+    if padding_idx is None or not isinstance(rows, Tensor):
+        return rows
+    return np.where((places != padding_idx)[..., None], rows, rows.detach())
+
+
+def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
+    """Return a row of zeros for each class, with 1 in its place.
+
+    Parameters
+    ----------
+    classes : (...) array_like of integers
+    num_classes : int, optional
+        The length of a row; one more than the largest class if not given.
+
+    Returns
+    -------
+    (..., num_classes) ndarray of integers
+
+    Raises
+    ------
+    DTypeError
+        If the classes are no integers.
+    IndexError
+        If a class is negative or not less than num_classes.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.one_hot([2, 0])
+    array([[0, 0, 1],
+           [1, 0, 0]])
+    """
+    classes = np.asarray(classes)
+    count = int(num_classes) if num_classes is not None else int(classes.max(initial=-1)) + 1
+    return neural.one_hot(places_below("one_hot", "classes", classes, count), count, int)
+
+
+# Normalisation
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[int, ...] = -1, eps: float = 1e-5) -> Any:
     """Return x normalised over the axis: (x - mean) / √(var + ε) ⊙ weight + bias.
 
@@ -60,9 +185,37 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[i
 
     Notes
     -----
-    The variance has the divisor n (Ba, Kiros & Hinton 2016, "Layer normalization").
+    The variance has the divisor n (Ba, Kiros & Hinton 2016, "Layer normalization"). Half precision is computed in single.
     """
-    return _normalised(x, np.mean(x, axis=axis, keepdims=True), np.var(x, axis=axis, keepdims=True), weight, bias, eps)
+    wide, narrow = _widened(x)
+    centred = wide - np.mean(wide, axis=axis, keepdims=True)
+    variance = np.mean(np.square(centred), axis=axis, keepdims=True)
+    return _scaled(narrow(centred / np.sqrt(variance + eps)), weight, bias)
+
+
+def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: float | None = None) -> Any:
+    """Return x divided by its root mean square over the axis: x / √(mean x² + ε) ⊙ weight.
+
+    Parameters
+    ----------
+    x : array or Tensor
+    weight : array or Tensor, optional
+        Of the shape of the normalised axes, or any that broadcasts.
+    axis : int or tuple of int
+    eps : float, optional
+        ε; the spacing of the dtype's numbers at 1 if not given, as in PyTorch.
+
+    Returns
+    -------
+    array or Tensor of x's shape
+
+    Notes
+    -----
+    Zhang & Sennrich (2019), "Root mean square layer normalization". Half precision is computed in single.
+    """
+    wide, narrow = _widened(x)
+    eps = float(np.finfo(wide.dtype).eps) if eps is None else eps
+    return _scaled(narrow(wide / np.sqrt(np.mean(np.square(wide), axis=axis, keepdims=True) + eps)), weight, None)
 
 
 def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, eps: float = 1e-5) -> Any:
@@ -88,7 +241,7 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
 
     Notes
     -----
-    The variance has the divisor n (Ioffe & Szegedy 2015, "Batch normalization").
+    The variance has the divisor n (Ioffe & Szegedy 2015, "Batch normalization"). Half precision is computed in single.
     """
     if (mean is None) != (var is None):
         raise ValueError("batch_norm: give both mean and var, or neither to take those of x")
@@ -96,12 +249,84 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     along = (-1, *(1,) * (np.ndim(x) - 2))
     weight, bias, mean, var = (None if a is None else np.reshape(a, along) for a in (weight, bias, mean, var))
     if mean is None:
-        mean, var = np.mean(x, axis=others, keepdims=True), np.var(x, axis=others, keepdims=True)
-    return _normalised(x, mean, var, weight, bias, eps)
+        return layer_norm(x, weight, bias, others, eps)
+    wide, narrow = _widened(x)
+    return _scaled(narrow((wide - mean) / np.sqrt(var + eps)), weight, bias)
 
 
-def _normalised(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """Return (x - mean) / √(var + ε), scaled and shifted."""
-    out = (x - mean) / np.sqrt(var + eps)
+def _widened(x: Any) -> tuple[Any, Any]:
+    """Return x as floating numbers, half precision as single, and what brings a result back to x's precision."""
+    x = as_floats(x)
+    if x.dtype == np.float16:
+        return x.astype(np.float32), lambda out: out.astype(np.float16)
+    return x, lambda out: out
+
+
+def _scaled(out: Any, weight: Any, bias: Any) -> Any:
+    """Return a result times a weight, plus a bias."""
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
+
+
+# Attention
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    rng: Random = None,
+) -> Any:
+    """Return softmax(q kᵀ / √d + mask) v: for each query a mean of the values, weighted by how well their keys fit it.
+
+    Parameters
+    ----------
+    query : (..., L, d) array or Tensor
+    key : (..., S, d) array or Tensor
+    value : (..., S, e) array or Tensor
+    attn_mask : array that broadcasts to (..., L, S), optional
+        Of bools: whether a query may see a key. Of floats: what is added to the scores.
+    dropout_p : float
+        The probability with which a weight is dropped.
+    is_causal : bool
+        Whether a query sees only keys at its own place and before.
+    scale : float, optional
+        In place of 1 / √d.
+    rng : Generator, RandomState or int, optional
+        What the dropping draws from.
+
+    Returns
+    -------
+    (..., L, e) array or Tensor
+
+    Raises
+    ------
+    ShapeError
+        If the sizes do not fit.
+    ValueError
+        If there are both a mask and is_causal.
+
+    Notes
+    -----
+    Vaswani et al. (2017), "Attention is all you need", section 3.2.1.
+    """
+    weights = attention_weights(query, key, attn_mask, is_causal, scale)
+    return dropout(weights, dropout_p, rng=rng) @ value
+
+
+def attention_weights(query: Any, key: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None) -> Any:
+    """Return softmax(q kᵀ / √d + mask): how much each query takes of each key's value; arguments as for attention."""
+    query, key = as_floats(query), as_floats(key)
+    if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
+        raise ShapeError(f"attention needs queries (..., L, d) and keys (..., S, d), not {query.shape} and {key.shape}")
+    scores = (query * (scale if scale is not None else 1 / sqrt(query.shape[-1]))) @ np.swapaxes(key, -1, -2)
+    if is_causal:
+        if attn_mask is not None:
+            raise ValueError("attention: is_causal is a mask itself; give that or attn_mask")
+        attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
+    if attn_mask is not None:
+        attn_mask = attn_mask if isinstance(attn_mask, Tensor) else np.asarray(attn_mask)
+        scores = scores + (np.where(attn_mask, 0, -np.inf).astype(scores.dtype) if attn_mask.dtype.kind == "b" else attn_mask)
+    return softmax(scores)

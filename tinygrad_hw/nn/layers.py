@@ -1,10 +1,8 @@
-"""The usual layers: modules that hold their parameters."""
+"""The usual layers: linear maps, tables of vectors, activations, dropout and changes of shape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import sqrt
-from reprlib import recursive_repr
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -12,10 +10,21 @@ import numpy as np
 from ..errors import ShapeError
 from ..rules import neural
 from ..tensor import Tensor
-from .checks import Random, generator, places_below, require_positive
+from . import functional
+from .checks import Random, generator, one_of, places_below, probability, require_positive
 from .module import Module
 
-__all__ = ["GELU", "Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
+__all__ = [
+    "ELU", "GELU", "Dropout", "Embedding", "Flatten", "Identity", "LeakyReLU", "Linear", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax",
+    "Softplus", "Tanh",
+]  # fmt: skip
+
+
+def draw_uniform(rng: Any, bound: float, *tensors: Tensor | None) -> None:
+    """Draw the values of tensors, one after the other, from the uniform distribution on ±bound."""
+    for tensor in tensors:
+        if tensor is not None:
+            tensor.data = rng.uniform(-bound, bound, tensor.shape)
 
 
 class Linear(Module):
@@ -27,7 +36,7 @@ class Linear(Module):
         The sizes of the last axis of x and of y.
     bias : bool
         Whether there is a b.
-    rng : Generator or RandomState, optional
+    rng : Generator, RandomState or int, optional
     dtype : dtype
         Of the parameters.
 
@@ -44,9 +53,13 @@ class Linear(Module):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
         require_positive("Linear", inputs, outputs)
-        draw, bound = generator(rng).uniform, 1 / sqrt(inputs)
-        self.weight = Tensor(draw(-bound, bound, (inputs, outputs)), requires_grad=True, dtype=dtype)
-        self.bias = Tensor(draw(-bound, bound, outputs), requires_grad=True, dtype=dtype) if bias else None
+        self.weight = Tensor(np.zeros((inputs, outputs)), requires_grad=True, dtype=dtype)
+        self.bias = Tensor(np.zeros(outputs), requires_grad=True, dtype=dtype) if bias else None
+        self.draw_parameters(generator(rng))
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw the weight, then the bias."""
+        draw_uniform(rng, 1 / sqrt(self.weight.shape[0]), self.weight, self.bias)
 
     def forward(self, x: Any) -> Any:
         """Return x W + b."""
@@ -56,40 +69,7 @@ class Linear(Module):
         return f"Linear({', '.join(map(str, self.weight.shape))}{', bias=False' if self.bias is None else ''})"
 
 
-class Sequential(Module):
-    """Modules, or functions of one tensor, each applied to the result of the one before.
-
-    Parameters
-    ----------
-    *layers : Module or callable
-
-    Attributes
-    ----------
-    layers : list
-        The same; parameters are called ``layers.0.weight`` and so on.
-    """
-
-    def __init__(self, *layers: Callable[[Any], Any]) -> None:
-        for i, layer in enumerate(layers):
-            if not callable(layer):
-                raise TypeError(f"layer {i} of Sequential must be a module or a function, not {type(layer).__name__}")
-            if isinstance(layer, type):
-                raise TypeError(f"layer {i} of Sequential is the class {layer.__name__}: make one of it, {layer.__name__}(...)")
-        self.layers = list(layers)
-
-    def forward(self, x: Any) -> Any:
-        """Return the last layer's result."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    @recursive_repr()
-    def __repr__(self) -> str:
-        lines = [f"{i}: {layer!r}" if isinstance(layer, Module) else f"{i}: {_name(layer)}" for i, layer in enumerate(self.layers)]
-        body = "\n".join(lines).replace("\n", "\n  ")
-        return f"Sequential(\n  {body}\n)" if lines else "Sequential()"
-
-
+# Activations
 class Sigmoid(Module):
     """σ(x) = 1 / (1 + e⁻ˣ), entry by entry."""
 
@@ -114,12 +94,121 @@ class ReLU(Module):
         return neural.relu(x)
 
 
+class LeakyReLU(Module):
+    """x where x > 0, else the slope times x, entry by entry."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = float(negative_slope)
+
+    def forward(self, x: Any) -> Any:
+        """Return x, or the slope times x."""
+        return neural.leaky_relu(x, self.negative_slope)
+
+    def __repr__(self) -> str:
+        return f"LeakyReLU({self.negative_slope})"
+
+
+class ELU(Module):
+    """x where x > 0, else α (eˣ - 1), entry by entry."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = float(alpha)
+
+    def forward(self, x: Any) -> Any:
+        """Return x, or α (eˣ - 1)."""
+        return functional.elu(x, self.alpha)
+
+    def __repr__(self) -> str:
+        return f"ELU({self.alpha})"
+
+
 class GELU(Module):
-    """x Φ(x), entry by entry, Φ the normal distribution function (the exact form)."""
+    """x Φ(x), entry by entry, Φ the normal distribution function; approximated by a tanh if ``approximate="tanh"``."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        one_of("GELU: approximate", approximate, ("none", "tanh"))
+        self.approximate = approximate
 
     def forward(self, x: Any) -> Any:
         """Return x Φ(x)."""
-        return neural.gelu(x)
+        return functional.gelu(x, self.approximate)
+
+    def __repr__(self) -> str:
+        return "GELU()" if self.approximate == "none" else f"GELU({self.approximate!r})"
+
+
+class SiLU(Module):
+    """x σ(x), entry by entry."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x σ(x)."""
+        return functional.silu(x)
+
+
+class Softplus(Module):
+    """log(1 + eˣ), entry by entry."""
+
+    def forward(self, x: Any) -> Any:
+        """Return log(1 + eˣ)."""
+        return neural.softplus(x)
+
+
+class Softmax(Module):
+    """eˣ divided by its sum over an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = int(dim)
+
+    def forward(self, x: Any) -> Any:
+        """Return the softmax of x."""
+        return neural.softmax(x, self.dim)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(dim={self.dim})"
+
+
+class LogSoftmax(Softmax):
+    """The logarithm of the softmax over an axis."""
+
+    def forward(self, x: Any) -> Any:
+        """Return the logarithm of the softmax of x."""
+        return neural.log_softmax(x, self.dim)
+
+
+# Shapes
+class Identity(Module):
+    """x itself."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x."""
+        return x
+
+
+class Flatten(Module):
+    """The axes from one to another as one axis; all but the first, of the samples, if not told otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.Flatten()(np.ones((5, 3, 2, 2))).shape
+    (5, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = int(start_dim), int(end_dim)
+
+    def forward(self, x: Any) -> Any:
+        """Return x with fewer axes."""
+        shape = np.shape(x)
+        try:
+            start, end = (range(len(shape))[axis] for axis in (self.start_dim, self.end_dim))
+        except IndexError:
+            raise ShapeError(f"{self!r} needs these axes, and x has shape {shape}") from None
+        return np.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+    def __repr__(self) -> str:
+        return f"Flatten({self.start_dim}, {self.end_dim})"
 
 
 class Dropout(Module):
@@ -129,7 +218,7 @@ class Dropout(Module):
     ----------
     p : float
         The probability, in [0, 1).
-    rng : Generator or RandomState, optional
+    rng : Generator, RandomState or int, optional
 
     Notes
     -----
@@ -137,67 +226,19 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, rng: Random = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p must be at least 0 and less than 1, not {p}")
-        self.p = float(p)
+        self.p = probability("Dropout", p)
         self.rng = generator(rng)
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw from this generator from now on."""
+        self.rng = rng
 
     def forward(self, x: Any) -> Any:
         """Return x, with entries dropped if training."""
-        if not self.training or not self.p:
-            return x
-        kept = self.rng.uniform(size=np.shape(x)) >= self.p
-        return x * kept / (1 - self.p)
+        return functional.dropout(x, self.p, self.training, self.rng)
 
     def __repr__(self) -> str:
         return f"Dropout({self.p})"
-
-
-class LayerNorm(Module):
-    """Each sample with its mean taken away and divided by its standard deviation; then scaled and shifted.
-
-    Parameters
-    ----------
-    shape : int or tuple of int
-        The last axes of x, over which mean and variance are taken.
-    eps : float
-        ε, added to the variance.
-    dtype : dtype
-        Of the parameters.
-
-    Attributes
-    ----------
-    weight, bias : Tensor of the shape; 1 and 0 at first
-
-    Raises
-    ------
-    ShapeError
-        If the last axes of x are others.
-
-    Notes
-    -----
-    (x - mean x) / √(var x + ε) ⊙ weight + bias, the variance with divisor n
-    (Ba, Kiros & Hinton 2016, "Layer normalization"; as in PyTorch's ``LayerNorm``).
-    """
-
-    def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = float) -> None:
-        shape = shape if isinstance(shape, tuple) else (shape,)
-        require_positive("LayerNorm", *shape)
-        self.eps = float(eps)
-        self.weight = Tensor(np.ones(shape), requires_grad=True, dtype=dtype)
-        self.bias = Tensor(np.zeros(shape), requires_grad=True, dtype=dtype)
-
-    def forward(self, x: Any) -> Any:
-        """Return the normalised samples, of x's shape."""
-        shape, axes = self.weight.shape, tuple(range(-self.weight.ndim, 0))
-        if np.shape(x)[-len(shape) :] != shape:
-            raise ShapeError(f"LayerNorm: the last axes of x must be {shape}, and x has shape {np.shape(x)}")
-        centred = x - np.mean(x, axis=axes, keepdims=True)
-        variance = np.mean(centred * centred, axis=axes, keepdims=True)
-        return centred / np.sqrt(variance + self.eps) * self.weight + self.bias
-
-    def __repr__(self) -> str:
-        return f"LayerNorm({self.weight.shape}, eps={self.eps})"
 
 
 class Embedding(Module):
@@ -209,7 +250,9 @@ class Embedding(Module):
         The number of vectors.
     size : int
         The length of each.
-    rng : Generator or RandomState, optional
+    padding_idx : int, optional
+        The index of a vector that is 0 at first and gets no gradient.
+    rng : Generator, RandomState or int, optional
     dtype : dtype
         Of the table.
 
@@ -230,18 +273,26 @@ class Embedding(Module):
     repeats, the gradients of its vector add up.
     """
 
-    def __init__(self, count: int, size: int, rng: Random = None, dtype: Any = float) -> None:
+    def __init__(self, count: int, size: int, rng: Random = None, dtype: Any = float, padding_idx: int | None = None) -> None:
         require_positive("Embedding", count, size)
-        self.weight = Tensor(generator(rng).normal(size=(count, size)), requires_grad=True, dtype=dtype)
+        if padding_idx is not None and not -count <= padding_idx < count:
+            raise IndexError(f"Embedding: padding_idx must be from {-count} to {count - 1}, not {padding_idx}")
+        self.padding_idx = None if padding_idx is None else padding_idx % count
+        self.weight = Tensor(np.zeros((count, size)), requires_grad=True, dtype=dtype)
+        self.draw_parameters(generator(rng))
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw the table."""
+        values = rng.normal(size=self.weight.shape)
+        if self.padding_idx is not None:
+            values[self.padding_idx] = 0
+        self.weight.data = values
 
     def forward(self, indices: Any) -> Tensor:
         """Return the vectors of the indices."""
-        return self.weight[places_below("Embedding", "indices", indices, self.weight.shape[0])]
+        places = places_below("Embedding", "indices", indices, self.weight.shape[0])
+        return functional.embedding(places, self.weight, self.padding_idx)
 
     def __repr__(self) -> str:
-        return f"Embedding({', '.join(map(str, self.weight.shape))})"
-
-
-def _name(layer: Any) -> str:
-    """Return what to call a function."""
-    return getattr(layer, "__name__", repr(layer))
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"Embedding({', '.join(map(str, self.weight.shape))}{padding})"

@@ -1,69 +1,164 @@
-"""Losses: how far predictions are from their targets, as one number."""
+"""Losses: how far predictions are from their targets, as one number, or one for each entry.
+
+Each takes ``reduction``: "mean" (the default), "sum", or "none" for the values themselves. As in PyTorch, a loss is a function
+(``nn.mse_loss``) and a module with its settings (``nn.MSELoss(reduction="sum")``).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import ShapeError
 from ..rules import neural
-from ..rules.shaping import array
-from .checks import places_below, same_shape
+from ..tensor import Tensor
+from .checks import as_floats, one_of, places_below, same_shape
+from .module import Module
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "half_mse_loss", "mse_loss"]
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "half_mse_loss", "huber_loss", "l1_loss", "mse_loss",
+    "nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
+SMALLEST = float(np.exp(-100))  # added to probabilities: their logarithms are -100 at the least, as PyTorch's
 
 
-def mse_loss(prediction: Any, target: Any) -> Any:
+def reduced(loss: str, values: Any, reduction: str, count: Any = None) -> Any:
+    """Return the mean of values, their sum, or the values; the mean as the sum over a count if that is given."""
+    one_of(f"{loss}: reduction", reduction, ("mean", "sum", "none"))
+    if reduction == "none":
+        return values
+    if reduction == "sum":
+        return values.sum()
+    return values.mean() if count is None else values.sum() / count
+
+
+# Differences
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean squared error, mean((y - t)²).
 
     Parameters
     ----------
     prediction, target : Tensor or array_like, of one shape
+    reduction : "mean", "sum" or "none"
 
     Returns
     -------
-    Tensor of shape (), or a NumPy scalar if neither is a Tensor
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
 
     Raises
     ------
     ShapeError
         If the shapes differ: they are not broadcast.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> float(nn.mse_loss([1.0, 2.0], [1.0, 4.0]))
+    2.0
     """
     prediction, target = same_shape("mse_loss", prediction, target)
-    return ((prediction - target) ** 2).mean()
+    return reduced("mse_loss", (prediction - target) ** 2, reduction)
 
 
-def half_mse_loss(prediction: Any, target: Any) -> Any:
-    """Return half the mean squared error, mean((y - t)²) / 2, whose derivative is (y - t) / n.
+def half_mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Return half the mean squared error, mean((y - t)²) / 2, whose derivative is (y - t) / n; arguments as ``mse_loss`` has them."""
+    prediction, target = same_shape("half_mse_loss", prediction, target)
+    return reduced("half_mse_loss", (prediction - target) ** 2, reduction) / 2
+
+
+def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Return the mean absolute error, mean |y - t|, whose derivative at y = t is 0; arguments as ``mse_loss`` has them."""
+    prediction, target = same_shape("l1_loss", prediction, target)
+    return reduced("l1_loss", abs(prediction - target), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """Return the mean of (y - t)² / 2 where |y - t| < δ, and of δ (|y - t| - δ/2) elsewhere.
+
+    Parameters
+    ----------
+    prediction, target, reduction : see ``mse_loss``.
+    delta : float
+        δ, above 0: where the square ends.
+
+    Returns
+    -------
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ: they are not broadcast.
+
+    Notes
+    -----
+    Huber (1964), "Robust estimation of a location parameter"; as PyTorch's ``huber_loss``.
+    """
+    prediction, target = same_shape("huber_loss", prediction, target)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be above 0, not {delta!r}")
+    size = abs(prediction - target)
+    near = np.minimum(size, delta)
+    return reduced("huber_loss", near * (size - near / 2), reduction)
+
+
+def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """Return ``huber_loss`` with δ = β, divided by β: |y - t| far out, whatever β (Girshick 2015, "Fast R-CNN")."""
+    prediction, target = same_shape("smooth_l1_loss", prediction, target)
+    return huber_loss(prediction, target, reduction, beta) / beta
+
+
+# Two classes
+def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Return the mean of -t log p - (1 - t) log(1 - p), with p the predicted probabilities and t the targets, between 0 and 1.
 
     Parameters
     ----------
     prediction, target : Tensor or array_like, of one shape
+        Probabilities. Of logits, take ``binary_cross_entropy_with_logits``, which is exact where p is next to 0 or 1.
+    reduction : "mean", "sum" or "none"
 
     Returns
     -------
-    Tensor of shape (), or a NumPy scalar if neither is a Tensor
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
 
     Raises
     ------
     ShapeError
         If the shapes differ: they are not broadcast.
+    ValueError
+        If a prediction is no probability.
+
+    Notes
+    -----
+    e⁻¹⁰⁰ is added to the probabilities, so that no logarithm is below -100, where PyTorch's ``binary_cross_entropy`` cuts it off.
     """
-    prediction, target = same_shape("half_mse_loss", prediction, target)
-    return ((prediction - target) ** 2).mean() / 2
+    p, t = same_shape("binary_cross_entropy", prediction, target)
+    raw = p._node.value if isinstance(p, Tensor) else p
+    if not ((raw >= 0) & (raw <= 1)).all():
+        raise ValueError(
+            "binary_cross_entropy: the predictions must be probabilities, from 0 to 1; of logits, take binary_cross_entropy_with_logits"
+        )
+    return reduced("binary_cross_entropy", -(t * np.log(p + SMALLEST) + (1 - t) * np.log((1 - p) + SMALLEST)), reduction)
 
 
-def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
+def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean of -t log σ(z) - (1 - t) log σ(-z), with z the logits and t the target, between 0 and 1.
 
     Parameters
     ----------
     logits, target : Tensor or array_like, of one shape
+    reduction : "mean", "sum" or "none"
 
     Returns
     -------
-    Tensor of shape (), or a NumPy scalar if neither is a Tensor
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
 
     Raises
     ------
@@ -76,21 +171,37 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
     infinite logits. Its derivative is (σ(z) - t) / n.
     """
     z, t = same_shape("binary_cross_entropy_with_logits", logits, target)
-    return neural.sigmoid_cross_entropy(z, t).mean()
+    _warn_of_probabilities("binary_cross_entropy_with_logits", z, "sigmoid")
+    return reduced("binary_cross_entropy_with_logits", neural.sigmoid_cross_entropy(z, t), reduction)
 
 
-def cross_entropy(logits: Any, target: Any) -> Any:
+# Many classes
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Any:
     """Return the mean of -log softmax(z)[c] over the samples, with z a sample's logits and c its class.
 
     Parameters
     ----------
-    logits : (N, C) Tensor or array_like
-    target : (N,) array_like of integers
-        Each sample's class, from 0 to C - 1.
+    logits : (C,), (N, C) or (N, C, *d) Tensor or array_like
+    target : (), (N,) or (N, *d) array_like of integers; or of the logits' shape
+        Each sample's class, from 0 to C - 1; or the probability of each class.
+    weight : (C,) array_like, optional
+        What each class counts. The mean is then the weighted one.
+    ignore_index : int
+        A sample of this class is left out.
+    label_smoothing : float
+        ε in [0, 1]: the target is taken as (1 - ε) t + ε / C.
+    reduction : "mean", "sum" or "none"
 
     Returns
     -------
-    Tensor of shape (), or a NumPy scalar if the logits are no Tensor
+    Tensor of shape (), or a NumPy scalar if the logits are no Tensor; of the shape of the classes without a reduction
 
     Raises
     ------
@@ -103,16 +214,173 @@ def cross_entropy(logits: Any, target: Any) -> Any:
 
     Notes
     -----
-    Its derivative is (softmax(z) - onehot(c)) / N.
+    Its derivative is (softmax(z) - onehot(c)) / N. Names and meanings are those of PyTorch's ``cross_entropy``.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> round(float(nn.cross_entropy([[0.0, 0.0], [5.0, 0.0]], [0, 0])), 4)
+    0.3499
     """
-    logits = array(logits)
-    shape, classes = logits.shape, np.shape(target)
-    if len(shape) != 2 or classes != shape[:1]:
+    z, t, smoothing = _logits_last("cross_entropy", logits), as_floats(target, integers=True), float(label_smoothing)
+    _warn_of_probabilities("cross_entropy", z, "softmax")
+    count = z.shape[-1]
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, not {label_smoothing!r}")
+    if t.dtype.kind == "f" and np.shape(logits) == t.shape:
+        shares = np.moveaxis(t, 1, -1) if t.ndim > 2 else t
+        kept = total = None
+    else:
+        places, kept = _classes("cross_entropy", np.shape(logits), z.shape, t, ignore_index)
+        if weight is None and not smoothing:
+            values = neural.softmax_cross_entropy(z, places)
+            return _mean_of_kept("cross_entropy", values, kept, None, reduction)
+        shares = neural.one_hot(places, count, z.dtype)
+        total = None if weight is None else np.asarray(weight, z.dtype)[places]
+    shares = shares if not smoothing else (1 - smoothing) * shares + smoothing / count
+    shares = shares if weight is None else shares * _class_weights("cross_entropy", weight, z)
+    return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, shares), kept, total, reduction)
+
+
+def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """Return the mean of -l[c] over the samples, with l a sample's logarithms of probabilities and c its class.
+
+    Parameters
+    ----------
+    log_probabilities : (C,), (N, C) or (N, C, *d) Tensor or array_like
+        As ``log_softmax`` gives them.
+    target, weight, ignore_index, reduction : see ``cross_entropy``; classes, no probabilities.
+
+    Returns
+    -------
+    Tensor of shape (), or a NumPy scalar if no Tensor is given; of the shape of the classes without a reduction
+
+    Raises
+    ------
+    ShapeError, DTypeError, IndexError
+        As ``cross_entropy`` does.
+    """
+    z, t = _logits_last("nll_loss", log_probabilities), as_floats(target, integers=True)
+    places, kept = _classes("nll_loss", np.shape(log_probabilities), z.shape, t, ignore_index)
+    values = -np.take_along_axis(z, places[..., None], -1)[..., 0]
+    weights = None if weight is None else _class_weights("nll_loss", weight, z)[places]
+    return _mean_of_kept("nll_loss", values if weights is None else values * weights, kept, weights, reduction)
+
+
+def _logits_last(loss: str, logits: Any) -> Any:
+    """Return logits with their classes along the last axis."""
+    z = as_floats(logits)
+    if z.ndim < 1:
+        raise ShapeError(f"{loss}: logits need an axis of classes: shape (C,), (N, C) or (N, C, *d), not ()")
+    return np.moveaxis(z, 1, -1) if z.ndim > 2 else z
+
+
+def _classes(loss: str, given: tuple[int, ...], shape: tuple[int, ...], target: Any, ignore_index: int) -> tuple[Any, Any]:
+    """Return the classes, with 0 in place of those to ignore, and where there are none to ignore None, else which are kept."""
+    if target.shape != shape[:-1]:
         fix = ""
-        if len(shape) == 2 and classes == (shape[0], 1):
+        if len(given) == 2 and target.shape == (given[0], 1):
             fix = "; target[:, 0] would fit"
-        elif len(shape) == 2 and classes == shape:
-            fix = "; if it is one-hot, target.argmax(axis=1) would fit"
-        raise ShapeError(f"cross_entropy: logits of shape (N, C) need a target of shape (N,), and they have {shape} and {classes}{fix}")
-    places = places_below("cross_entropy", "classes", target, shape[1])
-    return neural.softmax_cross_entropy(logits, places).mean()
+        elif target.shape == given:
+            fix = "; if it is one-hot, target.argmax(axis=1) would fit, or target.astype(float), as probabilities"
+        elif target.shape == given[:-1]:
+            fix = f"; if the last axis is that of the classes, logits.reshape(-1, {given[-1]}) and target.reshape(-1) would fit"
+        raise ShapeError(f"{loss}: logits of shape (N, C) need a target of shape (N,), and they have {given} and {target.shape}{fix}")
+    ignored = target == ignore_index
+    if not ignored.any():
+        return places_below(loss, "classes", target, shape[-1]), None
+    return places_below(loss, "classes", np.where(ignored, 0, target), shape[-1]), ~ignored
+
+
+def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
+    """Return what each class counts, as an array of the logits' dtype."""
+    weights = np.asarray(weight, z.dtype)
+    if weights.shape != z.shape[-1:]:
+        raise ShapeError(f"{loss}: there are {z.shape[-1]} classes, and weight has shape {weights.shape}, not {z.shape[-1:]}")
+    return weights
+
+
+def _mean_of_kept(loss: str, values: Any, kept: Any, weights: Any, reduction: str) -> Any:
+    """Reduce values, those to ignore left out; the mean is over the weights of what is kept."""
+    if kept is None and weights is None:
+        return reduced(loss, values, reduction)
+    if kept is None:
+        return reduced(loss, values, reduction, np.sum(weights))
+    counted = kept if weights is None else weights * kept
+    return reduced(loss, np.where(kept, values, 0), reduction, np.sum(counted, dtype=values.dtype))
+
+
+def _warn_of_probabilities(loss: str, z: Any, function: str) -> None:
+    """Warn where the logits are the result of the function that the loss applies itself."""
+    if isinstance(z, Tensor) and z._node.rule is not None and z._node.rule.name == function:
+        warnings.warn(
+            f"{loss} takes logits, and applies {function} itself: its argument is the result of {function}. Leave that out", stacklevel=3
+        )
+
+
+# Losses as modules
+class Loss(Module):
+    """A loss with its settings, as a module; the arguments of its function other than the prediction and the target."""
+
+    function: ClassVar[Callable[..., Any]]
+
+    def __init__(self, **settings: Any) -> None:
+        allowed = list(inspect.signature(self.function).parameters)[2:]
+        if unknown := [name for name in settings if name not in allowed]:
+            raise TypeError(f"{type(self).__name__} has no setting {unknown[0]!r}; it has {', '.join(allowed)}")
+        self.settings = settings
+
+    def forward(self, prediction: Any, target: Any) -> Any:
+        """Return the loss of predictions."""
+        return self.function(prediction, target, **self.settings)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings.items())})"
+
+
+class MSELoss(Loss):
+    """``mse_loss`` as a module."""
+
+    function = staticmethod(mse_loss)
+
+
+class L1Loss(Loss):
+    """``l1_loss`` as a module."""
+
+    function = staticmethod(l1_loss)
+
+
+class HuberLoss(Loss):
+    """``huber_loss`` as a module."""
+
+    function = staticmethod(huber_loss)
+
+
+class SmoothL1Loss(Loss):
+    """``smooth_l1_loss`` as a module."""
+
+    function = staticmethod(smooth_l1_loss)
+
+
+class BCELoss(Loss):
+    """``binary_cross_entropy`` as a module."""
+
+    function = staticmethod(binary_cross_entropy)
+
+
+class BCEWithLogitsLoss(Loss):
+    """``binary_cross_entropy_with_logits`` as a module."""
+
+    function = staticmethod(binary_cross_entropy_with_logits)
+
+
+class CrossEntropyLoss(Loss):
+    """``cross_entropy`` as a module."""
+
+    function = staticmethod(cross_entropy)
+
+
+class NLLLoss(Loss):
+    """``nll_loss`` as a module."""
+
+    function = staticmethod(nll_loss)

@@ -1,18 +1,21 @@
-"""Modules: parts of a network, which hold parameters and other modules in their attributes."""
+"""Modules: parts of a network, which hold parameters and other modules in their attributes; and lists and chains of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from reprlib import recursive_repr
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..graph import next_number
+from ..errors import DTypeError, GradientError
+from ..graph import history, leaf, next_number
 from ..tensor import Tensor
+from .checks import Random, generator
+from .saving import read, write
 
-__all__ = ["Module"]
+__all__ = ["Module", "ModuleList", "Sequential", "functional_call"]
 
 Self = TypeVar("Self", bound="Module")
 
@@ -22,8 +25,9 @@ class Module:
 
     A parameter is any attribute that is a leaf Tensor with ``requires_grad=True``; no declaration, no ``super().__init__()``.
     (The result of an operation is no leaf: write ``Tensor(0.1 * values, requires_grad=True)``, not ``0.1 * Tensor(...)``.)
-    Modules and tensors in lists, tuples and dicts are found as well. Each is called by its path, as ``fc1.weight`` or
-    ``layers.0.bias``; what is reached by two paths counts once, under the first. A tensor without a name is given its path.
+    A leaf that requires no gradient is a buffer: it is saved with the parameters, and not trained. Modules and tensors in lists,
+    tuples and dicts are found as well. Each is called by its path, as ``fc1.weight`` or ``layers.0.bias``; what is reached by two
+    paths counts once, under the first. A tensor without a name is given its path.
 
     Attributes
     ----------
@@ -58,13 +62,44 @@ class Module:
         """Return this module, under the path "", and every module within it, each with its path."""
         return [(path, found) for path, found in _walk(self, "", set()) if isinstance(found, Module)]
 
+    def modules(self) -> list[Module]:
+        """Return this module and every module within it."""
+        return [module for _, module in self.named_modules()]
+
+    def children(self) -> list[Module]:
+        """Return the modules that this one holds itself, in its attributes and in lists, tuples and dicts."""
+        return [found for _, found in _held(vars(self), "") if isinstance(found, Module)]
+
     def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """Return every parameter with its path."""
-        return [(path, tensor) for path, tensor in self._leaves().items() if tensor.requires_grad]
+        """Return every parameter with its path.
+
+        Raises
+        ------
+        GradientError
+            If something only looks like a parameter: the result of an operation on leaves that this module does not hold.
+        """
+        leaves = self._leaves()
+        held = {tensor._node for tensor in leaves.values()}
+        for path, found in _walk(self, "", set()):
+            if isinstance(found, Tensor) and found.requires_grad and found._node.rule is not None:
+                _refuse_what_cannot_be_trained(f"{type(self).__name__}.{path}", found, held)
+        return [(path, tensor) for path, tensor in leaves.items() if tensor.requires_grad]
 
     def parameters(self) -> list[Tensor]:
-        """Return every parameter."""
+        """Return every parameter; errors as ``named_parameters`` has them."""
         return [tensor for _, tensor in self.named_parameters()]
+
+    def named_buffers(self) -> list[tuple[str, Tensor]]:
+        """Return every leaf tensor that needs no gradient, with its path."""
+        return [(path, tensor) for path, tensor in self._leaves().items() if not tensor.requires_grad]
+
+    def buffers(self) -> list[Tensor]:
+        """Return every leaf tensor that needs no gradient."""
+        return [tensor for _, tensor in self.named_buffers()]
+
+    def register_buffer(self, name: str, values: Any) -> None:
+        """Hold values under a name that are saved with the parameters but not trained: ``self.name = Tensor(values)``."""
+        setattr(self, name, Tensor(values))
 
     def _leaves(self) -> dict[str, Tensor]:
         """Return every leaf tensor by its path: the parameters, and those that need no gradient."""
@@ -76,6 +111,69 @@ class Module:
                     raise ValueError(f"two tensors have the path {path!r}: rename an attribute or a key")
                 leaves[path] = found
         return leaves
+
+    # What is done to all of it
+    def zero_grad(self) -> None:
+        """Clear the gradients of all parameters: ``.grad`` becomes None."""
+        for tensor in self._leaves().values():
+            tensor.grad = None
+
+    def apply(self: Self, function: Callable[[Module], Any]) -> Self:
+        """Call a function on every module within this one and then on this one, as to set initial values; return this module."""
+        for module in reversed(self.modules()):
+            function(module)
+        return self
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Freeze the parameters (False), or let all floating leaves be trained (True); return this module."""
+        for tensor in self._leaves().values():
+            if tensor.dtype.kind in "fc":
+                tensor.requires_grad = requires_grad
+        return self
+
+    def astype(self: Self, dtype: Any) -> Self:
+        """Turn every floating parameter and buffer into another floating dtype, in place; return this module.
+
+        Gradients are cleared. Make the optimiser afterwards: what it remembers keeps its dtype.
+
+        Raises
+        ------
+        DTypeError
+            If the dtype is not floating.
+        """
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise DTypeError(f"{type(self).__name__}: parameters can be of a floating dtype, not {dtype}")
+        for tensor in self._leaves().values():
+            if tensor.dtype.kind == "f":
+                old = tensor._node
+                tensor._node = leaf(old.value.astype(dtype), old.requires_grad, old.name)
+        return self
+
+    def reset_parameters(self: Self, rng: Random = None) -> Self:
+        """Draw the initial values of every layer anew, all from one source, and let layers such as ``Dropout`` draw from it too.
+
+        Parameters
+        ----------
+        rng : Generator, RandomState or int, optional
+            Of an int, a generator with that seed is made.
+
+        Returns
+        -------
+        Module
+            This module: ``net = Network().reset_parameters(0)`` is the same in every run.
+
+        Notes
+        -----
+        A module of one's own that draws its values does so in a method ``draw_parameters(rng)``.
+        """
+        source = generator(rng)
+        for module in self.modules():
+            module.draw_parameters(source)
+        return self
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw the initial values of what this module holds itself from a generator."""
 
     # Training or not
     def train(self: Self, mode: bool = True) -> Self:
@@ -126,31 +224,177 @@ class Module:
             own[path].data = array
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write ``state_dict()`` to a file of NumPy's .npz format, under exactly this name."""
-        import zipfile  # (slow to import, and seldom needed)
+        """Write ``state_dict()`` to a file of NumPy's .npz format, under exactly this name; if that fails, an old file is kept.
 
-        state = self.state_dict()
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, array in state.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, array, allow_pickle=False)
+        ``nn.save`` writes several, such as a model and its optimiser, to one file.
+        """
+        write(path, self.state_dict())
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``."""
-        import zipfile
-
-        with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError(f"{os.fspath(path)!r} is no .npz file")
-            file.seek(0)
-            with np.load(file) as archive:
-                self.load_state_dict(archive)
+        self.load_state_dict(read(path))
 
     @recursive_repr()
     def __repr__(self) -> str:
         lines = [f"{path}: {found.shape if isinstance(found, Tensor) else found!r}" for path, found in _held(vars(self), "")]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)" if lines else f"{type(self).__name__}()"
+
+
+class ModuleList(Module):
+    """Modules in a list, to be used one by one; a plain list in an attribute is found just as well.
+
+    Parameters
+    ----------
+    modules : iterable of Module
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    >>> len(blocks), [name for name, _ in blocks[:2].named_parameters()]
+    (3, ['0.weight', '0.bias', '1.weight', '1.bias'])
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    def append(self, module: Module) -> None:
+        """Add a module at the end."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__} holds modules, not {type(module).__name__}")
+        setattr(self, str(len(self)), module)
+
+    def extend(self, modules: Iterable[Module]) -> None:
+        """Add modules at the end."""
+        for module in modules:
+            self.append(module)
+
+    def _all(self) -> list[Module]:
+        return [module for name, module in vars(self).items() if name.isdecimal()]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._all())
+
+    def __getitem__(self, place: Any) -> Any:
+        return ModuleList(self._all()[place]) if isinstance(place, slice) else self._all()[place]
+
+
+class Sequential(Module):
+    """Modules, or functions of one tensor, each applied to the result of the one before.
+
+    Parameters
+    ----------
+    *layers : Module or callable
+
+    Attributes
+    ----------
+    layers : list
+        The same; parameters are called ``layers.0.weight`` and so on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> net(np.ones((5, 2))).shape, len(net), net[0]
+    ((5, 1), 3, Linear(2, 3))
+    """
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(f"layer {i} of Sequential must be a module or a function, not {type(layer).__name__}")
+            if isinstance(layer, type):
+                raise TypeError(f"layer {i} of Sequential is the class {layer.__name__}: make one of it, {layer.__name__}(...)")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """Return the last layer's result."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def append(self, layer: Callable[[Any], Any]) -> Sequential:
+        """Add a layer at the end; return this module."""
+        self.layers = [*self.layers, *Sequential(layer).layers]
+        return self
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
+        return iter(self.layers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return Sequential(*self.layers[place]) if isinstance(place, slice) else self.layers[place]
+
+    @recursive_repr()
+    def __repr__(self) -> str:
+        lines = [f"{i}: {layer!r}" if isinstance(layer, Module) else f"{i}: {_name(layer)}" for i, layer in enumerate(self.layers)]
+        body = "\n".join(lines).replace("\n", "\n  ")
+        return f"Sequential(\n  {body}\n)" if lines else "Sequential()"
+
+
+def functional_call(module: Module, values: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a module with other values in the place of some of its parameters and buffers.
+
+    Parameters
+    ----------
+    module : Module
+    values : mapping of str to array or Tensor
+        By paths, as ``named_parameters`` has them; of the shapes that are there.
+    *args, **kwargs
+        What the module is called with.
+
+    Returns
+    -------
+    What the module returns; the gradient flows to the values that are Tensors.
+
+    Raises
+    ------
+    ValueError
+        If a path is unknown, or a shape is another one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_hw as tg
+    >>> layer = tg.nn.Linear(2, 1, bias=False)
+    >>> tg.grad(lambda w: tg.nn.functional_call(layer, {"weight": w}, np.array([3.0, 4.0])).sum())(np.ones((2, 1))).ravel()
+    array([3., 4.])
+    """
+    own = module._leaves()
+    given = {path: value if isinstance(value, Tensor) else Tensor(value) for path, value in values.items()}
+    for path, value in given.items():
+        if path not in own or own[path].shape != value.shape:
+            there = f"has shape {own[path].shape}, not {value.shape}" if path in own else f"is not there; there are {', '.join(own)}"
+            raise ValueError(f"functional_call: {path!r} of {type(module).__name__} {there}")
+    before = {path: own[path]._node for path in given}
+    try:
+        for path, value in given.items():
+            own[path]._node = value._node
+        return module(*args, **kwargs)
+    finally:
+        for path, node in before.items():
+            own[path]._node = node
+
+
+def _name(layer: Any) -> str:
+    """Return what to call a function."""
+    return getattr(layer, "__name__", repr(layer))
+
+
+def _refuse_what_cannot_be_trained(label: str, found: Tensor, held: set[Any]) -> None:
+    """Raise if a result was computed from leaves that want to be trained, and the module holds none of them."""
+    if not any(node.requires_grad and node.rule is None and node in held for node in history([found._node])):
+        raise GradientError(
+            f"{label} looks like a parameter, but is the result of {found._node.rule.name}, so that it would not be trained. "
+            "Compute its values first: Tensor(values, requires_grad=True)"
+        )
 
 
 def _held(value: Any, path: str) -> Iterator[tuple[str, Tensor | Module]]:

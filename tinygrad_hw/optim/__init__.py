@@ -16,7 +16,8 @@ An optimiser of one's own is a subclass of ``Optimizer`` with one method, ``upda
 The symbols in the formulas: θ a parameter, g its gradient, γ the learning rate, λ the weight decay, t the number of the step.
 """
 
+from . import lr_scheduler
 from .algorithms import SGD, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]

@@ -228,7 +228,7 @@ class Optimizer:
         """Return a copy of the settings of each group, and of what is remembered of each parameter, in the order of ``parameters``."""
         return {
             "settings": [{name: getattr(group, name) for name in self.settings} for group in self.param_groups],
-            "state": [{key: np.copy(kept) for key, kept in state.items()} for state in self.state],
+            "state": [{key: copy(kept) for key, kept in state.items()} for state in self.state],
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -280,7 +280,7 @@ class Optimizer:
             if array.ndim or array < 0 or array % 1:
                 raise ValueError(f"{what} must be a whole number >= 0, not {kept!r}")
             return int(array)
-        return array
+        return kept if type(kept) in (bool, int, float) else array
 
     def __repr__(self) -> str:
         groups = [", ".join(f"{name}={getattr(group, name)!r}" for name in self.settings) for group in self.param_groups]

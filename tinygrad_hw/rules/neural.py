@@ -68,7 +68,7 @@ def logistic_slope(s: Any, x: Any) -> Any:
 @dispatched
 def log_sigmoid(x: Any) -> Any:
     """Return log σ(x) = -softplus(-x), entry by entry; x of any shape."""
-    return -softplus(np.negative(x))
+    return -softplus(np.negative(floating(x)))
 
 
 @dispatched

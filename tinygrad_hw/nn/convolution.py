@@ -1,0 +1,187 @@
+"""Convolution and pooling as layers."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..tensor import Tensor
+from . import functional
+from .checks import Random, generator, require_positive
+from .layers import draw_uniform
+from .module import Module
+
+__all__ = ["AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d"]
+
+
+def _each(layer: str, value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """Return one size for each axis of space."""
+    sizes = value if isinstance(value, tuple) else (value,) * axes
+    require_positive(layer, *sizes)
+    if len(sizes) != axes:
+        raise ValueError(f"{layer}: kernel_size must be one number, or {axes}, not {value!r}")
+    return sizes
+
+
+class _Conv(Module):
+    axes: ClassVar[int]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        bias: bool = True,
+        rng: Random = None,
+        dtype: Any = float,
+    ) -> None:
+        name = type(self).__name__
+        require_positive(name, in_channels, out_channels)
+        self.stride, self.padding = stride, padding
+        shape = (out_channels, in_channels, *_each(name, kernel_size, self.axes))
+        self.weight = Tensor(np.zeros(shape), requires_grad=True, dtype=dtype)
+        self.bias = Tensor(np.zeros(out_channels), requires_grad=True, dtype=dtype) if bias else None
+        self.draw_parameters(generator(rng))
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw the weight, then the bias."""
+        draw_uniform(rng, 1 / sqrt(prod(self.weight.shape[1:])), self.weight, self.bias)
+
+    def __repr__(self) -> str:
+        out, inputs, *size = self.weight.shape
+        rest = f", kernel_size={tuple(size)}, stride={self.stride}, padding={self.padding}{'' if self.bias is not None else ', bias=False'}"
+        return f"{type(self).__name__}({inputs}, {out}{rest})"
+
+
+class Conv1d(_Conv):
+    """The cross-correlation of signals with kernels; see ``Conv2d``.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, bias, rng, dtype : see ``Conv2d``.
+
+    Attributes
+    ----------
+    weight : (out_channels, in_channels, k) Tensor
+    bias : (out_channels,) Tensor, or None
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        """Return the convolution of x, of shape (N, in_channels, L)."""
+        return functional.conv1d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class Conv2d(_Conv):
+    """The cross-correlation of images with kernels, which networks call convolution.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        The channels of x, and how many kernels there are.
+    kernel_size : int or (int, int)
+    stride, padding : int or (int, int)
+        Steps between windows; zeros put around each image.
+    bias : bool
+        Whether there is a bias.
+    rng : Generator, RandomState or int, optional
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight : (out_channels, in_channels, h, w) Tensor
+    bias : (out_channels,) Tensor, or None
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive; if the channels of x are others, or no window fits.
+
+    Notes
+    -----
+    The formula is that of ``functional.conv2d``. Both parameters are drawn, weight first, from the uniform distribution on ±1/√f,
+    f = in_channels · h · w, as PyTorch's ``Conv2d`` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.Conv2d(3, 8, kernel_size=3, padding=1)(np.ones((5, 3, 16, 16))).shape
+    (5, 8, 16, 16)
+    """
+
+    axes = 2
+
+    def forward(self, x: Any) -> Any:
+        """Return the convolution of x, of shape (N, in_channels, H, W)."""
+        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class _Pool(Module):
+    axes: ClassVar[int]
+
+    def __init__(
+        self, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...] | None = None, padding: int | tuple[int, ...] = 0
+    ) -> None:
+        self.kernel_size, self.stride, self.padding = _each(type(self).__name__, kernel_size, self.axes), stride, padding
+
+    def __repr__(self) -> str:
+        size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
+        rest = "" if self.stride is None and not self.padding else f", stride={self.stride}, padding={self.padding}"
+        return f"{type(self).__name__}({size}{rest})"
+
+
+class MaxPool1d(_Pool):
+    """The largest entry of each window of signals; see ``MaxPool2d``."""
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        """Return the largest entries of x, of shape (N, C, L)."""
+        return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class MaxPool2d(_Pool):
+    """The largest entry of each window of images; entries that tie share its gradient equally.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        The window's size.
+    stride : int or (int, int), optional
+        Steps between windows; the size if not given.
+    padding : int or (int, int)
+        How far windows may reach out of x; there is nothing there to be the largest.
+    """
+
+    axes = 2
+
+    def forward(self, x: Any) -> Any:
+        """Return the largest entries of x, of shape (N, C, H, W)."""
+        return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool1d(_Pool):
+    """The mean of each window of signals; see ``AvgPool2d``."""
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        """Return the means of x, of shape (N, C, L)."""
+        return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(_Pool):
+    """The mean of each window of images; the zeros of the padding count. Parameters as ``MaxPool2d`` has them."""
+
+    axes = 2
+
+    def forward(self, x: Any) -> Any:
+        """Return the means of x, of shape (N, C, H, W)."""
+        return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)

@@ -1,0 +1,211 @@
+"""Layers that normalise: over a batch, over a sample's features, or by their root mean square."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..tensor import Tensor, no_grad
+from . import functional
+from .checks import require_positive
+from .module import Module
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
+
+
+class _BatchNorm(Module):
+    """What layers for batches of any number of axes have in common."""
+
+    ndims: ClassVar[tuple[int, ...]]
+    running_mean: Any
+    running_var: Any
+
+    def __init__(
+        self,
+        features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: Any = float,
+    ) -> None:
+        require_positive(type(self).__name__, features)
+        self.features, self.eps, self.momentum = features, float(eps), float(momentum)
+        self.weight = Tensor(np.ones(features), requires_grad=True, dtype=dtype) if affine else None
+        self.bias = Tensor(np.zeros(features), requires_grad=True, dtype=dtype) if affine else None
+        self.running_mean = Tensor(np.zeros(features), dtype=dtype) if track_running_stats else None
+        self.running_var = Tensor(np.ones(features), dtype=dtype) if track_running_stats else None
+
+    def forward(self, x: Any) -> Any:
+        """Return x normalised, of its shape (N, C, *space); in training, update the running statistics."""
+        shape = np.shape(x)
+        if len(shape) not in self.ndims or shape[1] != self.features:
+            axes = " or ".join(map(str, self.ndims))
+            raise ShapeError(f"{self!r} needs x of {axes} axes with {self.features} channels (its axis 1), and x has shape {shape}")
+        if self.running_mean is not None and not self.training:
+            return functional.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
+        count = prod(shape) // self.features
+        if self.training and count < 2:
+            raise ShapeError(f"{self!r} in training needs more than one entry a channel, and x has shape {shape}; net.eval() ends training")
+        if self.running_mean is not None:
+            self._track(x, (0, *range(2, len(shape))), count)
+        return functional.batch_norm(x, self.weight, self.bias, eps=self.eps)
+
+    def _track(self, x: Any, axes: tuple[int, ...], count: int) -> None:
+        """Move the running statistics towards those of a batch."""
+        with no_grad():
+            for running, found in ((self.running_mean, np.mean(x, axes)), (self.running_var, np.var(x, axes) * (count / (count - 1)))):
+                running[...] = (1 - self.momentum) * running + self.momentum * found
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.features}, eps={self.eps}, momentum={self.momentum})"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of features, x of shape (N, C), or of signals, (N, C, L).
+
+    In training each channel is normalised over the batch and its space, out of training by running statistics.
+
+    Parameters
+    ----------
+    features : int
+        C, the number of channels.
+    eps : float
+        ε, added to the variance.
+    momentum : float
+        μ, how much of a batch's statistics goes into the running ones.
+    affine : bool
+        Whether there are a weight and a bias.
+    track_running_stats : bool
+        Whether there are running statistics; without, a batch is always normalised by its own.
+    dtype : dtype
+        Of parameters and statistics.
+
+    Attributes
+    ----------
+    weight, bias : (C,) Tensor; 1 and 0 at first; or None
+    running_mean, running_var : (C,) Tensor, buffers; 0 and 1 at first; or None
+
+    Raises
+    ------
+    ShapeError
+        If x has another number of channels or axes, or in training only one entry a channel.
+
+    Notes
+    -----
+    ::
+
+        y = (x - m) / √(v + ε) weight + bias,     m, v the batch's mean and variance (divisor n)
+        running_mean ← (1 - μ) running_mean + μ m
+        running_var  ← (1 - μ) running_var  + μ v n / (n - 1)
+
+    Out of training m and v are the running ones. Ioffe & Szegedy (2015), "Batch normalization"; as PyTorch's layers of that name.
+    """
+
+    ndims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of images, x of shape (N, C, H, W); parameters, attributes and formulas as ``BatchNorm1d`` has them."""
+
+    ndims = (4,)
+
+
+class _FeatureNorm(Module):
+    weight: Any
+
+    def _axes(self, x: Any) -> tuple[int, ...]:
+        """Return the axes to normalise over, or say that those of x are others."""
+        shape = self.weight.shape
+        if np.shape(x)[-len(shape) :] != shape:
+            raise ShapeError(f"{type(self).__name__}: the last axes of x must be {shape}, and x has shape {np.shape(x)}")
+        return tuple(range(-len(shape), 0))
+
+    def _ones(self, shape: int | tuple[int, ...], dtype: Any) -> Tensor:
+        """Return a weight of 1."""
+        shape = shape if isinstance(shape, tuple) else (shape,)
+        require_positive(type(self).__name__, *shape)
+        return Tensor(np.ones(shape), requires_grad=True, dtype=dtype)
+
+
+class LayerNorm(_FeatureNorm):
+    """Each sample with its mean taken away and divided by its standard deviation; then scaled and shifted.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The last axes of x, over which mean and variance are taken.
+    eps : float
+        ε, added to the variance.
+    dtype : dtype
+        Of the parameters.
+    bias : bool
+        Whether there is a bias.
+
+    Attributes
+    ----------
+    weight, bias : Tensor of the shape; 1 and 0 at first; the bias may be None
+
+    Raises
+    ------
+    ShapeError
+        If the last axes of x are others.
+
+    Notes
+    -----
+    (x - mean x) / √(var x + ε) ⊙ weight + bias, the variance with divisor n
+    (Ba, Kiros & Hinton 2016, "Layer normalization"; as in PyTorch's ``LayerNorm``).
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = float, bias: bool = True) -> None:
+        self.eps = float(eps)
+        self.weight = self._ones(shape, dtype)
+        self.bias = Tensor(np.zeros(self.weight.shape), requires_grad=True, dtype=dtype) if bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Return the normalised samples, of x's shape."""
+        return functional.layer_norm(x, self.weight, self.bias, self._axes(x), self.eps)
+
+    def __repr__(self) -> str:
+        return f"LayerNorm({self.weight.shape}, eps={self.eps})"
+
+
+class RMSNorm(_FeatureNorm):
+    """Each sample divided by its root mean square, then scaled: x / √(mean x² + ε) ⊙ weight.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The last axes of x, over which the mean is taken.
+    eps : float, optional
+        ε; the spacing of the dtype's numbers at 1 if not given.
+    dtype : dtype
+        Of the weight.
+
+    Attributes
+    ----------
+    weight : Tensor of the shape; 1 at first
+
+    Raises
+    ------
+    ShapeError
+        If the last axes of x are others.
+
+    Notes
+    -----
+    Zhang & Sennrich (2019), "Root mean square layer normalization"; as in PyTorch's ``RMSNorm``.
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], eps: float | None = None, dtype: Any = float) -> None:
+        self.eps = eps
+        self.weight = self._ones(shape, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Return the normalised samples, of x's shape."""
+        return functional.rms_norm(x, self.weight, self._axes(x), self.eps)
+
+    def __repr__(self) -> str:
+        return f"RMSNorm({self.weight.shape}, eps={self.eps})"

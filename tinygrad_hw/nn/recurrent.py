@@ -1,0 +1,310 @@
+"""Recurrent layers: a cell does one step in time, a layer all of them, several layers deep.
+
+All gates of a cell come from one product: the weights of a cell are (inputs, k · hidden) and (hidden, k · hidden), k the number of gates.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..rules import neural
+from ..tensor import Tensor
+from . import functional
+from .checks import Random, generator, one_of, probability, require_positive
+from .layers import draw_uniform
+from .module import Module, ModuleList
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+
+class _Cell(Module):
+    gates: ClassVar[int]
+    weight_ih: Any
+    weight_hh: Any
+    bias_ih: Any
+    bias_hh: Any
+
+    def __init__(self, inputs: int, hidden: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
+        require_positive(type(self).__name__, inputs, hidden)
+        self.hidden = hidden
+        sizes = [(inputs, self.gates * hidden), (hidden, self.gates * hidden), (self.gates * hidden,), (self.gates * hidden,)]
+        tensors = [Tensor(np.zeros(size), requires_grad=True, dtype=dtype) for size in (sizes if bias else sizes[:2])]
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = tensors if bias else (*tensors, None, None)
+        self.draw_parameters(generator(rng))
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw the weights, then the biases, from the uniform distribution on ±1/√hidden."""
+        draw_uniform(rng, 1 / sqrt(self.hidden), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+    def start(self, x: Any) -> Any:
+        """Return the state before the first step, for x of shape (..., N, inputs)."""
+        return np.zeros((*x.shape[-2:-1], self.hidden), self.weight_hh.dtype)
+
+    def forward(self, x: Any, state: Any = None) -> Any:
+        """Return the state after a step with x of shape (N, inputs), or (inputs,)."""
+        if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
+            raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
+        x = x if isinstance(x, Tensor) else np.asarray(x)
+        return self.step(functional.linear(x, self.weight_ih, self.bias_ih), self.start(x) if state is None else state)
+
+    def step(self, from_x: Any, state: Any) -> Any:
+        """Return the state after a step, from x's share of the gates and the state before."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.weight_ih.shape[0]}, {self.hidden})"
+
+
+class RNNCell(_Cell):
+    """A step of a recurrent network: h' = tanh(x W + b + h U + c).
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        The sizes of x and of the state h.
+    bias : bool
+        Whether there are b and c.
+    nonlinearity : "tanh" or "relu"
+    rng : Generator, RandomState or int, optional
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight_ih : (inputs, hidden) Tensor, W
+    weight_hh : (hidden, hidden) Tensor, U
+    bias_ih, bias_hh : (hidden,) Tensor, b and c, or None
+
+    Notes
+    -----
+    Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Parameters are drawn from the uniform
+    distribution on ±1/√hidden. As PyTorch's ``RNNCell``, whose weights are the transposes of these.
+    """
+
+    gates = 1
+
+    def __init__(
+        self, inputs: int, hidden: int, bias: bool = True, nonlinearity: str = "tanh", rng: Random = None, dtype: Any = float
+    ) -> None:
+        one_of("RNNCell: nonlinearity", nonlinearity, ("tanh", "relu"))
+        self.nonlinearity = nonlinearity
+        super().__init__(inputs, hidden, bias, rng, dtype)
+
+    def step(self, from_x: Any, state: Any) -> Any:
+        """Return tanh(x W + b + h U + c)."""
+        total = from_x + functional.linear(state, self.weight_hh, self.bias_hh)
+        return np.tanh(total) if self.nonlinearity == "tanh" else neural.relu(total)
+
+
+class LSTMCell(_Cell):
+    """A step of a long short-term memory, whose state is a pair (h, c).
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        The sizes of x, and of h and c.
+    bias : bool
+        Whether there are biases.
+    rng : Generator, RandomState or int, optional
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight_ih : (inputs, 4 hidden) Tensor, W, its parts for i, f, g, o side by side
+    weight_hh : (hidden, 4 hidden) Tensor, U
+    bias_ih, bias_hh : (4 hidden,) Tensor, b and d, or None
+
+    Notes
+    -----
+    ::
+
+        [i, f, g, o] = x W + b + h U + d
+        c' = σ(f) c + σ(i) tanh(g)
+        h' = σ(o) tanh(c')
+
+    Called with x of shape (N, inputs) and (h, c) of shapes (N, hidden), 0 if not given; returns (h', c'). Hochreiter & Schmidhuber
+    (1997), "Long short-term memory", with the forget gate of Gers, Schmidhuber & Cummins (2000). As PyTorch's ``LSTMCell``, whose
+    weights are the transposes of these.
+    """
+
+    gates = 4
+
+    def start(self, x: Any) -> Any:
+        """Return the state before the first step."""
+        return super().start(x), super().start(x)
+
+    def step(self, from_x: Any, state: Any) -> Any:
+        """Return (h', c')."""
+        h, c = state
+        i, f, g, o = np.split(from_x + functional.linear(h, self.weight_hh, self.bias_hh), 4, axis=-1)
+        c = neural.sigmoid(f) * c + neural.sigmoid(i) * np.tanh(g)
+        return neural.sigmoid(o) * np.tanh(c), c
+
+
+class GRUCell(_Cell):
+    """A step of a gated recurrent unit.
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        The sizes of x and of the state h.
+    bias : bool
+        Whether there are biases.
+    rng : Generator, RandomState or int, optional
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight_ih : (inputs, 3 hidden) Tensor, W, its parts for r, z, n side by side
+    weight_hh : (hidden, 3 hidden) Tensor, U
+    bias_ih, bias_hh : (3 hidden,) Tensor, b and d, or None
+
+    Notes
+    -----
+    ::
+
+        [r, z, n] = x W + b,   [s, y, m] = h U + d
+        ñ = tanh(n + σ(r + s) m)
+        h' = ñ + σ(z + y) (h - ñ)
+
+    Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Cho et al. (2014), "Learning phrase
+    representations using RNN encoder-decoder". As PyTorch's ``GRUCell``, whose weights are the transposes of these.
+    """
+
+    gates = 3
+
+    def step(self, from_x: Any, state: Any) -> Any:
+        """Return h'."""
+        r, z, n = np.split(from_x, 3, axis=-1)
+        s, y, m = np.split(functional.linear(state, self.weight_hh, self.bias_hh), 3, axis=-1)
+        new = np.tanh(n + neural.sigmoid(r + s) * m)
+        return new + neural.sigmoid(z + y) * (state - new)
+
+
+class _Recurrent(Module):
+    """What layers over time have in common."""
+
+    cell: ClassVar[type[_Cell]]
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        rng: Random = None,
+        dtype: Any = float,
+        **settings: Any,
+    ) -> None:
+        name = type(self).__name__
+        require_positive(name, inputs, hidden, num_layers)
+        self.batch_first, self.dropout, self.rng = bool(batch_first), probability(name, dropout), generator(rng)
+        sizes = [inputs] + [hidden] * (num_layers - 1)
+        self.cells = ModuleList(self.cell(size, hidden, bias, rng=self.rng, dtype=dtype, **settings) for size in sizes)
+
+    def draw_parameters(self, rng: Any) -> None:
+        """Draw from this generator from now on."""
+        self.rng = rng
+
+    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Return the states over time, and the last states of all layers."""
+        cells: list[Any] = list(self.cells)
+        first = cells[0]
+        if np.ndim(x) != 3 or np.shape(x)[-1] != first.weight_ih.shape[0]:
+            axes = "(N, T, " if self.batch_first else "(T, N, "
+            raise ShapeError(f"{self!r} needs x of shape {axes}{first.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
+        x = x if isinstance(x, Tensor) else np.asarray(x)
+        sequence = np.swapaxes(x, 0, 1) if self.batch_first else x
+        last = []
+        for i, cell in enumerate(cells):
+            h = cell.start(sequence) if state is None else self._of_layer(state, i, sequence.shape[1])
+            states = []
+            for from_x in functional.linear(sequence, cell.weight_ih, cell.bias_ih):
+                h = cell.step(from_x, h)
+                states.append(h[0] if isinstance(h, tuple) else h)
+            last.append(h)
+            sequence = np.stack(states)
+            if i < len(cells) - 1:
+                sequence = functional.dropout(sequence, self.dropout, self.training, self.rng)
+        ends = tuple(map(np.stack, zip(*last))) if isinstance(last[0], tuple) else np.stack(last)
+        return (np.swapaxes(sequence, 0, 1) if self.batch_first else sequence), ends
+
+    def _of_layer(self, state: Any, i: int, samples: int) -> Any:
+        """Return a layer's part of the first states."""
+        shape = (len(self.cells), samples, self.cells[0].hidden)
+        parts = state if isinstance(state, tuple) else (state,)
+        if any(np.shape(part) != shape for part in parts):
+            raise ShapeError(f"{self!r} needs first states of shape {shape}, not {', '.join(str(np.shape(part)) for part in parts)}")
+        return tuple(part[i] for part in state) if isinstance(state, tuple) else state[i]
+
+    def __repr__(self) -> str:
+        inputs, layers = self.cells[0].weight_ih.shape[0], len(self.cells)
+        return f"{type(self).__name__}({inputs}, {self.cells[0].hidden}{f', num_layers={layers}' if layers > 1 else ''})"
+
+
+class RNN(_Recurrent):
+    """A recurrent network: ``RNNCell`` over time, in one layer or several, each of which feeds the sequence of its states to the next.
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        The sizes of an entry of the sequence, and of the state.
+    num_layers : int
+    bias : bool
+        Whether there are biases.
+    batch_first : bool
+        Whether sequences are of shape (N, T, inputs) rather than (T, N, inputs).
+    dropout : float
+        The probability of dropping, in training, entries of the sequences between layers.
+    nonlinearity : "tanh" or "relu"
+        By name only; of an ``RNN`` alone.
+    rng : Generator, RandomState or int, optional
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    cells : ModuleList of each layer's cell
+
+    Raises
+    ------
+    ShapeError
+        If the sequence, or a first state, has another shape.
+
+    Notes
+    -----
+    Called with a sequence, and the first states of the layers, 0 if not given: (layers, N, hidden), a pair of such for an LSTM.
+    Returns the last layer's states over time, of shape (T, N, hidden), and the last states of all layers. x's share of all gates and
+    of all times is one product.
+    """
+
+    cell = RNNCell
+
+
+class LSTM(_Recurrent):
+    """A long short-term memory, ``LSTMCell`` over time; its states are pairs (h, c), its arguments those of ``RNN``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> states, (h, c) = nn.LSTM(3, 4)(np.ones((7, 2, 3)))
+    >>> states.shape, h.shape, c.shape
+    ((7, 2, 4), (1, 2, 4), (1, 2, 4))
+    """
+
+    cell = LSTMCell
+
+
+class GRU(_Recurrent):
+    """A network of gated recurrent units, ``GRUCell`` over time; arguments as ``RNN`` has them."""
+
+    cell = GRUCell

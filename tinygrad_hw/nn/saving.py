@@ -1,0 +1,126 @@
+"""States in files: nested dicts and lists of arrays and numbers, in NumPy's .npz format, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["load", "save"]
+
+STRUCTURE = "structure.json"  # the entry that says how the arrays of a file are nested
+
+
+def save(path: str | os.PathLike[str], **parts: Any) -> None:
+    """Write the states of several objects to one file; if that fails, what was there before is kept.
+
+    Parameters
+    ----------
+    path : str or path
+        The file's exact name. It is a .npz file: ``numpy.load`` reads it.
+    **parts : objects with a ``state_dict()``
+        Such as modules, optimisers and schedulers.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tinygrad_hw import nn, optim
+    >>> net = nn.Linear(2, 1)
+    >>> optimizer = optim.Adam(net.parameters())
+    >>> path = os.path.join(tempfile.mkdtemp(), "training.npz")
+    >>> nn.save(path, net=net, optimizer=optimizer)
+    >>> nn.load(path, net=net, optimizer=optimizer)
+    """
+    arrays: dict[str, Any] = {}
+    structure = {name: _with_names(part.state_dict(), name, arrays) for name, part in parts.items()}
+    write(path, {**arrays, STRUCTURE: np.array(json.dumps(structure))})
+
+
+def load(path: str | os.PathLike[str], **parts: Any) -> None:
+    """Set objects to their states in a file that ``save`` wrote; after an error all are as they were.
+
+    Parameters
+    ----------
+    path : str or path
+    **parts : objects with ``state_dict()`` and ``load_state_dict(state)``
+        All that were saved, by the same names.
+
+    Raises
+    ------
+    ValueError
+        If the file holds other names, or a state does not fit.
+    """
+    arrays = read(path)
+    if STRUCTURE not in arrays:
+        raise ValueError(f"{os.fspath(path)!r} holds no states of several objects: Module.load reads what Module.save wrote")
+    states = {name: _with_arrays(part, arrays) for name, part in json.loads(str(arrays[STRUCTURE])).items()}
+    if states.keys() != parts.keys():
+        raise ValueError(f"{os.fspath(path)!r} holds {', '.join(states) or 'nothing'}, and what is to be loaded is {', '.join(parts)}")
+    before = {name: part.state_dict() for name, part in parts.items()}
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(states[name])
+    except BaseException:
+        for name, part in parts.items():
+            part.load_state_dict(before[name])
+        raise
+
+
+def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to a file of NumPy's .npz format, under exactly this name: to another one beside it, which then takes its place."""
+    import zipfile  # (slow to import, and seldom needed)
+
+    path = os.path.realpath(path)
+    beside = f"{path}.{os.getpid()}.{threading.get_ident()}.part"
+    try:
+        with open(beside, "xb") as file, zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+        if os.path.exists(path):
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Return the arrays of a .npz file by their names."""
+    import zipfile
+
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{os.fspath(path)!r} is no .npz file")
+        file.seek(0)
+        with np.load(file) as archive:
+            return dict(archive)
+
+
+def _with_names(state: Any, path: str, arrays: dict[str, Any]) -> Any:
+    """Put the arrays of a nested state aside, under their paths; return it with their names in their places, as JSON has it."""
+    if isinstance(state, dict):
+        return {"dict": {key: _with_names(part, f"{path}/{key}", arrays) for key, part in state.items()}}
+    if isinstance(state, (list, tuple)):
+        return [_with_names(part, f"{path}/{i}", arrays) for i, part in enumerate(state)]
+    if state is None or type(state) in (bool, int, float, str):
+        return state
+    while path in arrays:
+        path += "_"
+    arrays[path] = state
+    return {"array": path}
+
+
+def _with_arrays(state: Any, arrays: Mapping[str, Any]) -> Any:
+    """Return a nested state with its arrays in the places of their names."""
+    if isinstance(state, list):
+        return [_with_arrays(part, arrays) for part in state]
+    if isinstance(state, dict):
+        return arrays[state["array"]] if "array" in state else {key: _with_arrays(part, arrays) for key, part in state["dict"].items()}
+    return state

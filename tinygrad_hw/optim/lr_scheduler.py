@@ -1,0 +1,243 @@
+"""Schedules: a learning rate for each epoch, or each step, whichever ``scheduler.step()`` is called after.
+
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+    >>> rates = []
+    >>> for epoch in range(5):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.1, 0.1, 0.01]
+
+Each group of parameters has its own first rate, and a schedule is a function of it and of the number t of steps. Names and meanings are
+PyTorch's (``torch.optim.lr_scheduler``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from math import cos, pi
+from typing import Any
+
+from .optimizer import Optimizer, not_negative, number
+
+__all__ = [
+    "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "SequentialLR", "StepLR",
+]  # fmt: skip
+
+
+class LRScheduler:
+    """The base of the schedules: a subclass defines ``rate(first, t)``, the learning rate after t steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its learning rates are set at once, to those for t = 0; ``first`` is a group's rate before that.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__} needs an optimiser, not {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.base_lrs: list[float] = [group.lr for group in optimizer.param_groups]
+        self.last_epoch = 0
+        self.set_rates()
+
+    def rate(self, first: float, t: int) -> float:
+        """Return the learning rate after t steps."""
+        raise NotImplementedError(f"{type(self).__name__} must define rate(first, t)")
+
+    def set_rates(self) -> None:
+        """Give each group its rate."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates(self.last_epoch)):
+            group.lr = rate
+
+    def rates(self, t: int) -> list[float]:
+        """Return the rate of each group after t steps."""
+        return [self.rate(first, t) for first in self.base_lrs]
+
+    def step(self) -> None:
+        """Go on to the next rate."""
+        self.last_epoch += 1
+        self.set_rates()
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each group as it was set last."""
+        return self.rates(self.last_epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the schedule is, and the first rates."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from where another schedule of this kind was; the optimiser's rates are set.
+
+        Raises
+        ------
+        ValueError
+            If it is for another number of groups, or no such state. After an error nothing has changed.
+        """
+        epoch, rates = number("last_epoch", state_dict["last_epoch"]), [not_negative("base_lrs", rate) for rate in state_dict["base_lrs"]]
+        if len(rates) != len(self.base_lrs) or epoch < 0 or epoch % 1:
+            raise ValueError(f"this is no state for a schedule of {len(self.base_lrs)} groups: {dict(state_dict)!r}")
+        self.last_epoch, self.base_lrs = int(epoch), rates
+        self.set_rates()
+
+
+class StepLR(LRScheduler):
+    """The rate times gamma after every ``step_size`` steps."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size, self.gamma = _count("step_size", step_size), not_negative("gamma", gamma)
+        super().__init__(optimizer)
+
+    def rate(self, first: float, t: int) -> float:
+        """Return first · gamma^⌊t / step_size⌋."""
+        return first * self.gamma ** (t // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """The rate times gamma at each of the milestones, numbers of steps."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        self.milestones, self.gamma = sorted(milestones), not_negative("gamma", gamma)
+        super().__init__(optimizer)
+
+    def rate(self, first: float, t: int) -> float:
+        """Return first · gamma^n, with n the milestones reached."""
+        return first * self.gamma ** bisect_right(self.milestones, t)
+
+
+class ExponentialLR(LRScheduler):
+    """The rate times gamma after every step."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = not_negative("gamma", gamma)
+        super().__init__(optimizer)
+
+    def rate(self, first: float, t: int) -> float:
+        """Return first · gamma^t."""
+        return first * self.gamma**t
+
+
+class LinearLR(LRScheduler):
+    """A factor that goes from one number to another in a straight line: a warm-up, if it starts small.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    start_factor, end_factor : float
+        What the first rate is multiplied by at first, and from ``total_iters`` steps on.
+    total_iters : int
+    """
+
+    def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
+        self.start_factor, self.end_factor = not_negative("start_factor", start_factor), not_negative("end_factor", end_factor)
+        self.total_iters = _count("total_iters", total_iters)
+        super().__init__(optimizer)
+
+    def rate(self, first: float, t: int) -> float:
+        """Return first times the factor after t steps."""
+        return first * (self.start_factor + (self.end_factor - self.start_factor) * min(t, self.total_iters) / self.total_iters)
+
+
+class CosineAnnealingLR(LRScheduler):
+    """From the first rate down to ``eta_min`` along half a cosine of ``T_max`` steps (Loshchilov & Hutter 2017, "SGDR"); then up again.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    T_max : int
+        The number of steps.
+    eta_min : float
+        The last rate.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max, self.eta_min = _count("T_max", T_max), not_negative("eta_min", eta_min)
+        super().__init__(optimizer)
+
+    def rate(self, first: float, t: int) -> float:
+        """Return eta_min + (first - eta_min) (1 + cos(π t / T_max)) / 2."""
+        return self.eta_min + (first - self.eta_min) * (1 + cos(pi * t / self.T_max)) / 2
+
+
+class LambdaLR(LRScheduler):
+    """The first rate times a function of the number of steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    lr_lambda : callable, or one for each group
+        Takes t; returns the factor.
+
+    Examples
+    --------
+    A warm-up of 100 steps, then the inverse root, as in "Attention is all you need":
+
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.Adam([Tensor(1.0, requires_grad=True)], lr=0.01)
+    >>> scheduler = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / 100, (100 / (t + 1)) ** 0.5))
+    >>> optimizer.lr
+    0.0001
+    """
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]) -> None:
+        groups = len(optimizer.param_groups)
+        self.lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
+        if len(self.lambdas) != groups:
+            raise ValueError(f"LambdaLR: there are {groups} groups of parameters, and {len(self.lambdas)} functions")
+        super().__init__(optimizer)
+
+    def rates(self, t: int) -> list[float]:
+        """Return each group's first rate times its function of t."""
+        return [first * function(t) for first, function in zip(self.base_lrs, self.lambdas)]  # type: ignore[operator]
+
+
+class SequentialLR(LRScheduler):
+    """Schedules one after the other: a warm-up, then a cosine.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    schedulers : sequence of LRScheduler
+        All made for this optimiser; each counts its steps from its own milestone.
+    milestones : sequence of int
+        The numbers of steps at which the second, the third ... begins.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> from tinygrad_hw.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+    >>> optimizer = optim.Adam([Tensor(1.0, requires_grad=True)], lr=0.01)
+    >>> warm_up, decay = LinearLR(optimizer, 0.1, total_iters=10), CosineAnnealingLR(optimizer, T_max=90)
+    >>> scheduler = SequentialLR(optimizer, [warm_up, decay], milestones=[10])
+    >>> round(optimizer.lr, 6)
+    0.001
+    """
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+        if len(schedulers) != len(milestones) + 1 or list(milestones) != sorted(milestones):
+            raise ValueError(f"SequentialLR: {len(schedulers)} schedulers need {len(schedulers) - 1} rising milestones, not {milestones!r}")
+        if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
+            raise ValueError("SequentialLR: every scheduler must be made for the optimiser that is given")
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        first = schedulers[0].base_lrs
+        for scheduler in schedulers:  # (each read the rate that the one before it had set)
+            scheduler.base_lrs = first
+        super().__init__(optimizer)
+        self.base_lrs = first
+
+    def rates(self, t: int) -> list[float]:
+        """Return the rates of the schedule whose turn it is."""
+        turn = bisect_right(self.milestones, t)
+        return self.schedulers[turn].rates(t - ([0, *self.milestones])[turn])
+
+
+def _count(name: str, value: Any) -> int:
+    """Return a number of steps, or say that it must be a whole one above 0."""
+    if number(name, value) < 1 or value % 1:
+        raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
+    return int(value)
