@@ -467,7 +467,8 @@ def test_what_numpy_answers_with_a_python_value_stays_one():
 
 
 def test_no_function_is_placed_twice():
-    assert not set(RULES) & set(COMPOSITIONS)
+    both = set(RULES) & set(COMPOSITIONS)  # (a function of our own may also say how a formula reads it)
+    assert all(function.__module__.startswith("tinygrad_hw.rules") for function in both)
     assert not (set(RULES) | set(COMPOSITIONS)) & NO_DERIVATIVE
 
 

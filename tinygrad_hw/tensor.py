@@ -42,7 +42,7 @@ from .errors import (
     operands_do_not_fit,
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, shaping
+from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
 from .rules.table import stands_in
 from .scopes import Scope
 from .trees import leaves, mapped
@@ -835,3 +835,4 @@ def why_no_gradient(tensor: Tensor) -> str:
 
 
 POSITIVE = RULES[np.positive]
+INSTEAD[reductions.values_of] = lambda *tensors: plain(tensors)

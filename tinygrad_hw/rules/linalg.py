@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .elementwise import _nonzero, conj, squared
 from .reductions import Axis, count, restored
@@ -481,7 +482,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     if len(axes) == 1:
         if isinstance(ord, str):
             raise ValueError(f"Invalid norm order {ord!r} for vectors")
-        return _vector_norm(x, ord, axes[0], keepdims)
+        return _vector_norm(x, ord, normalize_axis_index(axes[0], x.ndim), keepdims)
     if len(axes) != 2:
         raise ValueError("Improper number of dimensions to norm.")
     out = _matrix_norm(np.moveaxis(x, axes, (-2, -1)), ord)

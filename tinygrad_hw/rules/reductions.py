@@ -308,7 +308,8 @@ def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, d
     ddof = _lost(ddof, correction)
     if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
         return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    count(a, axis)  # (which says if there is no such axis)
+    if where is True:
+        count(a, axis)  # (which says if there is no such axis)
     wide = widened(a) if dtype is None else a
     centre = np.mean(wide, axis=axis, dtype=dtype, keepdims=True, where=where) if mean is None else mean
     squares = np.where(where, squared(np.where(where, wide, 0) - centre), 0)

@@ -378,6 +378,7 @@ composition(np.flipud)(lambda m: m[::-1])
 
 @composition(np.take)
 def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    a = np.reshape(a, (1,)) if a.ndim == 0 else a
     places = np.take(np.arange(a.size if axis is None else a.shape[axis]), indices, mode=mode)
     return np.ravel(a)[places] if axis is None else a[(slice(None),) * (axis % a.ndim) + (places,)]
 
@@ -466,7 +467,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([np.ravel(arr), np.ravel(values)])[where].astype(np.result_type(arr))
 
 
-@composition(np.ediff1d)
+@composition(np.ediff1d, checked=True)
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = np.ravel(ary)
     parts = [to_begin, flat[1:] - flat[:-1], to_end]

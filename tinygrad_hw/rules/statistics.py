@@ -78,6 +78,8 @@ def _lined_weights(a: Any, weights: Any, axis: Axis) -> Any:
     """Return the weights, which are constants, with a's axes."""
     (weights,) = values_of(array(weights))
     if weights.shape != a.shape:
+        if axis is None:
+            raise TypeError("Axis must be specified when shapes of a and weights differ.")
         axes = axis if isinstance(axis, tuple) else (axis,)
         spread = np.expand_dims(weights, tuple(i for i in range(a.ndim) if i not in [int(k or 0) % a.ndim for k in axes]))
         weights = np.broadcast_to(spread, a.shape)
@@ -136,13 +138,15 @@ def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: i
     dtype = np.result_type(*(part.dtype for part in (m, y) if part is not None), float) if dtype is None else dtype
     x = _observations(m, rowvar, dtype)
     x = x if y is None else np.concatenate([x, _observations(y, rowvar, dtype)])
+    if not len(x):
+        return np.zeros((0, 0)) + 0 * np.real(np.sum(m))
     ddof = int(not bias) if ddof is None else ddof
     given = [w for w in (fweights, aweights) if w is not None]
     w = np.ones(x.shape[1], np.finfo(x.dtype).dtype) if not given else given[0] * 1.0 if len(given) == 1 else fweights * aweights
     total = np.sum(w)
     centred = x - np.sum(x * w, 1, keepdims=True) / total
     lost = ddof if aweights is None else ddof * np.sum(w * aweights) / total
-    return np.squeeze((centred * w) @ np.conjugate(centred).mT / (total - lost))
+    return np.squeeze((centred * w) @ np.conjugate(centred).mT / np.maximum(total - lost, 0))
 
 
 @composition(np.corrcoef, checked=True)
