@@ -601,13 +601,13 @@ class Tensor:
         """Return the entries in another shape, given as one tuple or as several integers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
         """Return the entries, those outside of the interval moved to its ends."""
-        return np.clip(self, min, max)
+        return np.clip(self, min, max, **kwargs)
 
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
+    def compress(self, condition: Any, axis: int | None = None, **kwargs: Any) -> Any:
         """Return the slices along the axis for which the condition is true."""
-        return np.compress(condition, self, axis)
+        return np.compress(condition, self, axis, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, given as one tuple or as several integers; reversed if none is given."""

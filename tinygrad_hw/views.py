@@ -83,7 +83,7 @@ class View(Tensor):
     @property
     def _node(self) -> Node:  # type: ignore[override]
         root = self._root._node
-        if root is self._seen and root.value is self._array and (root.lent is not True or not root.requires_grad):
+        if root is self._seen and root.value is self._array:
             return self._held
         return worked_out(self)
 
@@ -139,24 +139,19 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: bool) -> tuple[Node, bool]:
     """Return the node of a function of a node, and whether the two share memory."""
-    array = kept = node.value
-    records = records and node.requires_grad
-    if records and node.lent:
-        if node.lent is OPEN:
-            kept = outline(array)
-        else:
-            array = kept = array.copy()
+    array = node.value
     value = rule.call(array, *args, **kwargs)
     shared = shares(value, array)
-    if records:
+    if records and node.requires_grad:
         given = private(args)
         nothing = (None,) * len(given)
+        kept = outline(array) if node.lent else array
         held = result(value, rule, (kept, *given), (node, *nothing), (rule.vjps[0], *nothing))._node
         if kwargs:
             held.kwargs = kwargs
     else:
         held = leaf(value)
-    if shared and array is node.value:
+    if shared:
         held.lent = bool(node.lent)
     return held, shared
 
@@ -185,9 +180,8 @@ def worked_out(view: View) -> Node:
             above = parent._held if isinstance(parent, View) else parent._node
             held, _ = step_taken(above, RULES[each._step.function], each._step.args, each._step.kwargs, each._records)
             before = each._held
-            if root is each._seen and root.lent is True and np.array_equal(held.value, before.value):
-                continue
-            held.keeps_grad = before.keeps_grad
+            if before.keeps_grad:
+                held.keeps_grad, held.grad = True, before.grad
             if before.name is not None:
                 held.name = before.name
         each._held, each._seen, each._array = held, root, root.value
@@ -197,7 +191,7 @@ def worked_out(view: View) -> Node:
 def is_fresh(view: View) -> bool:
     """Tell whether a view's root is where it was when the view was last worked out."""
     root = view._root._node
-    return root is view._seen and root.value is view._array and (root.lent is not True or not root.requires_grad)
+    return root is view._seen and root.value is view._array
 
 
 def root_of(tensor: Tensor) -> Tensor:
@@ -286,7 +280,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
                 f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name"
             )
         root, steps = root_of(target), steps_to(target)
-        refuse_a_leaf(target, root)
+        refuse_what_cannot_be_written(target, root)
         source = value._node if isinstance(value, Tensor) else None
         wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
         parts = (root._node.value, plain(value), *leaves(index))
@@ -329,9 +323,11 @@ def fitting(target: Tensor, value: Any, index: Any) -> Iterator[None]:
         raise operands_do_not_fit(shaping.setitem, shaping.setitem, operands, names_of((target, value, index)), reason) from None
 
 
-def refuse_a_leaf(target: Tensor, root: Tensor) -> None:
-    """Raise for a write to a leaf that requires a gradient, outside of ``no_grad``."""
+def refuse_what_cannot_be_written(target: Tensor, root: Tensor) -> None:
+    """Raise for a write to a NumPy scalar, or outside of ``no_grad`` to a leaf that requires a gradient."""
     node = root._node
+    if isinstance(target._node.value, np.generic):
+        raise TypeError(f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name")
     if node.requires_grad and not node.parents and is_recording():
         what = label(target) if target is root else f"{label(target)} is a view of {label(root)}, which"
         raise GradientError(
@@ -342,11 +338,7 @@ def refuse_a_leaf(target: Tensor, root: Tensor) -> None:
 
 def own(node: Node) -> Any:
     """Return the array of a leaf to write to: its own, or a copy in its place if a graph or a view may hold it."""
-    array = node.value
-    if not isinstance(array, ndarray):
-        return array
-    del array
-    if not node.lent and (sys.getrefcount(node.value) > ALONE or node.value.base is not None or not node.value.flags.writeable):
+    if not node.lent and node.value.flags.writeable and (sys.getrefcount(node.value) > ALONE or node.value.base is not None):
         node.value, node.lent = node.value.copy(order="K"), OPEN
     return node.value
 
@@ -355,6 +347,8 @@ def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source:
     """Return the node of a write, which is done where the array lies if no graph holds it, else in a copy."""
     array = node.value
     layout = shaping.layout(array)
+    if not at(array, steps).flags.writeable:
+        raise ValueError("assignment destination is read-only")
     entries = private(plain(value)) if source is None else taken(source)
     if node.lent is OPEN and isinstance(node, Written):
         memory, kept = node.memory, outline(array)
@@ -398,8 +392,13 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
     operator = getattr(Tensor, f"__{name}__")
 
     def method(self: Tensor, other: Any) -> Any:
-        if isinstance(self._node.value, np.generic):
+        value = self._node.value
+        if isinstance(value, np.generic):
             return operator(self, other)  # (a scalar is not changed in place: the name gets a new one)
+        if isinstance(value, ndarray) and not value.flags.writeable:
+            raise ValueError("output array is read-only")
+        if name == "matmul" and np.ndim(other) == 1:
+            raise ValueError("@= needs two axes on the right at least")
         with writing:
             if not writes_to_a_graph(self, other):
                 write_plainly(self, lambda place: function(place, plain(operand(other)), out=place))
@@ -418,7 +417,7 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
 def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
     """Tell whether a write must be recorded; raise for a leaf that may not be written to."""
     root = root_of(target)
-    refuse_a_leaf(target, root)
+    refuse_what_cannot_be_written(target, root)
     return (
         bool(root._node.parents)
         or (flows(values) and root.dtype.kind in "fc")
@@ -438,6 +437,7 @@ def as_recorded(target: Tensor) -> Tensor:
 
 def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:
     """Let a tensor take on a value of its own shape and of a dtype that fits; return it."""
+    value = value if isinstance(value, Tensor) else Tensor(value)
     if value.shape != target.shape:
         raise ValueError(f"{name}: the result has shape {value.shape}, and {label(target)}, where it should go, has shape {target.shape}")
     if not np.can_cast(value.dtype, target.dtype, casting):
@@ -501,6 +501,8 @@ def writer(function: Callable[..., Any]) -> Callable[..., Any]:
                 )
             function(target, *plain(args[1:]), **plain(kwargs))
             return
+        if isinstance(target._node.value, ndarray) and not target._node.value.flags.writeable:
+            raise ValueError("assignment destination is read-only")
         with writing:
             if writes_to_a_graph(target, values):
                 composition(*args, **kwargs)

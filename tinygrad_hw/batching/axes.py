@@ -367,6 +367,12 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
     return Batched(np.reshape(out, (*(level.size if i in used else 1 for i, level in enumerate(levels)), *out.shape[k:])), levels)
 
 
+@axes_of(products.turned)
+def turned(function: Any, x: Any, subscripts: str) -> Any:
+    """Turn the axes of every entry of a batch."""
+    return products.einsum(subscripts, x)
+
+
 # Linear algebra: the last two axes are the matrix's, all before them are free.
 @axes_of(
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.eig,

@@ -66,7 +66,7 @@ def _at(ufunc: Any) -> Any:
 
     def call(a: Any, indices: Any, b: Any = None) -> None:
         places = np.arange(a.size).reshape(a.shape)[indices]
-        others = () if b is None else (np.broadcast_to(b, places.shape),)
+        others = () if b is None else (np.copy(np.broadcast_to(b, places.shape)),)  # (a copy: b may share entries with a)
         for turn in _turns(np.ravel(places)):
             where = np.unravel_index(np.ravel(places)[turn], a.shape) if a.ndim else ...
             new = ufunc(a[where], *(np.ravel(other)[turn] for other in others))

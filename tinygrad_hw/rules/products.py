@@ -135,13 +135,29 @@ def _einsum_operand(i: int, g: Any, out: Any, subscripts: str, *operands: Any) -
 rule(einsum, Each(_einsum_operand))
 
 
+@dispatched
+def turned(x: Any, subscripts: str) -> Any:
+    """Return np.einsum(subscripts, x), for subscripts that keep every label: x with its axes turned, or a diagonal of it; a view."""
+    return np.einsum(subscripts, x)
+
+
+rule(turned, lambda g, out, x, subscripts: _einsum_operand(1, g, out, subscripts, x), None, kind="movement", view=True)
+
+
 @composition(np.einsum)
 def _np_einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **kwargs: Any) -> Any:
     subscripts, arrays = _subscripts_and_operands(operands)
     arrays = [a if hasattr(a, "ndim") else np.asarray(a) for a in arrays]
     if dtype is not None:
         arrays = [a.astype(dtype) for a in arrays]
-    return einsum(_explicit(subscripts, [a.ndim for a in arrays]), *arrays)
+    explicit = _explicit(subscripts, [a.ndim for a in arrays])
+    return turned(arrays[0], explicit) if len(arrays) == 1 and _only_turns(explicit) else einsum(explicit, *arrays)
+
+
+def _only_turns(explicit: str) -> bool:
+    """Tell whether subscripts for one operand keep every label: its axes are turned, or a diagonal is taken, and the result is a view."""
+    labels, result = explicit.split("->")
+    return set(labels) == set(result)
 
 
 def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:

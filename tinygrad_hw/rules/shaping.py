@@ -106,7 +106,7 @@ class Entries:
 def _write_at_once(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
     """Return the cotangents of x and value; where g belongs to the sweep alone, it becomes that of x as it lies."""
     of_value = np.array(_setitem_value(g, None, x, value, index, steps))
-    if not mine or layout(g) != axes:
+    if not mine or type(g) is not np.ndarray or layout(g) != axes:
         return setitem(g, 0.0, index, steps, axes), of_value
     at(g, steps)[index] = 0
     return g, of_value
@@ -144,15 +144,26 @@ def by_stride(x: Any) -> list[int]:
     return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
-no_derivative(by_stride)
+@dispatched
+def contiguous(x: Any, order: str) -> bool:
+    """Tell whether the memory holds the entries one after the other in this order ("K": in any order of the axes)."""
+    flags = np.transpose(x, by_stride(x)).flags if order in ("K", "A") else x.flags
+    return bool(flags.f_contiguous if order == "F" else flags.c_contiguous)
+
+
+no_derivative(by_stride, contiguous)
 
 
 @composition(np.ravel)
 def _ravel(a: Any, order: Any = "C") -> Any:
     axes = by_stride(a) if order in ("K", "A") else list(range(a.ndim))
     if order == "K":
-        return np.reshape(np.transpose(a, axes), -1)
-    return np.reshape(a, -1, order="F" if order == "F" or (order == "A" and axes != sorted(axes) and axes[::-1] == sorted(axes)) else "C")
+        flat = np.reshape(np.transpose(a, axes), -1)
+    else:
+        backwards = order == "A" and axes != sorted(axes) and axes[::-1] == sorted(axes)
+        order = "F" if backwards else "C" if order == "A" else order
+        flat = np.reshape(a, -1, order=order)
+    return flat if contiguous(a, order) else np.copy(flat)
 
 
 def _inverse(axes: Any, ndim: int) -> Any:
@@ -328,7 +339,7 @@ composition(np.dsplit)(lambda ary, parts: np.split(_with_axes(ary, 3, "dsplit"),
 @composition(np.broadcast_arrays)
 def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, args))
-    return args if all(np.shape(a) == shape for a in args) else tuple(np.broadcast_to(a, shape) for a in args)
+    return tuple(np.reshape(a, shape) if np.shape(a) == shape else np.broadcast_to(a, shape) for a in args)
 
 
 
@@ -372,8 +383,8 @@ def _resize(a: Any, new_shape: Any) -> Any:
 
 
 composition(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
-composition(np.fliplr)(lambda m: m[:, ::-1])
-composition(np.flipud)(lambda m: m[::-1])
+composition(np.fliplr, checked=True)(lambda m: m[:, ::-1])
+composition(np.flipud, checked=True)(lambda m: m[::-1])
 
 
 @composition(np.take)
