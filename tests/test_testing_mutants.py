@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_hw as tg
-from tinygrad_hw.rules import RULES, Each, neural, reductions, shaping
+from tinygrad_hw.rules import RULES, Each, gaussian, neural, reductions, shaping
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.testing import check_gradients
 from tinygrad_hw.testing.mutants import Mutant, applied, likely_first, main, mutants
@@ -47,7 +47,10 @@ WITNESSES = {  # how to call what is not a ufunc, and inputs where each of its m
     "log_sigmoid": (tg.log_sigmoid, (x,)),
     "softplus": (tg.softplus, (x,)),
     "gelu": (tg.gelu, (x,)),
-    "normal_cdf": (n.normal_cdf, (x,)),
+    "normal_cdf": (gaussian.normal_cdf, (x,)),
+    "normal_density": (gaussian.normal_density, (x,)),
+    "erf": (tg.erf, (x,)),
+    "erfc": (tg.erfc, (x,)),
     "matmul": (np.matmul, (x, y)),
     "einsum": (lambda x, y: np.einsum("ij,jk->ik", x, y), (x, y)),
     "getitem": (lambda x: x[np.array([0, 1, 0])], (x,)),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from . import nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
 from .batching import vmap
 from .errors import BatchError, CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
-from .rules.neural import gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from .rules.neural import erf, erfc, gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
 
@@ -43,6 +43,8 @@ __all__ = [
     "data",
     "detect_anomaly",
     "draw",
+    "erf",
+    "erfc",
     "explain",
     "gelu",
     "grad",

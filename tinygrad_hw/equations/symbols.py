@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..rules import COMPOSITIONS, RULES, SPELLINGS, neural, shaping
+from ..rules import COMPOSITIONS, FORMULAS, RULES, SPELLINGS, shaping
 from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..trees import mapped
 from .expressions import Constant, Expression, Ones, joint
@@ -21,11 +21,6 @@ from .simplify import call, express, product
 
 __all__ = ["Symbol", "Unreadable"]
 
-# How a loss of logits reads: its rule computes the same with more care.
-FORMS: dict[Any, Any] = {
-    neural.softmax_cross_entropy: lambda x, target: -np.sum(neural.class_weights(x, target) * neural.log_softmax(x), axis=-1),
-    neural.sigmoid_cross_entropy: lambda x, target: -(target * np.log(neural.sigmoid(x)) + (1 - target) * np.log(1 - neural.sigmoid(x))),
-}
 INDEXING = {shaping.getitem, shaping.scatter, shaping.setitem}
 ALWAYS = {np.isnan: False, np.isinf: False, np.isposinf: False, np.isneginf: False, np.isfinite: True}
 
@@ -119,8 +114,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return np.bool_(function is np.not_equal)
     if function in (np.real, np.conjugate) and args[0].dtype.kind != "c":
         return args[0]
-    if function in FORMS:
-        return FORMS[function](*args)
+    if function in FORMULAS:
+        return FORMULAS[function](*args)
     if function in COMPOSITIONS:
         return COMPOSITIONS[function](*args, **kwargs)
     if function in RULES and RULES[function].needs_further(args, kwargs):

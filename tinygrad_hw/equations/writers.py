@@ -17,7 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ..naming import GREEK, LOW, Label, bracketed, clean, subscripted
-from ..rules import convolution, neural, shaping
+from ..rules import convolution, gaussian, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
@@ -59,7 +59,7 @@ Side = Expression | Label | Gradient | Space | Bar | Words
 SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
 
 RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
-GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", neural.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
+GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", gaussian.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
 
 
 class Writer:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import composition, dispatched, no_derivative, rule
+from .table import composition, dispatched, formula, no_derivative, rule
 
 LN2, LN10, DEGREE = float(np.log(2)), float(np.log(10)), float(np.pi / 180)
 
@@ -89,7 +89,7 @@ for power in (np.power, np.float_power):
     rule(power,      _power_x, _power_y, alone=(_power_of_x, _power_y))
 rule(power_of_log,   lambda g, out, x, y, n: g * (y * power_of_log(x, y - 1, n) + (n * power_of_log(x, y - 1, n - 1) if n else 0)),
                      lambda g, out, x, y, n: g * power_of_log(x, y, n + 1), None, call=power_of_log, kind="elementwise")
-composition(power_of_log)(lambda x, y, n: x**y * np.log(x) ** n)  # (as formulas read it)
+formula(power_of_log, lambda x, y, n: x**y * np.log(x) ** n)
 
 # Exponentials and logarithms
 rule(np.exp,        lambda g, out, x: g * out)
@@ -175,9 +175,9 @@ rule(np.tanh,       lambda g, out, x: g * sech_squared(out, x))
 rule(cosine,        _cosine_x, _cosine_y, None, kind="elementwise")
 rule(one_minus_square, lambda g, out, x: -2 * g * x, kind="elementwise")
 rule(sech_squared,  None, lambda g, out, t, x: -2 * g * (out * np.tanh(x)), kind="elementwise")
-composition(cosine)(lambda x, y, distance: np.where(distance == 0, 0, x / _nonzero(distance)))  # (as formulas read them)
-composition(one_minus_square)(lambda x: 1 - x * x)
-composition(sech_squared)(lambda t, x: 1 - t * t)
+formula(cosine, lambda x, y, distance: np.where(distance == 0, 0, x / _nonzero(distance)))
+formula(one_minus_square, lambda x: 1 - x * x)
+formula(sech_squared, lambda t, x: 1 - t * t)
 rule(np.arcsinh,    lambda g, out, x: g / _root(x))
 rule(np.arccosh,    lambda g, out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 rule(np.arctanh,    lambda g, out, x: g / one_minus_square(x))

@@ -6,21 +6,23 @@ it neither overflows nor warns.
 
 from __future__ import annotations
 
-from math import erfc, pi, sqrt
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
 from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
+from .gaussian import erf, erfc, exact_gelu, gelu_slope
 from .reductions import excess, floating, log_softmax, logsumexp, softmax
-from .table import composition, dispatched, no_derivative, rule
+from .table import dispatched, formula, no_derivative, rule
 
-__all__ = ["gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"]
+__all__ = [
+    "erf", "erfc", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
+]  # fmt: skip
 
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
 LARGEST_AND_ONE = {dtype: (LOG_MAX[dtype], np.ones((), wide)) for dtype, wide in WIDE.items()}
-
-_erfc = np.frompyfunc(erfc, 1, 1)
+CUBIC = 2 * sqrt(2 / pi)
 
 
 def _growth(x: Any) -> tuple[Any, Any]:
@@ -90,21 +92,45 @@ def softplus(x: Any) -> Any:
 
 
 @dispatched
-def gelu(x: Any) -> Any:
-    """Return x Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
-    return np.where(np.equal(x, -np.inf), 0, x) * normal_cdf(x)
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Return x Φ(x), entry by entry, Φ the normal distribution function (Hendrycks & Gimpel 2016).
 
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    approximate : "none" or "tanh"
+        Φ itself, or ½ (1 + tanh(√(2/π) (x + 0.044715 x³))) in its place, as in GPT-2; it is computed as the logistic function of twice
+        that, which keeps its digits for large negative x.
 
-@dispatched
-def normal_cdf(x: Any) -> Any:
-    """Return Φ(x) = erfc(-x / √2) / 2, entry by entry."""
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Raises
+    ------
+    ValueError
+        If approximate is neither "none" nor "tanh".
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
+    if approximate == "none":
+        return exact_gelu(x)
     x = floating(x)
-    return np.asarray(_erfc(x / -sqrt(2)), x.dtype) * 0.5
+    return np.where(np.equal(x, -np.inf), 0, x) * sigmoid(_cubic(x))
 
 
-def _normal_density(x: Any) -> Any:
-    """Return φ(x) = e^(-x²/2) / √(2π)."""
-    return np.exp(x * x * -0.5) / sqrt(2 * pi)
+def _cubic(x: Any) -> Any:
+    """Return 2 √(2/π) (x + 0.044715 x³), held where the logistic function of it is 0 or 1."""
+    near = np.minimum(np.maximum(x, -30), 30)
+    return CUBIC * near * (1 + 0.044715 * near * near)
+
+
+def _gelu(g: Any, out: Any, x: Any, approximate: str = "none") -> Any:
+    """Return g (Φ(x) + x φ(x)), or g (σ(u) + x σ′(u) u′) with u the cubic function of x in the other form."""
+    if approximate == "none":
+        return g * gelu_slope(out, x)
+    s, inside = sigmoid(_cubic(x)), np.minimum(np.maximum(x, -30), 30)
+    return g * (s + logistic_slope(s, _cubic(x)) * (CUBIC * inside * (1 + 3 * 0.044715 * inside * inside)))
 
 
 # Losses of logits
@@ -185,8 +211,10 @@ rule(sigmoid_cross_entropy, lambda g, out, x, target: g * sigmoid_error(x, targe
                             lambda g, out, x, target: -g * x, kind="elementwise")
 rule(sigmoid_error,         lambda h, out, x, target: h * (sigmoid(x) * sigmoid(-x)),
                             lambda h, out, x, target: -h, kind="elementwise")
-composition(sigmoid_error)(lambda x, target: sigmoid(x) - target)  # (as formulas read them)
-composition(logistic_slope)(lambda s, x: s * (1 - s))
+formula(sigmoid_error, lambda x, target: sigmoid(x) - target)
+formula(softmax_cross_entropy, lambda x, target: -np.sum(class_weights(x, target) * log_softmax(x), axis=-1))
+formula(sigmoid_cross_entropy, lambda x, target: -(target * np.log(sigmoid(x)) + (1 - target) * np.log(1 - sigmoid(x))))
+formula(logistic_slope, lambda s, x: s * (1 - s))
 no_derivative(one_hot)
 
 rule(sigmoid,     lambda g, out, x: g * logistic_slope(out, x), kind="elementwise")
@@ -195,5 +223,4 @@ rule(log_sigmoid, lambda g, out, x: g * sigmoid(-x), kind="elementwise")
 rule(relu,        lambda g, out, x: g * (x > 0), kind="choice")
 rule(leaky_relu,  lambda g, out, x, slope=0.01: np.where(x > 0, g, slope * g), kind="elementwise")
 rule(softplus,    lambda g, out, x: g * sigmoid(x), kind="elementwise")
-rule(normal_cdf,  lambda g, out, x: g * _normal_density(x), call=normal_cdf, kind="elementwise")
-rule(gelu,        lambda g, out, x: g * (normal_cdf(x) + np.where(np.isinf(x), 0, x) * _normal_density(x)), kind="elementwise")
+rule(gelu,        _gelu, call=gelu, kind="elementwise")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import _nonzero, conj, gap, squared
-from .table import SPELLINGS, composition, dispatched, no_derivative, rule
+from .table import SPELLINGS, composition, dispatched, formula, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
 
@@ -363,8 +363,8 @@ rule(centred,     lambda h, out, g, s, axis: excess(h, s, axis),
                   lambda h, out, g, s, axis: -g * np.sum(h, axis, keepdims=True), None, call=centred)
 rule(excess,      lambda h, out, y, s, axis: centred(h, s, axis),
                   lambda h, out, y, s, axis: -h * np.sum(y, axis, keepdims=True), None, call=excess)
-composition(centred)(lambda g, s, axis: g - np.sum(g * s, axis, keepdims=True))  # (as formulas read them)
-composition(excess)(lambda y, s, axis: y - s * np.sum(y, axis, keepdims=True))
+formula(centred, lambda g, s, axis: g - np.sum(g * s, axis, keepdims=True))
+formula(excess, lambda y, s, axis: y - s * np.sum(y, axis, keepdims=True))
 
 SPELLINGS.update({
     np.add.reduce: np.sum, np.multiply.reduce: np.prod, np.maximum.reduce: np.max, np.minimum.reduce: np.min,

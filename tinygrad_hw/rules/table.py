@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 __all__ = [
-    "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
-    "Each", "Rule", "composition", "dispatched", "no_derivative", "rule",
+    "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "FORMULAS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
+    "Each", "Rule", "composition", "dispatched", "formula", "no_derivative", "rule",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,6 +76,7 @@ class Each(Sequence[Any]):
 RULES: dict[Any, Rule] = {}
 SPELLINGS: dict[Any, Callable[..., Any]] = {}  # (other names of functions that have a row)
 COMPOSITIONS: dict[Any, Callable[..., Any]] = {}
+FORMULAS: dict[Any, Callable[..., Any]] = {}  # (how equations read a function whose own code computes the same with more care)
 AS_WRITTEN: set[Any] = set()  # (compositions that are called whether or not a gradient is needed)
 CHECKED: set[Any] = set()  # (compositions before which NumPy's own function is called, to refuse what it refuses)
 NO_DERIVATIVE: set[Any] = set()
@@ -111,6 +112,11 @@ def composition(*functions: Callable[..., Any] | str, as_written: bool = False, 
         return body
 
     return register
+
+
+def formula(function: Callable[..., Any], meaning: Callable[..., Any]) -> None:
+    """Say how equations read a function of our own: ``formula(sech_squared, lambda t, x: 1 - t * t)``."""
+    FORMULAS[function] = meaning
 
 
 def no_derivative(*functions: Callable[..., Any]) -> None:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from .. import backward, live, tensor, transforms, trees
-from ..rules import RULES, Each, Rule, neural, reductions, shaping
+from ..rules import RULES, Each, Rule, gaussian, neural, reductions, shaping
 from ..scopes import Scope
 from ..tensor import Tensor
 
@@ -182,7 +182,7 @@ def _in_rules() -> Iterator[Mutant]:
     yield _replaced(n.relu, 0, "the slope 1 at 0", lambda g, out, x: g * (x >= 0))
     yield _replaced(n.sigmoid, 0, "1 - x for 1 - out", lambda g, out, x: g * out * (1 - x))
     yield _replaced(n.sigmoid, 0, "out (1 - out) + 10⁻⁶", lambda g, out, x: g * (out * (1 - out) + 1e-6))
-    yield _replaced(n.gelu, 0, "the slope of its second factor forgotten", lambda g, out, x: g * n.normal_cdf(x))
+    yield _replaced(n.gelu, 0, "the slope of its second factor forgotten", lambda g, out, x, **kwargs: g * gaussian.normal_cdf(x))
     yield _replaced(n.softplus, 0, "σ(-x) for σ(x)", lambda g, out, x: g * n.sigmoid(-x))
     yield _replaced(n.leaky_relu, 0, "the slope ignored", lambda g, out, x, slope=0.01: np.where(x > 0, g, 0.01 * g))
     yield _replaced(r.softmax, 0, "the diagonal of the Jacobian alone", lambda g, out, x, axis=-1: g * out * (1 - out))
