@@ -269,7 +269,7 @@ def test_parameters_are_updated_together_where_the_gradient_of_one_is_a_constant
     assert_same(values(ours), values(theirs), rtol=1e-14)
 
 
-@pytest.mark.parametrize("sigmoid", [tg.sigmoid, lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / 2])
+@pytest.mark.parametrize("sigmoid", [tg.sigmoid, lambda z: 1 / (1 + np.exp(-z))])
 def test_signs_move_into_the_weights_however_the_logistic_function_is_written(sigmoid):
     net = Net(activation=sigmoid)
     step = compile(loss_of(net), optim.SGD(net.parameters, lr=0.1))
@@ -608,7 +608,7 @@ def items(x):
     [
         (decides, "# decision", r"a decision .* depends on a value .* np\.where"),
         (converts, "# conversion", r"float\(\) depends on a value"),
-        (draws, "# randomness", r"recorded a second time with the same arguments, the code did something else here\. Random numbers"),
+        (draws, "# randomness", r"urandom.* is used, which cannot be watched"),
         (masks, "# mask", r"an index of True and False gives a shape that depends on values; np\.where"),
         (prints, "# printing", r"a conversion to a plain array depends on a value|printing depends on a value"),
         (items, "# item", r"\.item\(\) depends on a value"),
@@ -643,7 +643,7 @@ def test_writing_into_an_array_from_outside_raises():
         buffer[...] = x
         return x
 
-    with pytest.raises(CompileError, match="a conversion to a plain array depends on a value"):
+    with pytest.raises(CompileError, match="an array that is an input, or computed from one, cannot be written to"):
         compile(writes)(np.ones(2))
 
 

@@ -12,7 +12,9 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
 
-__all__ = ["Scope"]
+__all__ = ["Scope", "watching"]
+
+watching: ContextVar[Any] = ContextVar("watching", default=False)  # whether ``detect_anomaly`` watches what is computed
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="Scope")

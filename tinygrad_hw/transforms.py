@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .backward import arrays, sweep, values
+from .backward import arrays, stands_in, sweep, values
 from .batching import Batched, active, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
@@ -503,7 +503,7 @@ def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
 
 def numbers(x: Any) -> Any:
     """Return a leaf as something with a shape and a dtype."""
-    return x if isinstance(x, (Tensor, Batched)) else np.asarray(x)
+    return x if stands_in(x) else np.asarray(x)
 
 
 def name(f: Callable[..., Any]) -> str:
@@ -730,11 +730,11 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
         @wraps(f)
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
             out = called_on_locked(f, f"primitive {name(f)}", args, kwargs)
-            if isinstance(out, Tensor) or np.asarray(out).dtype.kind not in "biufc":
+            if isinstance(out, Tensor) or numbers(out).dtype.kind not in "biufc":
                 raise GradientError(f"primitive {name(f)}: it must return an array of numbers, not {type(out).__name__}")
             if isinstance(out, np.ndarray):
                 return out.copy() if any(np.may_share_memory(out, x) for x in leaves(args) if isinstance(x, np.ndarray)) else out
-            return out if isinstance(out, np.generic) else np.asarray(out)
+            return out if isinstance(out, np.generic) else numbers(out)
 
         checks = [vjp and checked(vjp, f"primitive {name(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
         rule(on_arrays, *checks, *[None] * (len(names) - len(vjps)))

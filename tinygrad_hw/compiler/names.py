@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..graph import Node, history
 from ..naming import Names
 from ..tensor import Tensor
 from ..trees import leaves
-from .captured import FOREIGN
+from .guards import FOREIGN
 from .program import Program
 from .trace import Op, Traced, operands
 
@@ -67,7 +68,7 @@ def name_all(program: Program, before: Mapping[Node, Traced], cotangents: Mappin
     for old, new in program.updates:
         if isinstance(new, Op) and new.function is not None:
             new.name = new.name or f"new_{old.name}"
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     users = program.users()
     for op in (*program.inputs, *program.ops):
         if op.name is not None and (users[op] or op.role[:1] != ("lr",)):
@@ -77,13 +78,14 @@ def name_all(program: Program, before: Mapping[Node, Traced], cotangents: Mappin
             op.hint = unique(op.hint, taken)
 
 
-def unique(name: str, taken: set[str]) -> str:
-    """Return the name as an identifier that nothing else has."""
-    name = re.sub(r"\W+", "_", name).strip("_") or "x"
-    name = f"_{name}" if name[0].isdigit() or keyword.iskeyword(name) or name in ("np", "out") else name
-    candidate, count = name, 1
+def unique(name: str, taken: dict[str, int]) -> str:
+    """Return the name as an identifier, as Python reads it, that nothing else has; ``taken`` counts the names that are taken."""
+    letters = (letter if f"x{letter}".isidentifier() else "_" for letter in unicodedata.normalize("NFKC", name))
+    name = re.sub("_+", "_", "".join(letters)).strip("_") or "x"
+    name = f"_{name}" if not name.isidentifier() or keyword.iskeyword(name) or name in ("np", "out") else name
+    candidate = name
     while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
+        taken[name] = taken.get(name, 1) + 1
+        candidate = f"{name}_{taken[name]}"
+    taken[candidate] = 1
     return candidate

@@ -61,6 +61,7 @@ class NativePlan:
     run : as of ``Plan``.
     kernel : does n runs: ``kernel(n, losses, *variables, *memory)``; it returns the number of runs done, and the numbers that are updated.
     text : its source.
+    looped : whether the kernel does several steps at a time: of a program that updates something and has a number as its one result.
     """
 
     def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
@@ -69,6 +70,7 @@ class NativePlan:
         self.program, self.variables, self.nbytes = program, self.plan.variables, self.plan.nbytes
         self.numbers = {old: new for old, new in program.updates if old not in fixed}
         self.bases = [self.plan.memory, *{id(base): base for base in (base_of(array) for array in fixed.values())}.values()]
+        self.looped = bool(program.updates) and len(program.results) == 1 and np.shape(getattr(program.results[0], "value", 0)) == ()
         self.memory: list[np.ndarray] = []
         self.labels: dict[tuple[int, str], str] = {}
         self.names: dict[Op, str] = {}
@@ -76,7 +78,7 @@ class NativePlan:
         self.text = self.write()
         self.kernel = loaded(self.text)
         self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
-        self.run = self.step_function() if program.updates else self.run_function
+        self.run = self.step_function() if self.looped else self.run_function
 
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
@@ -119,7 +121,7 @@ class NativePlan:
         head = [*needed(head, body), "zero = losses.size >> 40"]
         lines = [f"def kernel(n, losses, {', '.join([*variables, *self.labels.values()])}):"]
         lines += [*(f"    {line}" for line in head), "    for k in range(n):"]
-        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if self.program.updates else ""]
+        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if self.looped else ""]
         return "\n".join([*IMPORTS, "", "", *lines, ""])
 
     def converted_variables(self) -> list[str]:
@@ -178,15 +180,16 @@ class NativePlan:
         program = self.program
         lines = [f"{self.names[old]}[...] = {self.whole(new)}" for old, new in self.plan.copied]
         self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in program.results]
-        if not program.updates:
-            return [*lines, f"return ({', '.join(['n', *map(self.given, program.results)])},)"]
+        if not self.looped:
+            self.kinds_out += [type(new.value) if isinstance(new, Op) else type(new) for new in self.numbers.values()]
+            return [*lines, f"return ({', '.join(['n', *map(self.given, [*program.results, *self.numbers.values()])])},)"]
         lines.append(f"losses[k] = {self.number(program.results[0])}")
         return lines + [f"{self.names[old]} = {self.number(new)}" for old, new in self.numbers.items()]
 
     def returned(self, done: str) -> str:
         """Return the code of what the kernel returns."""
-        if not self.program.updates:
-            zeros = [self.zero(y) for y in self.program.results]
+        if not self.looped:
+            zeros = [self.zero(y) for y in [*self.program.results, *self.numbers.values()]]
             return f"({', '.join(['0', *zeros])},)"
         return f"({', '.join([done, *(self.names[old] for old in self.numbers)])},)"
 

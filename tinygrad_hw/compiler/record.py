@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .. import backward
 from ..backward import Step, arrays
-from ..errors import GradientError
+from ..errors import CompileError, GradientError
 from ..graph import Node
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
-from .captured import Watch
+from .draws import Draw, Generator
+from .effects import watching_calls
+from .guards import Watch, same
 from .names import name_all, name_locals
 from .program import Program
 from .trace import Recording, Traced
@@ -34,77 +36,222 @@ class Recorded:
     out : what the function returned.
     gradients : of the parameters, by number.
     settled : whether the update left the optimiser's memory in the form in which it found it.
+    draws : the random numbers that it drew, in order; the input ("draw", i) is what the i-th gives.
+    frozen : the captured arrays, by number, that the code decided something by.
     """
 
     program: Program
     out: Any
-    gradients: dict[int, Any]
-    settled: bool
+    gradients: dict[int, Any] = field(default_factory=dict)
+    settled: bool = True
+    draws: list[Draw] = field(default_factory=list)
+    frozen: set[int] = field(default_factory=set)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, optimizer: Any = None, named: bool = True) -> Recorded:
-    """Run a function on stand-ins for its arguments and for the tensors that it captured, and return what it did, with names if wanted."""
+    """Run a function on stand-ins for its arguments and for what it captured, and return what it did, with names if wanted.
+
+    Raises
+    ------
+    CompileError
+        If the code cannot be recorded, even if it has caught the error itself.
+    """
     tape = Recording()
-    parameters = [p._node for p in optimizer.parameters] if optimizer else []
-    paths = dict(watch.tensors)
-    roles = {node: ("parameter", i, paths.get(node, f"p{i + 1}")) for i, node in enumerate(parameters)}
-    roles |= {node: ("tensor", i, path) for i, (node, path) in enumerate(watch.tensors) if node not in roles}
-    before = [(node, node.value, node.grad, node.lent) for node in roles]
-    kept = (optimizer.state, [group.lr for group in optimizer.param_groups]) if optimizer else None
-    inputs: list[Traced] = []
-
-    def given(value: Any, *role: Any, name: str | None = None) -> Traced:
-        inputs.append(tape.input(value, *role, name=name))
-        return inputs[-1]
-
+    stage = Stage(tape, watch, optimizer)
     token = recording.set(True)
     try:
-        args = stand_ins(given, function, args)
-        for node, (role, i, path) in roles.items():
-            name = node.name or (path if node in paths and path.isidentifier() else None)
-            node.value, node.lent, node.grad = given(np.asarray(node.value), role, i, name=name), False, None
-            node.value._op.hint = path
-        own = {node: node.value for node in roles}
-        out = function(*args)
-        if named:
-            name_locals(tape.frames)
-        if optimizer is None:
-            program = Program([x._op for x in inputs], tape.ops, [op_of(y) for y in leaves(out)], checks=tape.checks)
+        with stage, watching_calls(tape):
+            args = stand_ins(stage.given, function, args)
+            stage.set()
+            out = function(*args)
             if named:
-                name_all(program, own, {}, out)
-            return Recorded(program, out, {}, True)
-        cotangents, gradients = swept(tape, out, parameters)
-        states = stand_in_memory(given, optimizer)
-        for i, node in enumerate(parameters):
-            node.grad = gradients.get(i)
-        tape.stage = "update"
-        code = type(optimizer).update.__code__
-        tape.place = (code.co_filename, code.co_firstlineno)
-        optimizer.step()
-        updates = [(own[node]._op, op_of(node.value)) for node in parameters if node.value is not own[node]]
-        settled = all(state.keys() == old.keys() for state, old in zip(optimizer.state, states))
-        for state, old in zip(optimizer.state, states):
-            updates += [(old[key]._op, op_of(state[key])) for key in old if isinstance(old[key], Traced) and state[key] is not old[key]]
-        updates = list(dict(updates).items())
-        program = Program([x._op for x in inputs], tape.ops, [op_of(out)], updates, tape.checks)
-        program.gradients = {own[parameters[i]]._op: g._op for i, g in gradients.items()}
-        if named:
-            name_all(program, own, cotangents, out)
-        return Recorded(program, program.results[0].value, {i: g._op.value for i, g in gradients.items()}, settled)
+                name_locals(tape.frames)
+            recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)
     finally:
         recording.reset(token)
-        for node, value, grad, lent in before:
-            node.value, node.grad, node.lent = value, grad, lent
-        if kept is not None:
-            optimizer.state = kept[0]
-            for group, lr in zip(optimizer.param_groups, kept[1]):
+    if tape.refusal is not None:
+        raise tape.refusal
+    return recorded
+
+
+class Stage:
+    """The stand-ins of one recording: it puts them where the function and the optimiser look, and takes them away again.
+
+    Attributes
+    ----------
+    inputs : the stand-ins, in order.
+    own : of each tensor's node, the stand-in for its value.
+    """
+
+    def __init__(self, tape: Recording, watch: Watch, optimizer: Any) -> None:
+        self.tape, self.watch, self.optimizer = tape, watch, optimizer
+        self.parameters: list[Node] = [p._node for p in optimizer.parameters] if optimizer else []
+        self.inputs: list[Traced] = []
+        self.own: dict[Node, Traced] = {}
+        self.draws: list[Draw] = []
+        self.tensors: list[tuple[Tensor, Node, Any, Any, Any]] = []  # each tensor with its node, and that one's value, grad and lent
+        self.places: list[tuple[Any, Any, Any]] = []  # each place with what it held, and what was put there
+        self.memory: Any = None
+
+    def given(self, value: Any, *role: Any, name: str | None = None) -> Traced:
+        """Return a new input."""
+        self.inputs.append(self.tape.input(value, *role, name=name))
+        return self.inputs[-1]
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def set(self) -> None:
+        """Put stand-ins in the place of captured tensors, arrays and generators."""
+        paths = {tensor._node: path for tensor, path in self.watch.tensors}
+        given = [("parameter", i, tensor) for i, tensor in enumerate(self.optimizer.parameters if self.optimizer else ())]
+        given += [("tensor", i, tensor) for i, (tensor, _) in enumerate(self.watch.tensors) if tensor._node not in self.parameters]
+        for role, i, tensor in given:
+            node, path = tensor._node, paths.get(tensor._node, f"p{i + 1}")
+            name = node.name or (path if node in paths and path.isidentifier() else None)
+            self.tensors.append((tensor, node, node.value, node.grad, node.lent))
+            self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
+            self.own[node]._op.hint = path
+            node.value, node.lent, node.grad = self.own[node], False, None
+        instead: dict[int, Any] = {}
+        for i, array in enumerate(self.watch.arrays):
+            instead[id(array.array)] = self.given(array.place.now(), "array", i, name=array.name if array.name.isidentifier() else None)
+            instead[id(array.place.now())] = instead[id(array.array)]
+        for place in self.watch.swapped:
+            before = place.now()
+            self.places.append((place, before, self.instead(before, instead)))
+            place.put(self.places[-1][2])
+
+    def instead(self, thing: Any, known: dict[int, Any]) -> Any:
+        """Return the stand-in for a captured thing; a tuple is made anew."""
+        if type(thing) is tuple:
+            return tuple(self.instead(part, known) for part in thing)
+        if isinstance(thing, np.random.Generator) and id(thing) not in known:
+            known[id(thing)] = Generator(thing, self.tape, self.drawn)
+        return known.get(id(thing), thing)
+
+    def drawn(self, draw: Draw, value: Any) -> Traced:
+        """Return the stand-in for random numbers."""
+        self.draws.append(draw)
+        return self.given(value, "draw", len(self.draws) - 1)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.tape.over = True
+        rebound = [place.name for place, _, put in self.places if place.now() is not put]
+        for place, before, _ in self.places:
+            place.put(before)
+        for tensor, node, value, grad, lent in self.tensors:
+            tensor._node, node.value, node.grad, node.lent = node, value, grad, lent
+        for view in self.watch.views:
+            _ = view._node  # (which works it out again, from the values)
+        if self.memory is not None:
+            self.optimizer.state, rates = self.memory
+            for group, lr in zip(self.optimizer.param_groups, rates):
                 group.lr = lr
+        if rebound and error is None:
+            raise CompileError(f"the function assigns to {rebound[0]}, which would happen at the first call only: return the new value")
+
+    # What was recorded
+    def recorded_function(self, out: Any, named: bool) -> Recorded:
+        """Return what a function did."""
+        program = self.program([op_of(y) for y in leaves(out)], self.written())
+        if named:
+            name_all(program, self.own, {}, out)
+        return Recorded(program, out, draws=self.draws, frozen=self.tape.frozen)
+
+    def recorded_step(self, out: Any, named: bool) -> Recorded:
+        """Return what a training step does whose loss function gave this: sweep back and update."""
+        loss = first_of(out)
+        updates = self.written()
+        cotangents, gradients = swept(self.tape, loss, self.parameters)
+        states = self.set_memory()
+        for i, node in enumerate(self.parameters):
+            node.grad = gradients.get(i)
+        self.tape.stage = "update"
+        code = type(self.optimizer).update.__code__
+        self.tape.place = (code.co_filename, code.co_firstlineno)
+        self.optimizer.step()
+        updates |= {self.own[node]._op: op_of(node.value) for node in self.parameters if node.value is not self.own[node]}
+        settled = all(state.keys() == old.keys() for state, old in zip(self.optimizer.state, states))
+        for state, old in zip(self.optimizer.state, states):
+            updates |= self.remembered(state, old) if settled else {}
+        program = self.program([op_of(y) for y in leaves(out)], updates)
+        program.gradients = {self.own[self.parameters[i]]._op: g._op for i, g in gradients.items()}
+        if named:
+            name_all(program, self.own, cotangents, out)
+        values = {i: g._op.value for i, g in gradients.items()}
+        return Recorded(program, out, values, settled, self.draws, self.tape.frozen)
+
+    def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
+        """Return the calls so far as a program."""
+        return Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
+
+    def written(self) -> dict[Any, Any]:
+        """Return the new values of captured tensors that the function wrote to."""
+        updates: dict[Any, Any] = {}
+        for tensor, node, *_ in self.tensors:
+            own, now = self.own[node], tensor._node
+            if now.grad is not None:
+                raise CompileError(
+                    "the function calls backward, which would add to .grad at the first call only: give tg.compile the loss function "
+                    "and an optimizer, or use tg.grad inside"
+                )
+            if now is node and now.value is own:
+                continue
+            what = f"what the function writes into {node.name or own._op.hint}"
+            if node in self.parameters:
+                raise CompileError(f"{what} would be lost, since the optimizer updates it: do it outside the compiled step")
+            if now.requires_grad and not node.requires_grad:
+                raise CompileError(f"{what} would make its graph longer at each call: write inside tg.no_grad(), or detach the value")
+            if np.shape(op_value(now.value)) != own.shape:
+                raise CompileError(f"{what} has another shape, which cannot be repeated at each call")
+            updates[own._op] = op_of(now.value)
+        return updates
+
+    def set_memory(self) -> list[dict[str, Any]]:
+        """Put stand-ins in the place of the learning rates and of what the optimiser remembers; return the latter."""
+        optimizer, shared = self.optimizer, dict[Any, Traced]()
+        self.memory = (optimizer.state, [group.lr for group in optimizer.param_groups])
+        for i, group in enumerate(optimizer.param_groups):
+            vars(group)["lr"] = self.given(group.lr, "lr", i, name="lr")
+
+        def stand_in(i: int, key: str, kept: Any) -> Any:
+            if isinstance(kept, np.ndarray) or (isinstance(kept, np.generic) and not np.shape(self.parameters[i].value)):
+                return self.given(np.asarray(kept), "memory", i, key)
+            if not is_number(kept):
+                return kept
+            if (key, type(kept), kept) not in shared:
+                shared[key, type(kept), kept] = self.given(kept, "number", i, key, name=key)
+            return shared[key, type(kept), kept]
+
+        optimizer.state = [{key: stand_in(i, key, kept) for key, kept in state.items()} for i, state in enumerate(optimizer.state)]
+        return [dict(state) for state in optimizer.state]
+
+    def remembered(self, state: dict[str, Any], old: dict[str, Any]) -> dict[Any, Any]:
+        """Return the new values of what the optimiser remembers of one parameter."""
+        for key, kept in old.items():
+            if not isinstance(kept, Traced) and not same(kept, state[key]):
+                raise CompileError(
+                    f"{type(self.optimizer).__name__}.update changes what it remembers as {key!r}, a {type(kept).__name__}: a compiled "
+                    "step can keep numbers and arrays"
+                )
+        return {kept._op: op_of(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
+
+
+def first_of(out: Any) -> Any:
+    """Return the loss among what a loss function returns: the first of several."""
+    return out[0] if isinstance(out, (tuple, list)) and out else out
 
 
 def op_of(y: Any) -> Any:
     """Return a value as an op, or as the constant that it is."""
     y = y._node.value if isinstance(y, Tensor) else y
     return y._op if isinstance(y, Traced) else y
+
+
+def op_value(y: Any) -> Any:
+    """Return what a value came to when it was recorded."""
+    return y._op.value if isinstance(y, Traced) else y
 
 
 def stand_ins(given: Callable[..., Traced], function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -161,27 +308,6 @@ def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node
 def constant(tape: Recording, g: Any) -> Traced:
     """Return a gradient that depends on nothing as a value of the program."""
     return Traced(tape, tape.add(np.array, (g,), {}, g))
-
-
-def stand_in_memory(given: Callable[..., Traced], optimizer: Any) -> list[dict[str, Any]]:
-    """Put stand-ins in the place of the learning rates and of what the optimiser remembers; return the latter."""
-    for i, group in enumerate(optimizer.param_groups):
-        vars(group)["lr"] = given(group.lr, "lr", i, name="lr")
-    states = optimizer.state
-    shared: dict[Any, Traced] = {}
-
-    def stand_in(i: int, key: str, kept: Any) -> Any:
-        like = optimizer.parameters[i]._node.value
-        if isinstance(kept, (np.ndarray, np.generic)) and kept.shape == like.shape and kept.dtype == like.dtype:
-            return given(np.asarray(kept), "memory", i, key)
-        if not is_number(kept):
-            return kept
-        if (key, kept) not in shared:
-            shared[key, kept] = given(kept, "number", i, key, name=key)
-        return shared[key, kept]
-
-    optimizer.state = [{key: stand_in(i, key, kept) for key, kept in state.items()} for i, state in enumerate(states)]
-    return [dict(state) for state in optimizer.state]
 
 
 def is_number(kept: Any) -> bool:

@@ -90,7 +90,7 @@ def drop_dead(program: Program) -> Program:
         if op in needed:
             needed.update(op.uses)
     updated = dict(program.updates)
-    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] in ("input", "parameter")]
+    inputs = [op for op in program.inputs if op in needed or op in updated or op.role[0] in ("input", "parameter", "draw")]
     return replace(program, inputs=inputs, ops=[op for op in program.ops if op in needed])
 
 

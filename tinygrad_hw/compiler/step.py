@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -14,25 +17,27 @@ import numpy as np
 from ..backward import sweep
 from ..batching import Batched
 from ..errors import CompileError, GradientError
+from ..scopes import watching
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..trees import content, leaves, rebuilt, skeleton
-from .captured import Watch, cell, item
+from .entry import CHANGED, Entry, contiguous
+from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
 from .program import Program
-from .record import STATIC, Recorded, is_number, record
-from .source import source_of
+from .record import STATIC, Recorded, first_of, is_number, record
 from .store import Store, store_of
 from .trace import Op, Traced, replaced
 
 __all__ = ["CompiledFunction", "CompiledStep", "compile"]
 
-CHANGED = object()
 BACKENDS = ("numpy", "numba")
-READABLE = {"drop_copies", "fold_constants", "fold_signs", "turn_differences", "merge_equal", "drop_dead"}
 PLANNING = ("reuse_buffers", "work_in_place")
-MANY = 8  # recordings after which to say that it keeps happening
+MANY = 8  # recordings after which to warn that it keeps happening
+KEPT = 8  # plans that are kept: of what was called last
+recorder = threading.RLock()  # one thread records at a time, since it puts stand-ins where others look
+recording_threads: set[int] = set()
 
 
 def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = "numpy", without: tuple[str, ...] = ()) -> Any:
@@ -61,46 +66,33 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     ImportError
         If the backend is not installed.
     CompileError
-        At the first call, if the code decides by a value, draws random numbers or has a side effect; it names the line.
+        At the first call, if the code decides by a value, has a side effect, or uses what cannot be watched; it names the line.
+    TypeError
+        If the optimiser is none.
 
     Notes
     -----
     Arguments of another shape or dtype are recorded anew. Parameters, the learning rate and the optimiser's memory
-    are read at every call, and captured Tensors too; if something else that the function uses from outside has changed, it is
-    recorded anew.
-    Arrays reach the function as Tensors.
+    are read at every call, and captured Tensors and arrays too; what is drawn from a captured ``numpy.random.Generator`` is drawn
+    anew at every call, and what is written into a captured Tensor inside ``no_grad`` is written at every call. If something else
+    that the function uses from outside has changed, it is recorded anew.
+    Arrays reach the function as Tensors. Inside ``detect_anomaly`` the function itself is run.
+    A loss function may return a tuple, the loss first: the step then returns all of it, as arrays.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
     if unknown := set(without) - {*PASSES, *PLANNING}:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}: there are {', '.join([*PASSES, *PLANNING])}")
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        raise TypeError(
+            f"optimizer must be one optimiser (groups of parameters may have settings of their own), not {type(optimizer).__name__}"
+        )
     if backend == "numba":
         require_numba()
         without = (*without, *NUMPY_ONLY)
     if optimizer is None:
         return CompiledFunction(function, backend, tuple(without))
     return CompiledStep(function, optimizer, backend, tuple(without))
-
-
-class Entry:
-    """A plan with what its arguments must look like."""
-
-    def __init__(self, program: Program, plan: Any, shapes: list[Any] | None, extras: list[Callable[[], Any]], out: Any) -> None:
-        self.program, self.plan, self.shapes, self.extras, self.out = program, plan, shapes, extras, out
-        self.run = plan.run
-        self.fast: Callable[..., Any] | None = None  # runs the plan if nothing but values has changed, else returns CHANGED
-        self.violations = 0
-        self.readable = program
-        self.text: str | None = None
-        self.numbers: list[tuple[list[dict[str, Any]], str]] = []  # where the results after the first belong
-
-    def source(self, name: str) -> str:
-        """Return the program as source text."""
-        if self.text is None:
-            results = ["the result" if len(self.program.results) == 1 else "the results"]
-            results += ["the new values"] if self.program.updates else []
-            self.text = source_of(apply(self.readable, tuple(set(PASSES) - READABLE)), name, f"Return {' and '.join(results)}.")
-        return self.text
 
 
 class CompiledFunction:
@@ -127,85 +119,65 @@ class CompiledFunction:
         self._last: Entry | None = None
         self._watch: Watch | None = None
         self._lock = threading.RLock()
+        self._watched = function  # (what a watch of another function follows)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.__doc__ = getattr(function, "__doc__", None)
 
-    def __call__(self, *args: Any) -> Any:
+    def __reduce__(self) -> Any:
+        return compile, (self.function, self.optimizer, self.backend, self.without)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns."""
+        if kwargs:
+            args = self._positional(args, kwargs)
+        if recording_threads and get_ident() in recording_threads:
+            return self.function(*args)
+        if watching.get():
+            return self._eagerly(args)
         with self._lock:
-            results = self._fast(args)
-            entry: Any = self._last
+            results, entry = self._quickly(args), self._last
             if results is CHANGED:
-                if any(isinstance(value_of(x), (Traced, Batched)) for x in leaves(args)):
+                if any(isinstance(value_of(x), (Batched, Traced)) for x in leaves(args)):
                     return self.function(*args)
-                entry, values = self._ready(args)
-                results = entry.run(*values, *[extra() for extra in entry.extras])
+                with recorder:
+                    entry, values = self._ready(args)
+                results = entry.call(values)
             if results is VIOLATED:
                 return self._violated(args, entry)
-            results = [results] if len(entry.program.results) == 1 else results
-            as_tensors = any(isinstance(x, Tensor) for x in leaves(args))
-            return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
+            return self._given_back(entry, results, any(isinstance(x, Tensor) for x in leaves(args)))
+
+    def _given_back(self, entry: Any, results: Any, as_tensors: bool) -> Any:
+        """Return a plan's results in the structure in which the function returns them."""
+        results = [results] if len(entry.program.results) == 1 else results
+        return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
+
+    def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the arguments of a call as positional ones."""
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        if bound.kwargs:
+            bound.apply_defaults()
+        if bound.kwargs:
+            raise TypeError(f"{self.__name__} is compiled: {next(iter(bound.kwargs))!r} must be an argument that may be given by position")
+        return bound.args
 
     # Finding the plan
-    def _fast(self, args: tuple[Any, ...]) -> Any:
+    def _quickly(self, args: tuple[Any, ...]) -> Any:
         """Return what the latest plan gives, or CHANGED if it may not hold for these arguments."""
         entry = self._last
-        if entry is None or entry.fast is None or len(args) != len(entry.shapes or ()):
+        if entry is None or entry.quick is None or len(args) != len(entry.shapes or ()):
             return CHANGED
-        return entry.fast(*args)
+        return entry.quick(*args)
 
-    def _make_fast(self, entry: Entry) -> None:
-        """Write the tests of all that the plan relies on as one function, which then runs it."""
-        if entry.shapes is None:
-            return
-        space: dict[str, Any] = {"ndarray": np.ndarray, "Tensor": Tensor, "array": np.array, "run": entry.run, "CHANGED": CHANGED}
-        given, tests = [], []
-
-        def bound(thing: Any) -> str:
-            name = f"k{len(space)}"
-            space[name] = thing
-            return name
-
-        for i, (kind, shape, dtype, strides, contiguous) in enumerate(entry.shapes):
-            v = f"x{i}"
-            if kind is Tensor:
-                v = f"v{i}"
-                tests += [f"type(x{i}) is Tensor", f"not x{i}._node.requires_grad", f"type({v} := x{i}._node.value) is ndarray"]
-            else:
-                tests.append(f"type({v}) is ndarray")
-            tests += [f"{v}.shape == {shape}", f"{v}.dtype is {bound(dtype)}", f"{v}.strides == {strides}"]
-            given.append(v if contiguous else f"array({v})")
-        tests += [f"{what} is {bound(value)}" for what, value in self._relied_on(bound)]
-        tests += [f"len({bound(thing)}) == {size}" for thing, size in self._watch.sizes]  # type: ignore[union-attr]
-        tests += [f"{bound(array)}.tobytes() == {bound(content)}" for array, content in self._watch.arrays]  # type: ignore[union-attr]
-        given += [self._read(op, bound) for op in entry.plan.variables if op.role[0] != "input"]
-        names = ", ".join(f"x{i}" for i, _ in enumerate(entry.shapes))
-        body = f"return run({', '.join(given)}) if {' and '.join(tests)} else CHANGED"
-        text = f"def make({', '.join(space)}):\n    def fast({names}):\n        {body}\n    return fast"
-        made: dict[str, Any] = {}
-        exec(text, {}, made)
-        entry.fast = made["make"](*space.values())
-
-    def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
-        """Return as code the places whose contents the plan relies on, with the contents."""
-        watched = self._watch.places  # type: ignore[union-attr]
-
-        def text(read: Any, container: Any, key: Any) -> str:
-            if read is item:
-                return f"{bound(container)}[{bound(key)}]"
-            return f"{bound(container)}.{'cell_contents' if read is cell else key}"
-
-        return [(text(read, container, key), value) for read, container, key, _, value in watched]
-
-    def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
-        """Return as code what reads an input that is no argument."""
-        return f"{bound(self._watch.tensors[op.role[1]][0])}.value"  # type: ignore[union-attr]
+    def _guards(self) -> list[Guard]:
+        """Return what must be as it was for a plan to hold, in the order in which it is tested."""
+        assert self._watch is not None
+        return self._watch.guards
 
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the plan for the arguments, and the arrays to give it."""
         if self._watch is None or self._watch.changed():
             self._entries.clear()
-            self._watch = Watch(self.function, self._left_out())
+            self._watch = Watch(self.function, self.optimizer)
         parts = leaves(args)
         if any(isinstance(x, Tensor) and x.requires_grad for x in parts):
             raise GradientError(
@@ -214,32 +186,36 @@ class CompiledFunction:
             )
         values = [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
         key = (repr(skeleton(args)), *map(signature, values))
-        if key not in self._entries:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             with no_collection():
-                made = self._record(args)
-            if made is None:
+                entry = self._record(args)
+            if entry is None:
                 return None, ()
-            self._entries[key] = made
-        entry = self._last = self._entries[key]
-        self._make_fast(entry)
+        self._entries[key] = self._last = entry
+        if len(self._entries) > KEPT:
+            del self._entries[next(iter(self._entries))]
+        self._make_quick(entry)
         return entry, self._values(args)
+
+    def _make_quick(self, entry: Entry) -> None:
+        entry.make_quick(self._guards())
 
     def _values(self, args: tuple[Any, ...]) -> list[Any]:
         """Return what a plan takes of the arguments."""
         parts = [x for x in leaves(args) if type(x) not in STATIC]
         return [x if type(x) in (float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
 
+    # Recording
     def _record(self, args: tuple[Any, ...]) -> Any:
         """Record the function, and plan it."""
-        recorded = self._recorded(args)
-        program = apply(recorded.program, self.without)
-        entry = self._planned(program, args, {}, recorded.out)
-        entry.readable = recorded.program
-        release(recorded.program)
-        return entry
+        return self._planned(self._recorded(args), args)
 
     def _recorded(self, args: tuple[Any, ...]) -> Recorded:
-        """Record the function twice, and make sure that both times it did the same and nothing besides."""
+        """Record the function twice, and make sure that both times it did the same and nothing besides.
+
+        What it sets up at its first call and then keeps, as a cache is, may be there afterwards.
+        """
         self.recordings += 1
         if self.recordings == MANY:
             warnings.warn(
@@ -248,43 +224,85 @@ class CompiledFunction:
                 RuntimeWarning,
                 stacklevel=5,
             )
-        assert self._watch is not None
-        recorded = record(self.function, args, self._watch, self.optimizer)
-        if what := self._watch.changed():
-            raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
-        again = record(self.function, args, self._watch, self.optimizer, named=False)
-        compare(recorded.program, again.program)
+        before = self._watch
+        assert before is not None
+        try:
+            recorded = self._run(args)
+            if before.changed() and not before.kept_stand_in():
+                self._watch = Watch(self.function, self.optimizer)
+                recorded = self._run(args)
+            self._require_unchanged()
+            again = self._run(args, named=False)
+            self._require_unchanged()
+            compare(recorded.program, again.program)
+        except BaseException:
+            for watch in (self._watch, before):
+                watch.restore()  # type: ignore[union-attr]
+            self._watch = None
+            raise
+        for i in recorded.frozen:
+            self._watch.arrays[i].freeze()  # type: ignore[union-attr]
         return recorded
 
-    def _planned(self, program: Program, args: tuple[Any, ...], fixed: dict[Op, np.ndarray], out: Any) -> Entry:
-        """Plan a program, and return it with the way to its inputs."""
-        ordered = sorted(program.inputs, key=lambda op: op.role[0] != "input")
-        program.inputs = ordered
-        plan = (NativePlan if self.backend == "numba" else Plan)(program, fixed, self.without)
-        values = [x._node.value if type(x) is Tensor else x for x in args]
-        plain = all(type(x) is np.ndarray for x in values)
+    def _run(self, args: tuple[Any, ...], named: bool = True) -> Recorded:
+        """Record the function once."""
+        recording_threads.add(get_ident())
+        try:
+            return record(self.function, args, self._watch, self.optimizer, named)  # type: ignore[arg-type]
+        finally:
+            recording_threads.discard(get_ident())
+
+    def _require_unchanged(self) -> None:
+        """Raise if the function has changed something that it uses."""
+        if what := self._watch.changed():  # type: ignore[union-attr]
+            raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
+
+    def _planned(self, recorded: Recorded, args: tuple[Any, ...]) -> Entry:
+        """Plan what was recorded, and return the plan with the way to its inputs and from its results."""
+        program = apply(recorded.program, self.without)
+        program.inputs = sorted(program.inputs, key=lambda op: op.role[0] != "input")
+        mirrors = {op: np.array(op.value) for op, _ in program.updates if op.role[0] == "tensor"}
+        plan = (NativePlan if self.backend == "numba" else Plan)(program, self._fixed(program) | mirrors, self.without)
+        values = [x._node.value if isinstance(x, Tensor) else x for x in args]
+        plain = all(type(x) is np.ndarray for x in values) and all(type(x) in (np.ndarray, Tensor) for x in args)
         shapes = [(type(arg), x.shape, x.dtype, x.strides, contiguous(x) is x) for arg, x in zip(args, values)] if plain else None
-        space: dict[str, Any] = {}
+        entry = Entry(program, plan, shapes, rebuilt(recorded.out, range(len(leaves(recorded.out)))))
+        entry.mirrors = [(self._watch.tensors[op.role[1]][0]._node, array) for op, array in mirrors.items()]  # type: ignore[union-attr]
+        entry.draws = recorded.draws
+        entry.readings = [partial(self._reading, op, entry) for op in plan.variables if op.role[0] != "input"]
+        entry.readable = recorded.program
+        release(recorded.program)
+        return entry
 
-        def bound(thing: Any) -> str:
-            name = f"k{len(space)}"
-            space[name] = thing
-            return name
+    def _fixed(self, program: Program) -> dict[Op, np.ndarray]:
+        """Return the inputs that always lie in the same arrays, with these."""
+        return {}
 
-        extras = [eval(f"lambda: {self._read(op, bound)}", space) for op in plan.variables if op.role[0] != "input"]
-        return Entry(program, plan, shapes, extras, rebuilt(out, range(len(leaves(out)))))
+    def _reading(self, op: Op, entry: Entry, bound: Bound, quick: bool) -> str:
+        """Return the code that reads an input that is no argument."""
+        kind, i = op.role[:2]
+        if kind == "draw":
+            return f"{bound(entry.draws[i])}()"
+        if kind == "array":
+            array = self._watch.arrays[i]  # type: ignore[union-attr]
+            if not quick:
+                return f"contiguous({array.place.reading(bound)})"
+            now = array.place.now()
+            return array.variable if contiguous(now) is now else f"array({array.variable})"
+        return f"{bound(self._watch.tensors[i][0]._node)}.value"  # type: ignore[union-attr]
 
-    def _left_out(self) -> tuple[Any, ...]:
-        """Return what the watch need not look at."""
-        return ()
-
-    def _violated(self, args: tuple[Any, ...], entry: Entry) -> Any:
+    # Running the code itself
+    def _violated(self, args: tuple[Any, ...], entry: Any) -> Any:
         """Run the code itself where the engine decides otherwise than when it was recorded; if that goes on, record anew."""
         entry.violations += 1
         if entry.violations > 1:
-            self._entries.clear()
-            self._last = None
+            self._forget()
         return self._eagerly(args)
+
+    def _forget(self) -> None:
+        """Discard all plans."""
+        self._entries.clear()
+        self._last = None
 
     def _eagerly(self, args: tuple[Any, ...]) -> Any:
         """Run the code itself."""
@@ -296,7 +314,10 @@ class CompiledFunction:
             recording.reset(token)
 
     def _run_code(self, given: tuple[Any, ...], as_tensors: bool) -> Any:
-        out = self.function(*given)
+        return self._detached(self.function(*given), as_tensors)
+
+    def _detached(self, out: Any, as_tensors: bool) -> Any:
+        """Return what a function returned outside of any graph."""
         return rebuilt(out, (handle(leaf(np.array(value_of(y)))) if as_tensors else np.array(value_of(y))[()] for y in leaves(out)))
 
     # Looking at it
@@ -331,167 +352,160 @@ class CompiledStep(CompiledFunction):
         super().__init__(function, backend, without)
         self.optimizer = optimizer
         self._store: Store = store_of(optimizer)
-        self._states: Any = None
+        self._lock = self._store.lock
         self._form: Any = None
-        self._memory: list[tuple[dict[str, Any], str, Any]] = []
+        self._placed: list[Guard] | None = None  # the parameters and the memory lie where the plans expect them
         self._numbers: dict[tuple[int, str], list[dict[str, Any]]] = {}
         self._settings = self._settings_now()
         self._first_loss: Any = None
 
-    def __call__(self, *args: Any) -> Any:
-        """Do one step; return the loss before it."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do one step; return the loss before it, and what else the loss function returns."""
+        if kwargs:
+            args = self._positional(args, kwargs)
+        if recording_threads and get_ident() in recording_threads:
+            raise CompileError(f"{self.__name__} is a compiled step, and cannot be a part of another compiled function")
+        if watching.get():
+            return self._eagerly(args)
         with self._lock:
-            entry: Any = self._last
-            out = entry.fast(*args) if entry is not None and entry.fast is not None and len(args) == len(entry.shapes) else CHANGED
+            out, entry = self._quickly(args), self._last
             if out is CHANGED:
-                entry, values = self._ready(args)
+                with recorder:
+                    entry, values = self._ready(args)
                 return self._first_loss if entry is None else self._step(args, entry, values)
-            return out if out is not VIOLATED and not entry.numbers else self._finished(out, args, entry)
+            return out if out is not VIOLATED and entry.one_result else self._finished(out, args, entry)  # type: ignore[union-attr]
 
-    def repeat(self, n: int, *args: Any) -> np.ndarray:
+    def repeat(self, n: int, *args: Any, **kwargs: Any) -> np.ndarray:
         """Do n steps; return their losses, (n,)."""
+        if kwargs:
+            args = self._positional(args, kwargs)
         with self._lock:
-            losses = [self(*args) for _ in range(min(n, 1))]
-            if n > 1:
-                losses += [self(*args)]  # (the first may have been there to set up the optimiser's memory)
+            losses: list[Any] = []
             while len(losses) < n:
-                losses += [self(*args)] if self._last is None else self._several(n - len(losses), args, self._last, self._values(args))
+                if len(losses) > 1 and self._can_repeat():
+                    losses += self._several(n - len(losses), args, self._last, self._values(args))
+                else:
+                    losses.append(first_of(self(*args)))  # (the first may have been there to set up the optimiser's memory)
             return np.array(losses)
 
-    def _several(self, n: int, args: tuple[Any, ...], entry: Entry, values: Any) -> list[Any]:
+    def _can_repeat(self) -> bool:
+        """Tell whether the latest plan can do several steps without a look at anything outside."""
+        return self._last is not None and not self._last.draws and not watching.get()
+
+    def _several(self, n: int, args: tuple[Any, ...], entry: Any, values: Any) -> list[Any]:
         """Do up to n steps; return their losses."""
-        if self.backend == "numpy":
-            return [self._step(args, entry, values) for _ in range(n)]
+        if self.backend == "numpy" or not entry.plan.looped:
+            return [first_of(self._step(args, entry, values)) for _ in range(n)]
         self._store.fetch()
-        losses, numbers = entry.plan.repeat(n, [*values, *[extra() for extra in entry.extras]])
+        entry.before()
+        losses, numbers = entry.plan.repeat(n, [*values, *entry.others()])
+        entry.give_back()
         self._store.give_back()
         if len(losses):
             self._finished([losses[-1], *numbers] if entry.numbers else losses[-1], args, entry)
-        return [*losses] if len(losses) == n else [*losses, self._violated(args, entry)]
+        return [*losses] if len(losses) == n else [*losses, first_of(self._violated(args, entry))]
 
     def _step(self, args: tuple[Any, ...], entry: Entry, values: Any) -> Any:
         """Run the plan once."""
         store = self._store
         if store.mirrored:
             store.fetch()
-        out = entry.run(*values, *[extra() for extra in entry.extras])
+        out = entry.call(values)
         if store.mirrored and out is not VIOLATED:
             store.give_back()
         return self._finished(out, args, entry)
 
-    def _finished(self, out: Any, args: tuple[Any, ...], entry: Entry) -> Any:
-        """Put the new numbers where they belong, and return the loss."""
+    def _finished(self, out: Any, args: tuple[Any, ...], entry: Any) -> Any:
+        """Put the new numbers where they belong, and return the results."""
         if out is VIOLATED:
             return self._violated(args, entry)
-        if entry.numbers:
-            for (states, key), value in zip(entry.numbers, out[1:]):
-                for state in states:
-                    state[key] = value
-            return out[0]
-        return out
+        if entry.one_result:
+            return out
+        count = len(entry.program.results)
+        for (states, key), value in zip(entry.numbers, out[count:]):
+            for state in states:
+                state[key] = value
+        return rebuilt(entry.out, out[:count])
 
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
-        if self._moved():
+        if self._placed is None or not all(guard.holds() for guard in self._placed):
             self._adopt()
-        for settings, key, value in self._settings:
-            if settings[key] is not value and settings[key] != value:
-                self._settings = self._settings_now()
-                self._forget()
-                break
+        if not all(guard.holds() for guard in self._settings):
+            self._settings = self._settings_now()
+            self._forget()
         return super()._ready(args)
 
-    def _moved(self) -> bool:
-        """Tell whether a parameter or what is remembered lies elsewhere than the plan expects it."""
-        if self.optimizer.state is not self._states:
-            return True
-        for node, part in self._store.parameters:
-            if node.value is not part or not node.requires_grad:
-                return True
-        for state, key, kept in self._memory:
-            if state.get(key) is not kept:
-                return True
-        for (_, key), states in self._numbers.items():
-            first = states[0].get(key)
-            for state in states:
-                if state.get(key) is not first:
-                    return True
-        return False
+    def _guards(self) -> list[Guard]:
+        return [*(self._placed or ()), *self._settings, *super()._guards()]
 
     def _adopt(self) -> None:
         """Take the parameters and the memory from where they lie now."""
-        states = self._states = self.optimizer.state
+        states = self.optimizer.state
         self._store.adopt(states)
-        parts = self._store.memory
-        entries = [(i, state, key, kept) for i, state in enumerate(states) for key, kept in state.items()]
-        self._memory = [(state, key, kept) for i, state, key, kept in entries if key in parts and kept is parts[key][i]]
         groups: dict[Any, tuple[int, list[dict[str, Any]]]] = {}
         for i, state in enumerate(states):
             for key, kept in state.items():
-                if is_number(kept):
-                    groups.setdefault((key, kept), (i, []))[1].append(state)
-        self._numbers = {(i, key): dicts for (key, _), (i, dicts) in groups.items()}
+                if is_number(kept) and not self._store.holds(i, key, kept):
+                    groups.setdefault((key, type(kept), kept), (i, []))[1].append(state)
+        self._numbers = {(i, key): dicts for (key, *_), (i, dicts) in groups.items()}
         form = (
             [node.requires_grad for node, _ in self._store.parameters],
-            [[(key, is_number(kept) or np.shape(kept)) for key, kept in state.items()] for state in states],
+            [[(key, type(kept) if is_number(kept) else np.shape(kept)) for key, kept in state.items()] for state in states],
             [(i, key, len(dicts)) for (i, key), dicts in self._numbers.items()],
         )
         if form != self._form:
             self._form = form
             self._forget()
+        self._placed = self._places()
         for entry in self._entries.values():
             self._number_cells(entry)
 
-    def _forget(self) -> None:
-        """Let all plans go."""
-        self._entries.clear()
-        self._last = None
+    def _places(self) -> list[Guard]:
+        """Return what must hold for the plans to find the parameters and the memory."""
+        guards: list[Guard] = [Place(ATTRIBUTE, self.optimizer, "state", "state")]
+        mirrored = {node for node, _ in self._store.mirrored}
+        for node, _ in self._store.parameters:
+            guards += [] if node in mirrored else [Place(ATTRIBUTE, node, "value", "a parameter")]
+            guards.append(Place(ATTRIBUTE, node, "requires_grad", "a parameter"))
+        for i, state in enumerate(self.optimizer.state):
+            guards += [Place(ITEM, state, key, key) for key, kept in state.items() if self._store.holds(i, key, kept)]
+        return guards + [Alike(dicts, key) for (_, key), dicts in self._numbers.items() if len(dicts) > 1]
 
     def _record(self, args: tuple[Any, ...]) -> Any:
         recorded = self._recorded(args)
+        if not all(guard.holds() for guard in self._settings):
+            for guard in self._settings:
+                guard.restore()
+            raise CompileError(
+                f"{type(self.optimizer).__name__}.update changes an attribute of the optimiser, which would happen at the first call only: "
+                "remember it in the state"
+            )
         if not recorded.settled:
-            self._first_loss, self._states = self._eagerly(args), None  # which sets up the optimiser's memory
+            self._first_loss, self._placed = self._eagerly(args), None  # which sets up the optimiser's memory
             return None
-        program = apply(recorded.program, self.without)
-        store = self._store
-        fixed: dict[Op, np.ndarray] = {}
-        for op in program.inputs:
-            if op.role[0] == "parameter":
-                fixed[op] = store.parameters[op.role[1]][1]
-            elif op.role[0] == "memory":
-                fixed[op] = store.memory[op.role[2]][op.role[1]]
-            elif op.role[0] == "flat":
-                fixed[op] = store.whole[op.role[1:]]
-        entry = self._planned(program, args, fixed, recorded.out)
+        entry = self._planned(recorded, args)
         self._number_cells(entry)
-        entry.readable = recorded.program
-        release(recorded.program)
         return entry
+
+    def _fixed(self, program: Program) -> dict[Op, np.ndarray]:
+        return {op: self._store.array_of(op.role) for op in program.inputs if op.role[0] in ("parameter", "memory", "flat")}
 
     def _number_cells(self, entry: Entry) -> None:
         """Note where the new values of the numbers that the optimiser remembers go."""
         entry.numbers = [(self._numbers[op.role[1], op.role[2]], op.role[2]) for op, _ in entry.program.updates if op.role[0] == "number"]
+        entry.one_result = not entry.numbers and entry.out == 0
 
-    def _read(self, op: Op, bound: Callable[[Any], str]) -> str:
+    def _reading(self, op: Op, entry: Entry, bound: Bound, quick: bool) -> str:
         if op.role[0] == "lr":
             return f"{bound(self.optimizer.param_groups[op.role[1]])}.lr"
         if op.role[0] == "number":
             return f"{bound(self.optimizer)}.state[{op.role[1]}][{op.role[2]!r}]"
-        return super()._read(op, bound)
+        return super()._reading(op, entry, bound, quick)
 
-    def _relied_on(self, bound: Callable[[Any], str]) -> list[tuple[str, Any]]:
-        tests = [(f"{bound(self.optimizer)}.state", self._states)]
-        for node, part in self._store.parameters:
-            label = bound(node)
-            tests += [(f"{label}.value", part), (f"{label}.requires_grad", True)]
-        tests += [(f"{bound(state)}.get({key!r})", kept) for state, key, kept in self._memory]
-        tests += [(f"{bound(settings)}[{key!r}]", value) for settings, key, value in self._settings]
-        return tests + super()._relied_on(bound)
-
-    def _make_fast(self, entry: Entry) -> None:
-        entry.fast = None
-        alike = all(state.get(key) is states[0].get(key) for (_, key), states in self._numbers.items() for state in states)
-        if not self._store.mirrored and alike:
-            super()._make_fast(entry)
+    def _make_quick(self, entry: Entry) -> None:
+        entry.quick = None
+        if not self._store.mirrored:
+            super()._make_quick(entry)
 
     def _update_eagerly(self, gradients: dict[int, Any]) -> None:
         """Let the optimiser do a step of its own with these gradients."""
@@ -506,19 +520,17 @@ class CompiledStep(CompiledFunction):
                 node.grad = grad
 
     def _run_code(self, given: tuple[Any, ...], as_tensors: bool) -> Any:
-        loss = self.function(*given)
+        out = self.function(*given)
+        loss = first_of(out)
         cotangents = sweep({loss._node: cotangent(loss, None)})
         self._update_eagerly({i: cotangents[node] for i, (node, _) in enumerate(self._store.parameters) if node in cotangents})
-        return loss.numpy()[()]
+        return self._detached(out, as_tensors=False)
 
-    def _left_out(self) -> tuple[Any, ...]:
-        return (self.optimizer,)
-
-    def _settings_now(self) -> list[tuple[dict[str, Any], str, Any]]:
-        """Return each setting of each group of parameters, as the dict that holds it, its name and its value."""
+    def _settings_now(self) -> list[Guard]:
+        """Return a guard for each setting of each group of parameters."""
         varying = {"lr", "state", "parameters", "_said"}
         groups = [vars(group) for group in self.optimizer.param_groups]
-        return [(settings, key, value) for settings in groups for key, value in settings.items() if key not in varying]
+        return [Place(ITEM, settings, key, key) for settings in groups for key in settings if key not in varying]
 
 
 @contextmanager
@@ -536,11 +548,6 @@ def no_collection() -> Iterator[None]:
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
     return x._node.value if isinstance(x, Tensor) else x
-
-
-def contiguous(x: np.ndarray) -> np.ndarray:
-    """Return the array, or a copy where its entries do not lie together, as a Tensor's do."""
-    return x if x.flags.forc else np.array(x)
 
 
 def signature(x: Any) -> Any:

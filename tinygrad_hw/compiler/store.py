@@ -7,6 +7,7 @@ memory. They stay what they were to everybody else: readable, assignable, change
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,6 +39,8 @@ class Store:
         Each parameter's node with its part.
     mirrored : list of (ndarray, ndarray)
         The arrays that somebody else holds, which therefore stay where they are, with their parts: copied before and after each run.
+    memory, others : the arrays that are remembered: those like their parameter by key and parameter, and those of another shape.
+    lock : held while a step runs.
     """
 
     def __init__(self, optimizer: Any) -> None:
@@ -45,6 +48,8 @@ class Store:
         self.whole: dict[tuple[Any, ...], np.ndarray] = {}
         self.parameters = list(zip(self.nodes, self.parts("parameter")))
         self.memory: dict[str, list[np.ndarray]] = {}
+        self.others: dict[tuple[int, str], np.ndarray] = {}
+        self.lock = threading.RLock()
         self.mirrored: list[tuple[Node, np.ndarray]] = []
 
     def parts(self, *role: Any) -> list[np.ndarray]:
@@ -75,10 +80,27 @@ class Store:
                 if isinstance(kept, (np.ndarray, np.generic)) and (kept.shape, kept.dtype) == (like.shape, like.dtype):
                     if key not in self.memory:
                         self.memory[key] = self.parts("memory", key)
+                    self.others.pop((i, key), None)
                     part = self.memory[key][i]
                     if kept is not part:
                         part[...] = kept
                         state[key] = part
+                elif isinstance(kept, np.ndarray) and kept is not self.others.get((i, key)):
+                    state[key] = self.others[i, key] = np.array(kept)
+
+    def array_of(self, role: tuple[Any, ...]) -> np.ndarray:
+        """Return where an input of a program lies, by its role."""
+        kind, i, *key = role
+        if kind == "flat":
+            return self.whole[role[1:]]
+        if kind == "parameter":
+            return self.parameters[i][1]
+        other = self.others.get((i, key[0]))
+        return self.memory[key[0]][i] if other is None else other
+
+    def holds(self, i: int, key: str, kept: Any) -> bool:
+        """Tell whether something remembered lies here."""
+        return kept is self.others.get((i, key), self) or (key in self.memory and kept is self.memory[key][i])
 
     def fetch(self) -> None:
         """Copy what lies elsewhere here, before a run."""

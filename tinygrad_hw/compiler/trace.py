@@ -12,6 +12,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..errors import CompileError
 from ..rules import RULES, shaping
 from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..tensor import Tensor
-from ..trees import mapped
+from ..trees import leaves, mapped
 
 __all__ = ["Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
 
@@ -119,6 +120,9 @@ class Recording:
         self.checks: list[tuple[Op, bool]] = []
         self.place: Place | None = None
         self.stage = "forward"
+        self.thread, self.over = get_ident(), False
+        self.refusal: CompileError | None = None  # what the code did that cannot be recorded, even if it went on
+        self.frozen: set[int] = set()  # the captured arrays, by number, that the code has decided something by
         self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
         self.errstate: dict[str, Any] = dict(np.geterr())
 
@@ -128,10 +132,35 @@ class Recording:
         op.name = name
         return Traced(self, op)
 
+    def is_over(self) -> bool:
+        """Tell whether a stand-in is only the value that it holds: the recording has ended, or another thread computes with it."""
+        return self.over or get_ident() != self.thread
+
+    def is_settled(self, op: Op) -> bool:
+        """Tell whether an op's value may be used as it is; then the captured arrays that it depends on are watched by content."""
+        if self.is_over():
+            return True
+        arrays: set[int] = set()
+        todo, seen = [op], {op}
+        while todo:
+            here = todo.pop()
+            if here.function is None:
+                if here.role[0] != "array":
+                    return False
+                arrays.add(here.role[1])
+            todo += [x for x in here.uses if x not in seen]
+            seen.update(here.uses)
+        self.frozen |= arrays
+        return True
+
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function on the values, and write it down."""
+        if self.is_over():
+            return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
         if function in SHAPED_BY_VALUES:
-            raise refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
+            if all(self.is_settled(x._op) for x in leaves((args, kwargs)) if isinstance(x, Traced)):
+                return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
+            raise self.refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
         nested = kwargs or any(isinstance(x, CONTAINERS) for x in args)
         if nested:
             values = replaced((args, kwargs), Traced, value_of)
@@ -149,8 +178,14 @@ class Recording:
             parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
         if not isinstance(result, (np.ndarray, np.generic, *NUMBERS)):
-            raise refused(f"{function.__name__} made a {type(result).__name__} of a value that differs from call to call")
+            raise self.refused(f"{function.__name__} made a {type(result).__name__} of a value that differs from call to call")
         return Traced(self, self.add(function, args, kwargs, result))
+
+    def refused(self, why: str) -> CompileError:
+        """Return the error for what cannot be compiled, which is raised at the end if the code catches it."""
+        error = refused(why)
+        self.refusal = self.refusal or error
+        return error
 
     def add(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Op:
         """Write a call down."""
@@ -191,7 +226,11 @@ def frame_outside() -> Any:
 
 def refused(why: str) -> CompileError:
     """Return the error for what cannot be compiled, with the line it stands on."""
-    frame = frame_outside()
+    return error_at(frame_outside(), why)
+
+
+def error_at(frame: Any, why: str) -> CompileError:
+    """Return the error for what cannot be compiled in the line that a frame is at."""
     where = "" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}: "
     return CompileError(f"{where}{why}")
 
@@ -222,13 +261,17 @@ def reduction(ufunc: np.ufunc) -> Callable[..., Any]:
     return lambda self, axis=None, dtype=None, keepdims=False: ufunc.reduce(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def refusal(what: str, instead: str) -> Callable[..., Any]:
-    """Return a method that raises."""
+def way_out(what: str, plain: Callable[..., Any], instead: str) -> Callable[..., Any]:
+    """Return a method that raises, except where the value is the same at each call: then it does what it does on the value."""
 
-    def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        raise refused(f"{what} depends on a value that differs from call to call, and would be frozen as it was at the first; {instead}")
+    def leave(self: Traced, *args: Any, **kwargs: Any) -> Any:
+        if self._recording.is_settled(self._op):
+            return plain(self._op.value, *args, **kwargs)
+        raise self._recording.refused(
+            f"{what} depends on a value that differs from call to call, and would be frozen as it was at the first; {instead}"
+        )
 
-    return refuse
+    return leave
 
 
 OUTSIDE = "do it outside the compiled function, on what it returns"
@@ -249,6 +292,8 @@ class Traced:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, (Tensor, Batched)) for x in inputs):
             return NotImplemented
+        if self._recording.is_over():
+            return getattr(ufunc, method)(*replaced(inputs, Traced, value_of), **replaced(kwargs, Traced, value_of))
         if (out := kwargs.pop("out", (None,))) != (None,):
             return self._over(out, ufunc, method, inputs, kwargs)
         if method == "reduce":
@@ -260,7 +305,7 @@ class Traced:
         result = self.__array_ufunc__(ufunc, method, *inputs, **kwargs)
         target = out[0] if len(out) == 1 else None
         if not isinstance(target, Traced) or target._op.function is None or (target.shape, target.dtype) != (result.shape, result.dtype):
-            raise refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
+            raise self._recording.refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
         target._op = result._op
         return target
 
@@ -305,15 +350,26 @@ class Traced:
 
     def __getitem__(self, index: Any) -> Any:
         parts = index if isinstance(index, tuple) else (index,)
-        if any(isinstance(part, Traced) and part.dtype == bool for part in parts):
-            raise refused("an index of True and False gives a shape that depends on values; np.where(condition, x, 0) keeps the shape")
+        masks = [part for part in parts if isinstance(part, Traced) and part.dtype == bool]
+        if all(self._recording.is_settled(part._op) for part in masks):
+            parts = tuple(part._op.value if any(part is mask for mask in masks) else part for part in parts)
+            index = parts if isinstance(index, tuple) else parts[0]
+        else:
+            raise self._recording.refused(
+                "an index of True and False gives a shape that depends on values; np.where(condition, x, 0) keeps the shape"
+            )
         return self._recording.call(operator.getitem, (self, index), {})
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise refused("an array that is an input, or computed from one, cannot be written to; np.where(...) makes a new one")
+        if self._recording.is_over():
+            self._op.value[index] = value
+            return
+        raise self._recording.refused(
+            "an array that is an input, or computed from one, cannot be written to; np.where(...) makes a new one"
+        )
 
     # Methods
     T = property(lambda self: np.transpose(self))
@@ -348,18 +404,24 @@ class Traced:
         while caller.f_code.co_name in ("__bool__", "__contains__"):
             caller = caller.f_back
         outcome = bool(self._op.value)
+        if self._recording.is_settled(self._op):
+            return outcome
         if caller.f_code.co_filename.startswith(PACKAGE) and not caller.f_code.co_filename.startswith(COMPILER):
             self._recording.checks.append((self._op, outcome))
             return outcome
-        raise refused(f"a decision (if, while, and, or, not, min, max) depends on a value that differs from call to call; {DECISION}")
+        raise self._recording.refused(
+            f"a decision (if, while, and, or, not, min, max) depends on a value that differs from call to call; {DECISION}"
+        )
 
-    __float__ = refusal("float()", OUTSIDE)
-    __int__ = refusal("int()", OUTSIDE)
-    __complex__ = refusal("complex()", OUTSIDE)
-    __index__ = refusal("an index, a range or a size", "give the number as an argument of the compiled function that is no array")
-    __repr__ = refusal("printing", OUTSIDE)
-    item, tolist, tobytes = refusal(".item()", OUTSIDE), refusal(".tolist()", OUTSIDE), refusal(".tobytes()", OUTSIDE)
-    __array__ = refusal("a conversion to a plain array", "NumPy's functions and the operators take it as it is")
+    __float__ = way_out("float()", float, OUTSIDE)
+    __int__ = way_out("int()", int, OUTSIDE)
+    __complex__ = way_out("complex()", complex, OUTSIDE)
+    __index__ = way_out(
+        "an index, a range or a size", operator.index, "give the number as an argument of the compiled function that is no array"
+    )
+    __repr__ = way_out("printing", repr, OUTSIDE)
+    __array__ = way_out("a conversion to a plain array", np.asarray, "NumPy's functions and the operators take it as it is")
+    item, tolist, tobytes = (way_out(f".{name}()", operator.methodcaller(name), OUTSIDE) for name in ("item", "tolist", "tobytes"))
 
 
 def astype(x: Any, dtype: Any) -> Any:

@@ -24,11 +24,10 @@ from .. import backward, operators, tensor, views
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
-from ..scopes import Scope
+from ..scopes import Scope, watching
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
-watching: ContextVar[Any] = ContextVar("watching", default=False)
 errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)  # NumPy's settings, from before the outermost scope
 changing = threading.Lock()
 inside = 0

@@ -1,0 +1,74 @@
+"""What a recorded function does that cannot be watched or repeated: it prints, reads the clock, a file or the environment's randomness.
+
+Such calls end in C, where Python's profiler sees them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import random
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from .guards import FOREIGN
+from .trace import NUMPY, PACKAGE, Recording, error_at
+
+__all__ = ["watching_calls"]
+
+FUNCTIONS = {print: "print", input: "input", open: "open"}
+MODULES = {"time": "the clock", "posix": "the operating system", "nt": "the operating system", "_socket": "the network", "_io": "a file"}
+OBJECTS: dict[type, str] = {io.IOBase: "a file", random.Random: "random", socket.socket: "the network"}
+NOT_THE_CODES = ("warnings.py", "linecache.py", "<frozen importlib", "threading.py", "contextlib.py")  # work of Python itself
+
+
+@contextmanager
+def watching_calls(tape: Recording) -> Iterator[None]:
+    """Note inside, as the recording's refusal, the first call of the user's code that cannot be watched or repeated."""
+    if sys.getprofile() is not None:  # (somebody else profiles)
+        yield
+        return
+
+    def profile(frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and tape.refusal is None and (what := unwatchable(function)):
+            line = line_of_the_user(frame)
+            if line is not None:
+                tape.refusal = error_at(
+                    line, f"{what} is used, which cannot be watched: it would be as at the first call for ever; {INSTEAD}"
+                )
+
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+INSTEAD = "do it outside the compiled function, and give what it needs as an argument"
+
+
+def unwatchable(function: Any) -> str | None:
+    """Return what to call a function of C whose result or effect lies outside the program, or None."""
+    owner = getattr(function, "__self__", None)
+    if owner is None or isinstance(owner, type(sys)):
+        name = MODULES.get(getattr(function, "__module__", None) or "")
+        return FUNCTIONS.get(function) or (f"{name} ({function.__name__})" if name else None)
+    if owner is datetime.datetime or owner is datetime.date:
+        return f"the clock ({function.__name__})" if function.__name__ in ("now", "today", "utcnow") else None
+    return next((what for kind, what in OBJECTS.items() if isinstance(owner, kind)), None)
+
+
+def line_of_the_user(frame: FrameType | None) -> FrameType | None:
+    """Return the user's frame that made a call, through functions of Python's library or not; None if this package made it."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith((PACKAGE, NUMPY)) or file.endswith(NOT_THE_CODES) or file.startswith(NOT_THE_CODES):
+            return None
+        if not file.startswith(FOREIGN):
+            return frame
+        frame = frame.f_back
+    return None

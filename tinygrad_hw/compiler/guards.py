@@ -1,0 +1,570 @@
+"""What a compiled function uses besides its arguments, and the guards that tell whether any of it has changed.
+
+    watch = Watch(function)
+    watch.changed()            # the name of something that has changed, or None
+
+Each guard knows how to read one thing, what it must be, and what to call it in a message. ``Watch.changed`` walks the guards; the
+test that runs before every call is the same guards written as code (``Guard.code``).
+
+What a function can reach is found by following references: globals, closures, defaults, attributes, entries, classes, context
+variables. Of a module or a class, which hold much that a function never looks at, only what the code names is followed.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import gc
+import operator
+import os
+import sys
+import sysconfig
+import types
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import CompileError
+from ..tensor import Tensor
+from ..views import View, root_of
+from .trace import NUMPY, PACKAGE, Traced
+
+__all__ = ["FOREIGN", "Place", "Watch", "has_stand_in"]
+
+FOREIGN = (NUMPY, PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], "<frozen")
+MOST = 20_000  # guards: a function that reaches more than that is refused
+FEW = 64  # entries: up to so many, each entry of a container has a guard of its own
+MISSING = object()
+HEAP_TYPE = 1 << 9  # the flag of classes that a class statement made
+FIRST = ""  # a name that nothing has: it is new when something is looked at for the first time
+ATTRIBUTE_LABEL = "{}.{}"
+IGNORED = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__slots__", "_abc_impl"}
+SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+SIMPLE = (*SCALARS, types.BuiltinFunctionType, types.CodeType, np.ufunc, type(Ellipsis), range, slice)
+HOLDERS = (
+    types.MethodType, property, classmethod, staticmethod, types.MappingProxyType, functools.partial, functools.cached_property,
+)  # fmt: skip
+LOOKUP = (AttributeError, KeyError, IndexError, ValueError, TypeError)
+PLAIN = ("functools", "collections", "types", "argparse", "_thread", "threading")  # whose objects hold what users put there
+GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"}
+ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
+
+Bound = Callable[[Any], str]  # gives a thing a name in the code and returns the name
+
+
+# Guards
+class Kind(NamedTuple):
+    """A way to hold a value: how that is written as code, read and written."""
+
+    code: str
+    read: Callable[[Any, Any], Any]
+    write: Callable[[Any, Any, Any], Any]
+
+
+def _write_cell(cell: Any, _: Any, value: Any) -> None:
+    cell.cell_contents = value
+
+
+ITEM = Kind("{0}[{1}]", operator.getitem, operator.setitem)
+ATTRIBUTE = Kind("{0}.{1}", getattr, setattr)
+CELL = Kind("{0}.cell_contents", lambda cell, _: cell.cell_contents, _write_cell)
+ENTRY = Kind("{0}.__dict__[{1}]", lambda kind, name: vars(kind)[name], setattr)  # of a class, as it stands there
+CONTEXT = Kind("{0}.get({1})", lambda variable, default: variable.get(default), lambda variable, _, value: variable.set(value))
+
+
+class Guard:
+    """Something that must stay as it is."""
+
+    name: str
+
+    def code(self, bound: Bound) -> str:
+        """Return the quick test as code."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Tell whether it is as it was, up to equal numbers and strings; these are what the quick test compares with from now on."""
+        raise NotImplementedError
+
+    def thing(self) -> Any:
+        """Return what it guards, as it is now."""
+        return None
+
+    def restore(self) -> None:
+        """Put back what was there."""
+
+
+class Place(Guard):
+    """A variable, an attribute or an entry, which must hold the same thing."""
+
+    __slots__ = ("container", "key", "kind", "name", "value")
+
+    def __init__(self, kind: Kind, container: Any, key: Any, name: str) -> None:
+        self.kind, self.container, self.key, self.name = kind, container, key, name
+        self.value = self.now()
+
+    def now(self) -> Any:
+        """Return what is there."""
+        return self.kind.read(self.container, self.key)
+
+    def put(self, value: Any) -> None:
+        """Put something else there."""
+        self.kind.write(self.container, self.key, value)
+
+    def reading(self, bound: Bound) -> str:
+        """Return the code that reads it."""
+        return self.kind.code.format(bound(self.container), self.key if self.kind is ATTRIBUTE else bound(self.key))
+
+    def code(self, bound: Bound) -> str:
+        return f"{self.reading(bound)} is {bound(self.value)}"
+
+    def holds(self) -> bool:
+        try:
+            now = self.now()
+        except LOOKUP:
+            return False
+        if same(now, self.value):
+            self.value = now
+            return True
+        return False
+
+    def thing(self) -> Any:
+        return self.now()
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.put(self.value)
+
+
+class Parts(Guard):
+    """A container, whose entries must be the same; where each of few entries has a guard of its own, the code compares their number."""
+
+    __slots__ = ("container", "entries", "keys", "name", "ordered")
+
+    def __init__(self, container: Any, name: str, ordered: bool = True) -> None:
+        self.container, self.name, self.ordered = container, name, ordered
+        self.keys = [*container] if isinstance(container, dict) else []
+        self.entries = [*entries(container)]
+
+    def code(self, bound: Bound) -> str:
+        thing = bound(self.container)
+        tests = [f"len({thing}) == {len(self.entries)}"]
+        if self.keys and self.ordered and len(self.keys) > 1:
+            tests.append(f"all(map(is_, {thing}, {bound(self.keys)}))")
+        if not has_places(self.container):
+            values = f"{thing}.values()" if isinstance(self.container, dict) else thing
+            tests.append(f"all(map(is_, {values}, {bound(self.entries)}))")
+        return " and ".join(tests)
+
+    def holds(self) -> bool:
+        now, keys = [*entries(self.container)], [*self.container] if isinstance(self.container, dict) else []
+        if len(now) == len(self.entries) and all(map(same, now, self.entries)) and (keys == self.keys or not self.ordered):
+            self.entries, self.keys = now, keys
+            return True
+        return False
+
+    def thing(self) -> Any:
+        return self.container
+
+    def restore(self) -> None:
+        if self.holds():
+            return
+        self.container.clear()
+        if isinstance(self.container, dict):
+            self.container.update(zip(self.keys, self.entries))
+        else:
+            (self.container.update if isinstance(self.container, set) else self.container.extend)(self.entries)
+
+
+class Size(Guard):
+    """The number of names that a class or a module defines, which must be equal."""
+
+    __slots__ = ("container", "name", "size")
+
+    def __init__(self, container: Any, name: str) -> None:
+        self.container, self.size, self.name = container, len(container), name
+
+    def code(self, bound: Bound) -> str:
+        return f"len({bound(self.container)}) == {self.size}"
+
+    def holds(self) -> bool:
+        return len(self.container) == self.size
+
+
+class Alike(Guard):
+    """Entries of several dicts, which must be one thing."""
+
+    __slots__ = ("dicts", "key", "name")
+
+    def __init__(self, dicts: list[dict[str, Any]], key: str) -> None:
+        self.dicts, self.key, self.name = dicts, key, key
+
+    def code(self, bound: Bound) -> str:
+        first, *others = (f"{bound(each)}[{self.key!r}]" for each in self.dicts)
+        return " is ".join([first, *others])
+
+    def holds(self) -> bool:
+        return all(each.get(self.key, MISSING) is self.dicts[0].get(self.key) for each in self.dicts)
+
+
+class Content(Guard):
+    """The numbers of an array, which must be equal."""
+
+    __slots__ = ("array", "content", "name")
+
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        self.array, self.content, self.name = array, array.tobytes(), name
+
+    def code(self, bound: Bound) -> str:
+        return f"{bound(self.array)}.tobytes() == {bound(self.content)}"
+
+    def holds(self) -> bool:
+        return self.array.tobytes() == self.content
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.array[...] = np.frombuffer(self.content, self.array.dtype).reshape(self.array.shape)
+
+
+def same(x: Any, y: Any) -> bool:
+    """Tell whether two things are one, or equal numbers, strings or tuples of them: 0.0 and -0.0, 1 and 1.0 are not."""
+    if x is y:
+        return True
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(map(same, x, y))
+    return isinstance(x, SCALARS) and repr(x) == repr(y)
+
+
+def entries(container: Any) -> Iterable[Any]:
+    """Return the entries of a container: of a dict, its values."""
+    return container.values() if isinstance(container, dict) else container
+
+
+def has_places(container: Any) -> bool:
+    """Tell whether each entry of a container has a guard of its own."""
+    return isinstance(container, (list, dict)) and len(container) <= FEW
+
+
+def has_stand_in(thing: Any) -> bool:
+    """Tell whether a stand-in can be reached from something."""
+    todo, seen = [thing], {id(thing)}
+    while todo and len(seen) < MOST:
+        here = todo.pop()
+        if type(here) is Traced:
+            return True
+        for part in gc.get_referents(here):
+            if id(part) not in seen and not isinstance(part, (*SIMPLE, type, types.ModuleType, types.FunctionType)):
+                seen.add(id(part))
+                todo.append(part)
+    return False
+
+
+class Array(Guard):
+    """A captured array that a program reads anew at each call: another one of its shape and dtype may take its place.
+
+    Attributes
+    ----------
+    place : where it is read.
+    fixed : whether it has to stay the same array, because it is held in several places, or in a tuple.
+    frozen : what it contained, if the code decided something by that.
+    variable : what it is called in the quick test, and after it.
+    """
+
+    __slots__ = ("array", "fixed", "frozen", "name", "place", "variable")
+
+    def __init__(self, array: np.ndarray, place: Place, fixed: bool, variable: str) -> None:
+        self.array, self.place, self.fixed, self.variable, self.name = array, place, fixed, variable, place.name
+        self.frozen: bytes | None = None
+
+    def freeze(self) -> None:
+        """Make its numbers a part of what must stay as it is."""
+        self.frozen = self.array.tobytes()
+
+    def code(self, bound: Bound) -> str:
+        v, array = self.variable, self.place.now()
+        tests = [f"type({v} := {self.place.reading(bound)}) is ndarray", f"{v}.dtype is {bound(array.dtype)}"]
+        tests += [f"{v}.shape == {array.shape}", f"{v}.strides == {array.strides}"]
+        tests += [f"{v} is {bound(array)}"] if self.fixed else []
+        tests += [f"{v}.tobytes() == {bound(self.frozen)}"] if self.frozen is not None else []
+        return " and ".join(tests)
+
+    def holds(self) -> bool:
+        try:
+            now = self.place.now()
+        except LOOKUP:
+            return False
+        alike = type(now) is np.ndarray and (now.shape, now.dtype) == (self.array.shape, self.array.dtype)
+        return alike and (now is self.array or not self.fixed) and (self.frozen is None or now.tobytes() == self.frozen)
+
+
+# The walk
+class Names(NamedTuple):
+    """The names that code uses: of global variables, and of attributes."""
+
+    globals: frozenset[str]
+    attributes: frozenset[str]
+
+
+@functools.lru_cache(1024)
+def names_in(code: types.CodeType) -> Names:
+    """Return the names that a function's code uses, and code inside it; a string may name an attribute too."""
+    instructions = [*dis.get_instructions(code)]
+    inner = [names_in(part) for part in code.co_consts if isinstance(part, types.CodeType)]
+    strings = {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
+    return Names(
+        frozenset({i.argval for i in instructions if i.opname in GLOBALS}.union(*(names.globals for names in inner))),
+        frozenset(({i.argval for i in instructions if i.opname in ATTRIBUTES} | strings).union(*(names.attributes for names in inner))),
+    )
+
+
+def is_foreign(kind: type) -> bool:
+    """Tell whether a class is Python's, NumPy's or an installed package's, rather than the user's or one of this package."""
+    if kind.__module__.partition(".")[0] == __package__.partition(".")[0]:
+        return False
+    if kind.__module__ == "builtins":
+        return not kind.__flags__ & HEAP_TYPE  # (a class made by exec may say that it is of this module)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return str(file or "<frozen" if kind.__module__ in sys.modules else "").startswith(FOREIGN)
+
+
+class Watch:
+    """All that a function can reach besides its arguments, with a guard for each thing that could change.
+
+    Parameters
+    ----------
+    function : callable
+    optimizer : Optimizer, optional
+        What looks after itself and its parameters.
+
+    Attributes
+    ----------
+    guards : list of Guard
+    tensors : list of (Tensor, str)
+        The leaf tensors, with what to call them: a program reads them anew at each call. Of a view, the tensor that it is a view of.
+    views : list of Tensor
+        The captured views.
+    arrays : list of Array
+        The captured arrays, likewise.
+    swapped : list of Place
+        The places that hold these arrays and random generators, or tuples of them.
+    """
+
+    def __init__(self, function: Any, optimizer: Any = None) -> None:
+        self.guards: list[Guard] = []
+        self.tensors: list[tuple[Tensor, str]] = []
+        self.views: list[Tensor] = []
+        self.arrays: list[Array] = []
+        self.swapped: list[Place] = []
+        self._held: dict[int, list[tuple[np.ndarray, Place, bool]]] = {}
+        self._seen = {id(optimizer): optimizer}
+        self._unguarded = {id(parameter._node) for parameter in optimizer.parameters} if optimizer is not None else set()
+        self._todo: deque[tuple[Any, str]] = deque()
+        self._places: set[tuple[int, Any]] = set()
+        self._names = {FIRST}  # of attributes, in all code that was found
+        self._partly: list[tuple[Any, str, set[str]]] = []  # what is followed by name only, with the names that are done
+        self._reach(function, getattr(function, "__name__", ""), None)
+        self._walk()
+        self._settle_arrays()
+
+    def changed(self) -> str | None:
+        """Return the name of something that is not as it was, or None."""
+        return next((guard.name for guard in self.guards if not guard.holds()), None)
+
+    def kept_stand_in(self) -> str | None:
+        """Return the name of something that has changed and now holds a stand-in, or None."""
+        return next((guard.name for guard in self.guards if not guard.holds() and has_stand_in(guard.thing())), None)
+
+    def restore(self) -> None:
+        """Put everything back as it was."""
+        for guard in self.guards:
+            guard.restore()
+
+    def _walk(self) -> None:
+        """Follow references until nothing new is found."""
+        while self._todo or any(self._names - done for _, _, done in self._partly):
+            while self._todo:
+                self._visit(*self._todo.popleft())
+                if len(self.guards) > MOST:
+                    raise CompileError(
+                        f"the function reaches more than {MOST} things from outside, too many to watch (the last is "
+                        f"{self.guards[-1].name}): give it what it needs as arguments"
+                    )
+            for thing, name, done in self._partly:
+                new = self._names - done
+                done |= new
+                self._visit_named(thing, name, new)
+
+    def _hold(self, kind: Kind, container: Any, key: Any, name: str) -> None:
+        """Guard a place, and go on with what it holds."""
+        if (id(container), key) in self._places:
+            return
+        self._places.add((id(container), key))
+        try:
+            place = Place(kind, container, key, name)
+        except LOOKUP:
+            return
+        self.guards.append(place)
+        self._reach(place.value, name, place)
+
+    def _reach(self, thing: Any, name: str, place: Place | None) -> None:
+        """Go on with a thing that was found, in a place if it has one."""
+        if isinstance(thing, SIMPLE):
+            return
+        if type(thing) is tuple and id(thing) not in self._seen:
+            self._seen[id(thing)] = thing
+            if place is not None and can_be_swapped(thing):
+                self.swapped.append(place)
+            for i, part in enumerate(thing):
+                inner = Place(ITEM, thing, i, f"{name}[{i}]") if place is not None and can_be_swapped(part) else None
+                self._reach(part, f"{name}[{i}]", inner)
+        elif type(thing) is np.ndarray and thing.dtype.kind in "biufc" and place is not None:
+            self._held.setdefault(id(thing), []).append((thing, place, type(place.container) is tuple))
+            if type(place.container) is not tuple:
+                self.swapped.append(place)
+        elif isinstance(thing, np.ndarray):
+            self.guards.append(Content(thing, name))
+        elif isinstance(thing, np.random.Generator):
+            if place is not None and type(place.container) is not tuple:
+                self.swapped.append(place)
+        elif id(thing) not in self._seen:
+            self._seen[id(thing)] = thing
+            self._todo.append((thing, name))
+
+    def _settle_arrays(self) -> None:
+        """Decide which arrays have to stay the same: those that are held in several places, or in a tuple."""
+        for i, ((array, place, in_tuple), *others) in enumerate(self._held.values()):
+            self.arrays.append(Array(array, place, in_tuple or bool(others), f"array{i}"))
+        free = {id(array.place) for array in self.arrays if not array.fixed}
+        self.guards = [*(guard for guard in self.guards if id(guard) not in free), *self.arrays]
+
+    # What to follow
+    def _visit(self, thing: Any, name: str) -> None:
+        """Guard what a thing holds."""
+        if isinstance(thing, Tensor):
+            self._visit_tensor(thing, name)
+        elif isinstance(thing, types.FunctionType):
+            self._visit_function(thing)
+        elif isinstance(thing, (type, types.ModuleType)):
+            self._partly.append((thing, name, set()))
+        elif isinstance(thing, (list, dict, set, frozenset, deque)):
+            self._visit_container(thing, name, "{}[{!r}]")
+        elif isinstance(thing, ContextVar):
+            self._hold(CONTEXT, thing, MISSING, name)
+            self._reach(thing.get(None), name, None)
+        elif isinstance(thing, HOLDERS):
+            for part in gc.get_referents(thing):
+                self._reach(part, name, None)
+        elif isinstance(thing, type(os.environ)):
+            self._reach(vars(thing)["_data"], "os.environ", None)
+        elif hasattr(type(thing), "_watched"):
+            self._reach(thing._watched, name, None)
+        else:
+            self._visit_object(thing, name)
+
+    def _visit_tensor(self, tensor: Tensor, name: str) -> None:
+        """Note a tensor, or what it is a view of."""
+        if isinstance(tensor, View):
+            self.views.append(tensor)
+            self._reach(root_of(tensor), f"the base of {name}", None)
+            return
+        if id(tensor._node) not in self._unguarded:
+            self.guards.append(Place(ATTRIBUTE, tensor, "_node", name))
+        if not tensor._node.parents and all(tensor._node is not other._node for other, _ in self.tensors):
+            self.tensors.append((tensor, tensor.name or name))
+
+    def _visit_function(self, function: types.FunctionType) -> None:
+        """Follow a function of the user's to its variables and defaults; of another's, to what it wraps."""
+        if function is os.getenv:
+            self._reach(os.environ, "os.environ", None)
+        elif not function.__code__.co_filename.startswith(FOREIGN):
+            names = names_in(function.__code__)
+            self._names |= names.attributes
+            for variable in sorted(names.globals & function.__globals__.keys()):
+                self._hold(ITEM, function.__globals__, variable, variable)
+            for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+                self._hold(CELL, cell, None, variable)
+            if function.__defaults__:
+                self._hold(ATTRIBUTE, function, "__defaults__", f"{function.__name__}.__defaults__")
+            for part in (function.__kwdefaults__, function.__dict__):
+                if part:
+                    self._reach(part, function.__name__, None)
+        elif hasattr(function, "__wrapped__"):
+            self._hold(ATTRIBUTE, function, "__wrapped__", function.__name__)
+            for cell in function.__closure__ or ():
+                self._hold(CELL, cell, None, function.__name__)
+
+    def _visit_container(self, thing: Any, name: str, label: str) -> None:
+        """Guard the entries of a container; those of an object's ``__dict__`` in any order."""
+        if not isinstance(thing, frozenset):
+            self.guards.append(Parts(thing, name, ordered=label != ATTRIBUTE_LABEL))
+        if has_places(thing):
+            for key in [*thing] if isinstance(thing, dict) else range(len(thing)):
+                self._hold(ITEM, thing, key, label.format(name, key))
+        else:
+            for i, part in enumerate(entries(thing)):
+                self._reach(part, f"{name}[{i}]", None)
+        if not is_foreign(type(thing)):
+            self._visit_object(thing, name)
+
+    def _visit_object(self, thing: Any, name: str) -> None:
+        """Guard the attributes of an object; of one of a foreign class, those that the code names."""
+        kind = type(thing)
+        attributes = getattr(thing, "__dict__", None)
+        if is_foreign(kind) and kind.__module__ not in PLAIN:
+            self._partly += [(thing, name, set())] if isinstance(attributes, dict) else []
+            return
+        if isinstance(attributes, dict):
+            self._visit_container(attributes, name, ATTRIBUTE_LABEL)
+        for slot in slots(kind):
+            self._hold(ATTRIBUTE, thing, slot, f"{name}.{slot}")
+        self._reach(kind, kind.__name__, None)
+
+    def _visit_named(self, thing: Any, name: str, new: set[str]) -> None:
+        """Guard those attributes of a module, a class or a foreign object that the code names."""
+        if isinstance(thing, type):
+            self._visit_class(thing, new)
+            return
+        foreign = isinstance(thing, types.ModuleType) and str(getattr(thing, "__file__", None) or "<frozen").startswith(FOREIGN)
+        for attribute in sorted(new & vars(thing).keys()):
+            value = vars(thing)[attribute]
+            if not foreign or value is os.getenv or not isinstance(value, (*SIMPLE, type, types.FunctionType, types.ModuleType)):
+                self._hold(ITEM, vars(thing), attribute, f"{name}.{attribute}")
+
+    def _visit_class(self, kind: type, new: set[str]) -> None:
+        """Guard what a class itself says of the names; of special methods and what overrides something of a foreign base, in any case."""
+        if not is_the_users(kind):
+            return
+        needed = set(new)
+        if FIRST in new:
+            self.guards.append(Size(vars(kind), kind.__name__))
+            others = [base for base in kind.__mro__[1:] if not is_the_users(base)]
+            needed.update(*(vars(base) for base in others))
+            needed |= {name for name, value in vars(kind).items() if isinstance(value, types.FunctionType) and name.startswith("__")}
+            for base in kind.__mro__[1:]:
+                self._reach(base, base.__name__, None)
+        for name in sorted(needed & vars(kind).keys() - IGNORED):
+            plain = getattr(kind, name, MISSING) is vars(kind)[name]
+            self._hold(ATTRIBUTE if plain else ENTRY, kind, name, f"{kind.__name__}.{name}")
+
+
+def is_the_users(kind: type) -> bool:
+    """Tell whether a class is neither foreign nor of this package."""
+    return not is_foreign(kind) and kind.__module__.partition(".")[0] != __package__.partition(".")[0]
+
+
+def can_be_swapped(thing: Any) -> bool:
+    """Tell whether something is an array or a generator for which a stand-in can be put, or a tuple that holds one."""
+    if type(thing) is tuple:
+        return any(map(can_be_swapped, thing))
+    return isinstance(thing, np.random.Generator) or (type(thing) is np.ndarray and thing.dtype.kind in "biufc")
+
+
+def slots(kind: type) -> Iterator[str]:
+    """Yield the slots of a class."""
+    for base in kind.__mro__:
+        if not is_foreign(base):
+            yield from (name for name, value in vars(base).items() if isinstance(value, types.MemberDescriptorType))
