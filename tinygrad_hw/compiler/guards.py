@@ -20,6 +20,7 @@ import os
 import sys
 import sysconfig
 import types
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -72,6 +73,7 @@ ITEM = Kind("{0}[{1}]", operator.getitem, operator.setitem)
 ATTRIBUTE = Kind("{0}.{1}", getattr, setattr)
 CELL = Kind("{0}.cell_contents", lambda cell, _: cell.cell_contents, _write_cell)
 ENTRY = Kind("{0}.__dict__[{1}]", lambda kind, name: vars(kind)[name], setattr)  # of a class, as it stands there
+REFERENCE = Kind("{0}()", lambda reference, _: reference(), lambda reference, _, value: None)
 CONTEXT = Kind("{0}.get({1})", lambda variable, default: variable.get(default), lambda variable, _, value: variable.set(value))
 
 
@@ -160,10 +162,14 @@ class Parts(Guard):
 
     def holds(self) -> bool:
         now, keys = [*entries(self.container)], [*self.container] if isinstance(self.container, dict) else []
-        if len(now) == len(self.entries) and all(map(same, now, self.entries)) and (keys == self.keys or not self.ordered):
-            self.entries, self.keys = now, keys
+        if len(now) != len(self.entries) or (self.ordered and keys != self.keys):
+            return False
+        if has_places(self.container):
             return True
-        return False
+        if not all(map(same, now, self.entries)):
+            return False
+        self.entries = now
+        return True
 
     def thing(self) -> Any:
         return self.container
@@ -179,18 +185,25 @@ class Parts(Guard):
 
 
 class Size(Guard):
-    """The number of names that a class or a module defines, which must be equal."""
+    """The number of names that a class defines, which must be equal."""
 
-    __slots__ = ("container", "name", "size")
+    __slots__ = ("kind", "name", "names")
 
-    def __init__(self, container: Any, name: str) -> None:
-        self.container, self.size, self.name = container, len(container), name
+    def __init__(self, kind: type) -> None:
+        self.kind, self.names, self.name = kind, set(vars(kind)), kind.__name__
 
     def code(self, bound: Bound) -> str:
-        return f"len({bound(self.container)}) == {self.size}"
+        return f"len({bound(vars(self.kind))}) == {len(self.names)}"
 
     def holds(self) -> bool:
-        return len(self.container) == self.size
+        return len(vars(self.kind)) == len(self.names)
+
+    def thing(self) -> Any:
+        return [value for name, value in vars(self.kind).items() if name not in self.names]
+
+    def restore(self) -> None:
+        for name in set(vars(self.kind)) - self.names:
+            delattr(self.kind, name)
 
 
 class Alike(Guard):
@@ -331,6 +344,12 @@ def is_foreign(kind: type) -> bool:
     return str(file or "<frozen" if kind.__module__ in sys.modules else "").startswith(FOREIGN)
 
 
+def is_foreign_module(module: types.ModuleType) -> bool:
+    """Tell whether a module is Python's, NumPy's, an installed package's or of this package, rather than the user's."""
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    return str(getattr(module, "__file__", None) or origin or "").startswith((*FOREIGN, "built-in", "frozen"))
+
+
 class Watch:
     """All that a function can reach besides its arguments, with a guard for each thing that could change.
 
@@ -366,7 +385,7 @@ class Watch:
         self._places: set[tuple[int, Any]] = set()
         self._names = {FIRST}  # of attributes, in all code that was found
         self._partly: list[tuple[Any, str, set[str]]] = []  # what is followed by name only, with the names that are done
-        self._reach(function, getattr(function, "__name__", ""), None)
+        self._reach(function, getattr(function, "__name__", type(function).__name__), None)
         self._walk()
         self._settle_arrays()
 
@@ -455,6 +474,8 @@ class Watch:
         elif isinstance(thing, ContextVar):
             self._hold(CONTEXT, thing, MISSING, name)
             self._reach(thing.get(None), name, None)
+        elif isinstance(thing, weakref.ref):
+            self._hold(REFERENCE, thing, None, name)
         elif isinstance(thing, HOLDERS):
             for part in gc.get_referents(thing):
                 self._reach(part, name, None)
@@ -528,7 +549,7 @@ class Watch:
         if isinstance(thing, type):
             self._visit_class(thing, new)
             return
-        foreign = isinstance(thing, types.ModuleType) and str(getattr(thing, "__file__", None) or "<frozen").startswith(FOREIGN)
+        foreign = isinstance(thing, types.ModuleType) and is_foreign_module(thing)
         for attribute in sorted(new & vars(thing).keys()):
             value = vars(thing)[attribute]
             if not foreign or value is os.getenv or not isinstance(value, (*SIMPLE, type, types.FunctionType, types.ModuleType)):
@@ -540,7 +561,7 @@ class Watch:
             return
         needed = set(new)
         if FIRST in new:
-            self.guards.append(Size(vars(kind), kind.__name__))
+            self.guards.append(Size(kind))
             others = [base for base in kind.__mro__[1:] if not is_the_users(base)]
             needed.update(*(vars(base) for base in others))
             needed |= {name for name, value in vars(kind).items() if isinstance(value, types.FunctionType) and name.startswith("__")}

@@ -269,7 +269,7 @@ class Plan:
             zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
             return " and ".join(f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros))
         args, kwargs = self.arguments(op)
-        if self.is_of_numbers(op) and op.function in SYMBOLS and len(args) == 2 and not kwargs:
+        if op.function in SYMBOLS and len(args) == 2 and not kwargs and self.is_of_numbers(op):
             return f"{args[0]} {SYMBOLS[op.function]} {args[1]}"
         if op.function is np.transpose and len(op.args) == 1 and not kwargs:
             return f"{args[0]}.T"

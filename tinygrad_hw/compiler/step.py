@@ -175,7 +175,7 @@ class CompiledFunction:
 
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the plan for the arguments, and the arrays to give it."""
-        if self._watch is None or self._watch.changed():
+        if self._watch is None or self._watch.changed() is not None:
             self._entries.clear()
             self._watch = Watch(self.function, self.optimizer)
         parts = leaves(args)
@@ -228,7 +228,7 @@ class CompiledFunction:
         assert before is not None
         try:
             recorded = self._run(args)
-            if before.changed() and not before.kept_stand_in():
+            if before.changed() is not None and before.kept_stand_in() is None:
                 self._watch = Watch(self.function, self.optimizer)
                 recorded = self._run(args)
             self._require_unchanged()
@@ -254,7 +254,8 @@ class CompiledFunction:
 
     def _require_unchanged(self) -> None:
         """Raise if the function has changed something that it uses."""
-        if what := self._watch.changed():  # type: ignore[union-attr]
+        what = self._watch.changed()  # type: ignore[union-attr]
+        if what is not None:
             raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
 
     def _planned(self, recorded: Recorded, args: tuple[Any, ...]) -> Entry:
