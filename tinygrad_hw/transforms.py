@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .backward import arrays, stands_in, sweep, values
+from .backward import arrays, sweep, values
 from .batching import Batched, active, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
 from .rules import Each, Rule, dispatched, rule
+from .rules.table import stands_in
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 
