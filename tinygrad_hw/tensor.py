@@ -22,6 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from copy import deepcopy
 from importlib import import_module
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -178,7 +179,7 @@ NOWHERE = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, s
 def checked(arg: Any) -> Any:
     """Return an argument that is no tensor with the arrays of the tensors in it, in lists and tuples too; raise if it is no number."""
     if isinstance(arg, (tuple, list)):
-        return type(arg)(map(checked, arg))
+        return mapped(checked, arg)
     return arg._node.value if isinstance(arg, Tensor) else numbers(arg) if isinstance(arg, ndarray) else arg
 
 
@@ -189,7 +190,7 @@ def private(arg: Any) -> Any:
     if isinstance(arg, Tensor):
         return taken(arg._node)
     if isinstance(arg, (tuple, list)):
-        return type(arg)(map(private, arg))
+        return mapped(private, arg)
     return arg
 
 
@@ -468,7 +469,8 @@ class Tensor:
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return memo.setdefault(id(self), Tensor(*self.__reduce__()[1]))
+        build, parts = self.__reduce__()
+        return memo.setdefault(id(self), build(*deepcopy(parts, memo)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._node.parents:
