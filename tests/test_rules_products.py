@@ -1,5 +1,7 @@
 """The calculus of products: every pair of ranks, einsum in all its forms."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,6 +59,10 @@ def operands(*shapes):
     return [spread(*shape, seed=3 * i, low=-1 - i / 7, high=1.5 + i / 3) for i, shape in enumerate(shapes)]
 
 
+def sum_of_products(x, y):
+    return np.sum(x.mT @ y, tuple(range(x.ndim - 2)))
+
+
 def matrix_free(function, core):
     """Return a case for a ufunc of vectors and matrices, if this NumPy has it."""
     ufunc = getattr(np, function, None)
@@ -83,6 +89,14 @@ CASES = [
     Case(np.einsum, *operands((2, 3), (3, 2)), call=lambda x, y: np.einsum("ij,jk->ik", x, y, optimize=True), analytic=True),
     Case(products.einsum, *operands((2, 3), (3,)), call=lambda x, y: products.einsum("ij,j->i", x, y),
          oracle=lambda x, y: x @ y, analytic=True),
+    *(
+        Case(products.rows_by_matrix, *operands(shape, (3, 2)), oracle=lambda x, w: x @ w, analytic=True)
+        for shape in ((4, 3), (2, 4, 3), (2, 1, 2, 3), (0, 2, 3))
+    ),
+    *(
+        Case(products.sum_of_products, *operands((*lead, 2, 3), (*lead, 2, 4)), oracle=sum_of_products, analytic=True)
+        for lead in ((), (3,), (2, 2), (0,))
+    ),
     Case(np.matmul, *operands((2, 3)), call=lambda x: np.matmul(x, np.arange(6.0).reshape(3, 2)), analytic=True),
     Case(np.matmul, *operands((2, 3)), call=lambda x: np.arange(6.0).reshape(3, 2) @ x, analytic=True),
     Case(np.matmul, *operands((2, 2)), call=lambda x: x @ x @ x, analytic=True),
@@ -169,3 +183,24 @@ def test_a_wrong_matmul_names_the_axes_at_fault():
     x, y = Tensor(np.ones((2, 3)), name="x"), Tensor(np.ones((2, 3)), name="W")
     with pytest.raises(ShapeError, match="axis 1 of x has 3, axis 0 of W has 2: they must be equal"):
         x @ y
+
+
+def allocated_by(f):
+    """Return the most memory that a call held at a time, in bytes."""
+    f()
+    tracemalloc.start()
+    f()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("product", [lambda X, w: X @ w, lambda X, w: w @ X.T, np.dot, np.vecdot if hasattr(np, "vecdot") else np.dot])
+def test_the_gradient_of_a_vector_beside_a_matrix_makes_no_matrix(product):
+    X, w = Tensor(np.ones((400, 300))), Tensor(np.ones(300), requires_grad=True)
+    assert allocated_by(lambda: product(X, w).sum().backward()) < X.data.nbytes / 4
+
+
+def test_the_gradient_of_a_matrix_beside_a_stack_makes_no_stack_of_gradients():
+    x, W = Tensor(np.ones((200, 2, 30))), Tensor(np.ones((30, 40)), requires_grad=True)
+    assert allocated_by(lambda: (x @ W).sum().backward()) < 200 * W.data.nbytes / 4

@@ -339,6 +339,18 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     return Batched(products.vecmat(a, b), levels)
 
 
+@axes_of(products.rows_by_matrix)
+def rows_by_matrix(function: Any, x: Any, w: Any) -> Any:
+    """Multiply a stack by a matrix, each of which may be batched."""
+    return np.matmul(x, w)
+
+
+@axes_of(products.sum_of_products)
+def sum_of_products(function: Any, x: Any, y: Any) -> Any:
+    """Add up products by what they are made of."""
+    return function.on_arrays(x, y)
+
+
 @axes_of(np.dot)
 def dot(function: Any, a: Any, b: Any) -> Any:
     """Multiply matrices and vectors, where dot and matmul are the same."""

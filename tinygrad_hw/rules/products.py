@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from math import prod
 from string import ascii_letters
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from .table import Each, composition, dispatched, no_derivative, rule
+from .elementwise import conj
+from .table import Each, composition, dispatched, formula, no_derivative, rule
+
+
+def _as_rows(x: Any) -> Any:
+    """Return the rows of a stack of matrices, one below the other."""
+    return np.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+
+
+@dispatched
+def rows_by_matrix(x: Any, w: Any) -> Any:
+    """Return x w, for a stack x and one matrix w, as one product of all the rows."""
+    return np.reshape(np.dot(_as_rows(x), w), (*x.shape[:-1], w.shape[-1]))
+
+
+@dispatched
+def sum_of_products(x: Any, y: Any) -> Any:
+    """Return Σ xᵀ y over two stacks of one shape, as one product."""
+    return np.dot(_as_rows(x).T, _as_rows(y))
 
 
 def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
@@ -17,26 +36,38 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
         return g.dot(y.T) if type(y) is ndarray else np.dot(g, y.T)
     if y.ndim == 1:
         return g[..., None] * y
-    return (g[..., None, :] @ y.mT)[..., 0, :] if x.ndim == 1 else g @ y.mT
+    if x.ndim == 1:
+        return np.dot(y, g) if y.ndim == 2 else (y @ g[..., None])[..., 0]
+    if y.ndim == 2:
+        return rows_by_matrix(g, y.T)
+    return sum_of_products(g.mT, y.mT) if x.ndim == 2 else g @ y.mT
 
 
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
         return x.T.dot(g) if type(g) is ndarray is type(x) else np.dot(x.T, g)
+    if x.ndim == 1:
+        return g * x if y.ndim == 1 else x[:, None] * g[..., None, :]
     if y.ndim == 1:
-        return g[..., None] * x
-    return x[:, None] * g[..., None, :] if x.ndim == 1 else x.mT @ g
+        return np.dot(x.T, g) if x.ndim == 2 else sum_of_products(x, g[..., None])[:, 0]
+    return sum_of_products(x, g) if y.ndim == 2 else x.mT @ g
 
 
 def _multiply_matrices(x: Any, y: Any) -> Any:
-    """Return x @ y: for two matrices by np.dot, which starts sooner."""
+    """Return x @ y: for two matrices by np.dot, which starts sooner, and a stack by one matrix as one product."""
     if x.ndim == y.ndim == 2:
         return x.dot(y) if type(y) is ndarray else np.dot(x, y)
-    return np.matmul(x, y)
+    return rows_by_matrix(x, y) if x.ndim > 2 and y.ndim == 2 and x.shape[-1] == y.shape[0] else np.matmul(x, y)
 
 
-rule(np.matmul, _matmul_x, _matmul_y, call=_multiply_matrices)
+rule(np.matmul,       _matmul_x, _matmul_y, call=_multiply_matrices)
+rule(rows_by_matrix,  lambda g, out, x, w: rows_by_matrix(g, w.T),
+                      lambda g, out, x, w: sum_of_products(x, g))
+rule(sum_of_products, lambda g, out, x, y: rows_by_matrix(y, g.T),
+                      lambda g, out, x, y: rows_by_matrix(x, g))
+formula(rows_by_matrix, lambda x, w: x @ w)
+formula(sum_of_products, lambda x, y: np.sum(x.mT @ y, tuple(range(x.ndim - 2))))
 
 
 @composition(np.dot)
@@ -54,6 +85,8 @@ def _vdot(a: Any, b: Any) -> Any:
 @composition("vecdot", np.linalg.vecdot, checked=True)
 def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     x1, x2 = (x1, x2) if axis == -1 else (np.moveaxis(x, axis, -1) for x in (x1, x2))
+    if x1.ndim == 1 or x2.ndim == 1:  # (no product of every two entries is kept)
+        return x2 @ conj(x1) if x1.ndim == 1 else conj(x1) @ x2
     return np.sum(np.conjugate(x1) * x2, -1)
 
 
