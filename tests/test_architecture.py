@@ -33,6 +33,7 @@ ORDER = [
     "data",
     "equations",
     "drawing",
+    "array_api",
     "testing",
     "__init__",
 ]

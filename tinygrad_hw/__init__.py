@@ -12,7 +12,7 @@ Read on: ``rules.elementwise`` (the calculus, a line a rule), ``graph``, ``backw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
+from . import array_api, nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
 from .batching import vmap
 from .errors import BatchError, CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
 from .rules.neural import erf, erfc, gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
@@ -38,6 +38,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "TinygradError",
+    "array_api",
     "checkpoint",
     "compile",
     "data",

@@ -12,15 +12,14 @@ from math import log, pi, sqrt
 from typing import Any
 
 import numpy as np
-from scipy import special as sp
-from scipy.special import _ufuncs
+from scipy.special import _ufuncs as sp  # (the ufuncs themselves, which scipy.special wraps if SCIPY_ARRAY_API is set)
 
 from ..errors import NoRuleError
 from . import table
 from .table import composition, dispatched
 
 ROOT_PI, ROOT_2PI, DEGREE = sqrt(pi), sqrt(2 * pi), pi / 180
-zeta = _ufuncs._zeta
+zeta = sp._zeta
 
 
 UNKNOWN = "unknown"
@@ -98,7 +97,7 @@ rule(sp.inv_boxcox,   lambda g, out, y, lmbda: g * out ** (1 - lmbda),
 rule(sp.inv_boxcox1p, lambda g, out, y, lmbda: g * (1 + out) ** (1 - lmbda),
                       lambda g, out, y, lmbda: -g * (1 + out) ** (1 - lmbda) * _boxcox_lmbda(np.log1p(out), lmbda))
 rule(sp.wrightomega,  lambda g, out, z: g * out / (1 + out))
-rule(_ufuncs._lambertw, lambda g, out, z, k, tol: g / (z + np.exp(out)), None, None)
+rule(sp._lambertw, lambda g, out, z, k, tol: g / (z + np.exp(out)), None, None)
 rule(sp.sindg,     lambda g, out, x: g * DEGREE * sp.cosdg(x))
 rule(sp.cosdg,     lambda g, out, x: g * -DEGREE * sp.sindg(x))
 rule(sp.tandg,     lambda g, out, x: g * DEGREE * (1 + out * out))
@@ -132,7 +131,7 @@ rule(sp.loggamma, lambda g, out, z: g * sp.psi(z))
 rule(sp.psi,      lambda g, out, z: g * zeta(2.0, real_only("psi", z)))
 rule(zeta,        UNKNOWN,
                   lambda g, out, x, q: -g * x * zeta(x + 1, q))
-rule(_ufuncs._riemann_zeta, UNKNOWN)
+rule(sp._riemann_zeta, UNKNOWN)
 rule(sp.zetac,    UNKNOWN)
 rule(sp.gammasgn, lambda g, out, x: 0 * g)
 rule(sp.poch,     lambda g, out, z, m: g * out * (sp.psi(z + m) - sp.psi(z)),
@@ -251,14 +250,14 @@ rule(sp.struve,    UNKNOWN, lambda g, out, v, x: g * (sp.struve(v - 1, x) - v * 
 rule(sp.modstruve, UNKNOWN, lambda g, out, v, x: g * (sp.modstruve(v - 1, x) - v * out / x))
 rule(sp.itstruve0,    lambda g, out, x: g * sp.struve(0.0, x))
 rule(sp.itmodstruve0, lambda g, out, x: g * sp.modstruve(0.0, x))
-rule(_ufuncs._spherical_jn, None, lambda g, out, n, z: g * _ufuncs._spherical_jn_d(n, z))
-rule(_ufuncs._spherical_yn, None, lambda g, out, n, z: g * _ufuncs._spherical_yn_d(n, z))
-rule(_ufuncs._spherical_in, None, lambda g, out, n, z: g * _ufuncs._spherical_in_d(n, z))
-rule(_ufuncs._spherical_kn, None, lambda g, out, n, z: g * _ufuncs._spherical_kn_d(n, z))
-rule(_ufuncs._spherical_jn_d, None, lambda g, out, n, z: g * (-2 * out / z - (1 - n * (n + 1) / (z * z)) * _ufuncs._spherical_jn(n, z)))
-rule(_ufuncs._spherical_yn_d, None, lambda g, out, n, z: g * (-2 * out / z - (1 - n * (n + 1) / (z * z)) * _ufuncs._spherical_yn(n, z)))
-rule(_ufuncs._spherical_in_d, None, lambda g, out, n, z: g * (-2 * out / z + (1 + n * (n + 1) / (z * z)) * _ufuncs._spherical_in(n, z)))
-rule(_ufuncs._spherical_kn_d, None, lambda g, out, n, z: g * (-2 * out / z + (1 + n * (n + 1) / (z * z)) * _ufuncs._spherical_kn(n, z)))
+rule(sp._spherical_jn, None, lambda g, out, n, z: g * sp._spherical_jn_d(n, z))
+rule(sp._spherical_yn, None, lambda g, out, n, z: g * sp._spherical_yn_d(n, z))
+rule(sp._spherical_in, None, lambda g, out, n, z: g * sp._spherical_in_d(n, z))
+rule(sp._spherical_kn, None, lambda g, out, n, z: g * sp._spherical_kn_d(n, z))
+rule(sp._spherical_jn_d, None, lambda g, out, n, z: g * (-2 * out / z - (1 - n * (n + 1) / (z * z)) * sp._spherical_jn(n, z)))
+rule(sp._spherical_yn_d, None, lambda g, out, n, z: g * (-2 * out / z - (1 - n * (n + 1) / (z * z)) * sp._spherical_yn(n, z)))
+rule(sp._spherical_in_d, None, lambda g, out, n, z: g * (-2 * out / z + (1 + n * (n + 1) / (z * z)) * sp._spherical_in(n, z)))
+rule(sp._spherical_kn_d, None, lambda g, out, n, z: g * (-2 * out / z + (1 + n * (n + 1) / (z * z)) * sp._spherical_kn(n, z)))
 rule(sp.ber,  lambda g, out, x: g * sp.berp(x))
 rule(sp.bei,  lambda g, out, x: g * sp.beip(x))
 rule(sp.ker,  lambda g, out, x: g * sp.kerp(x))

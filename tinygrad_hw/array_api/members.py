@@ -1,0 +1,46 @@
+"""What the standard asks of a Tensor besides operators: its namespace, its device, and the exchange of memory with other libraries."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ..errors import DetachError
+from ..tensor import Tensor
+from .standard import DEVICE, on_cpu
+
+VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+
+
+def array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """Return the Array API namespace of tensors."""
+    if api_version not in (None, *VERSIONS):
+        raise ValueError(f"there is no version {api_version!r} of the Array API here: there are {', '.join(VERSIONS)}")
+    return sys.modules[__package__]
+
+
+def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+    """Return the tensor: it is on the only device."""
+    on_cpu(device)
+    return self
+
+
+def dlpack(self: Tensor, /, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
+    """Return the values, copied, as DLPack hands them on; a tensor that requires a gradient would leave its graph."""
+    if self.requires_grad:
+        raise DetachError("from_dlpack of a tensor that requires a gradient would leave its graph: use t.detach() to leave it on purpose")
+    if copy is False:
+        raise BufferError("from_dlpack: a tensor's values are always copied: leave out copy=False")
+    return self.numpy().__dlpack__(stream=stream)
+
+
+def dlpack_device(self: Tensor, /) -> tuple[int, int]:
+    """Return DLPack's number of the CPU."""
+    return 1, 0
+
+
+Tensor.__array_namespace__ = array_namespace  # type: ignore[attr-defined]
+Tensor.device = property(lambda self: DEVICE, doc="Where the values are: 'cpu', always.")  # type: ignore[attr-defined]
+Tensor.to_device = to_device  # type: ignore[attr-defined]
+Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
+Tensor.__dlpack_device__ = dlpack_device  # type: ignore[attr-defined]

@@ -1,0 +1,177 @@
+"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, sets, sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..graph import leaf
+from ..tensor import Tensor, handle, stacked
+
+DEVICE = "cpu"
+
+
+def on_cpu(device: Any) -> None:
+    """Raise unless a device is the only one that there is."""
+    if device not in (None, DEVICE):
+        raise ValueError(f"there is no device {device!r}: tensors are in the memory of the CPU, device={DEVICE!r}")
+
+
+# Creation
+def creation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of NumPy's that creates arrays one that creates tensors."""
+
+    @wraps(function)
+    def create(*args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+        on_cpu(device)
+        return handle(leaf(np.array(function(*args, **kwargs))))
+
+    return create
+
+
+arange, empty, eye, full = creation(np.arange), creation(np.empty), creation(np.eye), creation(np.full)
+linspace, ones, zeros = creation(np.linspace), creation(np.ones), creation(np.zeros)
+
+
+def like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of NumPy's that creates arrays like another one that creates tensors like another."""
+
+    @wraps(function)
+    def create(x: Any, /, *args: Any, device: Any = None, dtype: Any = None) -> Tensor:
+        on_cpu(device)
+        return handle(leaf(function(np.empty(x.shape, x.dtype), *args, dtype=dtype)))
+
+    return create
+
+
+empty_like, full_like = like(np.empty_like), like(np.full_like)
+ones_like, zeros_like = like(np.ones_like), like(np.zeros_like)
+
+
+def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+    """Return a tensor of numbers, nested lists of them, an array or a tensor; a gradient flows to a tensor that it is made of."""
+    on_cpu(device)
+    if copy is False and not isinstance(obj, Tensor):
+        raise ValueError(f"asarray: a {type(obj).__name__} cannot become a tensor without a copy: leave out copy=False")
+    made = stacked(obj) if isinstance(obj, (list, tuple)) else obj
+    if not isinstance(made, Tensor):
+        return Tensor(made, dtype=dtype)
+    return writable(astype(made, made.dtype if dtype is None else dtype, copy=bool(copy)))
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """Return a tensor of another library's array, copied."""
+    on_cpu(device)
+    if copy is False:
+        raise ValueError("from_dlpack: a tensor is always a copy: leave out copy=False")
+    return x.copy() if isinstance(x, Tensor) else Tensor(np.from_dlpack(x))
+
+
+# Dtypes
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """Return x in another dtype; x itself if that is its own and no copy is wanted."""
+    on_cpu(device)
+    if not copy and x.dtype == dtype:
+        return x
+    if x.dtype.kind == "c" and np.dtype(dtype).kind not in "cb":
+        raise TypeError(f"astype: {x.dtype} cannot become {np.dtype(dtype)}: take xp.real or xp.imag")
+    return writable(x.astype(dtype))
+
+
+def writable(x: Any) -> Any:
+    """Return a tensor; a single number, which NumPy's functions return for an array without axes, as such an array."""
+    return np.copy(x) if isinstance(x, Tensor) and isinstance(x._node.value, np.generic) else x
+
+
+def dtype_of(x: Any) -> Any:
+    """Return the dtype of an array; a dtype, or a number, as it is."""
+    return x if isinstance(x, (np.dtype, type)) else getattr(x, "dtype", x)
+
+
+def finfo(type: Any, /) -> Any:
+    """Return the limits of a floating dtype, or of an array's."""
+    return np.finfo(dtype_of(type))
+
+
+def iinfo(type: Any, /) -> Any:
+    """Return the limits of an integer dtype, or of an array's."""
+    return np.iinfo(dtype_of(type))
+
+
+def can_cast(from_: Any, to: Any, /) -> bool:
+    """Tell whether a dtype becomes another one by the rules of promotion."""
+    return np.can_cast(dtype_of(from_), to)
+
+
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    """Return the dtype that a computation with these gives."""
+    return np.result_type(*map(dtype_of, arrays_and_dtypes))
+
+
+isdtype = np.isdtype
+
+
+# Shapes
+def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Any:
+    """Return the entries in another shape."""
+    if copy is False and not np.may_share_memory(array := np.empty(x.shape), np.reshape(array, shape)):
+        raise ValueError(f"reshape: {x.shape} cannot become {shape} without a copy: leave out copy=False")
+    return np.reshape(x.copy() if copy else x, shape)
+
+
+def expand_dims(x: Any, /, *, axis: Any = 0) -> Any:
+    """Return x with a new axis of size 1."""
+    return np.expand_dims(x, axis)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """Return the slices along an axis."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Return the entries, those outside of the interval moved to its ends, in the dtype of x."""
+    return np.clip(x, min, max).astype(x.dtype)
+
+
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
+    """Return what stands at the indices along an axis, line by line."""
+    return np.take_along_axis(x, indices, axis)
+
+
+# Sorting
+def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """Return the entries in order along an axis."""
+    return np.take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis)
+
+
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """Return the places of the entries in order along an axis; equal ones keep theirs."""
+    if not descending:
+        return np.argsort(x, axis=axis, kind="stable")
+    n = x.shape[axis] if x.ndim else 1
+    return n - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+# Sets
+def unique_values(x: Any, /) -> Any:
+    """Return the different entries, in order."""
+    return unique_all(x).values
+
+
+def unique_counts(x: Any, /) -> Any:
+    """Return the different entries, and how often each is there."""
+    return np.unique_counts(x)
+
+
+def unique_inverse(x: Any, /) -> Any:
+    """Return the different entries, and for each entry of x which of them it is."""
+    return np.unique_inverse(x)
+
+
+def unique_all(x: Any, /) -> Any:
+    """Return the different entries, their first places, for each entry of x which of them it is, and how often each is there."""
+    return np.unique_all(x)
