@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import signal
+import sys
 from dataclasses import dataclass
 from math import erf, log, sqrt
 
@@ -13,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from laws import arrays, gradients, numeric_gradients
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tinygrad_hw import DTypeError, ShapeError, Tensor, nn, no_grad
+import tinygrad_hw as tg
+from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, nn, no_grad, optim
 
 seeds = st.integers(0, 2**16)
 sizes = st.integers(1, 4)
@@ -159,6 +162,210 @@ def test_a_copied_or_pickled_module_computes_the_same_and_is_separate():
         assert_array_equal(net(x).numpy(), before)
 
 
+class Normed(nn.Module):
+    def __init__(self):
+        self.fc = nn.Linear(2, 3, rng=0)
+        self.register_buffer("mean", [1.0, 2.0])
+
+    def forward(self, x):
+        return self.fc(x - self.mean)
+
+
+def test_a_buffer_is_saved_with_the_parameters_and_not_trained():
+    net = Normed()
+    assert names(net) == ["fc.weight", "fc.bias"]
+    assert [path for path, _ in net.named_buffers()] == ["mean"]
+    assert_array_equal(net.buffers()[0].numpy(), [1, 2])
+    assert list(net.state_dict()) == ["fc.weight", "fc.bias", "mean"]
+
+
+def test_zero_grad_clears_the_gradients_of_all_parameters():
+    net = Normed()
+    net(np.ones((1, 2))).sum().backward()
+    net.zero_grad()
+    assert [p.grad for p in net.parameters()] == [None, None]
+
+
+def test_modules_and_children_are_all_and_those_held_directly():
+    net = nn.Sequential(nn.Sequential(nn.Tanh()), nn.ReLU())
+    assert [type(m).__name__ for m in net.modules()] == ["Sequential", "Sequential", "Tanh", "ReLU"]
+    assert net.children() == [net[0], net[1]]
+
+
+def test_apply_calls_a_function_on_every_module_inner_ones_first():
+    seen = []
+    net = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Tanh()))
+    assert net.apply(lambda module: seen.append(type(module).__name__)) is net
+    assert seen == ["Tanh", "Sequential", "Linear", "Sequential"]
+
+
+def test_a_frozen_module_gets_no_gradients_until_it_is_thawed():
+    net = Normed()
+    assert net.fc.requires_grad_(False) is net.fc
+    assert net.parameters() == []
+    net.fc.requires_grad_()
+    assert names(net) == ["fc.weight", "fc.bias"]
+    assert not net.mean.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_astype_turns_parameters_and_buffers_and_leaves_recorded_graphs_alone(dtype):
+    net = Normed()
+    net.count = Tensor(np.array([3]))
+    loss = net(np.ones((1, 2))).sum()
+    before = net.fc.weight.numpy()
+    assert net.astype(dtype) is net
+    assert {t.dtype for t in (*net.parameters(), net.mean)} == {np.dtype(dtype)}
+    assert net.count.dtype == int
+    assert [p.name for p in net.parameters()] == ["fc.weight", "fc.bias"]
+    assert_array_equal(net.fc.weight.numpy(), before.astype(dtype))
+    assert net(np.ones((1, 2), dtype)).dtype == dtype
+    loss.backward()
+    assert net.fc.weight.grad is None
+    with pytest.raises(DTypeError, match="Normed: parameters can be of a floating dtype, not int64"):
+        net.astype(int)
+
+
+def test_what_only_looks_like_a_parameter_is_refused():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.fc = nn.Linear(2, 2)
+            self.W = 0.1 * Tensor(np.ones((2, 2)), requires_grad=True)
+
+    for use in (Scaled().parameters, nn.Sequential(Scaled()).named_parameters):
+        with pytest.raises(GradientError, match=r"W looks like a parameter, but is the result of multiply, so that it would not be"):
+            use()
+
+
+def test_an_activation_that_is_kept_or_a_weight_computed_from_parameters_is_no_slip():
+    net = Network(nn.Linear(3, 3, rng=0))
+    net.double = net.inner.weight * 2
+    net.last = net(np.ones((1, 2)))
+    assert names(net) == ["fc1.weight", "fc1.bias", "inner.weight", "inner.bias", "scale"]
+
+
+# Lists and chains
+def test_a_list_of_modules_is_indexed_counted_and_walked_and_names_its_parameters_by_place():
+    net = nn.Module()
+    net.blocks = nn.ModuleList([nn.Linear(1, 2), nn.Linear(2, 3)])
+    net.blocks.append(nn.Linear(3, 4))
+    assert names(net)[::2] == ["blocks.0.weight", "blocks.1.weight", "blocks.2.weight"]
+    assert (len(net.blocks), net.blocks[-1].weight.shape, [b.weight.shape for b in net.blocks[1:]]) == (3, (3, 4), [(2, 3), (3, 4)])
+    assert [b.weight.shape[0] for b in net.blocks] == [1, 2, 3]
+    with pytest.raises(TypeError, match="ModuleList holds modules, not function"):
+        net.blocks.append(lambda x: x)
+
+
+def test_a_sequential_is_indexed_counted_walked_and_grown():
+    net = nn.Sequential(nn.Linear(2, 3), np.tanh)
+    assert net.append(nn.Linear(3, 1)) is net
+    assert (len(net), net[1], [type(layer).__name__ for layer in net][-1]) == (3, np.tanh, "Linear")
+    x = np.ones((4, 2))
+    assert_array_equal(net[:2](x).numpy(), np.tanh(net[0](x)).numpy())
+    assert names(net) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+    with pytest.raises(TypeError, match="layer 0 of Sequential must be a module or a function, not int"):
+        net.append(3)
+
+
+# Other values
+def test_functional_call_uses_the_values_that_are_given_and_leaves_the_module_alone():
+    layer, x = nn.Linear(2, 1, rng=0), np.array([[1.0, 2.0]])
+    before = layer.state_dict()
+    w = Tensor([[3.0], [4.0]], requires_grad=True)
+    out = nn.functional_call(layer, {"weight": w}, x)
+    out.sum().backward()
+    assert_allclose(out.item(), 11 + before["bias"][0])
+    assert_array_equal(w.grad, [[1], [2]])
+    assert layer.weight.grad is None
+    assert_same_state(layer.state_dict(), before)
+    with pytest.raises(ZeroDivisionError):
+        nn.functional_call(nn.Sequential(layer, lambda x: 1 / 0), {"layers.0.weight": w}, x)
+    assert_same_state(layer.state_dict(), before)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"wieght": [[1.0], [1.0]]}, "'wieght' of Linear is not there; there are weight, bias"),
+        ({"weight": [1.0]}, r"'weight' of Linear has shape \(2, 1\), not \(1,\)"),
+    ],
+)
+def test_values_for_functional_call_that_do_not_fit_are_named(values, message):
+    with pytest.raises(ValueError, match=message):
+        nn.functional_call(nn.Linear(2, 1), values, np.ones((1, 2)))
+
+
+# Clipping
+def with_gradients(*grads):
+    tensors = [Tensor(np.zeros_like(grad), requires_grad=True) for grad in grads]
+    for tensor, grad in zip(tensors, grads):
+        tensor.grad = grad
+    return tensors
+
+
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, np.inf])
+@pytest.mark.parametrize("max_norm", [0.5, 1e3])
+def test_clipped_gradients_have_at_most_the_norm_and_their_direction(norm_type, max_norm):
+    grads = [rng_of(1).normal(size=(2, 3)), rng_of(2).normal(size=4)]
+    tensors = with_gradients(*grads)
+    before = np.linalg.norm(np.concatenate([g.ravel() for g in grads]), norm_type)
+    assert_allclose(nn.utils.clip_grad_norm_([*tensors, Tensor(1.0, requires_grad=True)], max_norm, norm_type), before, rtol=1e-14)
+    for tensor, grad in zip(tensors, grads):
+        assert_allclose(tensor.grad, grad * min(1.0, max_norm / (before + 1e-6)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype, size", [(np.float16, 6e4), (np.float32, 1e30)])
+def test_the_norm_does_not_overflow_in_low_precision(dtype, size):
+    (tensor,) = with_gradients(np.array([size, -size], dtype))
+    assert_allclose(nn.utils.clip_grad_norm_(tensor, 1.0), np.sqrt(2) * size, rtol=1e-3)
+    assert tensor.grad.dtype == dtype
+    assert_allclose(tensor.grad, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-3)
+
+
+def test_values_are_cut_off_and_what_has_no_gradient_is_left_out():
+    tensors = [*with_gradients(np.array([3.0, -0.5, -4.0])), Tensor(1.0, requires_grad=True)]
+    nn.utils.clip_grad_value_(tensors, 1.0)
+    assert_array_equal(tensors[0].grad, [1, -0.5, -1])
+    assert nn.utils.clip_grad_norm_([], 1.0) == nn.utils.clip_grad_norm_(tensors[1:], 1.0, np.inf) == 0
+
+
+def test_a_norm_that_is_not_finite_can_be_an_error_and_nonsense_is_one():
+    (tensor,) = with_gradients(np.array([np.inf, 1.0]))
+    with pytest.raises(GradientError, match="clip_grad_norm_: the gradients' norm is inf, and error_if_nonfinite was asked for"):
+        nn.utils.clip_grad_norm_(tensor, 1.0, error_if_nonfinite=True)
+    assert tensor.grad[1] == 1
+    with pytest.raises(ValueError, match="norm_type must be above 0, not 0"):
+        nn.utils.clip_grad_norm_(tensor, 1.0, 0)
+    with pytest.raises(ValueError, match="clip_value must be >= 0, not -1"):
+        nn.utils.clip_grad_value_(tensor, -1)
+
+
+def test_clipping_inside_an_optimisers_step_is_compiled_with_it():
+    class Clipped(optim.AdamW):
+        def step(self):
+            nn.utils.clip_grad_norm_(self.parameters, 0.1)
+            super().step()
+
+    x = rng_of().normal(size=(5, 2))
+
+    def trained(compiled):
+        net = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
+        optimizer = Clipped(net.parameters(), lr=0.1)
+        loss_of = lambda x: nn.mse_loss(net(x), x[:, :1])
+        step = tg.compile(loss_of, optimizer)
+        for _ in range(4):
+            if compiled:
+                step(x)
+            else:
+                optimizer.zero_grad()
+                loss_of(x).backward()
+                optimizer.step()
+        return net.state_dict()
+
+    for path, values in trained(False).items():
+        assert_allclose(trained(True)[path], values, rtol=1e-10)
+
+
 # Module calls
 def calls(tensor, before):
     """Return the paths of the module calls that gave a tensor, inner first."""
@@ -269,6 +476,88 @@ def test_a_file_that_is_no_npz_is_named(tmp_path):
         net.load(tmp_path / "text")
     with pytest.raises(FileNotFoundError, match="absent"):
         net.load(tmp_path / "absent")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on the size of a file")
+def test_a_save_that_fails_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
+    """The disk is full: the system's limit on a file's size stands for it."""
+    import resource
+
+    net, path = nn.Linear(300, 300, rng=0), tmp_path / "net.npz"
+    net.save(path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        for write in (lambda: net.save(path), lambda: nn.save(path, net=net)):
+            with pytest.raises(OSError):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_path):
+    (tmp_path / "plain").write_text("")
+    net, path = nn.Linear(1, 1), tmp_path / "net.npz"
+    net.save(path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o600)
+    net.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def training(dtype=float):
+    net = nn.Sequential(nn.Linear(2, 3, rng=0, dtype=dtype), nn.BatchNorm1d(3, dtype=dtype), nn.Tanh(), nn.Linear(3, 1, rng=1, dtype=dtype))
+    groups = [{"params": net[0].parameters(), "weight_decay": 0.1}, {"params": [*net[1].parameters(), *net[3].parameters()]}]
+    optimizer = optim.AdamW(groups, lr=0.1)
+    return net, optimizer, optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+
+
+def epochs(net, optimizer, scheduler, count):
+    x = rng_of().normal(size=(5, 2)).astype(net[0].weight.dtype)
+    for _ in range(count):
+        optimizer.zero_grad()
+        nn.mse_loss(net(x), x[:, :1]).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_whole_training_goes_on_from_one_file_as_if_uninterrupted(tmp_path, dtype):
+    net, optimizer, scheduler = training(dtype)
+    epochs(net, optimizer, scheduler, 3)
+    nn.save(tmp_path / "all.npz", net=net, optimizer=optimizer, scheduler=scheduler)
+    other = training(dtype)
+    nn.load(tmp_path / "all.npz", net=other[0], optimizer=other[1], scheduler=other[2])
+    epochs(net, optimizer, scheduler, 3)
+    epochs(*other, 3)
+    assert_same_state(other[0].state_dict(), net.state_dict())
+    assert other[1].param_groups[0].lr == optimizer.param_groups[0].lr
+
+
+def test_after_a_load_that_fails_everything_is_as_it_was(tmp_path):
+    net, optimizer, scheduler = training()
+    epochs(net, optimizer, scheduler, 2)
+    nn.save(tmp_path / "all.npz", net=net, optimizer=optimizer)
+    other, sgd, _ = training()[0], optim.SGD(net.parameters(), lr=0.5), None
+    before = other.state_dict()
+    with pytest.raises(ValueError, match="the state is of 2 groups, and this SGD has 1"):
+        nn.load(tmp_path / "all.npz", net=other, optimizer=sgd)
+    assert_same_state(other.state_dict(), before)
+    assert sgd.lr == 0.5
+
+
+def test_a_file_of_other_names_or_of_one_module_is_told(tmp_path):
+    net = nn.Linear(1, 1)
+    nn.save(tmp_path / "two.npz", net=net, twin=net)
+    with pytest.raises(ValueError, match=r"two.npz' holds net, twin, and what is to be loaded is net$"):
+        nn.load(tmp_path / "two.npz", net=net)
+    net.save(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match=r"one.npz' holds no states of several objects: Module.load reads what Module.save wrote"):
+        nn.load(tmp_path / "one.npz", net=net)
 
 
 # Layers

@@ -316,8 +316,11 @@ def test_a_groups_settings_are_its_attributes_and_its_items():
     second["lr"] = 0.5
     assert (first.lr, second.lr, second["lr"], first["weight_decay"], second["weight_decay"]) == (1.0, 0.5, 0.5, 0.0, 0.01)
     assert second["params"] == [b]
+    with pytest.raises(AttributeError, match=r"the groups of this AdamW differ in lr: ask optimizer.param_groups\[i\].lr"):
+        optimizer.lr  # noqa: B018
+    assert optimizer.eps == 1e-8
     optimizer.lr = 0.25
-    assert first.lr == second.lr == 0.25
+    assert first.lr == second.lr == optimizer.lr == 0.25
     with pytest.raises(KeyError, match="AdamW has no setting 'momentum'; it has lr, betas, eps, weight_decay"):
         first["momentum"] = 0.9
     with pytest.raises(KeyError, match="AdamW has no setting 'momentum'"):
@@ -562,3 +565,70 @@ def test_steps_work_inside_no_grad_too():
         optim.SGD([w], lr=0.5).step()
     assert_array_equal(w.numpy(), [0.5])
     assert w.requires_grad
+
+
+# Schedules (whose rates are compared with PyTorch's in test_nn_torch.py)
+def optimizer_of(*rates):
+    return optim.SGD([{"params": [Tensor(1.0, requires_grad=True)], "lr": rate} for rate in rates], lr=1.0)
+
+
+def test_a_schedule_of_ones_own_is_one_method():
+    class Halved(optim.lr_scheduler.LRScheduler):
+        def rate(self, first, t):
+            return first / 2**t
+
+    optimizer = optimizer_of(1.0, 0.5)
+    scheduler = Halved(optimizer)
+    scheduler.step()
+    scheduler.step()
+    assert scheduler.get_last_lr() == [group.lr for group in optimizer.param_groups] == [0.25, 0.125]
+    with pytest.raises(NotImplementedError, match=r"LRScheduler must define rate\(first, t\)"):
+        optim.lr_scheduler.LRScheduler(optimizer)
+
+
+def test_a_schedule_goes_on_from_its_state():
+    first, second = optimizer_of(1.0), optimizer_of(7.0)
+    one, two = (optim.lr_scheduler.ExponentialLR(optimizer, 0.5) for optimizer in (first, second))
+    for _ in range(3):
+        one.step()
+    two.load_state_dict(one.state_dict())
+    two.step()
+    assert second.lr == second.param_groups[0].lr == 1 / 16
+
+
+def test_groups_may_have_functions_of_their_own():
+    optimizer = optimizer_of(1.0, 1.0)
+    scheduler = optim.lr_scheduler.LambdaLR(optimizer, [lambda t: 1 / (t + 1), lambda t: t + 1])
+    scheduler.step()
+    assert [group.lr for group in optimizer.param_groups] == [0.5, 2.0]
+
+
+s = optim.lr_scheduler
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda o: s.StepLR(o, 0), ValueError, "step_size must be a whole number above 0, not 0"),
+        (lambda o: s.StepLR(o, 1.5), ValueError, "step_size must be a whole number above 0, not 1.5"),
+        (lambda o: s.ExponentialLR(o, -0.5), ValueError, "gamma must be a number >= 0, not -0.5"),
+        (lambda o: s.StepLR(0.1, 2), TypeError, "StepLR needs an optimiser, not float"),
+        (lambda o: s.LambdaLR(o, [abs, abs]), ValueError, "LambdaLR: there are 1 groups of parameters, and 2 functions"),
+        (lambda o: s.SequentialLR(o, [s.StepLR(o, 1)], [3]), ValueError, r"1 schedulers need 0 rising milestones, not \[3\]"),
+        (
+            lambda o: s.SequentialLR(o, [s.StepLR(optimizer_of(1.0), 1)], []),
+            ValueError,
+            "every scheduler must be made for the optimiser that is given",
+        ),
+        (
+            lambda o: s.StepLR(o, 1).load_state_dict({"last_epoch": 1, "base_lrs": [1.0, 2.0]}),
+            ValueError,
+            "this is no state for a schedule of 1 groups",
+        ),
+        (lambda o: s.StepLR(o, 1).load_state_dict({"last_epoch": -1, "base_lrs": [1.0]}), ValueError, "this is no state for a schedule"),
+        (lambda o: s.StepLR(o, 1).load_state_dict({"last_epoch": "a", "base_lrs": [1.0]}), ValueError, "last_epoch must be a number"),
+    ],
+)
+def test_a_slip_with_a_schedule_is_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make(optimizer_of(1.0))

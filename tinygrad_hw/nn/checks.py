@@ -38,7 +38,7 @@ def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 def places_below(function: str, what: str, indices: Any, count: int) -> np.ndarray:
     """Return indices as an array, or say that they are no integers from 0 to count - 1."""
-    places = indices._node.value if isinstance(indices, Tensor) else np.asarray(indices)
+    places = indices._node.value if isinstance(indices, Tensor) else indices if hasattr(indices, "dtype") else np.asarray(indices)
     if places.dtype.kind not in "iu":
         raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
     if places.size and not 0 <= places.min() <= places.max() < count:

@@ -161,7 +161,7 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
     array([[0, 0, 1],
            [1, 0, 0]])
     """
-    classes = np.asarray(classes)
+    classes = np.asarray(classes) if np.size(classes) else np.zeros(np.shape(classes), int)
     count = int(num_classes) if num_classes is not None else int(classes.max(initial=-1)) + 1
     return neural.one_hot(places_below("one_hot", "classes", classes, count), count, int)
 

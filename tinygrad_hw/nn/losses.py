@@ -225,6 +225,7 @@ def cross_entropy(
     z, t, smoothing = _logits_last("cross_entropy", logits), as_floats(target, integers=True), float(label_smoothing)
     _warn_of_probabilities("cross_entropy", z, "softmax")
     count = z.shape[-1]
+    weights = None if weight is None else _class_weights("cross_entropy", weight, z)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, not {label_smoothing!r}")
     if t.dtype.kind == "f" and np.shape(logits) == t.shape:
@@ -232,13 +233,13 @@ def cross_entropy(
         kept = total = None
     else:
         places, kept = _classes("cross_entropy", np.shape(logits), z.shape, t, ignore_index)
-        if weight is None and not smoothing:
+        if weights is None and not smoothing:
             values = neural.softmax_cross_entropy(z, places)
             return _mean_of_kept("cross_entropy", values, kept, None, reduction)
         shares = neural.one_hot(places, count, z.dtype)
-        total = None if weight is None else np.asarray(weight, z.dtype)[places]
+        total = None if weights is None else weights[places]
     shares = shares if not smoothing else (1 - smoothing) * shares + smoothing / count
-    shares = shares if weight is None else shares * _class_weights("cross_entropy", weight, z)
+    shares = shares if weights is None else shares * weights
     return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, shares), kept, total, reduction)
 
 

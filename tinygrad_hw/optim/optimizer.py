@@ -74,9 +74,9 @@ class Optimizer:
     state : list of dict
         What is remembered of each parameter.
     param_groups : list
-        The groups; where none were given, there is one, the optimiser itself. A group's settings are its attributes, or its
-        items: ``optimizer.param_groups[0].lr`` and ``optimizer.param_groups[0]["lr"]`` are one. A setting that is
-        assigned to the optimiser, as in ``optimizer.lr = 0.01``, is assigned to every group. It may be done at any time.
+        The groups; a single one is the optimiser itself. A group's settings are its attributes, or its items:
+        ``optimizer.param_groups[0].lr`` and ``optimizer.param_groups[0]["lr"]`` are one. A setting that is assigned to the
+        optimiser, as in ``optimizer.lr = 0.01``, is assigned to every group. It may be done at any time.
 
     Raises
     ------
@@ -118,16 +118,19 @@ class Optimizer:
         self.parameters = _checked([parameter for tensors, _ in shares for parameter in tensors])
         for name, value in {"lr": lr, **settings}.items():
             setattr(self, name, value)
-        if len(shares) > 1 or shares[0][1]:
-            self._groups = tuple(self._group(i, tensors, own) for i, (tensors, own) in enumerate(shares))
+        if len(shares) > 1:
+            self._groups = tuple(self._own(copy(self), i, tensors, own) for i, (tensors, own) in enumerate(shares))
+            for name in self.settings:
+                del vars(self)[name]
+        else:
+            self._own(self, 0, *shares[0])
         for group in self.param_groups:
             group.check_together()
         self.state: list[dict[str, Any]] = [{} for _ in self.parameters]
         self._said = False  # whether parameters without a gradient were warned of
 
-    def _group(self, i: int, tensors: list[Tensor], own: dict[str, Any]) -> Any:
-        """Return a copy for some of the parameters, with settings of their own."""
-        group = copy(self)
+    def _own(self, group: Any, i: int, tensors: list[Tensor], own: Mapping[str, Any]) -> Any:
+        """Give a group its parameters, and settings of its own."""
         group.parameters = tensors
         for name, value in own.items():
             if name not in self.settings:
@@ -148,7 +151,17 @@ class Optimizer:
             value = self.settings[name](name, value)
             for group in self._groups:
                 setattr(group, name, value)
-        super().__setattr__(name, value)
+        if name not in self.settings or not self._groups:
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a setting that all groups share."""
+        if name not in self.settings or not self._groups:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        values = [getattr(group, name) for group in self._groups]
+        if any(value != values[0] for value in values):
+            raise AttributeError(f"the groups of this {type(self).__name__} differ in {name}: ask optimizer.param_groups[i].{name}")
+        return values[0]
 
     def __getitem__(self, name: str) -> Any:
         if name != "params" and name not in self.settings:

@@ -1,0 +1,262 @@
+"""Layers for images, sequences and attention beyond PyTorch's values: dtypes, statistics, states, compiled, and slips."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import tinygrad_hw as tg
+from tinygrad_hw import ShapeError, Tensor, nn, optim
+
+RNG = np.random.default_rng(0)
+X, IMAGES, SEQUENCE = RNG.normal(size=(4, 6)), RNG.normal(size=(3, 2, 5, 6)), RNG.normal(size=(4, 2, 6))
+LAYERS = {  # how to make a layer of a dtype, and what to call it with
+    "Linear": (lambda **k: nn.Linear(6, 3, **k), X),
+    "Embedding": (lambda **k: nn.Embedding(6, 3, padding_idx=0, **k), np.array([0, 5, 5])),
+    "Conv1d": (lambda **k: nn.Conv1d(2, 3, 2, **k), RNG.normal(size=(3, 2, 5))),
+    "Conv2d": (lambda **k: nn.Conv2d(2, 3, 2, padding=1, **k), IMAGES),
+    "BatchNorm1d": (lambda dtype: nn.BatchNorm1d(6, dtype=dtype), X),
+    "BatchNorm2d": (lambda dtype: nn.BatchNorm2d(2, dtype=dtype), IMAGES),
+    "LayerNorm": (lambda dtype: nn.LayerNorm(6, dtype=dtype), X),
+    "RMSNorm": (lambda dtype: nn.RMSNorm(6, dtype=dtype), X),
+    "RNN": (lambda **k: nn.RNN(6, 3, **k), SEQUENCE),
+    "LSTM": (lambda **k: nn.LSTM(6, 3, num_layers=2, dropout=0.3, **k), SEQUENCE),
+    "GRU": (lambda **k: nn.GRU(6, 3, batch_first=True, **k), SEQUENCE),
+    "RNNCell": (lambda **k: nn.RNNCell(6, 3, nonlinearity="relu", **k), X),
+    "LSTMCell": (lambda **k: nn.LSTMCell(6, 3, **k), X),
+    "GRUCell": (lambda **k: nn.GRUCell(6, 3, bias=False, **k), X),
+    "MultiheadAttention": (lambda **k: _SelfAttention(6, 2, dropout=0.2, **k), SEQUENCE),
+    "activations": (lambda dtype: nn.Sequential(nn.SiLU(), nn.ELU(), nn.GELU("tanh"), nn.LeakyReLU(), nn.Softplus(), nn.Softmax(0)), X),
+    "pools": (lambda dtype: nn.Sequential(nn.MaxPool2d(2, 1, 1), nn.AvgPool2d((1, 2)), nn.Flatten(2), nn.Dropout(0.2)), IMAGES),
+}
+
+
+class _SelfAttention(nn.MultiheadAttention):
+    def forward(self, x):
+        return super().forward(x, x, x, is_causal=True)
+
+
+def results(out):
+    """Return the tensors of a result."""
+    return [part for parts in out for part in results(parts)] if isinstance(out, tuple) else [out]
+
+
+def values_of(x):
+    return x.numpy() if isinstance(x, Tensor) else x
+
+
+def given_dtype(x, dtype):
+    return x if x.dtype.kind == "i" else x.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_keeps_its_dtype_forward_and_backward(name, dtype):
+    make, x = LAYERS[name]
+    layer, leaf = make(dtype=dtype), Tensor(given_dtype(x, dtype), requires_grad=x.dtype.kind == "f")
+    outs = results(layer(leaf))
+    assert {out.dtype for out in outs} == {np.dtype(dtype)}
+    sum(out.sum() for out in outs).backward()
+    for tensor in [*layer.parameters(), *([leaf] if leaf.requires_grad else [])]:
+        assert tensor.grad.dtype == tensor.dtype == dtype
+        assert tensor.grad.shape == tensor.shape
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "pools"])
+def test_a_layer_takes_arrays_as_it_takes_tensors(name):
+    make, x = LAYERS[name]
+    layer = make(dtype=float).reset_parameters(0).eval()
+    for ours, theirs in zip(results(layer(x)), results(layer(Tensor(x))), strict=True):
+        assert_array_equal(values_of(ours), values_of(theirs))
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in ("activations", "pools", "BatchNorm1d", "BatchNorm2d")])
+def test_a_compiled_step_of_a_layer_is_the_eager_one(name):
+    make, x = LAYERS[name]
+
+    def trained(compiled):
+        layer = make(dtype=float).reset_parameters(0).eval()
+        optimizer = optim.SGD(layer.parameters(), lr=0.05)
+        loss_of = lambda x: sum((out * out).mean() for out in results(layer(x)))
+        step = tg.compile(loss_of, optimizer)
+        for _ in range(3):
+            if compiled:
+                step(x)
+            else:
+                optimizer.zero_grad()
+                loss_of(x).backward()
+                optimizer.step()
+        return layer.state_dict()
+
+    for path, values in trained(False).items():
+        assert_allclose(trained(True)[path], values, rtol=1e-10, atol=1e-13)
+
+
+# Batch normalisation
+@given(st.integers(2, 6), st.integers(1, 3), st.sampled_from([0.1, 0.5, 1.0]), st.integers(0, 99))
+def test_running_statistics_are_their_formulas(samples, features, momentum, seed):
+    batches = np.random.default_rng(seed).normal(2, 3, (3, samples, features))
+    layer = nn.BatchNorm1d(features, momentum=momentum)
+    mean, var = np.zeros(features), np.ones(features)
+    for x in batches:
+        layer(Tensor(x, requires_grad=True)).sum().backward()
+        mean = (1 - momentum) * mean + momentum * x.mean(0)
+        var = (1 - momentum) * var + momentum * x.var(0, ddof=1)
+    assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-12, atol=1e-14)
+    assert_allclose(layer.running_var.numpy(), var, rtol=1e-12)
+    before = layer.state_dict()
+    out = layer.eval()(batches[0])
+    assert_allclose(out.numpy(), (batches[0] - mean) / np.sqrt(var + layer.eps), rtol=1e-12, atol=1e-12)
+    for path, values in before.items():
+        assert_array_equal(layer.state_dict()[path], values)
+
+
+def test_running_statistics_are_buffers_and_belong_to_no_graph():
+    layer = nn.BatchNorm2d(2)
+    layer(Tensor(IMAGES, requires_grad=True)).sum().backward()
+    assert [path for path, _ in layer.named_buffers()] == ["running_mean", "running_var"]
+    assert [path for path, _ in layer.named_parameters()] == ["weight", "bias"]
+    assert not layer.running_mean.requires_grad
+    assert layer.running_mean._node.rule is None
+    assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var"]
+
+
+def test_without_running_statistics_every_batch_is_normalised_by_its_own():
+    layer = nn.BatchNorm1d(6, affine=False, track_running_stats=False).eval()
+    assert layer.state_dict() == {}
+    assert_allclose(layer(X).mean(0), 0, atol=1e-14)
+
+
+# Half precision
+@pytest.mark.parametrize(
+    "norm",
+    [lambda x: nn.functional.layer_norm(x), lambda x: nn.functional.batch_norm(x.T[:, :]).T, lambda x: nn.LayerNorm(3, dtype=x.dtype)(x)],
+)
+def test_half_precision_is_normalised_without_overflow(norm):
+    x = np.array([[300.0, -300.0, 100.0], [6e4, -6e4, 0.0]], np.float16)
+    exact = nn.functional.layer_norm(x.astype(float), eps=0.0)
+    found = norm(x)
+    assert found.dtype == np.float16
+    assert_allclose(values_of(found).astype(float), exact, rtol=2e-3)
+
+
+def test_a_constant_in_half_precision_is_normalised_to_0_whatever_epsilon():
+    for norm in (nn.functional.layer_norm, nn.functional.rms_norm):
+        assert_array_equal(norm(np.zeros(4, np.float16), eps=1e-12), np.zeros(4, np.float16))
+
+
+# Recurrent
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_layer_over_time_is_its_cell_step_by_step(kind):
+    net = getattr(nn, kind)(6, 3, rng=0)
+    states, last = net(SEQUENCE)
+    state = None
+    for t, x in enumerate(SEQUENCE):
+        state = net.cells[0](x, state)
+        assert_allclose((state[0] if kind == "LSTM" else state).numpy(), states[t].numpy(), rtol=1e-13)
+    for ours, theirs in zip(results(last), results(state)):
+        assert_allclose(ours[0].numpy(), theirs.numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_going_on_from_the_last_states_is_going_on(kind):
+    net = getattr(nn, kind)(6, 3, num_layers=2, rng=0)
+    whole, end = net(SEQUENCE)
+    first, state = net(SEQUENCE[:3])
+    rest, last = net(SEQUENCE[3:], state)
+    assert_allclose(np.concatenate([first.numpy(), rest.numpy()]), whole.numpy(), rtol=1e-12)
+    for ours, theirs in zip(results(last), results(end)):
+        assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-12)
+
+
+def test_entries_between_layers_are_dropped_in_training_alone():
+    net = nn.LSTM(6, 3, num_layers=2, dropout=0.5, rng=0)
+    assert not np.array_equal(net(SEQUENCE)[0].numpy(), net(SEQUENCE)[0].numpy())
+    net.eval()
+    assert_array_equal(net(SEQUENCE)[0].numpy(), net(SEQUENCE)[0].numpy())
+
+
+# Attention
+def test_a_causal_query_sees_nothing_that_comes_later():
+    net = nn.MultiheadAttention(6, 3, batch_first=True, rng=0)
+    x = Tensor(SEQUENCE, requires_grad=True)
+    out, weights = net(x, x, x, is_causal=True)
+    assert_array_equal(np.triu(weights.numpy()[0], 1), 0)
+    assert_allclose(weights.numpy().sum(-1), 1, rtol=1e-14)
+    out[:, 0].sum().backward()
+    assert np.any(x.grad[:, 0])
+    assert not np.any(x.grad[:, 1:])
+
+
+def test_a_mask_of_bools_says_what_may_be_seen_in_the_function_and_what_may_not_in_the_layer():
+    q = RNG.normal(size=(2, 4, 6))
+    allowed = np.tri(4, dtype=bool)
+    causal = nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True)
+    assert_allclose(nn.functional.scaled_dot_product_attention(q, q, q, attn_mask=allowed), causal, rtol=1e-14)
+    net = nn.MultiheadAttention(6, 2, batch_first=True, rng=0)
+    assert_allclose(net(q, q, q, attn_mask=~allowed)[0].numpy(), net(q, q, q, is_causal=True)[0].numpy(), rtol=1e-13)
+    for mask in (np.zeros((4, 4)), np.zeros((4, 4), bool)):
+        assert_allclose(net(q, q, q, attn_mask=np.broadcast_to(mask, (4, 4, 4)))[0].numpy(), net(q, q, q)[0].numpy(), rtol=1e-13)
+
+
+def test_weights_are_given_only_where_they_are_needed():
+    x = SEQUENCE
+    assert nn.MultiheadAttention(6, 2)(x, x, x, need_weights=False)[1] is None
+
+
+# Dropout and embedding
+def test_a_dropped_infinity_is_0():
+    out = nn.Dropout(0.5, rng=0)(np.full(20, -np.inf))
+    assert set(out) == {0.0, -np.inf}
+    assert nn.functional.dropout(X, 0.5, training=False) is X
+
+
+def test_a_padding_index_is_0_at_first_and_gets_no_gradient():
+    layer = nn.Embedding(4, 3, rng=0, padding_idx=-1)
+    out = layer([[0, 3], [3, 0]])
+    assert_array_equal(out.numpy()[[0, 1], [1, 0]], 0)
+    out.sum().backward()
+    assert_array_equal(layer.weight.grad[:, 0], [2, 0, 0, 0])
+
+
+def test_one_hot_has_a_row_for_each_class():
+    assert_array_equal(nn.functional.one_hot(np.array([[1], [0]]), 3), [[[0, 1, 0]], [[1, 0, 0]]])
+    assert nn.functional.one_hot([], 3).shape == (0, 3)
+    with pytest.raises(IndexError, match="one_hot: classes must be from 0 to 1, and there is 2"):
+        nn.functional.one_hot([2], 2)
+
+
+# Slips
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: sizes must be positive integers, not 3, 0"),
+        (lambda: nn.Conv2d(3, 4, (3, 3, 3)), ValueError, r"Conv2d: kernel_size must be one number, or 2, not \(3, 3, 3\)"),
+        (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: sizes must be positive integers, not 0, 0"),
+        (lambda: nn.Conv2d(2, 4, 3)(np.ones((1, 3, 5, 5))), ValueError, r"x has 3 channels \(its axis 1\), the kernels take 2"),
+        (lambda: nn.Conv2d(2, 4, 3)(np.ones((3, 5, 5))), ValueError, r"conv2d: x and weight need 4 axes"),
+        (lambda: nn.BatchNorm2d(2)(np.ones((3, 2))), ShapeError, r"BatchNorm2d\(2.*needs x of 4 axes with 2 channels.*shape \(3, 2\)"),
+        (lambda: nn.BatchNorm1d(2)(np.ones((3, 4))), ShapeError, r"needs x of 2 or 3 axes with 2 channels \(its axis 1\)"),
+        (
+            lambda: nn.BatchNorm1d(2)(np.ones((1, 2))),
+            ShapeError,
+            r"in training needs more than one entry a channel.*net.eval\(\) ends",
+        ),
+        (lambda: nn.Flatten(2)(np.ones((3, 2))), ShapeError, r"Flatten\(2, -1\) needs these axes, and x has shape \(3, 2\)"),
+        (lambda: nn.LSTM(3, 4)(np.ones((2, 3))), ShapeError, r"LSTM\(3, 4\) needs x of shape \(T, N, 3\), and x has shape \(2, 3\)"),
+        (lambda: nn.GRU(3, 4, batch_first=True)(np.ones((2, 2, 4))), ShapeError, r"needs x of shape \(N, T, 3\), and x has shape"),
+        (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), np.ones((2, 4))), ShapeError, r"needs first states of shape \(1, 2, 4\), not \(2, 4\)"),
+        (lambda: nn.RNN(3, 4, nonlinearity="sin"), ValueError, "RNNCell: nonlinearity must be 'tanh', 'relu'; it is 'sin'"),
+        (lambda: nn.LSTMCell(3, 4)(np.ones((2, 2))), ShapeError, r"LSTMCell\(3, 4\) needs x of shape \(..., 3\), and x has shape \(2, 2\)"),
+        (lambda: nn.MultiheadAttention(6, 4), ValueError, "embed_dim must be a multiple of num_heads, and 6 is none of 4"),
+        (lambda: nn.MultiheadAttention(6, 3)(X, X, X), ShapeError, r"the query must have shape \(L, N, 6\), and has \(4, 6\)"),
+        (lambda: nn.functional.scaled_dot_product_attention(X, X[:, :3], X), ShapeError, r"queries \(..., L, d\) and keys \(..., S, d\)"),
+        (lambda: nn.functional.scaled_dot_product_attention(X, X, X, np.eye(4), is_causal=True), ValueError, "is_causal is a mask itself"),
+        (lambda: nn.Embedding(3, 2, padding_idx=3), IndexError, "Embedding: padding_idx must be from -3 to 2, not 3"),
+        (lambda: nn.GELU("sigmoid"), ValueError, "GELU: approximate must be 'none', 'tanh'; it is 'sigmoid'"),
+    ],
+)
+def test_a_slip_with_a_layer_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
