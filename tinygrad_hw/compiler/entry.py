@@ -55,6 +55,7 @@ class Entry:
     draws : the random numbers that are drawn before each run.
     numbers : the numbers that the optimiser remembers, which follow the results: the dicts that hold each, and its key.
     violations : how often the engine decided otherwise than when the program was recorded.
+    blanks : the structure of the arguments, and the shape and dtype of each array in them.
     """
 
     def __init__(self, program: Program, plan: Any, shapes: list[Any] | None, out: Any) -> None:
@@ -69,6 +70,7 @@ class Entry:
         self.one_result = False  # whether a training step gives its loss and nothing else
         self.readable = program
         self.text: str | None = None
+        self.blanks: tuple[Any, list[Any]] = (None, [])
         self._states: list[tuple[np.random.Generator, Any]] = []
         self._read: Callable[[], list[Any]] | None = None
 

@@ -20,13 +20,15 @@ from ..errors import CompileError, GradientError
 from ..scopes import watching
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..trees import content, leaves, rebuilt, skeleton
-from .entry import CHANGED, Entry, contiguous
+from .entry import CHANGED, READABLE, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
+from .javascript import expanded, javascript_of
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
 from .program import Program
 from .record import STATIC, Recorded, first_of, is_number, record
+from .sizes import Blank, resized, sizes_of
 from .store import Store, store_of
 from .trace import Op, Traced, replaced
 
@@ -272,6 +274,7 @@ class CompiledFunction:
         entry.draws = recorded.draws
         entry.readings = [partial(self._reading, op, entry) for op in plan.variables if op.role[0] != "input"]
         entry.readable = recorded.program
+        entry.blanks = (rebuilt(args, range(len(leaves(args)))), [blank_of(x) for x in leaves(args)])
         release(recorded.program)
         return entry
 
@@ -326,6 +329,31 @@ class CompiledFunction:
     def source(self) -> str:
         """The latest plan as a NumPy program to read, which runs by itself."""
         return self._entry().source(self.__name__ if self.__name__.isidentifier() else "compiled")
+
+    @property
+    def javascript(self) -> str:
+        """The latest plan as a JavaScript module without dependencies; see ``compiler/javascript.py``.
+
+        Raises
+        ------
+        CompileError
+            If the program needs what cannot be written in JavaScript; it is named.
+        """
+        with self._lock:
+            entry, left_out = self._entry(), tuple(set(PASSES) - READABLE)
+            program = expanded(apply(entry.readable, left_out))
+            sizes = sizes_of(program, lambda wanted: expanded(apply(self._resized(entry, wanted), left_out)))
+            name = self.__name__ if self.__name__.isidentifier() else "compiled"
+            return javascript_of(program, sizes, name, f"{name}: changes the parameters in place, and returns what the function returns")
+
+    def _resized(self, entry: Entry, wanted: dict[Any, dict[int, int]]) -> Program:
+        """Record the program with other lengths of its inputs' axes."""
+        assert self._watch is not None
+        parameters = [p._node for p in self.optimizer.parameters] if self.optimizer else []
+        tensors = [(("parameter", i), node) for i, node in enumerate(parameters)]
+        tensors += [(("tensor", i), t._node) for i, (t, _) in enumerate(self._watch.tensors) if t._node not in parameters]
+        with resized(entry.blanks, tensors, self.optimizer, wanted) as args:
+            return self._run(args, named=False).program
 
     @property
     def nbytes(self) -> int:
@@ -549,6 +577,12 @@ def no_collection() -> Iterator[None]:
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
     return x._node.value if isinstance(x, Tensor) else x
+
+
+def blank_of(x: Any) -> Any:
+    """Return an argument's shape and dtype; what is no array as it is."""
+    x = value_of(x)
+    return Blank(x.shape, x.dtype) if isinstance(x, np.ndarray) else x
 
 
 def signature(x: Any) -> Any:

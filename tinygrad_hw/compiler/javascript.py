@@ -1,0 +1,609 @@
+"""The program as one JavaScript module, to run in a page: typed arrays, loops written out, memory made once.
+
+    import {make} from "./step.js"
+    const step = make({N: 21, n0: 2, n1: 10, n2: 10})       // the lengths that may change; those of the recording by default
+    const loss = step(X, y, W1, b1, W2, b2, W3, b3, lr)     // the parameters are changed in place
+    step.memory.dW1                                         // what has a name in the source lies here
+
+It reads as the NumPy source does: a line of it stands above each loop. What stands alone in a line there has memory of its own here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompileError
+from ..rules import neural, reductions, shaping
+from .program import Program
+from .sizes import Sized, Sizes
+from .source import STAGES, Writer, place_of
+from .trace import NUMBERS, Op, Recording, Traced, astype, operands, replaced
+
+__all__ = ["expanded", "javascript_of"]
+
+ARRAYS = {"f8": "Float64Array", "f4": "Float32Array", "i8": "Int32Array", "i4": "Int32Array", "b1": "Uint8Array"}
+
+# Each function of numbers, as JavaScript of its arguments
+INFIX = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", operator.add: "+", operator.sub: "-", operator.mul: "*",
+    operator.truediv: "/", np.power: "**", np.float_power: "**", operator.pow: "**", np.greater: ">", np.less: "<",
+    np.greater_equal: ">=", np.less_equal: "<=", np.equal: "===", np.not_equal: "!==", np.logical_and: "&&", np.logical_or: "||",
+    np.logical_xor: "!==",
+}  # fmt: skip
+MATH = {
+    np.exp: "exp", np.expm1: "expm1", np.log: "log", np.log1p: "log1p", np.log2: "log2", np.log10: "log10", np.sqrt: "sqrt",
+    np.cbrt: "cbrt", np.absolute: "abs", np.fabs: "abs", np.sign: "sign", np.floor: "floor", np.ceil: "ceil", np.trunc: "trunc",
+    np.sin: "sin", np.cos: "cos", np.tan: "tan", np.arcsin: "asin", np.arccos: "acos", np.arctan: "atan", np.arctan2: "atan2",
+    np.sinh: "sinh", np.cosh: "cosh", np.tanh: "tanh", np.arcsinh: "asinh", np.arccosh: "acosh", np.arctanh: "atanh",
+    np.hypot: "hypot", np.maximum: "max", np.minimum: "min",
+}  # fmt: skip
+OF_TRUTHS = {np.bitwise_and: np.logical_and, np.bitwise_or: np.logical_or, np.bitwise_xor: np.logical_xor, np.invert: np.logical_not}
+FORMS = {
+    np.negative: "-{0}", np.positive: "{0}", np.reciprocal: "1 / {0}", np.square: "square({0})", np.logical_not: "!{0}",
+    np.where: "{0} ? {1} : {2}", np.isnan: "Number.isNaN({0})", np.isfinite: "Number.isFinite({0})",
+    np.isinf: "(Math.abs({0}) === Infinity)",
+    np.isposinf: "({0} === Infinity)", np.isneginf: "({0} === -Infinity)", np.copysign: "copysign({0}, {1})", np.exp2: "2 ** {0}",
+    np.copy: "{0}", np.ascontiguousarray: "{0}", np.conjugate: "{0}", np.real: "{0}", np.array: "{0}", np.asarray: "{0}",
+    np.logaddexp: "logaddexp({0}, {1})", neural.relu: "Math.max({0}, 0)", np.heaviside: "({0} > 0 ? 1 : {0} < 0 ? 0 : {1})",
+}  # fmt: skip
+HELPERS = {
+    "copysign": "const copysign = (x, y) => (y < 0 || Object.is(y, -0) ? -Math.abs(x) : Math.abs(x));",
+    "square": "const square = (x) => x * x;",
+    "logaddexp": "const logaddexp = (x, y) => Math.max(x, y) + Math.log1p(Math.exp(-Math.abs(x - y)));",
+}
+FOLDS: dict[Any, tuple[str, str]] = {  # what a reduction starts with, and what it does with each entry
+    np.add: ("0", "{0} += {1}"), np.multiply: ("1", "{0} *= {1}"), np.maximum: ("-Infinity", "{0} = Math.max({0}, {1})"),
+    np.minimum: ("Infinity", "{0} = Math.min({0}, {1})"), np.logical_and: ("true", "{0} = {0} && !!{1}"),
+    np.logical_or: ("false", "{0} = {0} || !!{1}"),
+}  # fmt: skip
+TRANSPOSES = {np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose}
+MOVES = TRANSPOSES | {
+    np.expand_dims, np.squeeze, np.reshape, np.ravel, np.broadcast_to, operator.getitem, np.flip,
+}  # fmt: skip
+PRODUCTS = {np.dot, np.matmul}
+DECIDED = "a value is not finite where the recorded program relies on it"
+
+INDICES = "ijklmnpqr"
+
+Index = list[str]  # an index for each axis, as code
+
+
+# What the recording keeps as one call, of simpler ones
+def _one_hot(classes: Any, count: int, dtype: Any = float) -> Any:
+    return np.equal(classes[..., None], np.arange(count)).astype(dtype)
+
+
+def _softmax_cross_entropy(x: Any, target: Any) -> Any:
+    weights = _one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
+    below = x - np.maximum.reduce(x, axis=-1, keepdims=True)
+    whole = np.log(np.add.reduce(np.exp(below), axis=-1, keepdims=True))
+    return np.add.reduce(np.where(np.equal(weights, 0), 0.0, weights * (whole - below)), axis=-1)
+
+
+EXPANSIONS = {
+    neural.one_hot: _one_hot,
+    neural.softmax_cross_entropy: _softmax_cross_entropy,
+    reductions.excess: getattr(reductions.excess, "on_arrays", reductions.excess),
+}
+
+
+def expanded(program: Program) -> Program:
+    """Return a program in which some calls are written as simpler ones that can be written in JavaScript."""
+
+    def simpler(op: Op) -> Any:
+        function = EXPANSIONS.get(op.function)
+        if function is None:
+            return op
+        tape = Recording()
+        args, kwargs = replaced((op.args, op.kwargs), Op, lambda x: Traced(tape, x))
+        function(*args, **kwargs)
+        return tape.ops
+
+    return program.copied().rewritten(simpler)
+
+
+def javascript_of(program: Program, sizes: Sizes, name: str, doc: str) -> str:
+    """Return a program as a JavaScript module.
+
+    Raises
+    ------
+    CompileError
+        If the program needs what cannot be written in JavaScript here; it names it, and the line of the user's code.
+    """
+    return Module(program, sizes).text(name, doc)
+
+
+class Module:
+    """Writes one program."""
+
+    def __init__(self, program: Program, sizes: Sizes) -> None:
+        self.program, self.sizes = program, sizes
+        self.numpy = Writer(program)
+        self.users = program.users()
+        self.names: dict[Op, str] = {op: str(op.name) for op in program.inputs}
+        self.lines: list[str] = []
+        self.memory: list[str] = []
+        self.constants: dict[str, str] = {}
+        self.helpers: set[str] = set()
+        self.depth, self.counter = 1, 0
+        self.active: list[str] = []  # the indices of the loops that are open
+        self.order = {op: k for k, op in enumerate(program.ops)}
+        self.updates = {new: old for old, new in program.updates if isinstance(new, Op) and new in self.order and old.shape}
+        self.in_place: dict[Op, Op] = {}
+        for op in (*program.inputs, *program.ops):
+            if op.function is not None and not is_known(op):
+                raise refused(op, getattr(op.function, "__name__", str(op.function)))
+            if op.shape and op.value.dtype.str[1:] not in ARRAYS:
+                raise refused(op, f"arrays of {op.value.dtype}")
+        self.checks = {op: outcome for op, outcome in program.checks if isinstance(op, Op)}
+
+    def may_overwrite(self, new: Op, old: Op) -> bool:
+        """Tell whether a new value may be written over the old one at once: an entry needs its own old one, and nothing does later."""
+        if new in self.program.results or not self.is_flat(new) or old.dtype != new.dtype:
+            return False
+        order = self.order
+
+        def reads(x: Op) -> bool:  # what is not stored yet is computed where it is used
+            return x is old or (x not in self.names and order.get(x, -1) < order[new] and any(map(reads, x.uses)))
+
+        later = [op for op in self.program.ops if order[op] > order[new]]
+        return not any(reads(x) for op in later for x in op.uses) and old not in self.program.results
+
+    # The module
+    def text(self, name: str, doc: str) -> str:
+        """Return the whole text."""
+        self.write_body()
+        results = [*map(self.result, self.program.results), *self.finish_updates()]
+        returned = results[0] if len(results) == 1 else f"[{', '.join(results)}]"
+        inputs = ", ".join(str(op.name) for op in self.program.inputs)
+        lengths = ", ".join(f"{key} = {value}" for key, value in self.sizes.names.items())
+        kept = ", ".join(self.names[op] for op in self.program.ops if op in self.names and op.shape and op not in self.in_place)
+        out = [f"// {doc}", *[HELPERS[helper] for helper in sorted(self.helpers)], ""]
+        out += [f"export function make({{{lengths}}} = {{}}) {{", *self.memory]
+        out += [f"  const {value} = {code};" for code, value in self.constants.items()]
+        out += ["", f"  function {name}({inputs}) {{", *self.lines, f"    return {returned};", "  }", ""]
+        out += [f"  {name}.memory = {{{kept}}};", f"  {name}.sizes = {{{', '.join(self.sizes.names)}}};", f"  return {name};", "}", ""]
+        return "\n".join(out)
+
+    def write_body(self) -> None:
+        """Write what has a line in the NumPy source, each with that line above it."""
+        stage = place = None
+        for op in self.program.ops:
+            code, level = self.numpy.expression(op)
+            if not (self.numpy.kept(op, code) or self.needs_memory(op)):
+                self.numpy.written[op] = (code, level)
+                continue
+            if op.stage != stage and (stage is not None or op.stage != "forward"):
+                self.lines += ["", f"    // {STAGES[op.stage]}"]
+            if (op.place, op.stage) != (place, stage) and op.stage != "update" and place_of(op.place):
+                self.lines.append(f"    // {place_of(op.place)}")
+            stage, place = op.stage, op.place
+            self.names[op] = self.numpy.names[op] = op.name or op.hint or self.numpy.invented()
+            self.lines.append(f"    // {self.names[op]} = {code}")
+            self.write_op(op)
+
+    def write_op(self, op: Op) -> None:
+        """Write the loops that compute an op."""
+        if op in self.updates and self.may_overwrite(op, self.updates[op]):
+            self.in_place[op] = self.updates[op]
+        self.store(op)
+        if op in self.in_place:
+            self.names[op] = self.names[self.in_place[op]]
+        if op in self.checks:
+            self.put(f"if (Boolean({self.names[op]}) !== {str(self.checks[op]).lower()}) throw new RangeError({DECIDED!r});")
+
+    def needs_memory(self, op: Op) -> bool:
+        """Tell whether a value that the NumPy source writes where it is used is stored here, since it would be computed many times."""
+        if op.function in MOVES:
+            return False
+        if not op.shape:
+            return any(user.shape for user in self.users[op])
+        return any(user.function in PRODUCTS or self.repeats(op, user) for user in self.users_behind_moves(op))
+
+    def users_behind_moves(self, op: Op) -> list[Op]:
+        """Return what uses an op, through transposes and the like."""
+        found = []
+        for user in self.users[op]:
+            found += self.users_behind_moves(user) if user.function in MOVES else [user]
+        return found
+
+    def repeats(self, op: Op, user: Op) -> bool:
+        """Tell whether an op would be computed again and again in what uses it: it is broadcast there, or gathered from."""
+        is_broadcast = user.function not in REDUCED and prod(op.shape) < prod(user.shape)
+        return is_broadcast or user.function in (np.take, shaping.scatter)
+
+    def result(self, x: Any) -> str:
+        """Return the code of what is returned: an array of the module's own, or a number."""
+        if isinstance(x, Op):
+            return self.names[x] if x in self.names else self.value(x, [])
+        return self.number(x)
+
+    def finish_updates(self) -> list[str]:
+        """Put new values that could not be written at once in their places; return the code of those that are numbers."""
+        numbers = []
+        for old, new in self.program.updates:
+            if not old.shape:
+                numbers.append(self.result(new))
+            elif isinstance(new, Op) and new not in self.in_place and new is not old:
+                self.lines.append(f"    {self.names[old]}.set({self.names[new]});")
+        return numbers
+
+    # Loops
+    def store(self, op: Op) -> None:
+        """Write the loops that compute an op into its memory, or a number."""
+        if op.function is shaping.scatter:
+            self.declare(op)
+            self.scatter(op)
+            return
+        shape = self.sizes.shape(op)
+        if not shape:
+            self.put(f"const {self.names[op]} = {self.value_of(op, [])};")
+            return
+        target = self.names[self.in_place[op]] if op in self.in_place else self.declare(op)
+        if self.is_flat(op):
+            p = self.fresh("p")
+            self.loop(
+                p,
+                product(shape),
+                lambda: self.put(f"{target}[{p}] = {unbracketed(self.value_of(op, [p]))};"),
+            )
+            return
+        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+
+        def inside(axis: int) -> None:
+            if axis == len(shape):
+                value = unbracketed(self.value_of(op, index))
+                self.put(f"{target}[{flat(index, shape)}] = {value};")
+            elif shape[axis] == 1:
+                inside(axis + 1)
+            else:
+                self.loop(index[axis], code_of(shape[axis]), lambda: inside(axis + 1))
+
+        inside(0)
+
+    def is_flat(self, op: Op) -> bool:
+        """Tell whether one loop over all entries will do: everything read has the op's own shape, or is a number."""
+        if not is_entrywise(op):
+            return False
+        for x in operands((op.args, op.kwargs)):
+            if x.shape and (self.sizes.shape(x) != self.sizes.shape(op) or not (x in self.names or self.is_flat(x))):
+                return False
+        return all(not isinstance(arg, np.ndarray) or arg.ndim == 0 for arg in op.args)
+
+    def declare(self, op: Op) -> str:
+        """Make the memory of an op; return its name."""
+        name, kind = self.names[op], ARRAYS[op.value.dtype.str[1:]]
+        self.memory.append(f"  const {name} = new {kind}({product(self.sizes.shape(op))});")
+        return name
+
+    def loop(self, index: str, end: str, body: Callable[[], None]) -> None:
+        """Write a loop."""
+        self.put(f"for (let {index} = 0; {index} < {end}; {index}++) {{")
+        self.depth += 1
+        self.active.append(index)
+        body()
+        self.active.pop()
+        self.depth -= 1
+        self.put("}")
+
+    def put(self, line: str) -> None:
+        """Write a line."""
+        self.lines.append("  " * (self.depth + 1) + line)
+
+    def fresh(self, letter: str) -> str:
+        """Return a name for an index or a sum: the letter, with a number where it is in use or the name of a value."""
+        taken = {op.name or op.hint for op in (*self.program.inputs, *self.program.ops)} | set(self.names.values()) | set(self.sizes.names)
+        if letter not in taken and letter in INDICES and letter not in self.active:
+            return letter
+        self.counter += 1
+        name = f"{letter}{self.counter}"
+        return name if name not in taken else self.fresh(letter)
+
+    # Values
+    def value(self, x: Any, index: Index) -> str:
+        """Return the code of an entry of an operand."""
+        if not isinstance(x, Op):
+            return self.constant(x, index)
+        if x in self.names:
+            shape = self.sizes.shape(x)
+            return f"{self.names[x]}[{index[0] if len(index) == 1 != len(shape) else flat(index, shape)}]" if shape else self.names[x]
+        return self.value_of(x, index)
+
+    def value_of(self, op: Op, index: Index) -> str:
+        """Return the code of an entry of what a call gives, in brackets unless it binds tightly."""
+        args, kwargs = self.sizes.call(op)
+        if op.function in MOVES:
+            return self.value(op.args[0], self.moved(op, index))
+        if is_entrywise(op):
+            return self.entrywise(op, [self.value(arg, self.broadcast(x, op, index)) for arg, x in zip(args, op.args)])
+        if op.function in PRODUCTS:
+            return self.matrix_product(op, index)
+        if op.function in REDUCED:
+            return self.reduction(op, index)
+        if op.function is astype:
+            value = self.value(op.args[0], index)
+            return f"Math.trunc({value})" if op.dtype.kind == "i" and op.args[0].dtype.kind == "f" else value
+        if op.function is np.clip:
+            x, low, high = (self.value(arg, self.broadcast(plain, op, index)) for arg, plain in zip(args[:3], op.args[:3]))
+            return f"Math.min(Math.max({x}, {low}), {high})"
+        if op.function in (np.zeros_like, np.ones_like):
+            return "0" if op.function is np.zeros_like else "1"
+        if op.function is np.take and kwargs.get("axis", args[2] if len(args) > 2 else None) is not None:
+            return self.gathered(op, kwargs.get("axis", args[2] if len(args) > 2 else None), index)
+        raise refused(op, getattr(op.function, "__name__", str(op.function)))
+
+    def entrywise(self, op: Op, values: list[str]) -> str:
+        """Return the code of a function of numbers."""
+        function = OF_TRUTHS.get(op.function, op.function)
+        if function in INFIX:
+            sign = INFIX[function]
+            left = f"({values[0]})" if sign == "**" and values[0].startswith("-") else values[0]
+            return f"({left} {sign} {values[1]})"
+        if function in MATH:
+            return f"Math.{MATH[function]}({', '.join(map(unbracketed, values))})"
+        form = FORMS[function]
+        helper = form.split("(")[0]
+        self.helpers |= {helper} & HELPERS.keys()
+        written = form.format(*(map(unbracketed, values) if helper in HELPERS else values))
+        return written if form[-1] == ")" else f"({written})"
+
+    def broadcast(self, x: Any, op: Op, index: Index) -> Index:
+        """Return the index into an operand that belongs to an index into the result."""
+        if not isinstance(x, (Op, np.ndarray)) or not x.shape:
+            return []
+        if len(index) == 1 and len(op.shape) != 1:
+            return index  # (one loop over all entries)
+        own = self.sizes.shape(x) if isinstance(x, Op) else x.shape
+        return ["0" if n == 1 else i for n, i in zip(own, index[len(index) - len(own) :])]
+
+    def accumulated(self, start: str, step: str, ends: list[tuple[str, str]], value: Callable[[], str]) -> str:
+        """Write loops that fold values into a variable; return its name."""
+        total = self.fresh("s")
+        self.put(f"let {total} = {start};")
+
+        def inside(k: int) -> None:
+            if k == len(ends):
+                self.put(step.format(total, unbracketed(value())) + ";")
+            else:
+                self.loop(ends[k][0], ends[k][1], lambda: inside(k + 1))
+
+        inside(0)
+        return total
+
+    def matrix_product(self, op: Op, index: Index) -> str:
+        """Return the code of an entry of a matrix product: a loop before it adds it up."""
+        a, b = op.args
+        if len(a.shape) > 2 or len(b.shape) > 2:
+            batch, rest = index[:-2], index[-2:]
+            pick = lambda x: ["0" if n == 1 else i for n, i in zip(self.sizes.shape(x)[:-2], batch[len(batch) - len(x.shape) + 2 :])]
+        else:
+            rest, pick = index, lambda x: []
+        k, length = self.fresh("k"), self.sizes.shape(a)[-1]
+        rows = [*pick(a), *([rest[0]] if len(a.shape) > 1 else [])]
+        columns = [rest[-1]] if len(b.shape) > 1 else []
+        if length == 1:
+            return f"({self.value(a, [*rows, '0'])} * {self.value(b, [*pick(b), '0', *columns])})"
+        product = lambda: f"{self.value(a, [*rows, k])} * {self.value(b, [*pick(b), k, *columns])}"
+        return self.accumulated("0", "{0} += {1}", [(k, code_of(length))], product)
+
+    def reduction(self, op: Op, index: Index) -> str:
+        """Return the code of an entry of a sum, a maximum and such: loops before it fold the entries."""
+        x = op.args[0]
+        start, step = FOLDS[REDUCED[op.function]]
+        shape, axis = self.sizes.shape(x), op.kwargs.get("axis", 0 if getattr(op.function, "__name__", "") == "reduce" else None)
+        if len(op.args) > 1:
+            axis = op.args[1]
+        gone = axes_of(axis, len(shape))
+        left = iter([i for k, i in enumerate(index) if not (op.kwargs.get("keepdims") and k in gone)])
+        letters = iter(INDICES[-3:] + INDICES)
+        inner = [(self.fresh(next(letters)) if shape[k] != 1 else "0") if k in gone else next(left) for k in range(len(shape))]
+        ends = [(inner[k], code_of(shape[k])) for k in sorted(gone) if shape[k] != 1]
+        total = self.accumulated(start, step, ends, lambda: self.value(x, inner))
+        return f"({total} ? 1 : 0)" if start in ("true", "false") else total
+
+    def moved(self, op: Op, index: Index) -> Index:
+        """Return the index into what a transpose, a slice or a new shape was made of."""
+        x, shape = op.args[0], self.sizes.shape(op)
+        if op.function is operator.getitem:
+            return self.sliced(op, self.sizes.call(op)[0][1], index)
+        if op.function is np.broadcast_to:
+            return self.broadcast(x, op, index)
+        if op.function in TRANSPOSES:
+            axes = op.function(np.empty([k + 1 for k in range(len(x.shape))]), *op.args[1:], **op.kwargs).shape
+            return [index[axes.index(k + 1)] for k in range(len(x.shape))]
+        if op.function is np.flip:
+            turned = axes_of(op.kwargs.get("axis", op.args[1] if len(op.args) > 1 else None), len(index))
+            return [f"{code_of(n)} - 1 - {i}" if k in turned else i for k, (i, n) in enumerate(zip(index, shape))]
+        own = self.sizes.shape(x)
+        if [n for n in shape if n != 1] == [n for n in own if n != 1]:
+            left = iter([i for i, n in zip(index, shape) if n != 1])
+            return ["0" if n == 1 else next(left) for n in own]
+        return unraveled(f"({flat(index, shape)})", own)
+
+    def sliced(self, op: Op, key: Any, index: Index) -> Index:
+        """Return the index into what was indexed by numbers, slices, None, ..., and arrays of places that stand beside each other."""
+        x, keys, out = op.args[0], full_key(key, len(op.args[0].shape)), []
+        arrays = [part for part in keys if is_places(part)]
+        together = [k for k, part in enumerate(keys) if is_places(part)]
+        if arrays and (together != list(range(together[0], together[-1] + 1)) or len({part.shape for part in arrays}) > 1):
+            raise refused(op, "this way of indexing")
+        left, shape = iter(index), iter(self.sizes.shape(x))
+        place: Index = []
+        for part in keys:
+            if part is None:
+                next(left)
+                continue
+            n = next(shape)
+            if isinstance(part, slice):
+                out.append(placed(part, next(left), n))
+            elif isinstance(part, (int, np.integer, Sized)) and not arrays:
+                out.append(code_of(part) if isinstance(part, Sized) or part >= 0 else f"{code_of(n)} - {-int(part)}")
+            elif is_places(part):
+                place = place or [next(left) for _ in part.shape]
+                out.append(self.value(part, place))
+            else:
+                raise refused(op, "this way of indexing")
+        return out
+
+    def gathered(self, op: Op, axis: int, index: Index) -> str:
+        """Return the code of an entry of np.take along an axis, by places in one array."""
+        x, places = op.args[:2]
+        axis, count = axis % len(x.shape), np.ndim(getattr(places, "value", places))
+        place = self.value(places, index[axis : axis + count])
+        return self.value(x, [*index[:axis], place, *index[axis + count :]])
+
+    def scatter(self, op: Op) -> None:
+        """Write the loops that add values into zeros at a place, as the gradient of indexing does."""
+        g, key = op.args[0], self.sizes.call(op)[0][1]
+        shape = self.sizes.shape(g)
+        stand_in = Op(operator.getitem, (op, key), {}, g.value)
+        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+        self.put(f"{self.names[op]}.fill(0);")
+
+        def inside(k: int) -> None:
+            if k == len(shape):
+                target = f"{self.names[op]}[{flat(self.sliced(stand_in, key, index), self.sizes.shape(op))}]"
+                self.put(f"{target} += {unbracketed(self.value(g, index))};")
+            elif shape[k] == 1:
+                inside(k + 1)
+            else:
+                self.loop(index[k], code_of(shape[k]), lambda: inside(k + 1))
+
+        inside(0)
+
+    # Constants
+    def constant(self, x: Any, index: Index) -> str:
+        """Return the code of an entry of a constant."""
+        if isinstance(x, Sized):
+            if " " not in x.code:
+                return x.code
+            if x.code not in self.constants:
+                self.constants[x.code] = self.fresh("c")
+            return self.constants[x.code]
+        if isinstance(x, np.ndarray) and x.ndim:
+            code = f"{ARRAYS[x.dtype.str[1:]]}.of({', '.join(map(self.number, x.ravel()))})"
+            if code not in self.constants:
+                self.constants[code] = self.fresh("c")
+            return f"{self.constants[code]}[{flat(index, x.shape)}]"
+        return self.number(x)
+
+    def number(self, x: Any) -> str:
+        """Return the code of a number."""
+        value = x.item() if isinstance(x, (np.ndarray, np.generic)) else x
+        if not isinstance(value, NUMBERS) or isinstance(value, complex):
+            raise CompileError(f"JavaScript: {value!r} is no real number")
+        value = float(value)
+        if value != value or value in (np.inf, -np.inf):
+            return "NaN" if value != value else "Infinity" if value > 0 else "(-Infinity)"
+        code = repr(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        return f"({code})" if code[0] == "-" else code
+
+
+REDUCED: dict[Any, Any] = {ufunc.reduce: ufunc for ufunc in FOLDS} | {
+    np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.all: np.logical_and, np.any: np.logical_or,
+}  # fmt: skip
+
+
+def is_entrywise(op: Op) -> bool:
+    """Tell whether a call works entry by entry, in a way that is known here."""
+    known = op.function in INFIX or op.function in MATH or op.function in FORMS or (op.function in OF_TRUTHS and op.dtype == np.bool_)
+    return known and not {"where", "out"} & op.kwargs.keys()
+
+
+def axes_of(axis: Any, ndim: int) -> set[int]:
+    """Return the axes that an ``axis`` argument means."""
+    return set(range(ndim)) if axis is None else {a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
+
+
+def is_known(op: Op) -> bool:
+    """Tell whether a call is of a function that can be written."""
+    others = {shaping.scatter, astype, np.clip, np.zeros_like, np.ones_like, np.take}
+    return is_entrywise(op) or op.function in MOVES | PRODUCTS | others or op.function in REDUCED
+
+
+def is_places(part: Any) -> bool:
+    """Tell whether a part of an index is an array of places."""
+    return isinstance(part, (Op, np.ndarray)) and len(part.shape) > 0 and part.dtype.kind == "i"
+
+
+def full_key(key: Any, ndim: int) -> list[Any]:
+    """Return an index with a part for each axis, its ... written out."""
+    keys = list(key if isinstance(key, tuple) else (key,))
+    missing = ndim - sum(part is not None and part is not Ellipsis for part in keys)
+    place = next((k for k, part in enumerate(keys) if part is Ellipsis), None)
+    if place is not None:
+        keys[place : place + 1] = [slice(None)] * missing
+        return keys
+    return [*keys, *[slice(None)] * missing]
+
+
+def code_of(n: Any) -> str:
+    """Return a length as code."""
+    return n.code if isinstance(n, Sized) else str(int(n))
+
+
+def factor(n: Any) -> str:
+    """Return a length as a factor."""
+    code = code_of(n)
+    return f"({code})" if "+" in code or "-" in code or "/" in code else code
+
+
+def product(shape: tuple[Any, ...]) -> str:
+    """Return the number of entries of a shape as code."""
+    return " * ".join(factor(n) for n in shape if n != 1) or "1"
+
+
+def flat(index: Index, shape: tuple[Any, ...]) -> str:
+    """Return the place of an entry in memory as code."""
+    terms = []
+    for axis, i in enumerate(index):
+        stride = [factor(n) for n in shape[axis + 1 :] if n != 1]
+        if i != "0":
+            terms.append(" * ".join([f"({i})" if stride and " " in i and not i.startswith("(") else i, *stride]))
+    return " + ".join(terms) or "0"
+
+
+def unraveled(place: str, shape: tuple[Any, ...]) -> Index:
+    """Return the index of the entry at a place in memory as code."""
+    index = []
+    for axis, n in enumerate(shape):
+        stride = product(shape[axis + 1 :])
+        whole = place if stride == "1" else f"Math.floor({place} / ({stride}))"
+        index.append("0" if n == 1 else whole if axis == 0 else f"{whole} % {factor(n)}")
+    return index
+
+
+def placed(part: slice, i: str, n: Any) -> str:
+    """Return the index that the entry i of a slice has in what was sliced."""
+    step = part.step if part.step is not None else 1
+    start = part.start if part.start is not None else 0 if step > 0 else Sized(f"{code_of(n)} - 1")
+    if isinstance(start, int) and start < 0:
+        start = Sized(f"{code_of(n)} - {-start}")
+    moved = i if step == 1 else f"{i} * {step}" if step > 0 else f"-{i}" if step == -1 else f"{i} * ({step})"
+    return moved if start == 0 else f"{code_of(start)} + {moved}"
+
+
+def unbracketed(code: str) -> str:
+    """Return code without brackets around the whole of it."""
+    if not (code.startswith("(") and code.endswith(")")):
+        return code
+    depth = 0
+    for k, c in enumerate(code):
+        depth += {"(": 1, ")": -1}.get(c, 0)
+        if depth == 0 and k < len(code) - 1:
+            return code
+    return code[1:-1]
+
+
+def refused(op: Any, what: str) -> CompileError:
+    """Return the error for what cannot be written, with the line it stands on."""
+    where = f"{op.place[0]}, line {op.place[1]}: " if isinstance(op, Op) and op.place else ""
+    return CompileError(
+        f"{where}JavaScript can be written of functions of numbers, matrix products, sums and the like, transposes, new shapes, slices, "
+        f"np.where and np.take; not of {what}"
+    )

@@ -1,0 +1,310 @@
+"""Which sizes of a program may change from run to run: the length of the batch, the widths of layers.
+
+The code is recorded again with arrays of other lengths. Where the same calls come out, a length only sets how far loops run, and gets a
+name; the numbers in the program that have changed with it are written in terms of it (0.0476 as 1 / N). A length at which other calls
+come out, or an error, stays the number that it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations, count
+from math import isclose, prod
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..tensor import Tensor
+from ..trees import rebuilt
+from .program import Program
+from .trace import NUMBERS, Op, elementwise
+
+__all__ = ["Blank", "Sized", "Sizes", "sizes_of"]
+
+MOST_FACTORS = 3  # of the lengths that a number in a program may depend on
+PRIMES = [[11, 17, 23, 31, 41, 47, 59, 67, 73, 83], [13, 19, 29, 37, 43, 53, 61, 71, 79, 89]]  # lengths to record with
+
+Axis = tuple[Op, int]
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An array of which only the shape and the dtype are known."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def filled(self, lengths: dict[int, int]) -> np.ndarray:
+        """Return an array of it whose axes have other lengths, by number of the axis: of ones, or of zeros where it holds indices."""
+        shape = tuple(lengths.get(axis, n) for axis, n in enumerate(self.shape))
+        return np.full(shape, self.dtype.kind in "fc", self.dtype)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A number that depends on lengths, as code."""
+
+    code: str
+
+
+@dataclass
+class Sizes:
+    """The lengths that have a name, and what depends on them.
+
+    Attributes
+    ----------
+    names : of each length that may change, with its value in the recording.
+    shapes : of each op, the lengths of its axes: numbers, or code of names.
+    arguments : of each op whose numbers depend on lengths, its arguments with ``Sized`` in their places.
+    """
+
+    names: dict[str, int]
+    shapes: dict[Op, tuple[Any, ...]]
+    arguments: dict[Op, tuple[Any, Any]]
+
+    def shape(self, op: Op) -> tuple[Any, ...]:
+        """Return the lengths of an op's axes."""
+        return self.shapes.get(op, op.shape)
+
+    def call(self, op: Op) -> tuple[Any, Any]:
+        """Return the arguments of an op, positional and by name."""
+        return self.arguments.get(op, (op.args, op.kwargs))
+
+
+Record = Callable[[dict[Any, dict[int, int]]], Program]
+
+
+def sizes_of(program: Program, record: Record) -> Sizes:
+    """Find the lengths that may change.
+
+    Parameters
+    ----------
+    program : Program
+    record : callable
+        Records the program again; it takes, by an input's role, the new lengths of its axes by their number.
+    """
+    groups = [group for group in tied(program) if group[0][0].shape[group[0][1]] > 1]
+    free = [group for k, group in enumerate(groups) if probed(program, record, {k: group}, PRIMES[0]) is not None]
+    free = free[: len(PRIMES[0])]
+    chosen = dict(enumerate(free))
+    probes = [probed(program, record, chosen, primes) for primes in PRIMES]
+    if not free or any(probe is None for probe in probes):
+        return Sizes({}, {}, {})
+    names = named(free)
+    lengths = [[group[0][0].shape[group[0][1]] for group in free], *(primes[: len(free)] for primes in PRIMES)]
+    code = Coder(list(names), lengths)
+    shapes, arguments = {}, {}
+    for op, *others in zip((*program.inputs, *program.ops), *((*p.inputs, *p.ops) for p in probes if p is not None)):
+        shapes[op] = tuple(code.of(numbers) for numbers in zip(op.shape, *(other.shape for other in others)))
+        arguments[op] = (
+            symbolic([op.args, *(other.args for other in others)], code),
+            symbolic([op.kwargs, *(other.kwargs for other in others)], code),
+        )
+    return Sizes(names, shapes, arguments)
+
+
+def tied(program: Program) -> list[list[Axis]]:
+    """Return the axes of inputs in groups that have to have one length, the batch's first."""
+    parent: dict[Axis, Axis] = {}
+
+    def root(axis: Axis) -> Axis:
+        while axis in parent:
+            axis = parent[axis]
+        return axis
+
+    def tie(one: Axis, other: Axis) -> None:
+        a, b = root(one), root(other)
+        if a != b and one[0].shape[one[1]] == other[0].shape[other[1]] != 1:
+            parent[b] = a
+
+    for op in program.ops:
+        for one, other in same_lengths(op):
+            tie(one, other)
+    for old, new in program.updates:
+        if isinstance(new, Op):
+            for axis in range(len(old.shape)):
+                tie((old, axis), (new, axis))
+    groups: dict[Axis, list[Axis]] = {}
+    for op in sorted(program.inputs, key=lambda op: op.role[0] != "input"):
+        for axis in range(len(op.shape)):
+            groups.setdefault(root((op, axis)), []).append((op, axis))
+    return list(groups.values())
+
+
+def same_lengths(op: Op) -> Iterator[tuple[Axis, Axis]]:
+    """Yield pairs of axes, of an op and of what it takes, that have one length."""
+    arrays = [x for x in op.uses if len(x.shape)]
+    if elementwise(op) or op.function in (np.where, np.clip):
+        for x in arrays:
+            yield from (((op, len(op.shape) - k), (x, len(x.shape) - k)) for k in range(1, len(x.shape) + 1))
+    elif op.function in (np.dot, np.matmul) and len(arrays) == 2:
+        yield from of_product(op, *arrays)
+    elif op.function is np.transpose and arrays:
+        axes = (op.args[1:] or (op.kwargs.get("axes"),))[0] or range(len(op.shape))[::-1]
+        yield from (((op, k), (arrays[0], axis % len(op.shape))) for k, axis in enumerate(axes))
+    elif getattr(op.function, "__name__", "") == "reduce" and arrays:
+        yield from zip(((op, k) for k in count()), ((arrays[0], axis) for axis in kept_axes(op, arrays[0])))
+
+
+def of_product(op: Op, a: Op, b: Op) -> Iterator[tuple[Axis, Axis]]:
+    """Yield pairs of axes of a matrix product that have one length."""
+    yield (a, len(a.shape) - 1), (b, max(len(b.shape) - 2, 0))
+    if len(a.shape) >= 2:
+        yield (op, len(a.shape) - 2), (a, len(a.shape) - 2)
+    if len(b.shape) >= 2 and op.shape:
+        yield (op, len(op.shape) - 1), (b, len(b.shape) - 1)
+
+
+def kept_axes(op: Op, x: Op) -> list[int]:
+    """Return the axes of an array that a reduction leaves."""
+    axis = op.kwargs.get("axis", 0)
+    gone = range(len(x.shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    folded = {a % len(x.shape) for a in gone}
+    return list(range(len(x.shape))) if op.kwargs.get("keepdims") else [a for a in range(len(x.shape)) if a not in folded]
+
+
+def probed(program: Program, record: Record, groups: dict[int, list[Axis]], lengths: list[int]) -> Program | None:
+    """Record the program with other lengths; return it if its calls are the same, else None."""
+    wanted: dict[Any, dict[int, int]] = {}
+    for k, group in groups.items():
+        for op, axis in group:
+            wanted.setdefault(op.role, {})[axis] = lengths[k % len(lengths)]
+    try:
+        with np.errstate(all="ignore"):
+            other = record(wanted)
+    except Exception:  # whatever the code raises with arrays of other lengths: it needs those that it had
+        return None
+    return other if alike(program, other) else None
+
+
+def alike(program: Program, other: Program) -> bool:
+    """Tell whether two programs have the same calls, of the same things, but for numbers and lengths."""
+    if len(program.inputs) != len(other.inputs) or len(program.ops) != len(other.ops):
+        return False
+    twin = dict(zip(program.inputs, other.inputs))
+    for a, b in zip(program.ops, other.ops):
+        if a.function != b.function or len(a.shape) != len(b.shape) or not same_form((a.args, a.kwargs), (b.args, b.kwargs), twin):
+            return False
+        twin[a] = b
+    return all(not isinstance(a, Op) or twin.get(a) is b for a, b in zip(program.results, other.results))
+
+
+def same_form(a: Any, b: Any, twin: dict[Op, Op]) -> bool:
+    """Tell whether two trees of arguments differ in numbers only."""
+    if isinstance(a, Op):
+        return twin.get(a) is b
+    if isinstance(a, (tuple, list)):
+        return type(a) is type(b) and len(a) == len(b) and all(same_form(x, y, twin) for x, y in zip(a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same_form(a[key], b[key], twin) for key in a)
+    if isinstance(a, slice):
+        return isinstance(b, slice) and same_form((a.start, a.stop, a.step), (b.start, b.stop, b.step), twin)
+    if is_number(a):
+        return is_number(b) and type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    return bool(a == b)
+
+
+def is_number(x: Any) -> bool:
+    """Tell whether an argument is one number."""
+    return isinstance(x, (*NUMBERS, np.generic)) or (isinstance(x, np.ndarray) and x.ndim == 0)
+
+
+def named(groups: list[list[Axis]]) -> dict[str, int]:
+    """Name the lengths: N for the first axis of the inputs, n0, n1 ... for widths in order."""
+    names: dict[str, int] = {}
+    widths = count()
+    for group in groups:
+        op, axis = group[0]
+        is_batch = op.role[0] == "input" and axis == 0 and "N" not in names
+        names["N" if is_batch else f"n{next(widths)}"] = op.shape[axis]
+    return names
+
+
+@dataclass
+class Coder:
+    """Writes numbers in terms of lengths: ``lengths`` holds those of the recording, then those of each probe, in the order of the names."""
+
+    names: list[str]
+    lengths: list[list[int]]
+
+    def of(self, numbers: Any) -> Any:
+        """Return what a number is that was this in the recording and these in the probes: itself, or code."""
+        first = numbers[0]
+        if all(number == first for number in numbers):
+            return first
+        for size in range(1, MOST_FACTORS + 1):
+            for chosen in combinations(range(len(self.names)), size):
+                products = [prod(lengths[k] for k in chosen) for lengths in self.lengths]
+                text = " * ".join(self.names[k] for k in chosen)
+                found = written(numbers, products, text)
+                if found is not None:
+                    return Sized(found)
+        raise ValueError(f"the number {first} changes with the lengths of the inputs in a way that is not known")
+
+
+def written(numbers: Any, products: list[int], text: str) -> str | None:
+    """Return numbers as code of a product of lengths: equal to it, with a difference, in proportion, or in inverse proportion."""
+    if all(isinstance(number, int) for number in numbers):
+        difference = numbers[0] - products[0]
+        if all(number - product == difference for number, product in zip(numbers, products)):
+            return text if not difference else f"{text} {'-' if difference < 0 else '+'} {abs(difference)}"
+    values = [float(number) for number in numbers]
+    for power, form in ((-1, "{} / {}"), (1, "{} * {}")):
+        ratios = [value / float(product) ** power for value, product in zip(values, products)]
+        if all(isclose(ratio, ratios[0], rel_tol=1e-12) for ratio in ratios):
+            factor = round(ratios[0], 12) if isclose(ratios[0], round(ratios[0], 12), rel_tol=1e-14) else ratios[0]
+            code = form.format(f"{factor:.17g}", f"({text})" if " " in text and power < 0 else text)
+            return text if power > 0 and factor == 1 else code
+    return None
+
+
+def symbolic(trees: list[Any], code: Coder) -> Any:
+    """Return the first of several trees of arguments, with the numbers that differ in them as ``Sized``."""
+    first = trees[0]
+    if isinstance(first, (tuple, list)):
+        return type(first)([symbolic(list(parts), code) for parts in zip(*trees)])
+    if isinstance(first, dict):
+        return {key: symbolic([tree[key] for tree in trees], code) for key in first}
+    if isinstance(first, slice):
+        return slice(*[symbolic([getattr(tree, end) for tree in trees], code) for end in ("start", "stop", "step")])
+    return code.of([x.item() if isinstance(x, (np.ndarray, np.generic)) else x for x in trees]) if is_number(first) else first
+
+
+@contextmanager
+def resized(function_args: Any, tensors: list[tuple[Any, Node]], optimizer: Any, wanted: dict[Any, dict[int, int]]) -> Iterator[Any]:
+    """Give parameters, what the optimiser remembers, and blank arguments other lengths meanwhile; yield the arguments."""
+    before = [(node, node.value) for _, node in tensors]
+    states = optimizer.state if optimizer is not None else []
+    try:
+        for role, node in tensors:
+            node.value = blank(node.value).filled(wanted.get(role, {}))
+        if optimizer is not None:
+            optimizer.state = [
+                {key: blank(kept).filled(wanted.get(("memory", i, key), {})) if is_array(kept) else kept for key, kept in state.items()}
+                for i, state in enumerate(states)
+            ]
+        yield rebuilt(function_args[0], [given(x, wanted.get(("input", i), {})) for i, x in enumerate(function_args[1])])
+    finally:
+        for node, value in before:
+            node.value = value
+        if optimizer is not None:
+            optimizer.state = states
+
+
+def is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim > 0
+
+
+def blank(array: Any) -> Blank:
+    """Return the shape and the dtype of an array."""
+    return Blank(array.shape, array.dtype)
+
+
+def given(x: Any, lengths: dict[int, int]) -> Any:
+    """Return an argument of other lengths: what is no array as it is."""
+    return Tensor(x.filled(lengths)) if isinstance(x, Blank) else x
