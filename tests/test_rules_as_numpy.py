@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
-from tinygrad_hw import DetachError, Tensor, TinygradError
+from tinygrad_hw import DetachError, DTypeError, Tensor, TinygradError
 from tinygrad_hw.rules import coverage
 
 DTYPES = [np.dtype(kind) for kind in "?bhilBHILefdFD"]
@@ -159,9 +159,7 @@ OWN = {
     "compress": {"condition": lambda d: d.one_of([True, False], [True], np.array([False, True, True]))},
     "convolve": ONE_ROW | {"mode": lambda d: d.one_of("full", "same", "valid")},
     "copyto": {"src": Draw.near},
-    "corrcoef": {"y": Draw.near},
     "correlate": ONE_ROW | {"mode": lambda d: d.one_of("full", "same", "valid")},
-    "cov": {"m": Draw.main, "y": Draw.near},
     "cross": VECTORS | {"axis": Draw.an_axis},
     "delete": {"obj": lambda d: d.one_of(0, -1, [0], np.array([0, 1]), slice(0, 2), [True, False])},
     "diag": {"v": lambda d: d.one_of(d.main(), d.row())},
@@ -217,7 +215,10 @@ OWN = {
     "rot90": {"k": lambda d: int(d.integers(-1, 5)), "axes": lambda d: d.one_of((0, 1), (1, 0), (-1, 0))},
     "select": {"condlist": lambda d: [d.mask(), d.mask()], "choicelist": lambda d: [d.main(), d.near()], "default": lambda d: 0.5},
     "solve": {"a": Draw.square, "b": lambda d: d.numbers(d.one_of((2, 1), (3,), (3, 2)))},
-    **{name: {"dtype": lambda d: np.result_type(d.dtype, float)} for name in ("std", "var", "nanstd", "nanvar")},
+    **{
+        name: {"dtype": lambda d: np.result_type(d.dtype, float), "m": Draw.main, "y": Draw.near}
+        for name in ("std", "var", "nanstd", "nanvar", "cov", "corrcoef")
+    },
     "svd": {"full_matrices": lambda d: False},
     "take_along_axis": {"indices": lambda d: np.zeros(d.one_of(d.shape, (1,) * d.rank, (2,) * d.rank), int)},
     "tensordot": {"axes": lambda d: d.one_of(0, 1, 2, ([0], [0]), (0, 0), ((-1, 0), (-1, 0)))},
@@ -410,7 +411,11 @@ def gradients_are_those_of_numbers(function, args, kwargs, writes, rng, found, g
         coarse = (at(h) - at(-h)) / (2 * h)
     exact = sum(np.sum(np.real(g * u)) for g, u in zip(grads, moves) if g is not None)
     if np.isfinite(numeric) and abs(numeric - coarse) < 1e-3 * (1 + abs(numeric)):
-        assert abs(exact - numeric) <= 1e-6 * (1 + abs(numeric)), f"{said}\ngradient along u {exact}, by numbers {numeric}"
+        floats = [x for x in leaves(args) if isinstance(x, np.ndarray) and x.dtype.kind in "fc"]
+        lowest = max(np.finfo(x.dtype).eps for x in floats)
+        assert abs(exact - numeric) <= max(1e-6, 10 * lowest) * (1 + abs(numeric)), (
+            f"{said}\ngradient along u {exact}, by numbers {numeric}"
+        )
 
 
 def draws(name, n):
@@ -429,3 +434,58 @@ def test_a_function_of_the_table_is_on_tensors_what_it_is_on_arrays(name):
         draw.dtype = draw.one_of(*FLOATS)
         taken.append(trial(name, function, draw, True))
     assert any(args is not None for args in taken), "NumPy refused all that was drawn: say in OWN what the function takes"
+
+
+BESIDE_A_LIST = {
+    "append": lambda v, xs: np.append(xs, v),
+    "average": lambda v, xs: np.average(v, weights=xs),
+    "block": lambda v, xs: np.block([xs, v]),
+    "broadcast_arrays": lambda v, xs: np.stack(np.broadcast_arrays(v, xs)),
+    "choose": lambda v, xs: np.choose([0, 1, 0], [xs, v]),
+    "clip": lambda v, xs: np.clip(v, xs, 5.0),
+    "concatenate": lambda v, xs: np.concatenate([xs, v]),
+    "convolve": lambda v, xs: np.convolve(v, xs),
+    "cross": lambda v, xs: np.cross(xs, v),
+    "diff": lambda v, xs: np.diff(v, prepend=xs),
+    "dot": lambda v, xs: np.dot(v, xs),
+    "einsum": lambda v, xs: np.einsum("i,j", v, xs),
+    "insert": lambda v, xs: np.insert(v, 1, xs),
+    "interp": lambda v, xs: np.interp(v, [0, 2, 5.0], xs),
+    "kron": lambda v, xs: np.kron(xs, v),
+    "linspace": lambda v, xs: np.linspace(xs, v, 4),
+    "logaddexp": lambda v, xs: np.logaddexp(v, xs),
+    "operator": lambda v, xs: v * xs,
+    "outer": lambda v, xs: np.outer(xs, v),
+    "polyval": lambda v, xs: np.polyval(xs, v),
+    "solve": lambda v, xs: np.linalg.solve(np.diag(v), xs),
+    "trapezoid": lambda v, xs: np.trapezoid(v, xs),
+    "vstack": lambda v, xs: np.vstack([xs, v]),
+    "where": lambda v, xs: np.where([True, False, True], xs, v),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_A_LIST)
+def test_a_list_of_tensors_beside_a_tensor_is_one_array(name):
+    def gradients(as_list):
+        s, t, v = (Tensor(x, requires_grad=True) for x in (1.2, 2.5, [0.7, 1.6, 3.1]))
+        out = BESIDE_A_LIST[name](v, [s, t, s] if as_list else np.stack([s, t, s]))
+        np.sum(out * np.cos(np.arange(out.size)).reshape(out.shape)).backward()
+        return [x.grad for x in (s, t, v)]
+
+    for found, expected in zip(gradients(True), gradients(False)):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+STRANGERS = {
+    "masked": np.ma.masked_array([1.0, 2, 3], mask=[0, 1, 0]),
+    "object": np.array([1, 2, 3], object),
+    "timedelta": np.array([1, 2, 3], "m8[s]"),
+    "str": np.array(["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("name", BESIDE_A_LIST)
+def test_what_holds_no_plain_numbers_is_refused_beside_a_tensor(name, kind):
+    with pytest.raises(DTypeError, match="filled" if kind == "masked" else "stand beside a Tensor"):
+        BESIDE_A_LIST[name](Tensor([0.7, 1.6, 3.1], requires_grad=True), STRANGERS[kind])

@@ -43,7 +43,7 @@ from .errors import (
     operands_do_not_fit,
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
+from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, LISTS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
 from .rules.table import stands_in
 from .scopes import Scope
 from .trees import leaves, mapped
@@ -213,6 +213,13 @@ def operand(other: Any) -> Any:
     if isinstance(other, ndarray):
         return numbers(other)
     return other if hasattr(other, "__array_function__") and not takes_over(type(other)) else NotImplemented
+
+
+def beside(arg: Any) -> Any:
+    """Return an argument of a function that takes arrays: nested lists with tensors that need a gradient are one tensor."""
+    if isinstance(arg, ndarray):
+        return numbers(arg)
+    return stacked(arg) if isinstance(arg, (list, tuple)) and flows(arg) else arg
 
 
 def stacked(parts: Any) -> Any:
@@ -660,6 +667,10 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
     if function in INSTEAD:
         return INSTEAD[function](*args, **kwargs)
+    if function in LISTS:
+        args = mapped(lambda x: numbers(x) if isinstance(x, ndarray) else x, args)
+    else:
+        args, kwargs = tuple(map(beside, args)), {key: beside(value) for key, value in kwargs.items()} if kwargs else kwargs
     if function in RULES:
         if RULES[function].needs_further(args, kwargs):
             return composed(function, RULES[function].further, args, kwargs)

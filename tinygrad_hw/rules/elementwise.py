@@ -123,7 +123,7 @@ def cosine(x: Any, y: Any, distance: Any) -> Any:
     """Return x / √(x² + y²); 0 at the origin, and the limit where one of the two is infinite."""
     beyond = np.isinf(x) ^ np.isinf(y)
     inside = np.where(distance == 0, 0, x / np.where(beyond, 1, _nonzero(distance)))
-    return np.where(beyond, np.sign(x) * np.isinf(x), inside).astype(distance.dtype, copy=False)
+    return np.where(beyond, np.sign(x * 1.0) * np.isinf(x), inside).astype(distance.dtype, copy=False)
 
 
 def _cosine_x(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:

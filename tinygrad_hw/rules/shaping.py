@@ -11,8 +11,10 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from .table import Each, composition, dispatched, no_derivative, rule
+from .reductions import values_of
+from .table import LISTS, Each, composition, dispatched, no_derivative, rule
 
 
 # Indexing
@@ -309,10 +311,15 @@ def _one_or_all(arrays: list[Any]) -> Any:
     return arrays[0] if len(arrays) == 1 else tuple(arrays)
 
 
+LISTS.update((
+    np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.block, np.select, np.choose, np.linalg.multi_dot,
+    np.histogramdd,
+))  # fmt: skip
+
 # Splitting
 @composition(np.array_split)
 def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    places = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
+    places = np.array_split(np.arange(ary.shape[axis]), *values_of(indices_or_sections))
     before = (slice(None),) * (axis % ary.ndim)
     indices = [(*before, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0)) for p in places]
     return [ary[index] for index in indices]
@@ -320,7 +327,7 @@ def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]
 
 @composition(np.split)
 def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    np.split(np.empty(ary.shape[axis]), indices_or_sections)
+    np.split(np.empty(ary.shape[axis]), *values_of(indices_or_sections))
     return _array_split(ary, indices_or_sections, axis)
 
 
@@ -357,6 +364,7 @@ def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 @composition(np.rot90)
 def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     k %= 4
+    axes = normalize_axis_tuple(axes, m.ndim)
     if k in (0, 2):
         return m[:] if k == 0 else np.flip(m, axes)
     return np.flip(np.swapaxes(m, *axes), axes[0]) if k == 1 else np.swapaxes(np.flip(m, axes[0]), *axes)
@@ -419,7 +427,8 @@ def _extract(condition: Any, arr: Any) -> Any:
 
 @composition(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    dtype = np.result_type(*(getattr(x, "dtype", x) for x in (*choicelist, default)))
+    choicelist = _together(choicelist)
+    dtype = np.result_type(*(x.dtype for x in choicelist), getattr(default, "dtype", default))
     out = astype(array(default), dtype)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 __all__ = [
-    "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "FORMULAS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
+    "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "FORMULAS", "LISTS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
     "Each", "Rule", "composition", "dispatched", "formula", "no_derivative", "rule",
 ]  # fmt: skip
 
@@ -78,6 +78,7 @@ SPELLINGS: dict[Any, Callable[..., Any]] = {}  # (other names of functions that 
 COMPOSITIONS: dict[Any, Callable[..., Any]] = {}
 FORMULAS: dict[Any, Callable[..., Any]] = {}  # (how equations read a function whose own code computes the same with more care)
 AS_WRITTEN: set[Any] = set()  # (compositions that are called whether or not a gradient is needed)
+LISTS: set[Any] = set()  # (functions that take arrays in a list: there nested lists are several arrays, elsewhere one)
 CHECKED: set[Any] = set()  # (compositions before which NumPy's own function is called, to refuse what it refuses)
 NO_DERIVATIVE: set[Any] = set()
 FOLDING = frozenset(("axis", "keepdims", "ddof"))
