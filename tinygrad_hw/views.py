@@ -133,7 +133,7 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     view._held = held
     view._seen = seen = root._node
     view._array = seen.value
-    view._records = is_recording()
+    view._records = bool(is_recording())
     return view
 
 

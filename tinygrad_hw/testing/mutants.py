@@ -25,11 +25,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from .. import backward, live, tensor, transforms, trees
+from .. import backward, entries, live, operators, tensor, transforms, trees, views
 from ..rules import RULES, Each, Rule, gaussian, neural, reductions, shaping
 from ..scopes import Scope
 from ..tensor import Tensor
@@ -75,7 +76,7 @@ def applied(mutant: Mutant) -> Iterator[None]:
 
 def mutants() -> list[Mutant]:
     """Return the catalogue: a mutant for each argument of each rule, then the mistakes that people make."""
-    return [*_systematic(), *_in_rules(), *_in_the_engine()]
+    return [*_systematic(), *_in_rules(), *_in_the_engine(), *_of_views_and_writes(), *_in_fast_paths()]
 
 
 # Mistakes that fit any rule
@@ -260,6 +261,112 @@ def _in_the_engine() -> Iterator[Mutant]:
         yield _engine(function, mistake, partial(_rewritten, owner, function, right, wrong))
 
 
+def _of_views_and_writes() -> Iterator[Mutant]:
+    """Yield slips in what shares entries, and in what is written to them."""
+    v, s = views, shaping
+    for owner, function, mistake, right, wrong in (
+        (v, "shares", "a view is taken for a copy", "base is not None and (base is array or base is array.base)", "False"),
+        (v, "shares", "a view of a view is taken for a copy", "(base is array or base is array.base)", "base is array"),
+        (v.View, "_node", "a view does not see that its root is another result", "root is self._seen and ", ""),
+        (v.View, "_node", "a view does not see that its root has another array", " and root.value is self._array", ""),
+        (v, "view_of", "a view of a view takes that for its root", "x._root if isinstance(x, View) else x", "x"),
+        (v, "step_taken", "a view keeps the index that the user holds", "given = private(args)", "given = args"),
+        (v, "worked_out", "a view of a view is worked out before what it is a view of", "reversed(stale)", "stale"),
+        (v, "worked_out", "a view that keeps its gradient forgets it at a write", "if before.keeps_grad:", "if False:"),
+        (v, "worked_out", "a view loses its name at a write", "held.name = before.name", "pass"),
+        (v, "steps_to", "the steps to a view in the wrong order", "tuple(reversed(steps))", "tuple(steps)"),
+        (
+            v,
+            "setitem",
+            "t[0] = t[1] is taken for the end of t[0] += v",
+            " and value._parent is self and value._step is not None and value._step.args[0] is index",
+            "",
+        ),
+        (v, "write", "a value's gradient is cut off by a write", "source is not None and source.requires_grad", "False"),
+        (v, "take_over", "a result that keeps its gradient forgets it at a write", "old.keeps_grad and bool(old.parents)", "False"),
+        (v, "take_over", "a tensor loses its name at a write", "node.name = old.name", "pass"),
+        (v, "refuse_what_cannot_be_written", "a leaf that requires a gradient is written to", "and is_recording():", "and False:"),
+        (
+            v,
+            "writes_to_a_graph",
+            "such a leaf is written to through a view",
+            "refuse_what_cannot_be_written(target, root)",
+            "refuse_what_cannot_be_written(target, target)",
+        ),
+        (v, "own", "a write changes what a graph holds", "sys.getrefcount(node.value) > ALONE", "False"),
+        (v.Written, "value", "an older version is not put together again", "if self.version == len(memory.log):", "if True:"),
+        (
+            v.Written,
+            "value",
+            "writes are undone in the order in which they were made",
+            "reversed(memory.log[self.version :])",
+            "memory.log[self.version :]",
+        ),
+        (v, "written", "what a write found is not copied", "old = np.array(place[index])", "old = place[index]"),
+        (v, "written", "a write through a view is undone at the root", "memory.log.append((steps,", "memory.log.append(((),"),
+        (
+            v,
+            "written",
+            "the gradient of what is not overwritten is cut off",
+            "out.parents = (node if node.requires_grad else None,",
+            "out.parents = (None,",
+        ),
+        (v, "written", "the same memory for a graph's value and a later write", 'Memory(array.copy(order="K"))', "Memory(array)"),
+        (v, "write_part", "the other part of a complex number is lost", "changed + 1j * other", "changed + 0 * other"),
+        (v, "become", "an in-place operator lets the shape grow", "if value.shape != target.shape:", "if False:"),
+        (v, "become", "an in-place operator changes the dtype", "if not np.can_cast(value.dtype, target.dtype, casting):", "if False:"),
+        (v, "become", "an in-place operator on a view makes a new tensor", "isinstance(target, View) or not", "not"),
+        (
+            v,
+            "into_out",
+            "where= is forgotten beside out=",
+            "value if kept is True else np.where(kept, value, as_recorded(target))",
+            "value",
+        ),
+        (v, "into_out", "a gradient is lost in an array that is given as out=", "if flows((args, kwargs)) and", "if False and"),
+        (v, "made_again", "only the first step to a view is taken", "root = view_of(", "return view_of("),
+        (s, "at", "a view of a view is written to at the first step", "x = function(", "return function("),
+        (s, "layout", "an array in Fortran order is copied in C order", "if x.flags.c_contiguous:", "if True:"),
+        (s, "_write_at_once", "a write keeps the cotangent of what it overwrites", "at(g, steps)[index] = 0", "pass"),
+        (s, "_write_at_once", "a cotangent that others hold is written to", "if not mine or", "if False or"),
+        (s.Entries, "add_to", "an index that repeats counts once", "np.add.at(total, self.index, self.g)", "total[self.index] += self.g"),
+        (entries, "hand_on", "a cotangent that others hold is added into", "if parent not in mine:", "if total is None:"),
+        (entries, "hand_on", "a gradient that is kept is written to", "node in mine and not node.keeps_grad", "node in mine"),
+    ):
+        yield Mutant("views", function, mistake, partial(_rewritten, owner, function, right, wrong))
+
+
+def _in_fast_paths() -> Iterator[Mutant]:
+    """Yield slips in the operators, which are ``record`` written out."""
+    for function, inner, mistake, right, wrong in (
+        (
+            "binary",
+            "direct",
+            "a constant array is not copied",
+            "y.copy() if isinstance(y, ndarray) else y), (node, None)",
+            "y), (node, None)",
+        ),
+        ("binary", "reflected", "a constant array on the left is not copied", "x.copy() if isinstance(x, ndarray) else x", "x"),
+        ("binary", "direct", "records inside no_grad", "if not is_recording():", "if not is_recording() and False:"),
+        ("binary", "direct", "an array that the user holds is not copied", "x = taken(node)", "pass"),
+        ("binary", "direct", "the other's array is not copied", "y = taken(node_y)", "pass"),
+        (
+            "binary",
+            "direct",
+            "the gradient goes to the other operand",
+            "(node, None) if node.requires_grad else (None, node_y)",
+            "(None, node_y) if node.requires_grad else (node, None)",
+        ),
+        ("binary", "reflected", "the operands exchanged", "else call(x, y)", "else call(y, x)"),
+        ("binary", "reflected", "an array that the user holds is not copied", "taken(node) if node.lent else y", "y"),
+        ("unary", "method", "records inside no_grad", "node.requires_grad and is_recording()", "node.requires_grad"),
+        ("unary", "method", "an array that the user holds is not copied", "x = taken(node)", "pass"),
+        ("reduction", "fold", "keepdims forgotten", "if axis is None and not keepdims:", "if axis is None:"),
+        ("without_gradient", "reflected", "the operands exchanged", "function(x, self._node.value)", "function(self._node.value, x)"),
+    ):
+        yield Mutant("operators", function, f"{inner}: {mistake}", partial(_rewritten_inside, operators, function, inner, right, wrong))
+
+
 def _engine(function: str, mistake: str, patches: Callable[[], list[Patch]]) -> Mutant:
     """Return a mutant of the engine."""
     return Mutant("engine", function, mistake, patches)
@@ -268,12 +375,44 @@ def _engine(function: str, mistake: str, patches: Callable[[], list[Patch]]) -> 
 def _rewritten(owner: Any, function: str, right: str, wrong: str) -> list[Patch]:
     """Return the patch that gives a function the code of its own source with a part rewritten: whoever holds it sees that."""
     original = getattr(owner, function)
+    original = original.fget if isinstance(original, property) else original
+    return [(original, "__code__", _changed(original, right, wrong).__code__)]
+
+
+def _rewritten_inside(owner: Any, function: str, inner: str, right: str, wrong: str) -> list[Patch]:
+    """Return the patches for all functions that another one has made, inside of which a part is rewritten."""
+    outer = getattr(owner, function)
+    right_code, wrong_code = (_inner(code, inner) for code in (outer.__code__, _changed(outer, right, wrong).__code__))
+    held = (*vars(Tensor).values(), *tensor.QUICK.values(), *tensor.INSTEAD.values())
+    return [(x, "__code__", wrong_code) for x in _with_closures(held) if x.__code__ is right_code]
+
+
+def _with_closures(functions: Iterable[Any]) -> set[FunctionType]:
+    """Return functions, and those that they hold in their closures."""
+    found: set[FunctionType] = set()
+    waiting = [f for f in functions if isinstance(f, FunctionType)]
+    while waiting:
+        f = waiting.pop()
+        if f not in found:
+            found.add(f)
+            waiting += [cell.cell_contents for cell in f.__closure__ or () if isinstance(cell.cell_contents, FunctionType)]
+    return found
+
+
+def _changed(original: Any, right: str, wrong: str) -> Any:
+    """Return a function made of another one's source with a part rewritten."""
     source = textwrap.dedent(inspect.getsource(original))
     if right not in source:
-        raise LookupError(f"{function}: its source has no {right!r} any more: the mutant must be written anew")
+        raise LookupError(f"{original.__name__}: its source has no {right!r} any more: the mutant must be written anew")
     made: dict[str, Any] = {}
-    exec(compile(source.replace(right, wrong), inspect.getfile(original), "exec"), original.__globals__, made)
-    return [(original, "__code__", made[function].__code__)]
+    undecorated = source[source.index("def ") :]
+    exec(compile(undecorated.replace(right, wrong), inspect.getfile(original), "exec"), original.__globals__, made)
+    return made[original.__name__]
+
+
+def _inner(code: Any, name: str) -> Any:
+    """Return the code of a function inside of another one."""
+    return next(part for part in code.co_consts if getattr(part, "co_name", "") == name)
 
 
 def _first_entry(g: Any, shape: tuple[int, ...]) -> Any:
