@@ -40,15 +40,19 @@ def like(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of NumPy's that creates arrays like another one that creates tensors like another."""
 
     @wraps(function)
-    def create(x: Any, /, *args: Any, device: Any = None, dtype: Any = None) -> Tensor:
+    def create(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
         on_cpu(device)
-        return handle(leaf(function(np.empty(x.shape, x.dtype), *args, dtype=dtype)))
+        return handle(leaf(function(np.empty(x.shape, x.dtype), dtype)))
 
     return create
 
 
-empty_like, full_like = like(np.empty_like), like(np.full_like)
-ones_like, zeros_like = like(np.ones_like), like(np.zeros_like)
+empty_like, ones_like, zeros_like = like(np.empty_like), like(np.ones_like), like(np.zeros_like)
+
+
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return a tensor of x's shape, with one value in all places."""
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
@@ -157,21 +161,27 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
 
 
 # Sets
-def unique_values(x: Any, /) -> Any:
-    """Return the different entries, in order."""
-    return unique_all(x).values
+def unique_all(x: Any, /) -> Any:
+    """Return the different entries, their first places, for each entry of x which of them it is, and how often each is there.
+
+    The entries have a gradient, where x has one: each is taken from its first place.
+    """
+    found = np.unique_all(x.detach())
+    return type(found)(np.reshape(x, -1)[found.indices], *found[1:])
 
 
 def unique_counts(x: Any, /) -> Any:
     """Return the different entries, and how often each is there."""
-    return np.unique_counts(x)
+    found = unique_all(x)
+    return type(np.unique_counts(np.ones(1)))(found.values, found.counts)
 
 
 def unique_inverse(x: Any, /) -> Any:
     """Return the different entries, and for each entry of x which of them it is."""
-    return np.unique_inverse(x)
+    found = unique_all(x)
+    return type(np.unique_inverse(np.ones(1)))(found.values, found.inverse_indices)
 
 
-def unique_all(x: Any, /) -> Any:
-    """Return the different entries, their first places, for each entry of x which of them it is, and how often each is there."""
-    return np.unique_all(x)
+def unique_values(x: Any, /) -> Any:
+    """Return the different entries, in order."""
+    return unique_all(x).values
