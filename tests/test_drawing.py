@@ -367,19 +367,105 @@ def test_save_writes_the_format_of_the_suffix(tmp_path):
 
 
 # Large graphs
-def test_two_hundred_layers_become_one_box():
+def test_a_body_that_repeats_is_drawn_once_with_what_each_time_has_of_its_own():
     picture = draw(chain()).picture
-    assert [box.name for box in picture.boxes] == ["matmul + add + sigmoid ×200", "L"]
-    assert sum(box.count for box in picture.boxes) == picture.total == 1002
-    assert picture.omitted == 0
+    names = ["x", "W₀ … W₁₉₉", "matmul₁ … matmul₂₀₀", "b₀ … b₁₉₉", "z₁ … z₂₀₀", "a₁ … a₂₀₀", "L"]
+    assert [box.name for box in picture.boxes] == names
+    assert {box.path for box in picture.boxes[1:6]} == {("a₁ … a₂₀₀ × 200",)}
+    assert [(picture.boxes[a.tail].name, picture.boxes[a.head].name) for a in picture.arrows if a.to_next] == [(names[5], names[2])]
+    assert sum(box.count for box in picture.boxes) == picture.total
+
+
+def recurrent(steps):
+    """Return the loss of a recurrent network whose weights are used at each step."""
+    Wx, Wh, b, V = parameter(3, 2, name="Wx"), parameter(2, 2, name="Wh"), parameter(2, name="b"), parameter(2, 1, name="V")
+    h = Tensor(np.zeros((4, 2)), name="h0")
+    for t in range(steps):
+        h = np.tanh(Tensor(np.full((4, 3), t / 9), name=f"x{t}") @ Wx + h @ Wh + b)
+    return ((h @ V) ** 2).mean()
+
+
+def test_the_weights_that_all_steps_share_and_the_inputs_stay_to_be_seen():
+    picture = draw(recurrent(20)).picture
+    boxes = {box.name: box for box in picture.boxes}
+    assert {"Wx", "Wh", "b", "V", "h₀", "x₀ … x₁₉", "a₁ … a₂₀", "L"} <= boxes.keys()
+    assert boxes["Wx"].path == () and boxes["x₀ … x₁₉"].path == boxes["a₁ … a₂₀"].path != ()
+    notes = {picture.boxes[a.tail].name: a.note for a in picture.arrows if not a.to_next}
+    assert notes["Wx"] == notes["Wh"] == notes["b"] == "×20"
+    assert notes["h₀"] == ""
+
+
+# Options
+def test_arrows_lead_where_the_direction_says():
+    assert "rankdir=LR" in draw(report(), direction="LR").dot
+    with pytest.raises(ValueError, match="direction='left'.: give one of 'TB', 'BT', 'LR', 'RL'"):
+        draw(report(), direction="left")
+
+
+@needs_layout
+def test_a_drawing_in_auto_follows_the_page_and_one_in_dark_is_dark():
+    light, dark, auto = (draw(report(), theme=theme).svg() for theme in ("light", "dark", "auto"))
+    assert "#15181d" in dark and "#15181d" not in light
+    assert "@media (prefers-color-scheme: dark)" in auto and "@media" not in dark + light
+    name = ElementTree.fromstring(auto).get("id")
+    rules = re.findall(r"^(#\S+) ", auto, re.MULTILINE)
+    assert set(rules) == {f"#{name}"}
+
+
+def test_a_highlighted_parameter_leads_to_the_loss_and_all_else_fades():
+    picture = draw(report(), highlight="W2").picture
+    names = [box.name for box in picture.boxes]
+    assert {box.name for box in picture.boxes if box.faded} == {"x", "W₁", "matmul₁", "b₁", "z₁", "a₁", "b₂", "W₃", "b₃", "y"}
+    lit = [(names[a.tail], names[a.head]) for a in picture.arrows if a.highlighted]
+    assert lit[0] == ("W₂", "matmul₂") and lit[-1] == ("mean₁", "L")
+    assert draw(report(), highlight=["W_2"]).picture == picture
+    with pytest.raises(ValueError, match=r"highlight='nothing'.: nothing in this graph has that name; its leaves are W₁, x, "):
+        draw(report(), highlight="nothing")
+
+
+def test_arrows_can_say_what_a_rule_makes_of_the_cotangent():
+    a, b = Tensor(2.0, requires_grad=True, name="a"), Tensor(3.0, requires_grad=True, name="b")
+    picture = draw(a * b + np.sin(a), edges="derivative").picture
+    assert [(picture.boxes[arrow.tail].name, arrow.note) for arrow in picture.arrows] == [
+        ("a", "g · b"), ("b", "g · a"), ("a", "g · cos(a)"), ("multiply₁", "g"), ("sin₁", "g"),
+    ]  # fmt: skip
+
+
+def test_a_tree_deeper_than_its_indent_goes_on_at_the_margin():
+    t = parameter(2, name="t")
+    for k in range(30):
+        t = np.sin(t) if k % 2 else np.tanh(t)
+    lines = draw(t.sum(), max_nodes=100).text(80, color=False, ascii_only=False).split("\n\n")[1].split("\n")
+    depth = {line.lstrip(" │├└─↓").split(" = ")[0]: len(line) - len(line.lstrip(" │├└─")) for line in lines if "↓" not in line}
+    for line in lines:
+        name, _, operand = line.lstrip(" │├└─").partition(" = ")
+        inner = operand[operand.find("(") + 1 : -1]
+        if "↓" not in line and inner in depth:
+            below = lines[lines.index(line) + 1]
+            assert inner in below and len(below) - len(below.lstrip(" │├└─")) == len(line) - len(line.lstrip(" │├└─")) + 3
+    assert sum("↓" in line for line in lines) == 2 and len({line.replace("↓ ", "") for line in lines}) == len(lines)
 
 
 def test_modules_close_where_there_is_no_room_or_at_the_depth_asked_for():
     net = residual()
-    assert [box.name for box in draw(net, depth=1).picture.boxes] == ["Residual", "subtract₁", "square₁", "L"]
+    assert [box.name for box in draw(net, depth=1).picture.boxes] == ["x", "Residual", "y", "subtract₁", "square₁", "L"]
     opened = draw(net, depth=2).picture
-    assert [box.name for box in opened.boxes] == ["inner", "add₁", "inner (2)", "add₂", "head", "subtract₁", "square₁", "L"]
-    assert draw(net, max_nodes=8).picture == opened
+    assert [box.name for box in opened.boxes] == [
+        "inner.layers.0.weight", "inner.layers.0.bias", "x", "inner", "add₁", "inner (2)", "add₂", "head", "y", "subtract₁", "square₁", "L",
+    ]  # fmt: skip
+    assert draw(net, max_nodes=12).picture == opened
+    assert draw(net, max_nodes=8).picture == draw(net, depth=1).picture
+
+
+@pytest.mark.parametrize("depth", [0, -1, 1.5, True, "2"])
+def test_a_depth_that_is_no_whole_number_from_1_on_is_refused(depth):
+    with pytest.raises(ValueError, match=r"draw\(depth=.*modules are counted from 1, the outermost"):
+        draw(residual(), depth=depth)
+
+
+def test_a_closed_module_says_how_many_operations_and_parameters_it_holds_and_their_memory():
+    (box,) = [box for box in draw(residual(), depth=1).picture.boxes if box.kind == "folded"]
+    assert box.about == f"10 operations · {4 + 2 + 2 + 1} parameters · {8 * 3 * 2 * 8 + 2 * 3 * 1 * 8} B"
 
 
 def test_what_is_not_drawn_is_counted_in_the_picture_the_caption_and_omitted():
@@ -403,7 +489,7 @@ def test_ten_thousand_doublings_are_drawn_without_recursion():
         t = t + t
     drawing = draw(t.sum())
     assert drawing.picture.total == 10_002
-    assert "×" in drawing.text()
+    assert "add × 10000" in drawing.text()
     assert draw(t.sum(), max_nodes=50_000).text(80).count("\n") > 20_000
 
 

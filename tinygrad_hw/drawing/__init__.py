@@ -29,16 +29,19 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import graphviz
+import numpy as np
 
 from ..errors import GradientError
 from ..graph import Node
+from ..naming import label_of
 from ..tensor import Tensor, cotangent, why_no_gradient
-from .build import build
+from .build import Look, build
 from .dot import dot
 from .layout import LayoutError, render
 from .mermaid import mermaid
@@ -51,6 +54,7 @@ from .text import text
 
 __all__ = ["Arrow", "Box", "Drawing", "LayoutError", "Picture", "draw"]
 
+STEPPED = 120  # boxes that a page can step through
 SHOWN = ("shape", "dtype", "value", "gradient")
 
 
@@ -65,10 +69,10 @@ class Drawing:
     omitted : int, how many vertices of the recorded graph are not drawn.
     """
 
-    def __init__(self, picture: Picture, recorded: Recorded, seeds: Mapping[Node, Any] | None) -> None:
-        self.picture = picture
-        self._recorded = recorded
-        self._seeds = seeds
+    def __init__(self, recorded: Recorded, look: Look, seeds: Mapping[Node, Any] | None, gradients: Mapping[Node, Any]) -> None:
+        self.picture = build(recorded, look, gradients)
+        self._recorded, self._look = recorded, look
+        self._seeds, self._gradients = seeds, gradients
 
     def __repr__(self) -> str:
         return f"Drawing({self.picture.caption})"
@@ -124,7 +128,9 @@ class Drawing:
 
     def html(self) -> str:
         """Return one self-contained page that steps through the computation, forward and backward."""
-        return page(self._recorded, self.picture, self._replayed)
+        larger = self._look.max_nodes is None and self._look.depth is None and len(self._recorded.vertices) <= STEPPED
+        picture = build(self._recorded, replace(self._look, max_nodes=STEPPED), self._gradients) if larger else self.picture
+        return page(self._recorded, picture, self._replayed)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
@@ -182,6 +188,10 @@ def draw(
     max_nodes: int | None = None,
     title: str | None = None,
     legend: bool = True,
+    direction: Literal["TB", "BT", "LR", "RL"] = "TB",
+    theme: Literal["light", "dark", "auto"] = "light",
+    highlight: Any = None,
+    edges: Literal["plain", "derivative"] = "plain",
 ) -> Drawing:
     """Draw how the outputs were computed.
 
@@ -197,15 +207,24 @@ def draw(
     grad : array_like, or a sequence of them for several outputs, optional
         The cotangents to start backward from; an output of size 1 needs none.
     depth : int, optional
-        Draw each module at this depth as one box. By default modules are closed only as far as ``max_nodes`` demands.
+        Draw each module at this depth, from 1 for the outermost, as one box. By default modules are closed only as far as
+        ``max_nodes`` demands.
     max_nodes : int, optional
-        How many boxes there may be; by default 120, or 40 where parts must be left out. Beyond it constants and leaves go into
-        the operations that use them, modules are closed, repeated runs become one box, and at last only what is nearest the
-        output is drawn.
+        How many boxes there may be; by default 60, or 40 where parts must be left out. Beyond it constants go into the operations
+        that use them, a body that repeats is drawn once, with the weights that all its times share beside it, modules are closed,
+        then other leaves go into operations too, and at last only what is nearest the output is drawn.
     title : str, optional
         The first words of the caption.
     legend : bool
         Whether the kinds of boxes and arrows are explained beside the drawing.
+    direction : {"TB", "BT", "LR", "RL"}
+        Where the arrows lead: from top to bottom, from left to right, or the other way.
+    theme : {"light", "dark", "auto"}
+        The colours; an SVG in "auto" follows the page or the system that shows it, other formats are light.
+    highlight : str or Tensor, or a sequence of them, optional
+        Names or tensors whose paths to the outputs are to be seen; all else fades.
+    edges : {"plain", "derivative"}
+        Whether arrows say what the operation's rule makes of the cotangent ``g`` that arrives at its result: ``g * b``.
 
     Returns
     -------
@@ -217,29 +236,39 @@ def draw(
     TypeError
         If an output is not a Tensor.
     ValueError
-        If ``show`` names something else, or ``max_nodes`` is less than 2.
+        If an option has no such value, ``depth`` is less than 1, ``max_nodes`` less than 2, or nothing drawn has a name to highlight.
     GradientError
         If gradients are asked for and an output that is no single number has no cotangent.
 
     Notes
     -----
-    Modules (``tg.nn``) are drawn as nested frames around what was computed in them.
+    Modules (``tg.nn``) are drawn as nested frames around what was computed in them; a frame ``× 20`` holds what is done 20 times.
 
     A name is, in this order: the tensor's own, which is a parameter's path in its module; the name in ``names``; its role in a
     network (x, W₁, b₁, z₁, a₁, ŷ, y, L); the path of the module whose result it is; its operation with a number (``matmul₃``).
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> [box.formula for box in draw((x * x).sum(), direction="LR").picture.boxes]
+    ['', 'x * x', 'sum(multiply₁)']
     """
     show = (show,) if isinstance(show, str) else tuple(show)
-    check(outputs, show, max_nodes)
+    check(outputs, show, depth, max_nodes)
+    choice("direction", direction, ("TB", "BT", "LR", "RL"))
+    choice("theme", theme, ("light", "dark", "auto"))
+    choice("edges", edges, ("plain", "derivative"))
     nodes = [tensor._node for tensor in outputs]
     recorded = read(list(dict.fromkeys(nodes)), names)
     seeds = cotangents(outputs, grad, "gradient" in show)
     gradients = replay(seeds)[1] if seeds and "gradient" in show else {}
     reasons = [why_no_gradient(t) for t in outputs if not t.requires_grad]
     title = " · ".join(filter(None, (title, f"nothing was recorded: {reasons[0]}" if reasons and len(reasons) == len(outputs) else "")))
-    return Drawing(build(recorded, show, gradients, depth, max_nodes, title, legend), recorded, seeds)
+    look = Look(show, depth, max_nodes, title, legend, direction, theme, edges, chosen(recorded, highlight))
+    return Drawing(recorded, look, seeds, gradients)
 
 
-def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int | None) -> None:
+def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: int | None) -> None:
     """Raise if what was asked for cannot be drawn."""
     if not outputs:
         raise TypeError("draw() needs a Tensor: draw(loss), or draw(a, b) for several")
@@ -254,8 +283,34 @@ def check(outputs: Sequence[Any], show: Collection[str], max_nodes: int | None) 
     unknown = set(show) - set(SHOWN)
     if unknown:
         raise ValueError(f"draw(show=...) takes a collection of {', '.join(map(repr, SHOWN))}, not {', '.join(map(repr, sorted(unknown)))}")
+    if depth is not None and (not isinstance(depth, (int, np.integer)) or isinstance(depth, bool) or depth < 1):
+        raise ValueError(f"draw(depth={depth!r}): modules are counted from 1, the outermost, so depth must be a whole number from 1 on")
     if max_nodes is not None and max_nodes < 2:
         raise ValueError(f"draw(max_nodes={max_nodes}): a drawing needs room for at least 2 boxes")
+
+
+def choice(name: str, value: Any, known: tuple[str, ...]) -> None:
+    """Raise if an option has none of its values."""
+    if value not in known:
+        raise ValueError(f"draw({name}={value!r}): give one of {', '.join(map(repr, known))}")
+
+
+def chosen(recorded: Recorded, highlight: Any) -> frozenset[int]:
+    """Return the vertices whose names, or whose tensors, were given."""
+    if highlight is None:
+        return frozenset()
+    found: set[int] = set()
+    for wanted in [highlight] if isinstance(highlight, (str, Tensor)) else highlight:
+        vertices = enumerate(recorded.vertices)
+        if isinstance(wanted, Tensor):
+            alike = [i for i, vertex in vertices if vertex.node is wanted._node]
+        else:
+            alike = [i for i, vertex in vertices if label_of(wanted) == vertex.label]
+        if not alike:
+            known = ", ".join([vertex.name for vertex in recorded.vertices if not vertex.operation][:20])
+            raise ValueError(f"draw(highlight={wanted!r}): nothing in this graph has that name; its leaves are {known}")
+        found.update(alike)
+    return frozenset(found)
 
 
 def cotangents(outputs: Sequence[Tensor], grad: Any, needed: bool) -> dict[Node, Any] | None:

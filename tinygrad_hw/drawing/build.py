@@ -4,40 +4,59 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, fold
-from .formulas import expression, summary
+from .fold import Group, common, fold, pattern, turns
+from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
-from .recorded import Recorded
+from .recorded import Recorded, Vertex
 
-__all__ = ["build"]
+__all__ = ["Look", "build"]
 
-ROOM, NEAREST = 120, 40
+ROOM, NEAREST = 60, 40
 
 
-def build(
-    recorded: Recorded,
-    show: Collection[str],
-    gradients: Mapping[Node, Any],
-    depth: int | None,
-    max_nodes: int | None,
-    title: str | None,
-    legend: bool,
-) -> Picture:
+@dataclass(frozen=True)
+class Look:
+    """What a drawing shows and how; see ``draw`` for each."""
+
+    show: Collection[str] = ("shape",)
+    depth: int | None = None
+    max_nodes: int | None = None
+    title: str | None = None
+    legend: bool = True
+    direction: str = "TB"
+    theme: str = "light"
+    edges: str = "plain"
+    highlight: frozenset[int] = frozenset()
+
+
+def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Picture:
     """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
-    groups, omitted = fold(recorded, max_nodes or ROOM, depth, max_nodes or NEAREST)
+    groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST)
     total = len(recorded.vertices)
-    boxes = [box_of(recorded, group, show, gradients) for group in groups]
-    arrows = arrows_between(recorded, groups)
+    reached = downstream(recorded, look.highlight)
+    boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]
+    arrows = arrows_between(recorded, groups, look, reached)
     if omitted:
         boxes.insert(0, Box("omitted", f"… {grouped(omitted)} of {grouped(total)} vertices are not drawn", count=omitted))
         beyond = arrows_from_beyond(recorded, groups)
-        arrows = beyond + [Arrow(a.tail + 1, a.head + 1, a.note, a.broadcast, a.gradient) for a in arrows]
-    return Picture(tuple(boxes), tuple(arrows), caption(recorded, boxes, omitted, title), total, omitted, legend)
+        arrows = beyond + [replace(arrow, tail=arrow.tail + 1, head=arrow.head + 1) for arrow in arrows]
+    words = caption(recorded, boxes, omitted, look.title)
+    return Picture(tuple(boxes), tuple(arrows), words, total, omitted, look.legend, look.direction, look.theme)
+
+
+def downstream(recorded: Recorded, chosen: frozenset[int]) -> set[int]:
+    """Return the vertices that lie on a path from the chosen ones to an output."""
+    reached = set(chosen)
+    for i, vertex in enumerate(recorded.vertices) if chosen else ():
+        if not reached.isdisjoint(vertex.operands):
+            reached.add(i)
+    return reached
 
 
 def grouped(count: int) -> str:
@@ -62,48 +81,98 @@ def caption(recorded: Recorded, boxes: Sequence[Box], omitted: int, title: str |
     return " · ".join(parts)
 
 
-def box_of(recorded: Recorded, group: Group, show: Collection[str], gradients: Mapping[Node, Any]) -> Box:
+def box_of(recorded: Recorded, group: Group, look: Look, gradients: Mapping[Node, Any], reached: set[int]) -> Box:
     """Return the box of a group."""
     vertex = recorded.vertices[group.members[-1]]
-    value = vertex.value
+    value, several = vertex.value, bool(group.title or group.times)
     gradient = gradients.get(vertex.node) if vertex.node is not None else None
     return Box(
         kind="folded" if group.title else vertex.kind,
-        name=group.title or vertex.name,
+        name=group.title or name_of(recorded, group),
         operation="" if group.title else vertex.operation,
-        formula="" if group.title else expression(recorded, vertex),
-        shape=np.shape(value) if "shape" in show else None,
-        dtype=str(value.dtype) if "dtype" in show else "",
-        value=summary(value) if "value" in show else "",
-        gradient=summary(gradient) if "gradient" in show and gradient is not None else "",
+        formula="" if several else expression(recorded, vertex),
+        shape=np.shape(value) if "shape" in look.show else None,
+        dtype=str(value.dtype) if "dtype" in look.show else "",
+        value=summary(value) if "value" in look.show and not several else "",
+        gradient=summary(gradient) if "gradient" in look.show and gradient is not None and not several else "",
         path=group.path,
         count=len(group.members),
+        about=contents(recorded, group) if group.title else f"{vertex.operation} × {len(group.times)}".strip() if group.times else "",
+        faded=bool(reached) and reached.isdisjoint(group.members),
     )
 
 
-def arrows_between(recorded: Recorded, groups: Sequence[Group]) -> list[Arrow]:
-    """Return an arrow for each use; several uses between groups that hold more than one vertex are one arrow."""
+def name_of(recorded: Recorded, group: Group) -> str:
+    """Return what a group is called that has no title: its vertex, or the first and the last of several."""
+    names = [recorded.vertices[i].name for i in group.times or group.members[-1:]]
+    if "." in names[0] and len({pattern(name) for name in names}) == 1:
+        return common(names)
+    return names[0] if len(set(names)) == 1 else f"{names[0]} … {names[-1]}"
+
+
+def contents(recorded: Recorded, group: Group) -> str:
+    """Return how many operations a closed group holds, how many parameters, and the memory of its results."""
+    vertices = [recorded.vertices[i] for i in group.members]
+    results = [vertex for vertex in vertices if vertex.operation]
+    parameters = sum(np.size(vertex.value) for vertex in vertices if vertex.kind == "parameter")
+    counts = [f"{grouped(len(results))} operation{'s' * (len(results) != 1)}"]
+    counts += [f"{grouped(parameters)} parameter{'s' * (parameters != 1)}"] if parameters else []
+    return " · ".join([*counts, size(sum(vertex.value.nbytes for vertex in results))])
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit in which it reads best."""
+    unit = next((unit for unit in ("B", "kB", "MB", "GB") if count < 1000 * 1000 ** ("B", "kB", "MB", "GB").index(unit)), "TB")
+    amount = count / 1000 ** ("B", "kB", "MB", "GB", "TB").index(unit)
+    return f"{amount:.3g} {unit}"
+
+
+def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reached: set[int]) -> list[Arrow]:
+    """Return an arrow for each use; uses between groups that hold more than one vertex are one arrow that says how many."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    single = [len(group.members) == 1 for group in groups]
+    turn = [turns(group) for group in groups]
     arrows: list[Arrow] = []
-    folded: Counter[tuple[int, int]] = Counter()
+    several: Counter[tuple[int, int, str]] = Counter()
     for head, group in enumerate(groups):
         for member in group.members:
             vertex = recorded.vertices[member]
-            node = vertex.node
             for i, operand in zip(vertex.places, vertex.operands):
                 tail = owner.get(operand, head)
-                if tail == head or (not recorded.vertices[operand].operation and not single[tail]):
-                    continue
-                if group.title or groups[tail].title:
-                    folded[tail, head] += 1
-                else:
-                    before, after = np.shape(recorded.vertices[operand].value), np.shape(vertex.value)
-                    repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
-                    flowing = node is not None and node.parents[i] is not None
-                    arrows.append(Arrow(tail, head, f"{before} → {after}" if repeated else "", repeated, flowing))
-    arrows += [Arrow(tail, head, f"×{uses}" if uses > 1 else "") for (tail, head), uses in folded.items()]
+                if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
+                    continue  # (a leaf that went into the group of an operation)
+                if group.times or group.title or groups[tail].times or groups[tail].title:
+                    kind = between(groups[tail], group, turn[tail].get(operand), turn[head].get(member))
+                    if tail != head or kind == "next":
+                        several[tail, head, kind] += 1
+                elif tail != head:
+                    arrow = arrow_of(recorded, vertex, i, operand, tail, head, look)
+                    arrows.append(replace(arrow, highlighted=operand in reached and member in reached))
+    for (tail, head, kind), uses in several.items():
+        lit = bool(reached) and not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
+        note = kind or (f"×{uses}" if uses > 1 else "")
+        per_time = max(1, uses // len(groups[head].times)) if kind == "same" else 1
+        same = Arrow(tail, head, "" if kind == "same" else note, to_next=kind == "next", highlighted=lit)
+        arrows += [same] * per_time
     return arrows
+
+
+def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:
+    """Return how a use in a body that is drawn once is meant: within one time of it ("same"), or from one time to the next ("next")."""
+    if tail.run is None or tail.run != head.run:
+        return ""
+    return "same" if before == after else "next"
+
+
+def arrow_of(recorded: Recorded, vertex: Vertex, i: int, operand: int, tail: int, head: int, look: Look) -> Arrow:
+    """Return the arrow of one use."""
+    before, after = np.shape(recorded.vertices[operand].value), np.shape(vertex.value)
+    node = vertex.node
+    repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
+    flowing = node is not None and node.parents[i] is not None
+    note = f"{before} → {after}" if repeated else ""
+    if look.edges == "derivative":
+        note = derivative(recorded, vertex, i) if flowing else ""
+    return Arrow(tail, head, note, repeated, flowing)
 
 
 def is_repeated(before: tuple[int, ...], after: tuple[int, ...]) -> bool:

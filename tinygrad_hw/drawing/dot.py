@@ -3,65 +3,102 @@
 from __future__ import annotations
 
 import textwrap
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import graphviz
 
 from ..naming import clean
 from .formulas import shape_text, shortened
-from .picture import KINDS, Box, Picture
+from .picture import KINDS, Arrow, Box, Picture
 
-__all__ = ["dot", "in_words", "lines"]
+__all__ = ["DARK", "LIGHT", "Palette", "arrow_legend", "dot", "in_words", "lines"]
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
-STYLES: dict[str, dict[str, str]] = {
-    "input": {"shape": "ellipse", "fillcolor": "#e3f4ee", "color": "#00795a"},
-    "parameter": {"shape": "box", "penwidth": "2.8", "fillcolor": "#e4f0fa", "color": "#0072b2"},
-    "constant": {"shape": "note", "fillcolor": "#f4f4f4", "color": "#666666"},
-    "result": {"shape": "box", "style": "rounded,filled", "fillcolor": "#ffffff", "color": "#444444"},
-    "output": {"shape": "box", "peripheries": "2", "fillcolor": "#fdeee3", "color": "#b34a00"},
-    "loss": {"shape": "box", "peripheries": "2", "fillcolor": "#fdeee3", "color": "#b34a00"},
-    "folded": {"shape": "box3d", "fillcolor": "#f7f3e0", "color": "#7a6a00"},
-    "omitted": {"shape": "box", "style": "dashed,filled", "fillcolor": "#ffffff", "color": "#666666"},
+SHAPES: dict[str, dict[str, str]] = {
+    "input": {"shape": "ellipse"},
+    "parameter": {"shape": "box", "penwidth": "2.8"},
+    "constant": {"shape": "note"},
+    "result": {"shape": "box", "style": "rounded,filled"},
+    "output": {"shape": "box", "peripheries": "2"},
+    "loss": {"shape": "box", "peripheries": "2"},
+    "folded": {"shape": "box3d"},
+    "omitted": {"shape": "box", "style": "dashed,filled"},
 }
 WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "omitted": "0"}  # how straight an arrow should be
 LONGEST_LINE, LONGEST_TITLE = 46, 70
 WIDEST_CAPTION = 70
 
 
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a theme: of the background, of letters, arrows, frames and what is highlighted; of each kind, inside and border."""
+
+    back: str
+    fore: str
+    arrow: str
+    soft: str
+    frame: str
+    highlight: str
+    kinds: dict[str, tuple[str, str]]
+
+
+LIGHT = Palette("#ffffff", "#1c1c1c", "#444444", "#707070", "#777777", "#d55e00", {
+    "input": ("#e3f4ee", "#00795a"), "parameter": ("#e4f0fa", "#0072b2"), "constant": ("#f4f4f4", "#666666"),
+    "result": ("#ffffff", "#444444"), "output": ("#fdeee3", "#b34a00"), "loss": ("#fdeee3", "#b34a00"),
+    "folded": ("#f7f3e0", "#7a6a00"), "omitted": ("#ffffff", "#666666"),
+})  # fmt: skip
+DARK = Palette("#15181d", "#ececec", "#b9bec5", "#9aa0a8", "#8a9099", "#ffa657", {
+    "input": ("#12382d", "#4fcfa6"), "parameter": ("#14304a", "#6cb8f5"), "constant": ("#33383f", "#b9bec5"),
+    "result": ("#232931", "#b9bec5"), "output": ("#4a2a12", "#ff9d57"), "loss": ("#4a2a12", "#ff9d57"),
+    "folded": ("#3a3415", "#d8c256"), "omitted": ("#15181d", "#9aa0a8"),
+})  # fmt: skip
+
+
 def dot(picture: Picture) -> graphviz.Digraph:
     """Return the picture as a ``graphviz.Digraph``; its ``source`` is the DOT text."""
+    palette = DARK if picture.theme == "dark" else LIGHT
     graph = graphviz.Digraph(
         graph_attr={
-            "rankdir": "TB", "bgcolor": "white", "fontname": FONT, "fontsize": "12", "nodesep": "0.3", "ranksep": "0.4",
-            "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
+            "rankdir": picture.direction, "bgcolor": palette.back, "fontname": FONT, "fontsize": "12", "fontcolor": palette.fore,
+            "nodesep": "0.3", "ranksep": "0.4", "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
         },
-        node_attr={"fontname": FONT, "fontsize": "12", "style": "filled", "margin": "0.16,0.07"},
-        edge_attr={"fontname": FONT, "fontsize": "10", "color": "#444444", "arrowsize": "0.8"},
+        node_attr={"fontname": FONT, "fontsize": "12", "fontcolor": palette.fore, "style": "filled", "margin": "0.16,0.07"},
+        edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": palette.fore, "color": palette.arrow, "arrowsize": "0.8"},
     )  # fmt: skip
     if picture.legend:
-        legend(graph, picture)
-    frames = Frames(graph)
+        graph.node("legend", legend(picture, palette), id="legend", shape="plaintext", style="", **{"class": "legend"})
+    frames = Frames(graph, palette)
     for i, box in enumerate(picture.boxes):
-        frames.inside(box.path).node(f"n{i}", **box_attributes(i, box))
+        frames.inside(box.path).node(f"n{i}", **box_attributes(i, box, palette))
     frames.close()
     for i, arrow in enumerate(picture.arrows):
-        note = f"  {arrow.note}" if arrow.note else ""
-        word = "broadcast" if arrow.broadcast else "gradient" if arrow.gradient else "data"
-        look = {} if arrow.gradient else {"color": "#8a8a8a", "fontcolor": "#555555"}
-        style = "dashed" if arrow.broadcast else "solid" if arrow.gradient else "dotted"
-        weight = WEIGHTS.get(picture.boxes[arrow.tail].kind, "4")
-        attributes = {"label": quoted([note]), "id": f"e{i}", "class": word, "style": style, "weight": weight, **look}
-        graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **attributes)
+        graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_attributes(i, arrow, picture, palette))
     return graph
+
+
+def arrow_attributes(i: int, arrow: Arrow, picture: Picture, palette: Palette) -> dict[str, str]:
+    """Return the attributes of an arrow."""
+    look = {} if arrow.gradient else {"color": palette.soft, "fontcolor": palette.soft}
+    if arrow.highlighted:
+        look = {"color": palette.highlight, "penwidth": "2.4"}
+    if arrow.to_next:
+        look |= {"constraint": "false", "style": "bold"}
+    return {
+        "label": quoted([f"  {arrow.note}" if arrow.note else ""]),
+        "id": f"e{i}",
+        "class": "broadcast" if arrow.broadcast else "gradient" if arrow.gradient else "data",
+        "style": "dashed" if arrow.broadcast else "solid" if arrow.gradient else "dotted",
+        "weight": WEIGHTS.get(picture.boxes[arrow.tail].kind, "4"),
+        **look,
+    }
 
 
 class Frames:
     """Nested frames, one for each module; what is put inside a path opens those that it lies in."""
 
-    def __init__(self, graph: graphviz.Digraph) -> None:
-        self.graph = graph
+    def __init__(self, graph: graphviz.Digraph, palette: Palette) -> None:
+        self.graph, self.palette = graph, palette
         self.open: dict[tuple[str, ...], graphviz.Digraph] = {(): graph}
 
     def inside(self, path: tuple[str, ...]) -> graphviz.Digraph:
@@ -72,7 +109,7 @@ class Frames:
                 frame = graphviz.Digraph(f"cluster_{number}")
                 title = path[n - 1]
                 frame.attr(
-                    label=quoted([title]), id=f"m{number}", style="dashed,rounded", color="#777777", labeljust="l", labelloc="t",
+                    label=quoted([title]), id=f"m{number}", style="dashed,rounded", color=self.palette.frame, labeljust="l", labelloc="t",
                     **{"class": "module"},
                 )  # fmt: skip
                 self.open[path[:n]] = frame
@@ -85,21 +122,19 @@ class Frames:
                 self.open[path[:-1]].subgraph(self.open[path])
 
 
-def legend(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Explain the kinds that occur, in a frame of its own."""
-    kinds = [kind for kind in KINDS if any(box.kind == kind for box in picture.boxes)]
-    with graph.subgraph(name="cluster_legend") as frame:
-        frame.attr(label="legend", labelloc="t", style="solid", color="#bbbbbb", fontsize="10", id="legend", **{"class": "legend"})
-        for kind in kinds:
-            look = {**STYLES[kind], "class": f"legend {kind}", "fontsize": "10", "margin": "0.08,0.04", "height": "0.1"}
-            frame.node(f"legend_{kind}", label=quoted([KINDS[kind]]), id=f"legend_{kind}", **look)
-        rows = [f"legend_{kind}" for kind in kinds]
-        arrows = arrow_legend(picture)
-        if arrows:
-            frame.node("legend_arrows", label=quoted(arrows, left=True), id="legend_arrows", shape="plaintext", style="", fontsize="10")
-            rows.append("legend_arrows")
-        for above, below in pairwise(rows):
-            frame.edge(above, below, style="invis")
+def legend(picture: Picture, palette: Palette) -> str:
+    """Return a small table that explains the kinds that occur, and the arrows."""
+    rows = []
+    for kind in [kind for kind in KINDS if any(box.kind == kind for box in picture.boxes)]:
+        inside, border = palette.kinds[kind]
+        style = ' STYLE="ROUNDED"' if kind in ("input", "result") else ""
+        sample = (
+            f'<TABLE BORDER="{3 if kind == "parameter" else 1}" CELLBORDER="0" CELLPADDING="1" COLOR="{border}" BGCOLOR="{inside}"{style}>'
+        )
+        sample += '<TR><TD WIDTH="16" HEIGHT="6"></TD></TR></TABLE>'
+        rows.append(f'<TR><TD>{sample}</TD><TD ALIGN="LEFT">{KINDS[kind]}</TD></TR>')
+    rows += [f'<TR><TD COLSPAN="2" ALIGN="LEFT">{line}</TD></TR>' for line in arrow_legend(picture)]
+    return f'<<FONT POINT-SIZE="9"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE></FONT>>'
 
 
 def arrow_legend(picture: Picture) -> list[str]:
@@ -114,25 +149,31 @@ def arrow_legend(picture: Picture) -> list[str]:
     ]
 
 
-def box_attributes(i: int, box: Box) -> dict[str, Any]:
+def box_attributes(i: int, box: Box, palette: Palette) -> dict[str, Any]:
     """Return the attributes of a box."""
-    return {"label": quoted(lines(box)), "id": f"n{i}", "class": box.kind, **STYLES[box.kind]}
+    inside, border = palette.kinds[box.kind]
+    faded = {"fontcolor": palette.soft, "color": palette.soft, "fillcolor": palette.back} if box.faded else {}
+    return {
+        "label": quoted(lines(box)),
+        "id": f"n{i}",
+        "class": box.kind,
+        **SHAPES[box.kind],
+        "fillcolor": inside,
+        "color": border,
+        **faded,
+    }
 
 
 def lines(box: Box) -> list[str]:
     """Return what is written in a box, line by line."""
     name, shape = shortened(box.name), "" if box.shape is None else shape_text(box.shape)
-    word = {"result": box.operation, "folded": "", "omitted": ""}.get(
-        box.kind, box.kind if not box.operation else f"{box.kind}, {box.operation}"
-    )
     if box.kind in ("folded", "omitted"):
         name = shortened(box.name, LONGEST_TITLE)
     head = [f"{name} = {box.formula}"] if box.formula else [name]
     if len(head[0]) > LONGEST_LINE:
         head = [name, shortened(f"= {box.formula}", LONGEST_LINE)] if box.formula else [name]
-    if box.kind == "folded":
-        word = f"{box.count:,} vertices".replace(",", "\N{NO-BREAK SPACE}")
-    second = " · ".join(filter(None, (word, shape, box.dtype)))
+    word = "" if box.kind in ("result", "folded", "omitted") else box.kind
+    second = " · ".join(filter(None, (word, box.about, shape, box.dtype)))
     rest = [f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else ""]
     return [line for line in (*head, second, *rest) if line]
 

@@ -1,34 +1,51 @@
 """What to draw of a large graph: vertices are put together in groups until there are few enough.
 
-First constants and leaves go into the operation that uses them, then modules become one group each, the deepest first, and runs
-that repeat become one group (``Linear + relu ×2000``), and at last only the groups nearest the output are kept. A
-group of results is always a stretch of the order of creation, so groups never form a circle.
+First constants go into the operation that uses them. Then a body that repeats, such as the step of a recurrent network, is drawn once,
+with the weights that all its times share beside it. Then modules become one group each, the deepest first, other leaves go into the
+operations that use them, runs that repeat become one group (``matmul + tanh × 20``), and at last only the groups nearest the output
+are kept.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .picture import shared_path
-from .recorded import Recorded, Vertex
+from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "fold"]
+__all__ = ["Group", "common", "fold", "pattern", "turns"]
 
-LONGEST_PERIOD = 64  # how many groups a repeated run may have
+LONGEST_PERIOD = 64  # how many groups a body may have
+LEAST_SAVED = 4  # groups that a repeated body must save
 WORDS_IN_TITLE = 4
+LEAVES = ("constant", "input", "parameter")
 
 
 class Group(NamedTuple):
-    """Vertices that are drawn as one: the last of them gives the result; ``title`` is "" for a single operation."""
+    """Vertices that are drawn as one.
+
+    Attributes
+    ----------
+    members : the vertices; the last of them gives the result.
+    title : what it is called, "" for a single operation.
+    path : the modules that it lies in.
+    words : what it is made of, to tell whether two groups are alike.
+    times : of a group in a repeated body, the vertex that gives the result at each time; else empty.
+    run : the first vertex of the repeated body that it belongs to, or None.
+    """
 
     members: tuple[int, ...]
     title: str = ""
-    path: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()  # what it is made of, to tell whether two groups are alike
+    path: Path = ()
+    words: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
+    run: int | None = None
 
 
 def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None) -> tuple[list[Group], int]:
@@ -41,133 +58,208 @@ def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | Non
     depth : draw modules at this depth as one group each, even where there is room.
     cut : how many groups there may be where some are left out; by default as many.
     """
-    vertices, outputs = recorded.vertices, recorded.outputs
-    results = sum(bool(vertex.operation) for vertex in vertices)
-    for groups in ever_coarser(recorded, depth, details=results <= most):
+    for groups in ever_coarser(recorded, most, depth):
         if len(groups) <= most:
             return groups, 0
-    kept = nearest(vertices, outputs, groups, min(most, cut or most) - 1)
-    return kept, len(vertices) - sum(len(group.members) for group in kept)
+    kept = nearest(recorded.vertices, recorded.outputs, groups, min(most, cut or most) - 1)
+    return kept, len(recorded.vertices) - sum(len(group.members) for group in kept)
 
 
-def ever_coarser(recorded: Recorded, depth: int | None, details: bool) -> Iterator[list[Group]]:
-    """Yield ways to group the vertices, each with fewer groups than the one before; those that show leaves only with details."""
+def ever_coarser(recorded: Recorded, most: int, depth: int | None) -> Iterator[list[Group]]:
+    """Yield ways to group the vertices, each coarser than the one before; those with too many results are left out, but for the last."""
     vertices = recorded.vertices
-    if depth is None and details:
-        yield merge_leaves(recorded, ())
-        yield merge_leaves(recorded, ("constant",))
-    groups = merge_leaves(recorded, ("constant", "input", "parameter"))
+    groups = results = [Group((i,), "", vertex.path, (vertex.operation,)) for i, vertex in enumerate(vertices) if vertex.operation]
     deepest = max([len(vertex.path) for vertex in vertices], default=0)
-    if depth is None:
-        yield groups
-    else:
-        deepest = min(depth, deepest)
-    for level in range(deepest, 0, -1):
-        collapsed = merge_modules(vertices, groups, level)
-        yield collapsed
-        yield merge_repeats(vertices, collapsed)
-    if deepest == 0:
-        yield merge_repeats(vertices, groups)
+    levels = [*([] if depth and deepest else [0]), *range(min(depth or deepest, deepest), 0, -1)]
+    if depth is None and len(results) <= most:
+        yield arranged(recorded, results, ())
+    for kinds in (("constant",), LEAVES):
+        for level in levels:
+            groups = merge_modules(results, level) if level else results
+            for ways in (groups, repeated_once(vertices, groups)):
+                if len(ways) <= most:
+                    yield arranged(recorded, ways, kinds)
+    yield arranged(recorded, merge_repeats(vertices, groups), LEAVES)
 
 
-def merge_leaves(recorded: Recorded, kinds: Sequence[str]) -> list[Group]:
-    """Return a group for each vertex, with each leaf of these kinds in the group of the first result that uses it; an output stays."""
+# Leaves
+def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str]) -> list[Group]:
+    """Return groups of results with the leaves, in the order of creation.
+
+    A leaf of the kinds to be merged goes into the first group that uses it, and so does a parameter that only a closed group uses;
+    leaves of which each time of a repeated body has its own are one group; any other leaf is a group of its own.
+    """
+    vertices = recorded.vertices
+    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    uses: dict[int, list[tuple[int, int]]] = {i: [] for i, vertex in enumerate(vertices) if not vertex.operation}
+    for i, group in enumerate(groups):
+        turn = turns(group)
+        for member in group.members:
+            for operand in vertices[member].operands:
+                if operand in uses:
+                    uses[operand].append((i, turn.get(member, 0)))
     carried: dict[int, list[int]] = {}
-    merged: set[int] = set()
-    if kinds:
-        for i, vertex in enumerate(recorded.vertices):
-            for operand in vertex.operands:
-                if recorded.vertices[operand].kind in kinds and operand not in merged and operand not in recorded.outputs:
-                    merged.add(operand)
-                    carried.setdefault(i, []).append(operand)
-    return [
-        Group((*carried[i], i) if i in carried else (i,), "", vertex.path, (vertex.operation or vertex.kind,))
-        for i, vertex in enumerate(recorded.vertices)
-        if i not in merged
-    ]
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    alone = []
+    for leaf, places in uses.items():
+        within = {i for i, _ in places}
+        runs = {groups[i].run for i in within}
+        closed = len(within) == 1 and bool(groups[min(within)].title) and vertices[leaf].kind != "input"
+        if places and leaf not in recorded.outputs and (vertices[leaf].kind in merged or closed):
+            carried.setdefault(places[0][0], []).append(leaf)
+        elif len(runs) == 1 and None not in runs and len({turn for _, turn in places}) == 1:
+            alike.setdefault((*runs, vertices[leaf].kind, *sorted(within)), []).append(leaf)
+        else:
+            alone.append(leaf)
+    found = [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
+    for (run, _, first, *_), leaves in alike.items():
+        stack = len(leaves) >= len(groups[first].times) > 1
+        path = groups[first].path
+        found += [Group(tuple(leaves), "", path, (), tuple(leaves), run)] if stack else [single(vertices, leaf) for leaf in leaves]
+    found += [single(vertices, leaf) for leaf in alone]
+    return sorted(found, key=lambda group: group.members[-1]) if owner or found else found
 
 
-def merge_modules(vertices: Sequence[Vertex], groups: Sequence[Group], level: int) -> list[Group]:
+def single(vertices: Sequence[Vertex], i: int) -> Group:
+    """Return a group of one vertex."""
+    return Group((i,), "", vertices[i].path)
+
+
+def turns(group: Group) -> dict[int, int]:
+    """Return for each vertex of a repeated group the time to which it belongs."""
+    return {member: bisect_left(group.times, member) for member in group.members} if group.times else {}
+
+
+# Modules
+def merge_modules(results: Sequence[Group], level: int) -> list[Group]:
     """Put stretches of results of one module at this depth into one group."""
     merged: list[Group] = []
-    stretch: list[Group] = []
-
-    def close() -> None:
-        if len(stretch) > 1:
-            *outer, path = stretch[0].path[:level]
-            words = (
-                re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path),
-                *[word for group in stretch for word in group.words],
-            )
-            merged.append(Group(joined(stretch), path, tuple(outer), words))
-        else:
-            merged.extend(stretch)
-        stretch.clear()
-
-    for group in groups:
-        inside = len(group.path) >= level and bool(vertices[group.members[-1]].operation)
-        if stretch and not (inside and group.path[:level] == stretch[0].path[:level]):
-            close()
-        if inside:
-            stretch.append(group)
-        else:
-            merged.append(group)
-    close()
+    for within, stretch in groupby(results, lambda group: group.path[:level] if len(group.path) >= level else None):
+        groups = list(stretch)
+        if within is None or len(groups) == 1:
+            merged += groups
+            continue
+        *outer, path = within
+        members = tuple([member for group in groups for member in group.members])
+        merged.append(Group(members, path, tuple(outer), (pattern(path), *[word for group in groups for word in group.words])))
     return merged
 
 
-def joined(groups: Sequence[Group]) -> tuple[int, ...]:
-    """Return the members of several groups, the last result last."""
-    return tuple([member for group in groups for member in group.members])
+def pattern(path: str) -> str:
+    """Return a module's path with a star for each number, so that its like has the same."""
+    return re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path)
 
 
-def merge_repeats(vertices: Sequence[Vertex], groups: Sequence[Group]) -> list[Group]:
-    """Put runs in which the same stretch of groups repeats into one group each, those that save most first."""
-    likeness = alike(vertices, groups)
+def common(names: Sequence[str]) -> str:
+    """Return names that differ in numbers as one, with a star for each number that differs; the first where they differ otherwise."""
+    pieces = [re.split(r"(\d+)", name) for name in names]
+    alike = len({len(parts) for parts in pieces}) == 1
+    return "".join([parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*pieces)]) if alike else names[0]
+
+
+# Repetition
+def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[Group]:
+    """Draw a body that repeats once: each of its groups stands for itself at all times."""
+    found: list[Group] = []
+    i = 0
+    runs = runs_of(vertices, results, LEAST_SAVED)
+    while i < len(results):
+        period, times = runs.get(i, (1, 1))
+        bodies = [results[i + j * period : i + (j + 1) * period] for j in range(times)]
+        i += period * times
+        if times == 1:
+            found += bodies[0]
+            continue
+        first, last = (vertices[bodies[j][-1].members[-1]].name for j in (0, -1))
+        for same in zip(*bodies):
+            members = tuple([member for group in same for member in group.members])
+            path = stacked_path([group.path for group in same], f"{first} … {last} × {times}", times)
+            title = f"{common([group.title for group in same])} × {times}" if same[0].title else ""
+            found.append(Group(members, title, path, same[0].words, tuple([group.members[-1] for group in same]), bodies[0][0].members[-1]))
+    return found
+
+
+def stacked_path(paths: Sequence[Path], frame: str, times: int) -> Path:
+    """Return the modules that the same group lies in at all times, with stars for the numbers that differ, and how often it is repeated."""
+    path = [common(levels) for levels in zip(*paths)]
+    differs = next((i for i, levels in enumerate(zip(*paths)) if len(set(levels)) > 1), None)
+    if differs is None:
+        return (*path, frame)
+    return (*path[:differs], f"{path[differs]} × {times}", *path[differs + 1 :])
+
+
+def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[Group]:
+    """Put runs in which the same body repeats into one group each."""
+    merged, i = [], 0
+    runs = runs_of(vertices, results, 1)
+    while i < len(results):
+        if i not in runs:
+            merged.append(results[i])
+            i += 1
+            continue
+        period, times = runs[i]
+        run = results[i : i + period * times]
+        members = tuple([member for group in run for member in group.members])
+        merged.append(Group(members, f"{summary(run[:period])} × {times}", shared_path(group.path for group in run), ("run",)))
+        i += period * times
+    return merged
+
+
+def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> dict[int, tuple[int, int]]:
+    """Return where a body that repeats begins, with its length and how often it is there, if that saves at least so many groups."""
+    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    likeness, looks = alike(vertices, groups, owner)
     candidates: list[tuple[int, int, int, int]] = []
     for period in range(1, min(LONGEST_PERIOD, len(groups) // 2) + 1):
         same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
         starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
-        times = (ends - starts) // period + 1
-        often = times > 1
-        candidates += [(-period * (n - 1), period, start, n) for start, n in zip(starts[often].tolist(), times[often].tolist())]
+        saved = period * ((ends - starts) // period)
+        often = saved >= max(least, period)
+        candidates += [
+            (-s, period, start, end + period) for s, start, end in zip(saved[often].tolist(), starts[often].tolist(), ends[often].tolist())
+        ]
     taken = np.zeros(len(groups), bool)
     runs = {}
-    for _, period, start, times_over in sorted(candidates):
-        if not taken[start : start + period * times_over].any():
-            taken[start : start + period * times_over] = True
-            runs[start] = period, times_over
-    merged, i = [], 0
-    while i < len(groups):
-        if i in runs:
-            period, times_over = runs[i]
-            run = groups[i : i + period * times_over]
-            merged.append(Group(joined(run), f"{summary(run[:period])} ×{times_over}", shared_path(group.path for group in run), ("run",)))
-            i += period * times_over
-        else:
-            merged.append(groups[i])
-            i += 1
-    return merged
+    for _, period, start, end in sorted(candidates):
+        if taken[start:end].any():
+            continue
+        before = start
+        while before > max(0, start - period) and looks[before - 1] == looks[before - 1 + period] and not taken[before - 1]:
+            before -= 1
+        times = (end - before) // period
+        starts_at = range(before, end - times * period + 1)
+        start = min(starts_at, key=lambda at: how_odd(vertices, groups, owner, at, period))
+        taken[start : start + period * times] = True
+        runs[start] = period, times
+    return runs
 
 
-def alike(vertices: Sequence[Vertex], groups: Sequence[Group]) -> np.ndarray:
-    """Return a number for each group; equal ones do the same with operands that lie equally far back, the one before not counted."""
-    owner = {group.members[-1]: i for i, group in enumerate(groups)}
-    numbers: dict[tuple[object, ...], int] = {}
-    likeness = np.empty(len(groups), int)
+def how_odd(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int], start: int, period: int) -> tuple[int, int, int]:
+    """Return how odd it is to let a body begin here: how much each time hands on to the next, and how many modules it cuts through."""
+    inside = range(start + period, min(start + 2 * period, len(groups)))
+    operands = {operand for i in inside for member in groups[i].members for operand in vertices[member].operands}
+    handed_on = sum(start <= owner.get(operand, -1) < start + period for operand in operands)
+    return handed_on, -len(shared_path(groups[i].path for i in inside)), start
+
+
+def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return two numbers for each group: equal ones do the same, and equal first ones do it with operands that lie equally far back.
+
+    The group just before does not count: where a chain begins, a leaf is in its place.
+    """
+    numbers: dict[Any, int] = {}
+    likeness, looks = np.empty(len(groups), int), np.empty(len(groups), int)
     for i, group in enumerate(groups):
-        far = []
-        for member in group.members:
-            for operand in vertices[member].operands:
-                back = i - owner.get(operand, i)
-                if back > 1 and vertices[operand].operation:
-                    far.append(min(back, LONGEST_PERIOD + 1))
-        likeness[i] = numbers.setdefault((group.words, tuple(far)), len(numbers))
-    return likeness
+        used = [operand for member in group.members for operand in vertices[member].operands if vertices[operand].operation]
+        far = [min(back, LONGEST_PERIOD + 1) for operand in used if (back := i - owner.get(operand, i)) > 1]
+        look = group.words, np.shape(vertices[group.members[-1]].value)
+        looks[i] = numbers.setdefault(look, len(numbers))
+        likeness[i] = numbers.setdefault((look, tuple(far)), len(numbers))
+    return likeness, looks
 
 
 def summary(groups: Sequence[Group]) -> str:
-    """Return what one turn of a repeated run does."""
+    """Return what one time of a repeated body does."""
     words = [group.words[0] for group in groups]
     more = [f"… {len(words) - WORDS_IN_TITLE} more"] if len(words) > WORDS_IN_TITLE else []
     return " + ".join(words[:WORDS_IN_TITLE] + more)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..equations import formula
 from ..naming import Label, bracketed
 from ..rules.functions import SIGNS
 from .recorded import Recorded, Vertex
 
-__all__ = ["expression", "number", "shape_text", "shortened", "spelt", "summary"]
+__all__ = ["derivative", "expression", "number", "shape_text", "shortened", "spelt", "summary"]
 
 LONGEST_NAME = 32
 FEW = 6
@@ -33,6 +34,13 @@ def expression(recorded: Recorded, vertex: Vertex) -> str:
         return f"{texts[0]}[{', '.join(map(argument, index)) if isinstance(index, tuple) else texts[1]}]"
     options = [f"{key}={argument(value)}" for key, value in node.kwargs.items() if value is not None and value is not False]
     return f"{name}({', '.join(texts + options)})"
+
+
+def derivative(recorded: Recorded, vertex: Vertex, place: int) -> str:
+    """Return what a result's rule makes of the cotangent g that arrives there, for the argument at a place."""
+    assert vertex.node is not None
+    names = {i: recorded.vertices[operand].label for i, operand in zip(vertex.places, vertex.operands)}
+    return formula(vertex.node, place, names, vertex.label, Label("g")).text.split(" += ", 1)[1]
 
 
 def argument(value: Any) -> str:

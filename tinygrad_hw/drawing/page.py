@@ -78,7 +78,7 @@ STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="
 
 def page(recorded: Recorded, picture: Picture, replayed: Callable[[], tuple[list[Swept], dict[Any, Any]] | None]) -> str:
     """Return the page of a picture; where it is too large to step through, or there is no layout engine, it says so."""
-    picture = replace(picture, legend=False)
+    picture = replace(picture, legend=False, theme="light")
     whole = all(box.count == 1 for box in picture.boxes)
     swept = replayed() if whole else None
     trail, gradients = swept or ([], {})

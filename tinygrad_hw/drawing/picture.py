@@ -31,6 +31,8 @@ class Box:
     value, gradient : a few figures of its entries, "" where they were not asked for or there are none.
     path : the modules that it lies in, from the outside in.
     count : how many vertices of the recorded graph it stands for.
+    about : of several operations drawn as one, how many they are, their parameters and their memory.
+    faded : whether something else is highlighted.
     """
 
     kind: str
@@ -43,6 +45,8 @@ class Box:
     gradient: str = ""
     path: tuple[str, ...] = ()
     count: int = 1
+    about: str = ""
+    faded: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Arrow:
     note : what happens on the way: ``(4,) → (5, 4)`` where broadcasting repeats it, ``×3`` for several uses drawn as one.
     broadcast : whether broadcasting repeats it.
     gradient : whether a gradient flows back along it.
+    to_next : whether it leads to the next of the times that a body is repeated.
+    highlighted : whether it lies on a path that is to be seen.
     """
 
     tail: int
@@ -62,6 +68,8 @@ class Arrow:
     note: str = ""
     broadcast: bool = False
     gradient: bool = True
+    to_next: bool = False
+    highlighted: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Picture:
     total : how many vertices were recorded.
     omitted : how many of them are not drawn.
     legend : whether the kinds are explained beside the drawing.
+    direction, theme : how it is laid out, and its colours; see ``draw``.
     """
 
     boxes: tuple[Box, ...]
@@ -83,6 +92,8 @@ class Picture:
     total: int
     omitted: int
     legend: bool
+    direction: str = "TB"
+    theme: str = "light"
 
 
 def shared_path(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

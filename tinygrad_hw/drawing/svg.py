@@ -6,7 +6,7 @@ import hashlib
 from xml.etree import ElementTree
 
 from ..naming import clean
-from .dot import in_words
+from .dot import DARK, in_words
 from .picture import Picture
 
 __all__ = ["polished"]
@@ -41,6 +41,23 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
     title.set("id", f"{prefix}drawing")
     root.insert(0, title)
     root.insert(1, description)
+    if picture.theme == "auto":
+        root.insert(2, dark_style(f"{prefix}svg"))
+        root.set("id", f"{prefix}svg")
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}drawing")
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def dark_style(name: str) -> ElementTree.Element:
+    """Return the dark theme's colours, for where the page is dark."""
+    shapes = ":is(polygon, path, ellipse)"
+    rules = {".graph > polygon": f"fill: {DARK.back}", "text": f"fill: {DARK.fore}", ".edge polygon": f"fill: {DARK.arrow}"}
+    rules |= {f".cluster {shapes}": f"stroke: {DARK.frame}", f".edge {shapes}": f"stroke: {DARK.arrow}"}
+    for kind, (inside, border) in DARK.kinds.items():
+        rules[f".node.{kind} :is(polygon, path, ellipse, polyline)"] = f"stroke: {border}"
+        rules[f".node.{kind} {shapes}:not([fill='none'])"] = f"fill: {inside}"
+    element = ElementTree.Element(f"{{{SVG}}}style")
+    lines = "".join(f"#{name} {selector} {{ {rule} }}\n" for selector, rule in rules.items())
+    element.text = f"@media (prefers-color-scheme: dark) {{\n{lines}}}"
+    return element

@@ -19,7 +19,7 @@ COLOURS = {"parameter": "34;1", "input": "32", "constant": "2", "output": "33;1"
 ASCII = str.maketrans(
     {**dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789")), "ŷ": "y_hat", "×": "x", "→": "->", "·": "-", "…": "...", "±": "+-",
      "│": "|", "├": "|", "└": "`", "─": "-",
-     "↩": "see ", "²": "^2", "ᵀ": ".T", "∂": "d", "σ": "sigma", "\N{NO-BREAK SPACE}": " "}
+     "↩": "see ", "↓": "below:", "²": "^2", "ᵀ": ".T", "∂": "d", "σ": "sigma", "\N{NO-BREAK SPACE}": " "}
 )  # fmt: skip
 DEEPEST_INDENT = 12
 
@@ -41,7 +41,7 @@ def text(picture: Picture, width: int, colour: bool, ascii_only: bool) -> str:
 def row(i: int, box: Box) -> tuple[str, ...]:
     """Return what the table says of a box."""
     shape = "" if box.shape is None else shape_text(box.shape)
-    does = box.formula or box.kind
+    does = box.formula or (box.about if box.operation or box.kind == "folded" else f"{box.kind} {box.about}".rstrip())
     return tuple(
         map(
             clean,
@@ -68,7 +68,10 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def tree(picture: Picture) -> list[tuple[str, str]]:
-    """Return the outputs with what they were made from indented below; a vertex is spread out once, then pointed at."""
+    """Return the outputs with what they were made from indented below; a vertex is spread out once, then pointed at.
+
+    What lies too deep to be indented stands further down, at the margin.
+    """
     operands: dict[int, list[int]] = {}
     used = {arrow.tail for arrow in picture.arrows}
     for arrow in picture.arrows:
@@ -76,19 +79,25 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     spread: set[int] = set()
     stack = [(i, "", "", 0) for i in reversed(range(len(picture.boxes))) if i not in used]
-    while stack:
+    later: list[int] = []
+    while stack or later:
+        if not stack:
+            stack.append((later.pop(0), "", "", 0))
         i, lead, branch, depth = stack.pop()
         box = picture.boxes[i]
         below = operands.get(i, [])
         again = i in spread and bool(below)
         spread.add(i)
+        if depth >= DEEPEST_INDENT and below and not again:
+            lines.append((box.kind, f"{lead}{branch}↓ {clean(box.name)}"))
+            spread.discard(i)
+            later += [i] if i not in later else []
+            continue
         words = clean(f"{box.name} = {box.formula}" if box.formula else box.name)
         lines.append((box.kind, f"{lead}{branch}{'↩ ' if again else ''}{clean(box.name) if again else words}"))
         if again:
             continue
         inner = lead if not branch else lead + ("│  " if branch[0] == "├" else "   ")
-        if depth >= DEEPEST_INDENT:
-            inner = lead
         for k, operand in enumerate(reversed(below)):
             stack.append((operand, inner, "└─ " if k == 0 else "├─ ", depth + 1))
     return lines
