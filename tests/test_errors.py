@@ -283,3 +283,41 @@ def test_after_an_error_the_tensors_and_their_gradients_are_as_before(name):
     y.backward(np.ones(3))
     assert_array_equal(x.grad, [4, 8, 12])
     assert (x * 2).requires_grad
+
+
+# Names that PyTorch has
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("view", r"write t\.reshape\(shape\)"),
+        ("unsqueeze", r"write np\.expand_dims\(t, axis\), or t\[:, None\]"),
+        ("to", r"write t\.astype\(dtype\): there are no devices"),
+        ("pow", r"write t \*\* x"),
+        ("log1p", r"NumPy's functions take tensors, write np\.log1p\(t\)"),
+    ],
+)
+def test_a_method_that_pytorch_has_is_answered_by_what_does_the_same(name, hint):
+    with pytest.raises(AttributeError, match=f"^Tensor has no attribute '{name}': {hint}$"):
+        getattr(Tensor([1.0]), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("tanh", r"NumPy's functions take tensors, write np\.tanh\(t\)"),
+        ("zeros", r"write Tensor\(np\.zeros\(\.\.\.\)\)"),
+        ("cat", r"write np\.concatenate\(tensors\)"),
+        ("manual_seed", "write rng=0 where numbers are drawn"),
+    ],
+)
+def test_a_function_that_pytorch_has_is_answered_by_what_does_the_same(name, hint):
+    with pytest.raises(AttributeError, match=f"^module 'tinygrad_hw' has no attribute '{name}': {hint}"):
+        getattr(tg, name)
+
+
+@pytest.mark.parametrize("owner", [tg, Tensor([1.0])])
+@pytest.mark.parametrize("name", ["nonsense", "_private", "ndarray"])
+def test_a_name_that_nobody_has_is_answered_plainly(owner, name):
+    assert not hasattr(owner, name)
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
+        getattr(owner, name)

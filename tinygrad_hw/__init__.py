@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from . import array_api, nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
 from .batching import vmap
-from .errors import BatchError, CompileError, DetachError, DTypeError, GradientError, NoRuleError, ShapeError, TinygradError
+from .errors import (
+    OF_MODULE,
+    BatchError,
+    CompileError,
+    DetachError,
+    DTypeError,
+    GradientError,
+    NoRuleError,
+    ShapeError,
+    TinygradError,
+    no_attribute,
+)
 from .rules.neural import erf, erfc, gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
@@ -78,7 +89,7 @@ LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing",
 
 def __getattr__(name: str) -> Any:
     if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_attribute(f"module {__name__!r}", name, OF_MODULE)
     module = import_module(f".{LATER[name]}", __name__)
     globals()[name] = module if name == "testing" else getattr(module, name)
     return globals()[name]

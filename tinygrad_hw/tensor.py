@@ -33,6 +33,7 @@ from numpy.linalg import LinAlgError
 
 from .backward import sweep
 from .errors import (
+    OF_TENSORS,
     BatchError,
     DetachError,
     DTypeError,
@@ -40,6 +41,7 @@ from .errors import (
     NoRuleError,
     ShapeError,
     TinygradError,
+    no_attribute,
     operands_do_not_fit,
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
@@ -460,6 +462,11 @@ class Tensor:
 
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
+
+    if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute("Tensor", name, OF_TENSORS)
 
     def __repr__(self) -> str:
         node = self._node

@@ -7,15 +7,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..backward import values
+from ..batching import Batched
 from ..errors import DTypeError, ShapeError
-from ..tensor import Tensor
+from ..rules.shaping import array
 
 Random: TypeAlias = "np.random.Generator | np.random.RandomState | int | None"  # (a string, since numpy.random is slow to import)
 
 
 def as_floats(x: Any, integers: bool = False) -> Any:
-    """Return a Tensor or an array of floating numbers; integers are made such, where they would wrap around, or may stay."""
-    x = x if isinstance(x, Tensor) else np.asarray(x)
+    """Return a Tensor, a batch or an array of floating numbers; integers are made such, where they would wrap around, or may stay."""
+    x = array(x)
     return x if integers or x.dtype.kind in "fc" else x.astype(float)
 
 
@@ -36,15 +38,15 @@ def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     )
 
 
-def places_below(function: str, what: str, indices: Any, count: int) -> np.ndarray:
-    """Return indices as an array, or say that they are no integers from 0 to count - 1."""
-    places = indices._node.value if isinstance(indices, Tensor) else indices if hasattr(indices, "dtype") else np.asarray(indices)
+def places_below(function: str, what: str, indices: Any, count: int) -> Any:
+    """Return indices as an array (or as the batch that they are), or say that they are no integers from 0 to count - 1."""
+    places = array(values(indices))
     if places.dtype.kind not in "iu":
         raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
     if places.size and not 0 <= places.min() <= places.max() < count:
         wrong = places.min() if places.min() < 0 else places.max()
         raise IndexError(f"{function}: {what} must be from 0 to {count - 1}, and there is {wrong}")
-    return places
+    return indices if isinstance(indices, Batched) else places
 
 
 def require_positive(layer: str, *sizes: int) -> None:

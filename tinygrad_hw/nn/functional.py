@@ -14,6 +14,7 @@ from ..errors import ShapeError
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
 from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from ..rules.shaping import array
 from ..tensor import Tensor
 from .checks import Random, as_floats, generator, one_of, places_below, probability
 from .losses import (
@@ -161,7 +162,7 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
     array([[0, 0, 1],
            [1, 0, 0]])
     """
-    classes = np.asarray(classes) if np.size(classes) else np.zeros(np.shape(classes), int)
+    classes = array(classes) if np.size(classes) else np.zeros(np.shape(classes), int)
     count = int(num_classes) if num_classes is not None else int(classes.max(initial=-1)) + 1
     return neural.one_hot(places_below("one_hot", "classes", classes, count), count, int)
 

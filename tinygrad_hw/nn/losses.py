@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..backward import values
+from ..batching import Batched
 from ..errors import ShapeError
 from ..rules import neural
 from ..tensor import Tensor
@@ -28,14 +30,14 @@ __all__ = [
 SMALLEST = float(np.exp(-100))  # added to probabilities: their logarithms are -100 at the least, as PyTorch's
 
 
-def reduced(loss: str, values: Any, reduction: str, count: Any = None) -> Any:
-    """Return the mean of values, their sum, or the values; the mean as the sum over a count if that is given."""
+def reduced(loss: str, costs: Any, reduction: str, count: Any = None) -> Any:
+    """Return the mean of costs, their sum, or the costs; the mean as the sum over a count if that is given."""
     one_of(f"{loss}: reduction", reduction, ("mean", "sum", "none"))
     if reduction == "none":
-        return values
+        return costs
     if reduction == "sum":
-        return values.sum()
-    return values.mean() if count is None else values.sum() / count
+        return costs.sum()
+    return costs.mean() if count is None else costs.sum() / count
 
 
 # Differences
@@ -140,7 +142,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     e⁻¹⁰⁰ is added to the probabilities, so that no logarithm is below -100, where PyTorch's ``binary_cross_entropy`` cuts it off.
     """
     p, t = same_shape("binary_cross_entropy", prediction, target)
-    raw = p._node.value if isinstance(p, Tensor) else p
+    raw = values(p)
     if not ((raw >= 0) & (raw <= 1)).all():
         raise ValueError(
             "binary_cross_entropy: the predictions must be probabilities, from 0 to 1; of logits, take binary_cross_entropy_with_logits"
@@ -234,10 +236,9 @@ def cross_entropy(
     else:
         places, kept = _classes("cross_entropy", np.shape(logits), z.shape, t, ignore_index)
         if weights is None and not smoothing:
-            values = neural.softmax_cross_entropy(z, places)
-            return _mean_of_kept("cross_entropy", values, kept, None, reduction)
+            return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, places), kept, None, reduction)
         shares = neural.one_hot(places, count, z.dtype)
-        total = None if weights is None else weights[places]
+        total = None if weights is None else np.take(weights, places)
     shares = shares if not smoothing else (1 - smoothing) * shares + smoothing / count
     shares = shares if weights is None else shares * weights
     return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, shares), kept, total, reduction)
@@ -263,9 +264,9 @@ def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_ind
     """
     z, t = _logits_last("nll_loss", log_probabilities), as_floats(target, integers=True)
     places, kept = _classes("nll_loss", np.shape(log_probabilities), z.shape, t, ignore_index)
-    values = -np.take_along_axis(z, places[..., None], -1)[..., 0]
-    weights = None if weight is None else _class_weights("nll_loss", weight, z)[places]
-    return _mean_of_kept("nll_loss", values if weights is None else values * weights, kept, weights, reduction)
+    costs = -np.take_along_axis(z, places[..., None], -1)[..., 0]
+    weights = None if weight is None else np.take(_class_weights("nll_loss", weight, z), places)
+    return _mean_of_kept("nll_loss", costs if weights is None else costs * weights, kept, weights, reduction)
 
 
 def _logits_last(loss: str, logits: Any) -> Any:
@@ -287,10 +288,11 @@ def _classes(loss: str, given: tuple[int, ...], shape: tuple[int, ...], target: 
         elif target.shape == given[:-1]:
             fix = f"; if the last axis is that of the classes, logits.reshape(-1, {given[-1]}) and target.reshape(-1) would fit"
         raise ShapeError(f"{loss}: logits of shape (N, C) need a target of shape (N,), and they have {given} and {target.shape}{fix}")
-    ignored = target == ignore_index
-    if not ignored.any():
-        return places_below(loss, "classes", target, shape[-1]), None
-    return places_below(loss, "classes", np.where(ignored, 0, target), shape[-1]), ~ignored
+    places = target if isinstance(target, Batched) else values(target)
+    ignored = places == ignore_index
+    if not values(ignored).any():
+        return places_below(loss, "classes", places, shape[-1]), None
+    return places_below(loss, "classes", np.where(ignored, 0, places), shape[-1]), ~ignored
 
 
 def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
@@ -301,14 +303,14 @@ def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
     return weights
 
 
-def _mean_of_kept(loss: str, values: Any, kept: Any, weights: Any, reduction: str) -> Any:
-    """Reduce values, those to ignore left out; the mean is over the weights of what is kept."""
+def _mean_of_kept(loss: str, costs: Any, kept: Any, weights: Any, reduction: str) -> Any:
+    """Reduce costs, those to ignore left out; the mean is over the weights of what is kept."""
     if kept is None and weights is None:
-        return reduced(loss, values, reduction)
+        return reduced(loss, costs, reduction)
     if kept is None:
-        return reduced(loss, values, reduction, np.sum(weights))
+        return reduced(loss, costs, reduction, np.sum(weights))
     counted = kept if weights is None else weights * kept
-    return reduced(loss, np.where(kept, values, 0), reduction, np.sum(counted, dtype=values.dtype))
+    return reduced(loss, np.where(kept, costs, 0), reduction, np.sum(counted, dtype=costs.dtype))
 
 
 def _warn_of_probabilities(loss: str, z: Any, function: str) -> None:
