@@ -222,9 +222,10 @@ class Writer:
 
     def convolution(self, x: Call) -> tuple[str, int]:
         """Set a convolution: x ∗ W, with its stride and its padding if it has any."""
-        *_, stride, padding = x.args
+        *_, stride, padding, dilation, groups = x.args
         left, right = x.parts
-        options = [(name, value) for name, value, usual in (("stride", stride, 1), ("padding", padding, 0)) if set(value) != {usual}]
+        given = (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1), ("groups", (groups,), 1))
+        options = [(name, value) for name, value, usual in given if set(value) != {usual}]
         named = [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in options]
         sign = self.symbol(f" {PRODUCT_SIGNS[x.function]} ")
         text = self.row(self.at(POSTFIX, left), sign, self.at(POSTFIX, right))

@@ -1,7 +1,8 @@
-"""Convolution and pooling over any number of axes: x has shape (N, C, *space), kernels (O, C, *size).
+"""Convolution and pooling over any number of axes: x has shape (N, C, *space), kernels (O, C / groups, *size).
 
 Convolution is linear in x, in the kernels and in the cotangent, so three functions are each other's rules. All three
-go through columns: for a few samples at a time the entries under each window, laid out for one matrix product.
+go through columns: for a few samples at a time the entries under each window, laid out for one matrix product, so that they stay
+in the cache. Pooling goes through the places of a window: one strided slice of x holds that place of every window.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .table import dispatched, rule
 
@@ -20,18 +22,14 @@ Shape = tuple[int, ...]
 COLUMN_BYTES = 1 << 18  # columns at a time: what stays in the cache
 
 
-def out_shape(space: Shape, size: Shape, stride: Shape, padding: Shape) -> Shape:
+def out_shape(space: Shape, size: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
     """Return how many windows there are along each axis."""
-    return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(space, size, stride, padding))
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(space, size, stride, padding, dilation))
 
 
-def _padded(x: Any, padding: Shape) -> Any:
-    """Return x with zeros around its space."""
-    if not any(padding):
-        return x
-    out = np.zeros(x.shape[:2] + tuple(n + 2 * p for n, p in zip(x.shape[2:], padding)), x.dtype)
-    out[_inside(x.shape[2:], padding)] = x
-    return out
+def _wide(space: Shape, padding: Shape) -> Shape:
+    """Return the space with its padding."""
+    return tuple(n + 2 * p for n, p in zip(space, padding))
 
 
 def _inside(space: Shape, padding: Shape) -> Any:
@@ -39,99 +37,183 @@ def _inside(space: Shape, padding: Shape) -> Any:
     return (..., *(slice(p, p + n) for n, p in zip(space, padding)))
 
 
-def _windows(size: Shape, count: Shape, stride: Shape) -> Iterator[tuple[Shape, Any]]:
+def _padded(x: Any, padding: Shape, around: Any = 0) -> Any:
+    """Return x with one value around its space."""
+    if not any(padding):
+        return x
+    out = np.full(x.shape[:2] + _wide(x.shape[2:], padding), around, x.dtype)
+    out[_inside(x.shape[2:], padding)] = x
+    return out
+
+
+def _places(size: Shape, count: Shape, stride: Shape, dilation: Shape) -> Iterator[tuple[Shape, Any]]:
     """Yield each place in a window, and the index of the entries that have it."""
     for place in np.ndindex(size):
-        yield place, (..., *(slice(i, i + s * (n - 1) + 1, s) for i, n, s in zip(place, count, stride)))
+        yield place, (..., *(slice(i * d, i * d + s * (n - 1) + 1, s) for i, n, s, d in zip(place, count, stride, dilation)))
 
 
-def _batches(x: Any, places: int) -> Iterator[slice]:
-    """Yield slices of samples whose columns are small enough to stay in the cache."""
-    step = max(1, COLUMN_BYTES // max(1, x.dtype.itemsize * places))
-    return (slice(i, min(i + step, len(x))) for i in range(0, len(x), step))
+# Convolution
+def _batches(n: int, bytes_each: int) -> list[slice]:
+    """Return slices of n samples whose columns are small enough to stay in the cache."""
+    step = max(1, min(n, COLUMN_BYTES // max(1, bytes_each)))
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
-def _columns(x: Any, size: Shape, count: Shape, stride: Shape) -> Iterator[tuple[slice, Any]]:
-    """Yield a few samples at a time, and their columns: (samples, size × channels, windows)."""
-    channels = x.shape[1]
-    for batch in _batches(x, prod(size) * channels * prod(count)):
-        columns = np.empty((batch.stop - batch.start, *size, channels, *count), x.dtype)
-        by_place = np.moveaxis(columns, 0, len(size))
-        for place, index in _windows(size, count, stride):
-            by_place[place] = x[batch][index]
-        yield batch, columns.reshape(len(columns), prod(size) * channels, prod(count))
+def _columns(x: Any, size: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Iterator[tuple[slice, Any]]:
+    """Yield a few samples at a time, and their columns: (samples, groups, size × channels, windows), in memory that is used again."""
+    n, channels, space = len(x), x.shape[1] // groups, x.shape[2:]
+    count = out_shape(space, size, stride, padding, dilation)
+    shape = (groups, *size, channels, *count)
+    batches = _batches(n, prod(shape) * x.dtype.itemsize)
+    most = batches[0].stop if batches else 0
+    wide = np.zeros((most, groups, channels, *_wide(space, padding)), x.dtype)
+    by_sample, by_group, by_channel, *by_entry = wide.strides
+    moves = (by_sample, by_group, *(b * d for b, d in zip(by_entry, dilation)), by_channel, *(b * s for b, s in zip(by_entry, stride)))
+    windows, columns = as_strided(wide, (most, *shape), moves, writeable=False), np.empty((most, *shape), x.dtype)
+    for batch in batches:
+        m = batch.stop - batch.start
+        wide[:m][_inside(space, padding)] = x[batch].reshape(m, groups, channels, *space)
+        columns[:m] = windows[:m]
+        yield batch, columns[:m].reshape(m, groups, prod(size) * channels, prod(count))
 
 
-def _flat_kernels(w: Any) -> Any:
-    """Return the kernels as rows, in the order of the columns."""
-    return np.moveaxis(w, 1, -1).reshape(len(w), prod(w.shape[1:]))
+def _flat_kernels(w: Any, groups: int) -> Any:
+    """Return the kernels of each group as rows, in the order of the columns."""
+    return np.moveaxis(w, 1, -1).reshape(groups, len(w) // groups, prod(w.shape[1:]))
 
 
 @dispatched
-def convolution(x: Any, w: Any, stride: Shape, padding: Shape) -> Any:
+def convolution(x: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
     """Return Σ x w over channels and window, for each sample, kernel and window."""
-    count = out_shape(x.shape[2:], w.shape[2:], stride, padding)
-    rows, out = _flat_kernels(w), np.empty((len(x), len(w), *count), np.result_type(x, w))
-    flat = out.reshape(len(x), len(w), prod(count))
-    for batch, columns in _columns(_padded(x, padding), w.shape[2:], count, stride):
+    count = out_shape(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    rows, out = _flat_kernels(w, groups), np.empty((len(x), len(w), *count), np.result_type(x, w))
+    flat = out.reshape(len(x), groups, len(w) // groups, prod(count))
+    for batch, columns in _columns(x, w.shape[2:], stride, padding, dilation, groups):
         np.matmul(rows, columns, out=flat[batch])
     return out
 
 
 @dispatched
-def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape) -> Any:
-    """Return the cotangent of x: each window's g times the kernels, added up where windows overlap."""
+def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
+    """Return the cotangent of x: each window's g times the kernels, added up where windows overlap.
+
+    In steps of 1 it is the convolution of g with the kernels turned round, which is sooner done if there are no more kernels than channels.
+    """
     size, count, channels = w.shape[2:], g.shape[2:], w.shape[1]
-    rows, flat = _flat_kernels(w).T, g.reshape(len(g), len(w), prod(count))
-    out = np.zeros((len(g), channels, *(n + 2 * p for n, p in zip(space, padding))), np.result_type(g, w))
-    for batch in _batches(g, len(rows) * prod(count)):
-        columns = np.matmul(rows, flat[batch]).reshape(-1, *size, channels, *count)
-        by_place = np.moveaxis(columns, 0, len(size))
-        for place, index in _windows(size, count, stride):
-            out[batch][index] += by_place[place]
-    return out[_inside(space, padding)]
+    around = tuple(d * (k - 1) - p for k, p, d in zip(size, padding, dilation))
+    if set(stride) == {1} and min(around) >= 0 and len(w) <= groups * channels:
+        turned = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
+        return convolution(g, turned.reshape(groups * channels, len(w) // groups, *size), stride, around, dilation, groups)
+    rows, flat = _flat_kernels(w, groups).mT, g.reshape(len(g), groups, len(w) // groups, prod(count))
+    out = np.zeros((len(g), groups, channels, *_wide(space, padding)), np.result_type(g, w))
+    batches = _batches(len(g), groups * rows.shape[1] * prod(count) * out.dtype.itemsize)
+    columns = np.empty((batches[0].stop if batches else 0, groups, rows.shape[1], prod(count)), out.dtype)
+    by_place = np.moveaxis(columns.reshape(len(columns), groups, *size, channels, *count), (0, 1), (len(size), len(size) + 1))
+    for batch in batches:
+        m, part = batch.stop - batch.start, out[batch]
+        np.matmul(rows, flat[batch], out=columns[:m])
+        for place, index in _places(size, count, stride, dilation):
+            part[index] += by_place[place][:m]
+    return out.reshape(len(g), groups * channels, *out.shape[3:])[_inside(space, padding)]
 
 
 @dispatched
-def convolution_w(x: Any, g: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+def convolution_w(x: Any, g: Any, size: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
     """Return the cotangent of the kernels: Σ g x over samples and windows."""
-    kernels, channels, count = g.shape[1], x.shape[1], g.shape[2:]
-    flat, out = g.reshape(len(g), kernels, prod(count)), np.zeros((prod(size) * channels, kernels), np.result_type(x, g))
-    for batch, columns in _columns(_padded(x, padding), size, count, stride):
+    kernels, channels = g.shape[1] // groups, x.shape[1] // groups
+    flat = g.reshape(len(g), groups, kernels, prod(g.shape[2:]))
+    out = np.zeros((groups, prod(size) * channels, kernels), np.result_type(x, g))
+    for batch, columns in _columns(x, size, stride, padding, dilation, groups):
         out += np.add.reduce(columns @ flat[batch].mT, 0)
-    return np.moveaxis(out.reshape(*size, channels, kernels), (-1, -2), (0, 1))
+    return np.moveaxis(out.mT.reshape(groups * kernels, *size, channels), -1, 1)
 
 
-rule(convolution,   lambda g, out, x, w, stride, padding: convolution_x(g, w, x.shape[2:], stride, padding),
-                    lambda g, out, x, w, stride, padding: convolution_w(x, g, w.shape[2:], stride, padding), call=convolution)
-rule(convolution_x, lambda h, out, g, w, space, stride, padding: convolution(h, w, stride, padding),
-                    lambda h, out, g, w, space, stride, padding: convolution_w(h, g, w.shape[2:], stride, padding), call=convolution_x)
-rule(convolution_w, lambda h, out, x, g, size, stride, padding: convolution_x(g, h, x.shape[2:], stride, padding),
-                    lambda h, out, x, g, size, stride, padding: convolution(x, h, stride, padding), call=convolution_w)
+rule(convolution,   lambda g, out, x, w, *how: convolution_x(g, w, x.shape[2:], *how),
+                    lambda g, out, x, w, *how: convolution_w(x, g, w.shape[2:], *how), call=convolution)
+rule(convolution_x, lambda h, out, g, w, space, *how: convolution(h, w, *how),
+                    lambda h, out, g, w, space, *how: convolution_w(h, g, w.shape[2:], *how), call=convolution_x)
+rule(convolution_w, lambda h, out, x, g, size, *how: convolution_x(g, h, x.shape[2:], *how),
+                    lambda h, out, x, g, size, *how: convolution(x, h, *how), call=convolution_w)
 
 
 # Pooling
-@dispatched
-def windows(x: Any, size: Shape, stride: Shape) -> Any:
-    """Return the windows of x: axes of the window's size, then x's own with one entry for each window."""
-    axes = tuple(range(2, x.ndim))
-    steps = (..., *(slice(None, None, s) for s in stride), *(slice(None),) * len(size))
-    seen = np.lib.stride_tricks.sliding_window_view(x, size, axes)[steps]
-    return np.moveaxis(seen, range(x.ndim, seen.ndim), range(len(size)))
+def _lowest(dtype: np.dtype) -> Any:
+    """Return what is never larger than anything."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else 0
+
+
+def _pooled(x: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[Shape, list[Any]]:
+    """Return how many windows there are, and the index of each place in them."""
+    ones = (1,) * len(size)
+    count = out_shape(x.shape[2:], size, stride, padding, ones)
+    return count, [index for _, index in _places(size, count, stride, ones)]
 
 
 @dispatched
-def overlaid(g: Any, space: Shape, stride: Shape) -> Any:
-    """Return windows put back in their places, added up where they overlap."""
-    d = len(space)
-    out = np.zeros((*g.shape[d : d + 2], *space), g.dtype)
-    for place, index in _windows(g.shape[:d], g.shape[d + 2 :], stride):
-        out[index] += g[place]
+def largest(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the largest entry of each window."""
+    (_, (first, *others)), wide = _pooled(x, size, stride, padding), _padded(x, padding, _lowest(x.dtype))
+    out = wide[first].copy()
+    for index in others:
+        np.maximum(out, wide[index], out=out)
     return out
 
 
-rule(windows,  lambda g, out, x, size, stride: overlaid(g, x.shape[2:], stride), kind="choice")
-rule(overlaid, lambda h, out, g, space, stride: windows(h, g.shape[: len(space)], stride), call=overlaid, kind="movement")
+def _ties(x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[list[Any], list[Any], Any]:
+    """Return the index of each place in the windows, where it holds the largest entry y, and how many do."""
+    (_, places), wide = _pooled(x, size, stride, padding), _padded(x, padding, _lowest(x.dtype))
+    best = [wide[index] == y for index in places]
+    number = np.zeros(y.shape, np.min_scalar_type(len(places)))
+    for mask in best:
+        number += mask
+    return places, best, np.maximum(number, 1, out=number)
+
+
+@dispatched
+def to_largest(g: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the cotangent of x: each window's g in equal shares to the entries that are its largest, y."""
+    places, best, number = _ties(x, y, size, stride, padding)
+    share, out = (g / number).astype(g.dtype, copy=False), np.zeros(x.shape[:2] + _wide(x.shape[2:], padding), g.dtype)
+    is_finite = np.isfinite(share).all()  # (only then a product with False is 0)
+    for index, mask in zip(places, best):
+        out[index] += share * mask if is_finite else np.where(mask, share, 0)
+    return out[_inside(x.shape[2:], padding)]
+
+
+@dispatched
+def of_largest(h: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the mean of h in each window over the entries at which x is largest, y."""
+    (places, best, number), wide = _ties(x, y, size, stride, padding), _padded(h, padding)
+    out = np.zeros(y.shape, h.dtype)
+    for index, mask in zip(places, best):
+        out += np.where(mask, wide[index], 0)
+    return (out / number).astype(h.dtype, copy=False)
+
+
+@dispatched
+def window_sum(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the sum of each window."""
+    (_, (first, *others)), wide = _pooled(x, size, stride, padding), _padded(x, padding)
+    out = wide[first].copy()
+    for index in others:
+        out += wide[index]
+    return out
+
+
+@dispatched
+def spread_over_windows(g: Any, space: Shape, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return each window's g at all its places, added up where windows overlap."""
+    out = np.zeros(g.shape[:2] + _wide(space, padding), g.dtype)
+    for _, index in _places(size, g.shape[2:], stride, (1,) * len(size)):
+        out[index] += g
+    return out[_inside(space, padding)]
+
+
+rule(largest,    lambda g, out, x, *how: to_largest(g, x, out, *how), call=largest, kind="choice")
+rule(to_largest, lambda h, out, g, x, y, *how: of_largest(h, x, y, *how), None, None, call=to_largest)
+rule(of_largest, lambda g, out, h, x, y, *how: to_largest(g, x, y, *how), None, None, call=of_largest)
+rule(window_sum, lambda g, out, x, *how: spread_over_windows(g, x.shape[2:], *how), call=window_sum, kind="movement")
+rule(spread_over_windows, lambda h, out, g, space, *how: window_sum(h, *how), call=spread_over_windows, kind="movement")
 
 
 def _each(value: Any, n: int, what: str) -> Shape:
@@ -142,84 +224,102 @@ def _each(value: Any, n: int, what: str) -> Shape:
     return numbers
 
 
-def _convolved(name: str, ndim: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any) -> Any:
+def _convolved(
+    name: str, ndim: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
     """Return the convolution, its arguments checked."""
     if x.ndim != ndim + 2 or weight.ndim != ndim + 2:
         raise ValueError(
             f"{name}: x and weight need {ndim + 2} axes (samples or kernels, channels, space), not shapes {x.shape} and {weight.shape}"
         )
-    if x.shape[1] != weight.shape[1]:
-        raise ValueError(f"{name}: x has {x.shape[1]} channels (its axis 1), the kernels take {weight.shape[1]} (their axis 1)")
-    stride, padding = _each(stride, ndim, f"{name}: stride"), _each(padding, ndim, f"{name}: padding")
-    _check_fit(name, x.shape[2:], weight.shape[2:], stride, padding)
-    out = convolution(x, weight, stride, padding)
+    if not isinstance(groups, (int, np.integer)) or groups < 1 or x.shape[1] % groups or len(weight) % groups:
+        raise ValueError(f"{name}: groups={groups!r} must divide the {x.shape[1]} channels of x and the {len(weight)} kernels")
+    if x.shape[1] != weight.shape[1] * groups:
+        each = f" in each of {groups} groups" if groups > 1 else ""
+        raise ValueError(f"{name}: x has {x.shape[1]} channels (its axis 1), the kernels take {weight.shape[1]}{each} (their axis 1)")
+    stride, padding, dilation = (
+        _each(value, ndim, f"{name}: {what}") for value, what in ((stride, "stride"), (padding, "padding"), (dilation, "dilation"))
+    )
+    _check_fit(name, x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    out = convolution(x, weight, stride, padding, dilation, groups)
     return out if bias is None else out + np.reshape(bias, (-1, *(1,) * ndim))
 
 
-def _check_fit(name: str, space: Shape, size: Shape, stride: Shape, padding: Shape) -> None:
+def _check_fit(name: str, space: Shape, size: Shape, stride: Shape, padding: Shape, dilation: Shape) -> None:
     """Raise where a window has no place, or no step."""
-    if min(stride) < 1 or min(size) < 1:
-        raise ValueError(f"{name}: windows of {size} entries in steps of {stride}: sizes and strides start at 1")
-    if any(n + 2 * p < k for n, k, p in zip(space, size, padding)):
-        raise ValueError(f"{name}: windows of {size} entries do not fit into {space} with padding {padding}")
+    if min(stride) < 1 or min(size) < 1 or min(dilation) < 1:
+        apart = f", {dilation} apart" if set(dilation) != {1} else ""
+        raise ValueError(f"{name}: windows of {size} entries{apart} in steps of {stride}: sizes, strides and dilations start at 1")
+    if any(n + 2 * p < d * (k - 1) + 1 for n, k, p, d in zip(space, size, padding, dilation)):
+        apart = f" that lie {dilation} apart" if set(dilation) != {1} else ""
+        raise ValueError(f"{name}: windows of {size} entries{apart} do not fit into {space} with padding {padding}")
 
 
-def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
+def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
     """Return the cross-correlation of signals with kernels; see ``conv2d``.
 
     Parameters
     ----------
     x : (N, C, L) array or Tensor
-    weight : (O, C, k) array or Tensor
+    weight : (O, C / groups, k) array or Tensor
     bias : (O,) array or Tensor, optional
-    stride, padding : int
+    stride, padding, dilation, groups : int
 
     Returns
     -------
-    (N, O, (L + 2 padding - k) // stride + 1) array or Tensor
+    (N, O, (L + 2 padding - dilation (k - 1) - 1) // stride + 1) array or Tensor
     """
-    return _convolved("conv1d", 1, x, weight, bias, stride, padding)
+    return _convolved("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
+def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
     """Return the cross-correlation of images with kernels, which networks call convolution.
 
     Parameters
     ----------
     x : (N, C, H, W) array or Tensor
-    weight : (O, C, h, w) array or Tensor
+    weight : (O, C / groups, h, w) array or Tensor
     bias : (O,) array or Tensor, optional
-    stride, padding : int or (int, int)
-        Steps between windows; zeros put around each image.
+    stride, padding, dilation : int or (int, int)
+        Steps between windows; zeros put around each image; steps between the entries of a window.
+    groups : int
+        The channels and the kernels come in so many groups, one after the other; each kernel sees its own group's channels.
 
     Returns
     -------
     (N, O, H', W') array or Tensor
-        H' = (H + 2 padding - h) // stride + 1.
+        H' = (H + 2 padding - dilation (h - 1) - 1) // stride + 1.
 
     Raises
     ------
     ValueError
-        If the numbers of axes or channels differ, or no window fits.
+        If the numbers of axes or channels differ, groups do not divide the channels and kernels, or no window fits.
 
     Notes
     -----
-    out[n, o, i, j] = bias[o] + Σ_{c,k,l} x[n, c, s i + k - p, s j + l - p] weight[o, c, k, l]
+    out[n, o, i, j] = bias[o] + Σ_{c,k,l} x[n, c, s i + d k - p, s j + d l - p] weight[o, c, k, l]
     (Goodfellow, Bengio & Courville 2016, "Deep Learning", chapter 9).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> conv2d(x, np.ones((1, 1, 2, 2)), stride=2)
+    array([[[[10., 18.],
+             [42., 50.]]]])
     """
-    return _convolved("conv2d", 2, x, weight, bias, stride, padding)
+    return _convolved("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
 
-def _pooled(name: str, x: Any, size: Any, stride: Any, padding: Any, around: float) -> Any:
-    """Return the windows to pool, and the axes that they are."""
+def _pooling(name: str, x: Any, size: Any, stride: Any, padding: Any) -> tuple[Shape, Shape, Shape]:
+    """Return size, stride and padding for each axis of space."""
     n = x.ndim - 2
     if n < 1:
         raise ValueError(f"{name}: x needs samples, channels and space, not shape {x.shape}")
     sizes, paddings = _each(size, n, f"{name}: size"), _each(padding, n, f"{name}: padding")
     strides = sizes if stride is None else _each(stride, n, f"{name}: stride")
-    _check_fit(name, x.shape[2:], sizes, strides, paddings)
-    x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in paddings)], constant_values=around) if any(paddings) else x
-    return windows(x, sizes, strides), tuple(range(n))
+    _check_fit(name, x.shape[2:], sizes, strides, paddings, (1,) * n)
+    return sizes, strides, paddings
 
 
 def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
@@ -239,11 +339,10 @@ def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     -------
     (N, C, *space') array or Tensor
     """
-    seen, axes = _pooled("max_pool", x, size, stride, padding, -np.inf)
-    return np.max(seen, axis=axes)
+    return largest(x, *_pooling("max_pool", x, size, stride, padding))
 
 
 def avg_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """Return the mean of each window; the zeros of the padding count. Arguments as ``max_pool`` has them."""
-    seen, axes = _pooled("avg_pool", x, size, stride, padding, 0)
-    return np.mean(seen, axis=axes)
+    sizes, strides, paddings = _pooling("avg_pool", x, size, stride, padding)
+    return window_sum(x if x.dtype.kind in "fc" else x.astype(float), sizes, strides, paddings) / prod(sizes)
