@@ -380,3 +380,36 @@ def test_the_gradients_of_a_softmax_that_is_sure_keep_their_digits(lead, dtype, 
     first = np.array([1, 0, 0], dtype).reshape(x.shape)
     (found,) = gradients(lambda x: tg.log_softmax(x, axis), [x], first)
     assert_allclose(found.ravel(), [float(s[1] + s[2]), float(-s[1]), float(-s[2])], rtol=EXACT[dtype])
+
+
+MANY = 70_000  # more than half precision can count
+SOME = np.resize(np.array([0.25, 0.5, 0.75, 1.5], np.float16), MANY)
+
+
+@pytest.mark.parametrize(
+    "f, slope",
+    [
+        (np.mean, lambda x: np.full(x.shape, 1 / MANY)),
+        (lambda x: np.mean(x, where=np.arange(MANY) % 7 > 0), lambda x: np.where(np.arange(MANY) % 7 > 0, 1 / 60_000, 0)),
+        (np.nanmean, lambda x: np.full(x.shape, 1 / MANY)),
+        (np.var, lambda x: 2 * (x - x.mean()) / MANY),
+        (
+            lambda x: np.var(x, ddof=3, where=np.arange(MANY) > 0),
+            lambda x: np.where(np.arange(MANY) > 0, 2 * (x - x[1:].mean()) / (MANY - 4), 0),
+        ),
+        (np.std, lambda x: (x - x.mean()) / MANY / x.std()),
+        (lambda x: np.max(x - SOME), lambda x: np.full(x.shape, 1 / MANY)),
+        (lambda x: np.median(x - SOME), lambda x: np.full(x.shape, 1 / MANY)),
+        (lambda x: tg.logsumexp(x), lambda x: np.exp(x) / np.exp(x).sum()),
+        (lambda x: tg.softmax(x)[:35_000].sum(), lambda x: tg.softmax(x) * ((np.arange(MANY) < 35_000) - tg.softmax(x)[:35_000].sum())),
+        (lambda x: tg.log_softmax(x).mean(), lambda x: 1 / MANY - np.exp(x) / np.exp(x).sum()),
+    ],
+    ids=["mean", "mean(where)", "nanmean", "var", "var(where)", "std", "max", "median", "logsumexp", "softmax", "log_softmax"],
+)
+def test_half_precision_counts_beyond_its_largest_number(f, slope):
+    leaf = Tensor(SOME, requires_grad=True)
+    out = f(leaf)
+    assert out.dtype == np.float16
+    assert_allclose(out.data, f(SOME.astype(float)), rtol=2e-3)
+    out.backward(np.float16(-1.75))
+    assert_allclose(leaf.grad, -1.75 * slope(SOME.astype(float)), rtol=0.01, atol=2 * np.finfo(np.float16).smallest_subnormal)

@@ -17,6 +17,7 @@ from laws import (
     second_gradients,
     spread,
 )
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import GradientError, Tensor
@@ -128,6 +129,23 @@ CASES = [
     Case(np.concatenate, M, N, call=lambda x, y: np.concatenate([x, y], axis=None), analytic=True),
     Case(np.concatenate, M, call=lambda x: np.concatenate([np.ones((1, 3)), x, np.zeros((0, 3))]), analytic=True),
     Case(np.concatenate, T, call=lambda x: np.concatenate(x), analytic=True),
+    *(
+        Case(
+            sliding_window_view,
+            x,
+            call=lambda x, size=size, axis=axis: sliding_window_view(x, size, axis),
+            analytic=True,
+            oracle=lambda x, size=size, axis=axis: np.array(sliding_window_view(x, size, axis)),
+        )
+        for x, size, axis in [(V, 3, None), (T, (1, 2, 2), None), (M, 2, 1), (T, (2, 2), (1, -1)), (V, (2, 2), (0, 0)), (M, (), ())]
+    ),
+    Case(
+        shaping.overlaid,
+        T,
+        call=lambda g: shaping.overlaid(g, (2, 4), 1),
+        analytic=True,
+        oracle=lambda g: sum(np.pad(g[..., k], [(0, 0), (k, 1 - k)]) for k in range(2)),
+    ),
     Case(shaping.concatenate, M, N, axis=1, oracle=lambda *xs, axis: np.concatenate(xs, axis), analytic=True),
     Case(shaping.stack, M, N, axis=-1, oracle=lambda *xs, axis: np.stack(xs, axis), analytic=True),
     *(Case(np.stack, M, N, call=lambda x, y, axis=axis: np.stack([x, y], axis=axis), analytic=True) for axis in (0, 1, -1)),
@@ -490,3 +508,16 @@ def overwritten(x):
     t = np.sqrt(x)
     t[0] = 0.0
     return t
+
+
+def test_windows_see_what_is_written_to_their_base_and_cannot_be_written_to():
+    x = Tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    y = x * 1
+    windows = sliding_window_view(y, 2)
+    y[1] = 5 * x[0]
+    assert_array_equal(windows.data, [[1, 5], [5, 3], [3, 4]])
+    g = np.array([[0.3, -1.2], [0.7, 2.1], [-0.4, 1.5]])
+    np.sum(windows * g).backward()
+    assert_allclose(x.grad, [0.3 + 5 * (-1.2 + 0.7), 0, 2.1 - 0.4, 1.5])
+    with pytest.raises(ValueError, match="read-only"):
+        windows[0, 0] = 1.0

@@ -160,6 +160,8 @@ def shares(value: Any, array: Any) -> bool:
     """Tell whether a value lies in the memory of an array."""
     if isinstance(value, ndarray):
         base = value.base
+        if base is not None and not isinstance(base, ndarray):  # (what stride tricks put between)
+            base = getattr(base, "base", None)
         return value is array or (base is not None and (base is array or base is array.base))
     return hasattr(value, "is_view_of") and value.is_view_of(array)
 

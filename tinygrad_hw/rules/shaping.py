@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .reductions import values_of
 from .table import LISTS, Each, composition, dispatched, no_derivative, rule
@@ -130,8 +131,27 @@ rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, desti
 rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
 rule(np.broadcast_to, lambda g, out, x, shape, subok=False: g, kind="movement", view=True)
 rule(np.diagonal,    lambda g, out, x, *which, **axes: _diagonal_back(g, x, *which, **axes), kind="movement", view=True)
+rule(sliding_window_view, lambda g, out, x, window_shape, axis=None, **options: overlaid(g, x.shape, axis), None,
+     kind="movement", view=True)
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
 rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
+
+
+@dispatched
+def overlaid(g: Any, shape: tuple[int, ...], axis: Any = None) -> Any:
+    """Return the windows that ``sliding_window_view`` takes from an array of the shape put back in their places, and added up."""
+    ndim, out = len(shape), np.zeros(shape, g.dtype)
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim, allow_duplicate=True)
+    for offsets in np.ndindex(*g.shape[ndim:]):
+        start = [0] * ndim
+        for i, offset in zip(axes, offsets):
+            start[i] += offset
+        out[tuple(slice(k, k + n) for k, n in zip(start, g.shape))] += g[(..., *offsets)]
+    return out
+
+
+rule(overlaid, lambda h, out, g, shape, axis=None: sliding_window_view(h, g.shape[len(shape):], axis), None, None,
+     call=overlaid, kind="movement")
 
 
 def _diagonal_back(g: Any, x: Any, *which: Any, **axes: Any) -> Any:
@@ -405,7 +425,7 @@ def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode:
 @composition(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     places = np.arange(arr.size).reshape(arr.shape)
-    return np.ravel(arr)[np.take_along_axis(places, indices if hasattr(indices, "ndim") else np.asarray(indices), axis)]
+    return np.ravel(arr)[np.take_along_axis(places, array(indices), axis)]
 
 
 @composition(np.sort)
