@@ -97,8 +97,8 @@ def stats_calls() -> dict[str, Call]:
     like = lambda x: array_api.asarray(y) if isinstance(x, Tensor) else y
     one = (
         "gmean hmean skew kurtosis variation sem zscore gzscore differential_entropy moment circmean circvar circstd gstd iqr "
-        "tmean tvar tstd tsem tmin tmax trim_mean mode entropy pmean median_abs_deviation kstat kstatvar normaltest skewtest kurtosistest jarque_bera "
-        "shapiro boxcox_llf yeojohnson_llf boxcox yeojohnson rankdata describe"
+        "tmean tvar tstd tsem tmin tmax trim_mean mode entropy pmean median_abs_deviation kstat "
+        "kstatvar normaltest skewtest kurtosistest jarque_bera shapiro boxcox_llf yeojohnson_llf boxcox yeojohnson rankdata describe"
     )
     calls: dict[str, Call] = {name: getattr(stats, name) for name in one.split() if hasattr(stats, name)}
     calls |= {

@@ -496,6 +496,7 @@ def test_any_chain_of_functions_on_any_shape_is_a_loop(data, shape, size):
 
 
 def losses(x, labels):
+    nn, rng = tg.nn, np.random.default_rng
     net = tg.nn.Linear(5, 3, rng=np.random.default_rng(1))
     return {
         "cross_entropy": tg.nn.cross_entropy(net(x), labels),
@@ -503,6 +504,13 @@ def losses(x, labels):
         "logits": tg.nn.binary_cross_entropy_with_logits(x, x > 0),
         "embedding": tg.nn.Embedding(3, 4, rng=np.random.default_rng(2))(labels),
         "norm": tg.nn.LayerNorm(5)(x),
+        "ignored": nn.cross_entropy(net(x), labels, ignore_index=1, label_smoothing=0.1),
+        "each": nn.cross_entropy(net(x), labels, weight=[1.0, 2.0, 0.5], reduction="none"),
+        "padded": nn.Embedding(3, 4, padding_idx=0, rng=rng(2))(labels),
+        "attention": nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+        "recurrent": nn.GRU(5, 4, batch_first=True, rng=rng(3))(x[None])[0],
+        "one_hot": nn.functional.one_hot(labels, 3),
+        "borrowed": nn.functional_call(net, {"weight": x[:5, :3]}, x),
     }
 
 

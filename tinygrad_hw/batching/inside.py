@@ -99,7 +99,7 @@ def lent(trees: dict[Any, Any], parts: dict[Any, Any]) -> Iterator[dict[Any, Any
 
     def filled(tree: Any, part: Any) -> Any:
         if is_module(tree):
-            new = {id(parameter): part[path] for path, parameter in tree.named_parameters()}
+            new = {id(parameter): part[path] for path, parameter in tree.named_parameters() if path in part}
             for module in (tree, *(module for _, module in tree.named_modules())):
                 for key, value in list(vars(module).items()):
                     if any(id(x) in new for x in leaves(value)):

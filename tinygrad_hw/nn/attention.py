@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..rules.shaping import array
 from ..tensor import Tensor
 from . import functional
 from .checks import Random, generator, probability, require_positive
@@ -142,5 +143,5 @@ def _added(mask: Any, is_causal: bool, queries: int, keys: int, dtype: Any) -> A
     """Return a mask as what is added to the scores, -inf where a key is not to be seen."""
     if mask is None and not is_causal:
         return None
-    mask = ~np.tri(queries, keys, dtype=bool) if mask is None else np.asarray(mask)
+    mask = ~np.tri(queries, keys, dtype=bool) if mask is None else array(mask)
     return np.where(mask, -np.inf, 0).astype(dtype) if mask.dtype.kind == "b" else mask.astype(dtype)

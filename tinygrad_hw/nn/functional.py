@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..backward import values
 from ..errors import ShapeError
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
 from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from ..rules.shaping import array
-from ..tensor import Tensor
 from .checks import Random, as_floats, generator, one_of, places_below, probability
 from .losses import (
     binary_cross_entropy,
@@ -130,7 +130,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
     """
     places = places_below("embedding", "indices", indices, weight.shape[0])
     rows = weight[places]
-    if padding_idx is None or not isinstance(rows, Tensor):
+    if padding_idx is None or isinstance(rows, np.ndarray):
         return rows
     return np.where((places != padding_idx)[..., None], rows, rows.detach())
 
@@ -163,7 +163,7 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
            [1, 0, 0]])
     """
     classes = array(classes) if np.size(classes) else np.zeros(np.shape(classes), int)
-    count = int(num_classes) if num_classes is not None else int(classes.max(initial=-1)) + 1
+    count = int(num_classes) if num_classes is not None else int(values(classes).max(initial=-1)) + 1
     return neural.one_hot(places_below("one_hot", "classes", classes, count), count, int)
 
 
@@ -328,6 +328,6 @@ def attention_weights(query: Any, key: Any, attn_mask: Any = None, is_causal: bo
             raise ValueError("attention: is_causal is a mask itself; give that or attn_mask")
         attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
     if attn_mask is not None:
-        attn_mask = attn_mask if isinstance(attn_mask, Tensor) else np.asarray(attn_mask)
+        attn_mask = array(attn_mask)
         scores = scores + (np.where(attn_mask, 0, -np.inf).astype(scores.dtype) if attn_mask.dtype.kind == "b" else attn_mask)
     return softmax(scores)

@@ -17,6 +17,7 @@ from ..backward import values
 from ..batching import Batched
 from ..errors import ShapeError
 from ..rules import neural
+from ..rules.shaping import getitem
 from ..tensor import Tensor
 from .checks import as_floats, one_of, places_below, same_shape
 from .module import Module
@@ -238,7 +239,7 @@ def cross_entropy(
         if weights is None and not smoothing:
             return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, places), kept, None, reduction)
         shares = neural.one_hot(places, count, z.dtype)
-        total = None if weights is None else np.take(weights, places)
+        total = None if weights is None else getitem(weights, places)
     shares = shares if not smoothing else (1 - smoothing) * shares + smoothing / count
     shares = shares if weights is None else shares * weights
     return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, shares), kept, total, reduction)
@@ -265,7 +266,7 @@ def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_ind
     z, t = _logits_last("nll_loss", log_probabilities), as_floats(target, integers=True)
     places, kept = _classes("nll_loss", np.shape(log_probabilities), z.shape, t, ignore_index)
     costs = -np.take_along_axis(z, places[..., None], -1)[..., 0]
-    weights = None if weight is None else np.take(_class_weights("nll_loss", weight, z), places)
+    weights = None if weight is None else getitem(_class_weights("nll_loss", weight, z), places)
     return _mean_of_kept("nll_loss", costs if weights is None else costs * weights, kept, weights, reduction)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..batching import Batched, lent
 from ..errors import DTypeError, GradientError
 from ..graph import history, leaf, next_number
 from ..tensor import Tensor
@@ -368,11 +369,14 @@ def functional_call(module: Module, values: Mapping[str, Any], *args: Any, **kwa
     array([3., 4.])
     """
     own = module._leaves()
-    given = {path: value if isinstance(value, Tensor) else Tensor(value) for path, value in values.items()}
+    given: dict[str, Any] = {path: x if isinstance(x, (Tensor, Batched)) else Tensor(x) for path, x in values.items()}
     for path, value in given.items():
         if path not in own or own[path].shape != value.shape:
             there = f"has shape {own[path].shape}, not {value.shape}" if path in own else f"is not there; there are {', '.join(own)}"
             raise ValueError(f"functional_call: {path!r} of {type(module).__name__} {there}")
+    if any(isinstance(value, Batched) for value in given.values()):
+        with lent({"module": module}, {"module": given}):
+            return module(*args, **kwargs)
     before = {path: own[path]._node for path in given}
     try:
         for path, value in given.items():

@@ -137,10 +137,9 @@ def dispatched(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         first = None
         for arg in (*args, *kwargs.values()) if kwargs else args:
-            if type(arg) is tuple:  # an index
-                arg = next((part for part in arg if hasattr(part, "__array_function__") and type(part) is not np.ndarray), None)
-            if stands_in(arg) and (first is None or arg.__array_priority__ > first.__array_priority__):
-                first = arg
+            for part in arg if type(arg) is tuple else (arg,):  # (a tuple is an index)
+                if stands_in(part) and (first is None or part.__array_priority__ > first.__array_priority__):
+                    first = part
         return function(*args, **kwargs) if first is None else first.__array_function__(call, (type(first),), args, kwargs)
 
     call.on_arrays = function  # type: ignore[attr-defined]
