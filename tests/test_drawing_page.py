@@ -14,6 +14,7 @@ from tinygrad_hw import Tensor
 from tinygrad_hw.drawing import draw, layout
 from tinygrad_hw.drawing.formulas import shortened
 from tinygrad_hw.drawing.steps import entries, replay, steps
+from tinygrad_hw.naming import clean
 
 
 def network():
@@ -296,7 +297,7 @@ def test_what_the_user_named_stays_text(browser, tmp_path):
     browser.open(path.as_uri())
     browser.press("End")
     said = browser.run("return document.getElementById('lines').textContent")
-    assert all(shortened(name) in said for name in names)
+    assert all(shortened(clean(name)) in said for name in names)
     assert browser.run("return document.querySelectorAll('img, b').length") == 0
     browser.click("#n0")
     assert browser.text("#box-title") == names[0]
