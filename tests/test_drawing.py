@@ -398,7 +398,7 @@ def test_the_weights_that_all_steps_share_and_the_inputs_stay_to_be_seen():
 # Options
 def test_arrows_lead_where_the_direction_says():
     assert "rankdir=LR" in draw(report(), direction="LR").dot
-    with pytest.raises(ValueError, match="direction='left'.: give one of 'TB', 'BT', 'LR', 'RL'"):
+    with pytest.raises(ValueError, match=r"direction='left'.: give one of 'TB', 'BT', 'LR', 'RL'"):
         draw(report(), direction="left")
 
 
@@ -438,7 +438,7 @@ def test_a_tree_deeper_than_its_indent_goes_on_at_the_margin():
     lines = draw(t.sum(), max_nodes=100).text(80, color=False, ascii_only=False).split("\n\n")[1].split("\n")
     depth = {line.lstrip(" │├└─↓").split(" = ")[0]: len(line) - len(line.lstrip(" │├└─")) for line in lines if "↓" not in line}
     for line in lines:
-        name, _, operand = line.lstrip(" │├└─").partition(" = ")
+        _, _, operand = line.lstrip(" │├└─").partition(" = ")
         inner = operand[operand.find("(") + 1 : -1]
         if "↓" not in line and inner in depth:
             below = lines[lines.index(line) + 1]

@@ -139,6 +139,11 @@ def is_parameter(thing: Any) -> bool:
     return isinstance(thing, Node) and thing.rule is None and thing.requires_grad
 
 
+def is_data(thing: Any) -> bool:
+    """Tell whether something was brought along and is not to be learnt."""
+    return is_leaf(thing) and not is_parameter(thing)
+
+
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Tell whether at most one axis is longer than 1, as in a bias of shape (n,), (1, n) or (n, 1)."""
     return sum(n > 1 for n in shape) <= 1
@@ -389,26 +394,27 @@ class Names:
         networks = {*layers, *activations.values()}
         for node in reversed(self.nodes):
             things: list[Any] = self.operands[node]
-            if node.rule and node.rule.function in LOSSES and is_leaf(things[1]) and not is_parameter(things[1]):
+            if node.rule and node.rule.function in LOSSES and is_data(things[1]):
                 self.target = things[1]
                 self.give(things[1], Label("y"))
                 return
-            if len(things) != 2 or node.rule.function not in (np.subtract, np.multiply) or not networks:
+            if not networks or len(things) != 2 or node.rule.function not in (np.subtract, np.multiply):
                 continue
-            y: Any
-            other: Any
             for y, other in (things, things[::-1]):
-                if not is_leaf(y) or is_parameter(y) or not shape_of(y) or not isinstance(other, Node):
-                    continue
-                through = other.rule and other.rule.function
-                guess = self.operands[other][0] if through in (np.log, reductions.log_softmax) else other
-                if guess not in networks or (node.rule.function is np.multiply and guess is other is not next(reversed(layers))):
-                    continue
-                self.target = y
-                self.give(y, Label("y"))
-                if through is np.log or node.rule.function is np.subtract:
-                    self.give(guess, Label("ŷ"))
-                return
+                guess, through_log = self.guess(other)
+                whole = node.rule.function is np.subtract or through_log or guess is not other or guess is next(reversed(layers))
+                if is_data(y) and shape_of(y) and guess in networks and whole:
+                    self.target = y
+                    self.give(y, Label("y"))
+                    if through_log or node.rule.function is np.subtract:
+                        self.give(guess, Label("ŷ"))
+                    return
+
+    def guess(self, thing: Any) -> tuple[Any, bool]:
+        """Return the prediction that stands beside a target, taken out of its logarithm, and whether it was in one."""
+        if not isinstance(thing, Node) or not thing.rule or thing.rule.function not in (np.log, reductions.log_softmax):
+            return thing, False
+        return self.operands[thing][0], thing.rule.function is np.log
 
     def is_plain(self, thing: Fingerprint) -> bool:
         """Tell whether all entries of an array are one number, which equations write as that number."""

@@ -130,7 +130,7 @@ def size(count: int) -> str:
 def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reached: set[int]) -> list[Arrow]:
     """Return an arrow for each use; uses between groups that hold more than one vertex are one arrow that says how many."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    turn = [turns(group) for group in groups]
+    turn = {vertex: time for group in groups for vertex, time in turns(group).items()}
     arrows: list[Arrow] = []
     several: Counter[tuple[int, int, str]] = Counter()
     for head, group in enumerate(groups):
@@ -140,20 +140,28 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
                 tail = owner.get(operand, head)
                 if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
                     continue  # (a leaf that went into the group of an operation)
-                if group.times or group.title or groups[tail].times or groups[tail].title:
-                    kind = between(groups[tail], group, turn[tail].get(operand), turn[head].get(member))
-                    if tail != head or kind == "next":
-                        several[tail, head, kind] += 1
+                if is_several(group) or is_several(groups[tail]):
+                    several[tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))] += 1
                 elif tail != head:
                     arrow = arrow_of(recorded, vertex, i, operand, tail, head, look)
                     arrows.append(replace(arrow, highlighted=operand in reached and member in reached))
     for (tail, head, kind), uses in several.items():
-        lit = bool(reached) and not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
-        note = kind or (f"×{uses}" if uses > 1 else "")
-        per_time = max(1, uses // len(groups[head].times)) if kind == "same" else 1
-        same = Arrow(tail, head, "" if kind == "same" else note, to_next=kind == "next", highlighted=lit)
-        arrows += [same] * per_time
+        if tail != head or kind == "next":
+            lit = not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
+            arrows += arrows_of_several(tail, head, kind, uses, len(groups[head].times), lit)
     return arrows
+
+
+def is_several(group: Group) -> bool:
+    """Tell whether a group stands for several vertices, those that were only merged into it aside."""
+    return bool(group.title or group.times)
+
+
+def arrows_of_several(tail: int, head: int, kind: str, uses: int, times: int, lit: bool) -> list[Arrow]:
+    """Return the arrows between two groups, one of which stands for several vertices."""
+    if kind == "same":
+        return [Arrow(tail, head, highlighted=lit)] * max(1, uses // times)
+    return [Arrow(tail, head, kind or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next", highlighted=lit)]
 
 
 def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:

@@ -90,7 +90,29 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
     leaves of which each time of a repeated body has its own are one group; any other leaf is a group of its own.
     """
     vertices = recorded.vertices
-    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    carried: dict[int, list[int]] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    found: list[Group] = []
+    for leaf, uses in uses_of_leaves(vertices, groups).items():
+        users = sorted({i for i, _ in uses})
+        closed = len(users) == 1 and bool(groups[users[0]].title) and vertices[leaf].kind != "input"
+        if uses and leaf not in recorded.outputs and (vertices[leaf].kind in merged or closed):
+            carried.setdefault(uses[0][0], []).append(leaf)
+        elif uses and belongs_to_one_time(groups, uses):
+            alike.setdefault((vertices[leaf].kind, *users), []).append(leaf)
+        else:
+            found.append(single(vertices, leaf))
+    for (_, user, *_), leaves in alike.items():
+        if len(leaves) >= len(groups[user].times):
+            found.append(Group(tuple(leaves), "", groups[user].path, (), tuple(leaves), groups[user].run))
+        else:
+            found += [single(vertices, leaf) for leaf in leaves]
+    found += [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
+    return sorted(found, key=lambda group: group.members[-1])
+
+
+def uses_of_leaves(vertices: Sequence[Vertex], groups: Sequence[Group]) -> dict[int, list[tuple[int, int]]]:
+    """Return for each leaf the groups that use it, with the time of a repeated body at which they do."""
     uses: dict[int, list[tuple[int, int]]] = {i: [] for i, vertex in enumerate(vertices) if not vertex.operation}
     for i, group in enumerate(groups):
         turn = turns(group)
@@ -98,26 +120,13 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
             for operand in vertices[member].operands:
                 if operand in uses:
                     uses[operand].append((i, turn.get(member, 0)))
-    carried: dict[int, list[int]] = {}
-    alike: dict[tuple[Any, ...], list[int]] = {}
-    alone = []
-    for leaf, places in uses.items():
-        within = {i for i, _ in places}
-        runs = {groups[i].run for i in within}
-        closed = len(within) == 1 and bool(groups[min(within)].title) and vertices[leaf].kind != "input"
-        if places and leaf not in recorded.outputs and (vertices[leaf].kind in merged or closed):
-            carried.setdefault(places[0][0], []).append(leaf)
-        elif len(runs) == 1 and None not in runs and len({turn for _, turn in places}) == 1:
-            alike.setdefault((*runs, vertices[leaf].kind, *sorted(within)), []).append(leaf)
-        else:
-            alone.append(leaf)
-    found = [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
-    for (run, _, first, *_), leaves in alike.items():
-        stack = len(leaves) >= len(groups[first].times) > 1
-        path = groups[first].path
-        found += [Group(tuple(leaves), "", path, (), tuple(leaves), run)] if stack else [single(vertices, leaf) for leaf in leaves]
-    found += [single(vertices, leaf) for leaf in alone]
-    return sorted(found, key=lambda group: group.members[-1]) if owner or found else found
+    return uses
+
+
+def belongs_to_one_time(groups: Sequence[Group], uses: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether all uses are by one repeated body at one time."""
+    runs = {groups[i].run for i, _ in uses}
+    return len(runs) == 1 and None not in runs and len({turn for _, turn in uses}) == 1
 
 
 def single(vertices: Sequence[Vertex], i: int) -> Group:

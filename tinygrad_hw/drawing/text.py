@@ -81,22 +81,16 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
     stack = [(i, "", "", 0) for i in reversed(range(len(picture.boxes))) if i not in used]
     later: list[int] = []
     while stack or later:
-        if not stack:
-            stack.append((later.pop(0), "", "", 0))
-        i, lead, branch, depth = stack.pop()
-        box = picture.boxes[i]
+        i, lead, branch, depth = stack.pop() if stack else (later.pop(0), "", "", 0)
         below = operands.get(i, [])
-        again = i in spread and bool(below)
+        mark = "" if not below else "↩ " if i in spread else "↓ " if depth >= DEEPEST_INDENT else ""
+        box = picture.boxes[i]
+        words = box.name if mark or not box.formula else f"{box.name} = {box.formula}"
+        lines.append((box.kind, f"{lead}{branch}{mark}{clean(words)}"))
+        if mark:
+            later += [i] if mark == "↓ " and i not in later else []
+            continue
         spread.add(i)
-        if depth >= DEEPEST_INDENT and below and not again:
-            lines.append((box.kind, f"{lead}{branch}↓ {clean(box.name)}"))
-            spread.discard(i)
-            later += [i] if i not in later else []
-            continue
-        words = clean(f"{box.name} = {box.formula}" if box.formula else box.name)
-        lines.append((box.kind, f"{lead}{branch}{'↩ ' if again else ''}{clean(box.name) if again else words}"))
-        if again:
-            continue
         inner = lead if not branch else lead + ("│  " if branch[0] == "├" else "   ")
         for k, operand in enumerate(reversed(below)):
             stack.append((operand, inner, "└─ " if k == 0 else "├─ ", depth + 1))
