@@ -4,10 +4,13 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_writes.py tests/test_scopes.py tests/test_trees.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
 
-.PHONY: report test mutants bench lint clean
+.PHONY: report playground test mutants bench lint clean
 
 report: $(VENV)/report.done
 	$(BIN)/python -m examples.report $(ARGS)
+
+playground: $(VENV)/report.done
+	$(BIN)/python -m examples.playground $(ARGS)
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
