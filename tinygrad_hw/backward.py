@@ -10,7 +10,6 @@ each cotangent which entries are live (``live.py``). A ``trail``, if given, keep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any, NamedTuple
@@ -70,24 +69,25 @@ def flow(
 
     Behind a choice NumPy's warnings are held back: they may be about what was not taken. ``mine`` is for ``entries.hand_on``.
     """
-    cotangents, chose = seeds.copy(), False
+    cotangents = seeds.copy()
     waiting = started(seeds, since)
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
-    with ExitStack() as quiet:
+    with Quiet() as quiet:
         while waiting or ready is not None:
-            node = heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
+            node: Any = youngest(waiting, ready) if waiting else ready
             ready = None
             g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
-            if node.rule.kind == "choice" and not chose:
-                chose = True
-                quiet.enter_context(np.errstate(all="ignore"))
-            if node.rule.at_once is not None and hand_on(node, g, cotangents, mine, fit, waiting, since):
-                continue
-            out, args = read(node, g)
+            if node.rule.special:
+                if node.rule.kind == "choice":
+                    quiet.begin()
+                if hand_on(node, g, cotangents, mine, fit, waiting, since):
+                    continue
+            out, args = (node.value, node.args) if read is arrays else read(node, g)
+            kwargs = node.kwargs
             for parent, vjp, x in zip(node.parents, node.vjps, args):
                 if parent is None:
                     continue
-                c = vjp(g, out, *args, **node.kwargs)
+                c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
                 if live is not None:
                     c = live.only(c, node, vjp, parent, x)
                 if c.shape != x.shape or c.dtype is not x.dtype:
@@ -102,7 +102,31 @@ def flow(
                         ready = parent
                 if trail is not None:
                     trail[-1].added.append((c, cotangents[parent]))
-    return cotangents, chose
+    return cotangents, quiet.state is not None
+
+
+class Quiet:
+    """Holds NumPy's warnings back from ``begin`` to the end of the block."""
+
+    state: Any = None
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def begin(self) -> None:
+        """Hold warnings back from now on."""
+        if self.state is None:
+            self.state = np.errstate(all="ignore")
+            self.state.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        if self.state is not None:
+            self.state.__exit__(*error)
+
+
+def youngest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
+    """Take the youngest node out of those that wait."""
+    return heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
 
 
 def started(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:

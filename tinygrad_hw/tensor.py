@@ -19,6 +19,7 @@ import operator
 import os
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -329,8 +330,16 @@ class Tensor:
         """The gradient that ``backward`` has added up, or None: an ndarray of this tensor's shape and dtype, its own.
 
         Of a complex tensor a + bi it is ∂L/∂a - i ∂L/∂b (as in JAX and HIPS autograd); L falls fastest along minus its conjugate.
+        A result keeps none unless ``retain_grad`` was called: reading it says so in a warning.
         """
-        return self._node.grad
+        node = self._node
+        if node.grad is None and node.parents and not node.keeps_grad:
+            warnings.warn(
+                f"{label(self)} is the result of {node.rule.name}, and results keep no gradient: call retain_grad() on it before backward, or "
+                "ask the leaf (a parameter stays a leaf if it is updated in place inside tg.no_grad(): W -= lr * W.grad)",
+                stacklevel=2,
+            )
+        return node.grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -395,9 +404,7 @@ class Tensor:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
         with adding_up:
-            given: set[int] = set()
-            grads = [owned(g, given) if kept.grad is None else np.asarray(kept.grad + g) for kept, g in cotangents.items()]
-            deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
+            deque(map(setattr, cotangents, repeat("grad"), added_up(cotangents)), maxlen=0)  # (an interrupt comes before it, or after)
 
     def retain_grad(self) -> Tensor:
         """Let ``backward`` keep this result's gradient in ``.grad`` too; return the tensor."""
@@ -817,12 +824,18 @@ def differentiable(dtype: np.dtype) -> None:
 
 def cotangent(tensor: Tensor, grad: Any) -> Any:
     """Return the cotangent to start from, checked."""
-    shape, dtype = tensor.shape, tensor.dtype
+    value = tensor._node.value
+    shape, dtype = value.shape, value.dtype
     if grad is None:
-        if tensor.size != 1:
+        if value.size != 1:
             raise GradientError(
                 f"backward from {label(tensor)} of shape {shape} needs a cotangent: reduce it to one number first "
                 "(t.sum().backward()), or give one of its shape (t.backward(g))"
+            )
+        if dtype.kind == "c":
+            raise GradientError(
+                f"backward from {label(tensor)}, a complex number, needs a real one: take np.real, np.imag or np.abs of it first, or give "
+                "a cotangent g (t.backward(g)), which stands for dL = Re(g dt)"
             )
         return dtype.type(1) if not shape else np.ones(shape, dtype)
     array = as_numbers(grad)
@@ -833,12 +846,18 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
     return array.astype(dtype)
 
 
-def owned(g: Any, given: set[int]) -> np.ndarray:
-    """Return a cotangent as an array of its own; ``given`` are the arrays that belong to other nodes already."""
-    if type(g) is not ndarray or g.base is not None or id(g) in given:
-        return np.array(g)
-    given.add(id(g))
-    return g
+def added_up(cotangents: dict[Node, Any]) -> list[np.ndarray]:
+    """Return the new gradient of each node: its cotangent as an array that is no view and belongs to no other node, or the sum."""
+    grads: list[np.ndarray] = []
+    given: set[int] = set()
+    for node, g in cotangents.items():
+        if node.grad is not None:
+            g = np.asarray(node.grad + g)
+        elif type(g) is not ndarray or g.base is not None or id(g) in given:
+            g = np.array(g)
+        given.add(id(g))
+        grads.append(g)
+    return grads
 
 
 def label(tensor: Tensor) -> str:

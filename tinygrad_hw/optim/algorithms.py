@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number
+from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number, typed
 
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
 
@@ -78,7 +78,7 @@ class SGD(Optimizer):
             first = "direction" not in state
             state["direction"] = np.copy(grad) if first else self.momentum * state["direction"] + (1 - self.dampening) * grad
             grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
-        return value - self.lr * grad
+        return value - typed(self.lr, grad) * grad
 
 
 def two_betas(name: str, pair: Any) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -352,3 +353,14 @@ def _checked(parameters: list[Any]) -> list[Tensor]:
 def _label(i: int, parameter: Tensor) -> str:
     """Return what to call a parameter in an error."""
     return f"parameter {i} ({parameter.name!r})" if parameter.name else f"parameter {i}"
+
+
+def typed(number: Any, like: Any) -> Any:
+    """Return a number as an array of the dtype of another one, with which NumPy computes with less overhead; a stand-in as it is."""
+    return _array_of(number, like.dtype.char) if type(number) is float else number
+
+
+@lru_cache(64)
+def _array_of(number: float, dtype: str) -> np.ndarray:
+    """Return a number as an array of no axes."""
+    return np.array(number, dtype)

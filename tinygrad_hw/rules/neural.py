@@ -22,12 +22,14 @@ __all__ = [
 
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
 LARGEST_AND_ONE = {dtype: (LOG_MAX[dtype], np.ones((), wide)) for dtype, wide in WIDE.items()}
+OF_DOUBLES = LARGEST_AND_ONE[DOUBLE]
+SATURATED = 0.98  # (below it 1 - s has lost at most its last six bits)
 CUBIC = 2 * sqrt(2 / pi)
 
 
 def _growth(x: Any) -> tuple[Any, Any]:
     """Return eˣ, at most the largest number, so that it neither overflows nor warns; and 1."""
-    largest, one = LARGEST_AND_ONE.get(x.dtype, LARGEST_AND_ONE[DOUBLE])
+    largest, one = OF_DOUBLES if x.dtype is DOUBLE else LARGEST_AND_ONE.get(x.dtype, OF_DOUBLES)  # (to look a dtype up takes long)
     e = np.minimum(x, largest)
     return np.exp(e, e) if type(e) is np.ndarray else np.exp(e), one  # (a number has no memory to write into)
 
@@ -59,12 +61,14 @@ def sigmoid(x: Any) -> Any:
 
 @dispatched
 def logistic_slope(s: Any, x: Any) -> Any:
-    """Return s (1 - s) for s = σ(x), with 1 - s as 1 / (1 + eˣ), which does not cancel. (From the largest eˣ on it stays the same.)"""
+    """Return s (1 - s) for s = σ(x), with 1 - s as 1 / (1 + eˣ) where it would cancel. (From the largest eˣ on it stays the same.)"""
+    if type(s) is np.ndarray and s.dtype is DOUBLE and s.size and s.item(s.argmax()) < SATURATED:
+        return s * (OF_DOUBLES[1] - s)
     e, one = _growth(x)
     if type(e) is not np.ndarray:
         return s * np.reciprocal(e + one).astype(x.dtype)
-    np.reciprocal(np.add(e, one, e), e)
-    return np.multiply(s, e, e).astype(x.dtype, copy=False)
+    slope = np.divide(s, np.add(e, one, e), e)
+    return slope.astype(HALF) if x.dtype is HALF else slope
 
 
 @dispatched

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .elementwise import _nonzero, conj, gap, squared
+from .elementwise import HALF, _nonzero, conj, gap, squared
 from .table import SPELLINGS, composition, dispatched, formula, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
@@ -50,6 +50,8 @@ def widened(x: Any) -> Any:
 
 def divided(g: Any, n: Any) -> Any:
     """Return g / n in the dtype of g, for a count n that may be too large for it."""
+    if type(n) is int and g.dtype is not HALF:
+        return g / n
     wide = widened(g)
     return (wide / (n.astype(wide.dtype) if hasattr(n, "astype") else n)).astype(g.dtype, copy=False)
 

@@ -34,7 +34,7 @@ class Rule:
     ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "view", "vjps")
+    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "special", "view", "vjps")
     call: Callable[..., Any]
     further: Callable[..., Any] | None
 
@@ -51,6 +51,7 @@ class Rule:
         self.further = further
         self.view = view
         self.at_once = at_once
+        self.special = kind == "choice" or at_once is not None  # (what the sweep must look at twice)
 
     def needs_further(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Tell whether a call of a reduction has more arguments than the array, the axis, and those that its row takes by name."""
@@ -135,6 +136,12 @@ def dispatched(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:  # (on arrays alone, with as little overhead as can be)
+            for arg in args:
+                if type(arg) is not np.ndarray and (type(arg) is tuple or hasattr(arg, "__array_function__")):
+                    break
+            else:
+                return function(*args)
         first = None
         for arg in (*args, *kwargs.values()) if kwargs else args:
             for part in arg if type(arg) is tuple else (arg,):  # (a tuple is an index)

@@ -234,7 +234,7 @@ def _in_the_engine() -> Iterator[Mutant]:
     for owner, function, mistake, right, wrong in (
         (backward, "unbroadcast", "the mean, for the sum over a broadcast axis", "np.add.reduce", "np.mean"),
         (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c", "c"),
-        (tensor, "owned", "two gradients share an array", " or id(g) in given", ""),
+        (tensor, "added_up", "two gradients share an array", " or id(g) in given", ""),
         (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
@@ -244,7 +244,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
         (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
         (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),
-        (Tensor, "backward", "gradients are replaced, for added up", "np.asarray(kept.grad + g)", "np.asarray(g)"),
+        (tensor, "added_up", "gradients are replaced, for added up", "np.asarray(node.grad + g)", "np.asarray(g)"),
         (Tensor, "detach", "a detached tensor stays in the graph", "return handle(", "return self; handle("),
         (Scope, "__enter__", "no_grad records", "Block(self.value,", "Block(not self.value,"),
         (Scope, "__exit__", "no_grad never ends", "block.ended = True", "block.ended = False"),
