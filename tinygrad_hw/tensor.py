@@ -335,8 +335,8 @@ class Tensor:
         node = self._node
         if node.grad is None and node.parents and not node.keeps_grad:
             warnings.warn(
-                f"{label(self)} is the result of {node.rule.name}, and results keep no gradient: call retain_grad() on it before backward, or "
-                "ask the leaf (a parameter stays a leaf if it is updated in place inside tg.no_grad(): W -= lr * W.grad)",
+                f"{label(self)} is the result of {node.rule.name}, and results keep no gradient: call retain_grad() on it before backward, "
+                "or ask the leaf (a parameter stays a leaf if it is updated in place inside tg.no_grad(): W -= lr * W.grad)",
                 stacklevel=2,
             )
         return node.grad
