@@ -98,3 +98,29 @@ def test_the_command_counts_and_shows_what_differs(capsys, monkeypatch):
     assert "how many programs" in capsys.readouterr().out
     text = subprocess.run([sys.executable, "-m", "tinygrad_hw.testing.programs", "3"], capture_output=True, text=True, check=False).stdout
     assert "of 3 alike" in text
+
+
+# The engine
+def alike(program, ways):
+    found = differences(program, ways)
+    assert not found, f"{program!r}\n# {found[0]}"
+
+
+@settings(max_examples=100)
+@given(strategies.programs())
+def test_on_tensors_programs_differ_in_nothing(program):
+    alike(program, ("data", "recorded", "no_grad"))
+
+
+@settings(max_examples=100)
+@given(strategies.programs(smooth=True))
+def test_gradients_of_programs_are_those_of_the_complex_step(program):
+    alike(program, ("recorded", "gradient"))
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_random_programs_differ_in_nothing(first):
+    """Long ones, in which much happens before what was written is read."""
+    for seed in range(first, first + 50):
+        smooth = seed % 2 == 0
+        alike(written(seed, 12, smooth), ("data", "recorded", "no_grad", *(("gradient",) if smooth else ())))

@@ -38,7 +38,7 @@ def hand_on(
         if total is None and parent.parents and parent.number >= since:
             heappush(waiting, (-parent.number, parent))
         if isinstance(c, Entries):
-            if parent not in mine:
+            if parent not in mine or not isinstance(total, np.ndarray):
                 total = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
             c.add_to(total)
             cotangents[parent] = total

@@ -122,6 +122,8 @@ class View(Tensor):
 
 def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function that may give a view, and return the view, or the copy that NumPy made."""
+    if kwargs and kwargs.get("order") == "A":  # (the rule cannot tell any more how the argument lay)
+        kwargs = kwargs | {"order": "F" if np.isfortran(x._node.value) else "C"}
     node = x._node
     held, shared = step_taken(node, rule, args, kwargs, is_recording())
     if not shared:
@@ -267,7 +269,7 @@ ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the ref
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
-    if type(value) is View and value._parent is self and value._step is not None and value._step.args[0] is index:
+    if type(value) is View and value._parent is self and value._step is not None and value._step.args[:1] and value._step.args[0] is index:
         return  # (the second half of ``t[index] += v``: it is written already)
     write(self, plain(index), value)
 
@@ -448,7 +450,7 @@ def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") ->
             "make a new tensor (t = t + v), or convert the operand"
         )
     node, old = value.astype(target.dtype)._node, target._node
-    same_layout = stands_in(node.value) or shaping.layout(node.value) == shaping.layout(old.value)
+    same_layout = stands_in(node.value) or (type(node.value) is type(old.value) and shaping.layout(node.value) == shaping.layout(old.value))
     if isinstance(target, View) or not node.requires_grad or not same_layout or node is old:
         write(target, ..., value)
     else:
@@ -481,8 +483,10 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             if isinstance(function, np.ufunc):
                 kept = kwargs.pop("where", True)
             value = function(*args, **kwargs)
-            if isinstance(function, np.ufunc):
+            if isinstance(function, np.ufunc) and function.signature is None:
                 value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
+            elif isinstance(function, np.ufunc) and target.shape[target.ndim - value.ndim :] == value.shape:
+                value = np.broadcast_to(value, target.shape)
             return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, casting)
         finally:
             recording.reset(token)

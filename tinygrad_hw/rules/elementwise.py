@@ -277,12 +277,15 @@ def _modf(x: Any) -> Any:
     return x - np.trunc(x), np.trunc(x)
 
 
-@composition(np.nan_to_num)
+@composition(np.nan_to_num, as_written=True)
 def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if not copy:
+        x[...] = _nan_to_num(x, True, nan, posinf, neginf)
+        return x
     if x.dtype.kind == "c":
         return _nan_to_num(np.real(x), copy, nan, posinf, neginf) + 1j * _nan_to_num(np.imag(x), copy, nan, posinf, neginf)
     if x.dtype.kind != "f":
-        return np.positive(x)
+        return np.copy(x)
     largest = np.finfo(x.dtype).max
     upper, lower = (largest if posinf is None else posinf), (-largest if neginf is None else neginf)
     return np.where(np.isnan(x), nan, np.where(np.isposinf(x), upper, np.where(np.isneginf(x), lower, x)))

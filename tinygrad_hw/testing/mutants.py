@@ -279,7 +279,7 @@ def _of_views_and_writes() -> Iterator[Mutant]:
             v,
             "setitem",
             "t[0] = t[1] is taken for the end of t[0] += v",
-            " and value._parent is self and value._step is not None and value._step.args[0] is index",
+            " and value._parent is self and value._step is not None and value._step.args[:1] and value._step.args[0] is index",
             "",
         ),
         (v, "write", "a value's gradient is cut off by a write", "source is not None and source.requires_grad", "False"),
@@ -330,7 +330,13 @@ def _of_views_and_writes() -> Iterator[Mutant]:
         (s, "_write_at_once", "a write keeps the cotangent of what it overwrites", "at(g, steps)[index] = 0", "pass"),
         (s, "_write_at_once", "a cotangent that others hold is written to", "if not mine or", "if False or"),
         (s.Entries, "add_to", "an index that repeats counts once", "np.add.at(total, self.index, self.g)", "total[self.index] += self.g"),
-        (entries, "hand_on", "a cotangent that others hold is added into", "if parent not in mine:", "if total is None:"),
+        (
+            entries,
+            "hand_on",
+            "a cotangent that others hold is added into",
+            "if parent not in mine or not isinstance(total, np.ndarray):",
+            "if total is None:",
+        ),
         (entries, "hand_on", "a gradient that is kept is written to", "node in mine and not node.keeps_grad", "node in mine"),
     ):
         yield Mutant("views", function, mistake, partial(_rewritten, owner, function, right, wrong))
