@@ -165,7 +165,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return g
     if g.shape[extra:] == shape:
         if extra == 1 and type(g) is np.ndarray and g.ndim == 2:
-            return row_of_ones(len(g), g.dtype).dot(g)
+            return row_of_ones(len(g), g.dtype.char).dot(g)
         return np.add.reduce(g, tuple(range(extra)))
     ones = tuple(i + extra for i, n in enumerate(shape) if n == 1)
     folded = np.add.reduce(g, (*range(extra), *ones), keepdims=True)
@@ -173,7 +173,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 @lru_cache(64)
-def row_of_ones(n: int, dtype: np.dtype) -> np.ndarray:
+def row_of_ones(n: int, dtype: str) -> np.ndarray:
     """Return a row of ones: times a matrix, the sum of its rows, with less call overhead than a reduction."""
     row = np.ones(n, dtype)
     row.flags.writeable = False

@@ -202,9 +202,11 @@ class Optimizer:
                 if grad is None:
                     missing.append(parameter)
                     continue
-                dtype = value.dtype
-                new = update(value, grad, state) if dtype is not HALF else update(value.astype(SINGLE), grad.astype(SINGLE), state)
-                if new.dtype is not dtype or new.shape != value.shape:
+                if value.dtype is HALF:
+                    new = update(value.astype(SINGLE), grad.astype(SINGLE), state)
+                else:
+                    new = update(value, grad, state)
+                if new.dtype is not value.dtype or new.shape != value.shape:
                     new = self._fitted(parameter, new)
                 if node.lent:
                     value[...] = new
@@ -357,10 +359,10 @@ def _label(i: int, parameter: Tensor) -> str:
 
 def typed(number: Any, like: Any) -> Any:
     """Return a number as an array of the dtype of another one, with which NumPy computes with less overhead; a stand-in as it is."""
-    return _array_of(number, like.dtype.char) if type(number) is float else number
+    return array_of(number, like.dtype.char) if type(number) is float else number
 
 
 @lru_cache(64)
-def _array_of(number: float, dtype: str) -> np.ndarray:
+def array_of(number: float, dtype: str) -> np.ndarray:
     """Return a number as an array of no axes."""
     return np.array(number, dtype)
