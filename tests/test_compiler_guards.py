@@ -430,7 +430,9 @@ def the_operating_system(x):
 
 
 @pytest.mark.parametrize(
-    "f", [the_clock, a_print, pythons_random_numbers, pythons_random_numbers_through_its_library, a_file, the_operating_system], ids=str
+    "f",
+    [the_clock, a_print, pythons_random_numbers, pythons_random_numbers_through_its_library, a_file, the_operating_system],
+    ids=lambda f: f.__name__,
 )
 def test_what_cannot_be_watched_is_refused_with_its_line(f):
     lines, first = inspect.getsourcelines(f)

@@ -146,7 +146,8 @@ def overlaid(g: Any, shape: tuple[int, ...], axis: Any = None) -> Any:
         start = [0] * ndim
         for i, offset in zip(axes, offsets):
             start[i] += offset
-        out[tuple(slice(k, k + n) for k, n in zip(start, g.shape))] += g[(..., *offsets)]
+        window: tuple[Any, ...] = (..., *offsets)
+        out[tuple(slice(k, k + n) for k, n in zip(start, g.shape))] += g[window]
     return out
 
 
