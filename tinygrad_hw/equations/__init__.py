@@ -16,8 +16,7 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,12 +26,10 @@ from ..backward import sweep
 from ..errors import GradientError
 from ..graph import Node
 from ..naming import Label, label_of
-from ..rules import neural
 from ..tensor import Tensor, cotangent, why_no_gradient
 from .derivation import Derivation, Line, contribution, is_array
-from .expressions import Call, Constant, Expression, Prime, Variable, evaluate, magnitude, opaque_in, parts_of
+from .expressions import Expression, Variable, evaluate, magnitude, opaque_in
 from .notes import explained, notes
-from .simplify import FOLDS, express, without_ones
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words
 
