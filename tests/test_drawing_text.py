@@ -226,6 +226,15 @@ def test_svg_says_exactly_the_names_that_were_given(given_names):
         assert texts[f"n{i}"].replace("\xa0", " ").strip() == shortened(box.name).replace("\xa0", " ").strip()
 
 
+def test_a_write_reads_as_it_was_written():
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+    y = x * 2
+    y[1:] = 0.0
+    y[0] = x[2]
+    formulas = {box.name: box.formula for box in draw(y.sum(), names={"y": y}).picture.boxes}
+    assert formulas["y₁"] == "y₀ with [1:] = 0" and formulas["y"] == "y₁ with [0] = getitem₁"
+
+
 @given(st.text(min_size=LONGEST_NAME))
 def test_long_names_are_shortened(name):
     assert len(shortened(name)) <= LONGEST_NAME

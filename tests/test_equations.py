@@ -303,6 +303,35 @@ def test_the_graph_of_a_gradient_has_equations_too():
     assert not explain((slope * slope).sum()).check().unverified
 
 
+# Writes
+def test_writes_read_as_they_were_written_and_each_value_of_the_array_has_a_name():
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+    y = x * 2
+    y[1] = x[0] * 3
+    y += x
+    view = y[:2]
+    view *= 4
+    equations = explain((y**2).sum(), names={"y": y})
+    assert lines(equations)[:5] == [
+        "y₀ = 2 x", "y₁ = y₀ with [1] = 3 x[0]", "y₂ = y₁ + x", "y = y₂ with [:2] = 4 y₂[:2]", "L = Σ y²",
+    ]  # fmt: skip
+    assert "y with [i] = v is y, but at the index i, where it is v" in notes(equations)
+    assert equations.check().unverified == {}
+
+
+@pytest.mark.parametrize("view, place", [
+    (lambda y: y.T, "ᵀ[0]"), (lambda y: y[1], "[1][0]"), (lambda y: y.reshape(-1), ".reshape(−1, order=C)[0]"),
+    (lambda y: y[:, None], "[:, None][0]"),
+])  # fmt: skip
+def test_a_write_to_a_view_says_which_view(view, place):
+    x = Tensor(np.arange(4.0).reshape(2, 2), requires_grad=True, name="x")
+    y = x * 2
+    view(y)[0] = 5.0
+    equations = explain(y.sum(), names={"y": y})
+    assert lines(equations)[:2] == ["y₀ = 2 x", f"y = y₀ with {place} = 5"]
+    assert equations.check().unverified == {}
+
+
 # Honesty
 def test_a_rule_that_looks_at_values_is_printed_as_vjp_and_reported_as_not_verified():
     @tg.primitive(lambda g, out, x: g * 2 if float(x[0]) > 0 else g * 3)

@@ -26,6 +26,7 @@ from .graph import Node, history
 from .rules import neural, reductions
 from .rules.convolution import convolution
 from .rules.products import einsum
+from .rules.shaping import astype, setitem
 from .trees import content, leaves
 
 __all__ = ["GREEK", "LOW", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
@@ -183,10 +184,26 @@ class Names:
         for node in self.nodes:
             if node.calls and node.rule and (path := module_of(node)):
                 self.give(node, label_of(path))
+        for node in reversed(self.nodes):
+            if node in self.labels and node.rule and node.rule.function is setitem:
+                self.give_versions(node)
         self.telling = set(self.labels)
         for node in self.nodes:
             if node.rule and node not in self.labels:
                 self.give(node, self.next_of(node.rule.name))
+
+    def give_versions(self, written: Node) -> None:
+        """Name the values that an array had before it was written to: y₀, y₁, and y after the last write."""
+        label, earlier, base = self.labels[written], [], self.operands[written][0]
+        while isinstance(base, Node) and base.rule and base not in self.labels:
+            in_place = base.rule.function in (setitem, astype)  # (astype: what y += x computed, as y's dtype)
+            value = self.operands[base][0] if base.rule.function is astype else base
+            if not isinstance(value, Node) or not value.rule or value in self.labels:
+                break
+            earlier.append(value)
+            base = self.operands[value][0] if in_place else None
+        for k, node in enumerate(reversed(earlier)):
+            self.give(node, Label(label.base, f"{label.sub}_{k}" if label.sub else str(k)))
 
     def operands_of(self, node: Node) -> list[Thing | None]:
         """Return what stands at each place among a node's arguments."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..equations import formula
 from ..naming import Label, bracketed
 from ..rules.functions import SIGNS
+from ..rules.shaping import getitem
 from .recorded import Recorded, Vertex
 
 __all__ = ["derivative", "expression", "number", "shape_text", "shortened", "spelt", "summary"]
@@ -30,10 +31,25 @@ def expression(recorded: Recorded, vertex: Vertex) -> str:
     if name == "negative":
         return f"-{texts[0]}"
     if name == "getitem":
-        index = node.args[1]
-        return f"{texts[0]}[{', '.join(map(argument, index)) if isinstance(index, tuple) else texts[1]}]"
+        return f"{texts[0]}{brackets(node.args[1])}"
+    if name == "setitem":
+        return f"{texts[0]} with {written_place(*node.args[2:])} = {texts[1]}"
     options = [f"{key}={argument(value)}" for key, value in node.kwargs.items() if value is not None and value is not False]
     return f"{name}({', '.join(texts + options)})"
+
+
+def brackets(index: Any) -> str:
+    """Return an index in brackets."""
+    return f"[{', '.join(map(argument, index)) if isinstance(index, tuple) else argument(index)}]"
+
+
+def written_place(index: Any, steps: Any = (), *_: Any) -> str:
+    """Return where a value was written: an index, of a view of the array if there are steps that lead to one."""
+    views = [
+        brackets(args[0]) if function is getitem else f".{function.__name__}({', '.join(map(argument, args))})"
+        for function, args, _ in steps
+    ]
+    return "".join(views) + ("" if views and index is Ellipsis else brackets(index))
 
 
 def derivative(recorded: Recorded, vertex: Vertex, place: int) -> str:

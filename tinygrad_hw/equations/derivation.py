@@ -111,7 +111,7 @@ class Derivation:
         source, arg = self.names.operands[node][i], node.args[i]
         if isinstance(source, Node):
             return self.variable(source, arg)
-        is_index = i > 0 and (node.rule.kind == "movement" or node.rule.name == "setitem")
+        is_index = i > 1 if node.rule.name == "setitem" else i > 0 and node.rule.kind == "movement"
         return Constant(arg) if is_array(arg) and not is_index else None
 
     def variable(self, node: Node, value: Any = None) -> Variable:

@@ -439,7 +439,10 @@ def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
     """Return what was scattered to an index, if it is taken from there again; no entry may be named twice."""
     back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
     parts = index if isinstance(index, tuple) else (index,)
-    if isinstance(x, Expression) and len(shape) > len(x.shape) and all(part in (None, Ellipsis, slice(None)) for part in parts):
+    if len(parts) == 1 and parts[0] is Ellipsis and isinstance(x, Expression):
+        return x
+    whole = all(part is None or part is Ellipsis or (isinstance(part, slice) and part == slice(None)) for part in parts)
+    if isinstance(x, Expression) and len(shape) > len(x.shape) and whole:
         before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
         new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
         return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)

@@ -53,8 +53,6 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, **kwargs: Any) -> Symbol:
         """Return the same expression: only a truth value becomes something else by being a number."""
-        if self.dtype.kind in "iufc" and np.dtype(dtype).kind in "fc":
-            return Symbol(self.expression, dtype)
         return apply(shaping.astype, (self, dtype), {})
 
     def reshape(self, *shape: Any) -> Any:
@@ -112,6 +110,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return np.bool_(ALWAYS[function])
     if function in (np.equal, np.not_equal) and any(is_infinite(arg) for arg in args):
         return np.bool_(function is np.not_equal)
+    if function is shaping.astype and args[0].dtype.kind in "iufc" and np.dtype(args[1]).kind in "fc":
+        return Symbol(args[0].expression, args[1])
     if function in (np.real, np.conjugate) and args[0].dtype.kind != "c":
         return args[0]
     if function in FORMULAS:

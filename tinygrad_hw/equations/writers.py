@@ -56,7 +56,7 @@ class Words:
 
 Side = Expression | Label | Gradient | Space | Bar | Words
 
-SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(5)
+WRITE, SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(6)
 
 RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", gaussian.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
@@ -241,11 +241,30 @@ class Writer:
         index = new_axes(x) if x.function is np.expand_dims else x.args[1]
         return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(index), "[", "]")), ATOM
 
-    def written(self, x: Call) -> tuple[str, int]:
-        """Set a function that writes to an index."""
-        at = 1 if x.function is shaping.scatter else 2
-        listed = [self.brackets(self.index(arg), "[", "]") if i == at else self.argument(arg) for i, arg in enumerate(x.args)]
+    def scattered(self, x: Call) -> tuple[str, int]:
+        """Set scatter(values, [index], shape)."""
+        values, index, shape = x.args
+        listed = [self.argument(values), self.brackets(self.index(index), "[", "]"), self.argument(shape)]
         return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
+
+    def written(self, x: Call) -> tuple[str, int]:
+        """Set a write: x with [index] = value."""
+        array, value, index, steps, *_ = (*x.args, ())
+        views = [self.view(*step) for step in steps]
+        place = [] if views and index is Ellipsis else [self.brackets(self.index(index), "[", "]")]
+        words = [self.symbol(" "), self.word("with"), self.symbol(" ")]
+        return self.row(self.at(SUM, array), *words, *views, *place, self.symbol(" = "), self.argument(value)), WRITE
+
+    def view(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Set the way from an array to a view of it."""
+        if function is shaping.getitem:
+            return self.brackets(self.index(args[0]), "[", "]")
+        if function is np.transpose and args in ((), (None,)):
+            return self.symbol("ᵀ")
+        named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in kwargs.items()]
+        return self.row(
+            self.symbol("."), self.function(function), self.brackets(self.symbol(", ").join([*map(self.argument, args), *named]))
+        )
 
     def fold(self, x: Call) -> tuple[str, int]:
         """Set a reduction: over all axes, or saying which."""
@@ -342,7 +361,7 @@ NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     np.swapaxes: Writer.transposed,
     shaping.getitem: Writer.entries,
     np.expand_dims: Writer.entries,
-    shaping.scatter: Writer.written,
+    shaping.scatter: Writer.scattered,
     shaping.setitem: Writer.written,
     shaping.astype: lambda self, x: self.parts(x.parts[0]),
     **dict.fromkeys(PRODUCT_SIGNS, Writer.convolution),
