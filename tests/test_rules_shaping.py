@@ -13,6 +13,7 @@ from laws import (
     gradients,
     joined,
     leaves_of,
+    numeric_gradients,
     random_like,
     second_gradients,
     spread,
@@ -20,6 +21,7 @@ from laws import (
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
 
+import tinygrad_hw as tg
 from tinygrad_hw import GradientError, Tensor
 from tinygrad_hw.rules import RULES, shaping
 
@@ -521,3 +523,26 @@ def test_windows_see_what_is_written_to_their_base_and_cannot_be_written_to():
     assert_allclose(x.grad, [0.3 + 5 * (-1.2 + 0.7), 0, 2.1 - 0.4, 1.5])
     with pytest.raises(ValueError, match="read-only"):
         windows[0, 0] = 1.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, i: np.take(x, i, axis=1),
+        lambda x, i: np.take(x, i, mode="wrap"),
+        lambda x, i: np.take_along_axis(x, i[:2, None], 1),
+        lambda x, i: np.choose(i, [x[0], x[1], x[0] * x[1]]),
+        lambda x, i: np.delete(x, i[:1], axis=1),
+        lambda x, i: np.insert(x, i[:1], x[:1], axis=0),
+        lambda x, i: x[1, i],
+    ],
+    ids=["take", "take(wrap)", "take_along_axis", "choose", "delete", "insert", "getitem"],
+)
+def test_an_index_may_be_a_tensor_and_an_argument_of_a_compiled_function(f):
+    both = tg.value_and_grad(lambda x, i: np.sum(np.sin(f(x, i))))
+    compiled = tg.compile(both)
+    for i in (np.array([1, 0, 2]), np.array([0, 2, 1])):
+        expected = numeric_gradients(lambda x, i=i: np.sum(np.sin(f(x, i))), [M], 1.0)[0]
+        for value, gradient in (both(M, i), both(M, Tensor(i)), compiled(M, i)):
+            assert_allclose(value, np.sum(np.sin(f(M, i))), rtol=1e-14)
+            assert_allclose(gradient, expected, rtol=1e-8, atol=1e-10)

@@ -729,7 +729,8 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     """
     arrays = plain(args), plain(kwargs)
     if any(map(stands_in, leaves(arrays))):
-        return body(*args, **kwargs)
+        needed = function in AS_WRITTEN or (flows((args, kwargs)) and gives_floats(kwargs))
+        return body(*args, **kwargs) if needed else wrapped(function(*arrays[0], **arrays[1]))
     if function in AS_WRITTEN:
         return wrapped(body(*args[:1], *mapped(without_integers, args[1:]), **kwargs))
     given = args, kwargs
@@ -793,6 +794,8 @@ def wrapped(value: Any) -> Any:
     """Return arrays as tensors, in lists and tuples too; what is no array as it is."""
     if isinstance(value, (ndarray, np.generic)):
         return plain_leaf(value)
+    if stands_in(value) and not isinstance(value, Tensor):
+        return handle(leaf(value))
     if isinstance(value, (tuple, list)):
         parts = map(wrapped, value)
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .reductions import values_of
-from .shaping import array, setitem
+from .shaping import array, getitem, setitem
 from .table import composition, dispatched, no_derivative, rule
 
 
@@ -104,7 +104,8 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     slopes = np.concatenate([flat, np.diff(fp) / np.diff(xp), flat])
     above, below = np.searchsorted(knots, points, "right"), np.searchsorted(knots, points, "left")
     knot = np.clip(above - 1, 0, len(knots) - 1)
-    out = fp[knot] + _gentler(slopes[above], slopes[below]) * (np.clip(x, xp[0], xp[-1]) - xp[knot])
+    slope = _gentler(getitem(slopes, above), getitem(slopes, below))
+    out = getitem(fp, knot) + slope * (np.clip(x, xp[0], xp[-1]) - getitem(xp, knot))
     out = out if left is None else np.where(points < knots[0], left, out)
     return out if right is None else np.where(points > knots[-1], right, out)
 

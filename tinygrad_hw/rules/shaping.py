@@ -77,9 +77,7 @@ def _is_basic(index: Any) -> bool:
 def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ...]) -> Any:
     """Return which entries of a broadcast value stay after x[index] = value, where the index repeats."""
     order = np.arange(int(np.prod(value_shape))).reshape(value_shape)
-    seen = np.zeros(shape, int)
-    seen[index] = order
-    return seen[index] == order
+    return getitem(setitem(np.zeros(shape, int), order, index), index) == order
 
 
 def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> Any:
@@ -418,9 +416,11 @@ composition(np.flipud, checked=True)(lambda m: m[::-1])
 
 @composition(np.take)
 def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
-    a = np.reshape(a, (1,)) if a.ndim == 0 else a
-    places = np.take(np.arange(a.size if axis is None else a.shape[axis]), indices, mode=mode)
-    return np.ravel(a)[places] if axis is None else a[(slice(None),) * (axis % a.ndim) + (places,)]
+    a, places = np.reshape(a, (1,)) if a.ndim == 0 else a, array(indices)
+    n = a.size if axis is None else a.shape[axis]
+    places = places.astype(int) if places.dtype.kind == "b" else places
+    places = places % n if mode == "wrap" else np.clip(places, 0, n - 1) if mode == "clip" else places
+    return getitem(np.ravel(a), places) if axis is None else getitem(a, (slice(None),) * (axis % a.ndim) + (places,))
 
 
 @composition(np.take_along_axis)
