@@ -71,12 +71,12 @@ def test_a_layer_takes_arrays_as_it_takes_tensors(name):
         assert_array_equal(values_of(ours), values_of(theirs))
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name not in ("activations", "pools", "BatchNorm1d", "BatchNorm2d")])
-def test_a_compiled_step_of_a_layer_is_the_eager_one(name):
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in ("activations", "pools")])
+def test_a_compiled_step_of_a_layer_in_training_is_the_eager_one(name):
     make, x = LAYERS[name]
 
     def trained(compiled):
-        layer = make(dtype=float).reset_parameters(0).eval()
+        layer = make(dtype=float).reset_parameters(0)
         optimizer = optim.SGD(layer.parameters(), lr=0.05)
         loss_of = lambda x: sum((out * out).mean() for out in results(layer(x)))
         step = tg.compile(loss_of, optimizer)

@@ -176,5 +176,6 @@ def test_gradients_through_complex_numbers_are_those_of_the_same_formula_in_real
 
 
 def test_every_ufunc_with_a_rule_that_numpy_computes_for_complex_numbers_has_a_case():
-    complex_too = {f for f in RULES if isinstance(f, np.ufunc) and any("D" in kind.split("->")[0] for kind in f.types)}
+    ufuncs = [f for f in RULES if isinstance(f, np.ufunc) and getattr(np, f.__name__, None) is f]
+    complex_too = {f for f in ufuncs if any("D" in kind.split("->")[0] for kind in f.types)}
     assert complex_too - {case.function for case in CASES} == set()

@@ -188,10 +188,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[i
     -----
     The variance has the divisor n (Ba, Kiros & Hinton 2016, "Layer normalization"). Half precision is computed in single.
     """
-    wide, narrow = _widened(x)
-    centred = wide - np.mean(wide, axis=axis, keepdims=True)
-    variance = np.mean(np.square(centred), axis=axis, keepdims=True)
-    return _scaled(narrow(centred / np.sqrt(variance + eps)), weight, bias)
+    return scaled(standardized(x, axis, eps)[0], weight, bias)
 
 
 def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: float | None = None) -> Any:
@@ -216,7 +213,7 @@ def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: 
     """
     wide, narrow = _widened(x)
     eps = float(np.finfo(wide.dtype).eps) if eps is None else eps
-    return _scaled(narrow(wide / np.sqrt(np.mean(np.square(wide), axis=axis, keepdims=True) + eps)), weight, None)
+    return scaled(narrow(wide / np.sqrt(np.mean(np.square(wide), axis=axis, keepdims=True) + eps)), weight, None)
 
 
 def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, eps: float = 1e-5) -> Any:
@@ -246,13 +243,26 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     """
     if (mean is None) != (var is None):
         raise ValueError("batch_norm: give both mean and var, or neither to take those of x")
-    others = (0, *range(2, np.ndim(x)))
-    along = (-1, *(1,) * (np.ndim(x) - 2))
-    weight, bias, mean, var = (None if a is None else np.reshape(a, along) for a in (weight, bias, mean, var))
+    axes, weight, bias, mean, var = along_channels(x, weight, bias, mean, var)
     if mean is None:
-        return layer_norm(x, weight, bias, others, eps)
+        return layer_norm(x, weight, bias, axes, eps)
     wide, narrow = _widened(x)
-    return _scaled(narrow((wide - mean) / np.sqrt(var + eps)), weight, bias)
+    return scaled(narrow((wide - mean) / np.sqrt(var + eps)), weight, bias)
+
+
+def along_channels(x: Any, *vectors: Any) -> tuple[Any, ...]:
+    """Return the axes of x other than the channels', and vectors with an entry a channel so that they broadcast with x."""
+    shape = (-1, *(1,) * (np.ndim(x) - 2))
+    return (0, *range(2, np.ndim(x))), *(None if vector is None else np.reshape(vector, shape) for vector in vectors)
+
+
+def standardized(x: Any, axis: int | tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    """Return (x - mean) / √(var + ε) over the axis, in x's precision, with the mean and the variance, of one entry along the axis."""
+    wide, narrow = _widened(x)
+    mean = np.mean(wide, axis=axis, keepdims=True)
+    centred = wide - mean
+    variance = np.mean(np.square(centred), axis=axis, keepdims=True)
+    return narrow(centred / np.sqrt(variance + eps)), mean, variance
 
 
 def _widened(x: Any) -> tuple[Any, Any]:
@@ -263,7 +273,7 @@ def _widened(x: Any) -> tuple[Any, Any]:
     return x, lambda out: out
 
 
-def _scaled(out: Any, weight: Any, bias: Any) -> Any:
+def scaled(out: Any, weight: Any, bias: Any) -> Any:
     """Return a result times a weight, plus a bias."""
     out = out if weight is None else out * weight
     return out if bias is None else out + bias

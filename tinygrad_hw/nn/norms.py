@@ -50,15 +50,17 @@ class _BatchNorm(Module):
         count = prod(shape) // self.features
         if self.training and count < 2:
             raise ShapeError(f"{self!r} in training needs more than one entry a channel, and x has shape {shape}; net.eval() ends training")
+        axes, weight, bias = functional.along_channels(x, self.weight, self.bias)
+        out, mean, variance = functional.standardized(x, axes, self.eps)
         if self.running_mean is not None:
-            self._track(x, (0, *range(2, len(shape))), count)
-        return functional.batch_norm(x, self.weight, self.bias, eps=self.eps)
+            with no_grad():
+                self._track(self.running_mean, mean)
+                self._track(self.running_var, variance * (count / (count - 1)))
+        return functional.scaled(out, weight, bias)
 
-    def _track(self, x: Any, axes: tuple[int, ...], count: int) -> None:
-        """Move the running statistics towards those of a batch."""
-        with no_grad():
-            for running, found in ((self.running_mean, np.mean(x, axes)), (self.running_var, np.var(x, axes) * (count / (count - 1)))):
-                running[...] = (1 - self.momentum) * running + self.momentum * found
+    def _track(self, running: Tensor, found: Any) -> None:
+        """Move a running statistic towards that of a batch."""
+        running[...] = (1 - self.momentum) * running + self.momentum * np.reshape(found, self.features)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.features}, eps={self.eps}, momentum={self.momentum})"
