@@ -88,6 +88,11 @@ def name_of(function: Any) -> str:
     return f"{owner.__name__}.{function.__name__}" if isinstance(owner, np.ufunc) else function.__name__
 
 
+def numpys_ufuncs(functions: Iterable[Any]) -> list[np.ufunc]:
+    """Return NumPy's own ufuncs among functions: SciPy's join the table once it is imported."""
+    return [f for f in functions if isinstance(f, np.ufunc) and getattr(np, f.__name__, None) is f]
+
+
 def rows(topic: str) -> set[Any]:
     """Return the keys of every rule and composition of a topic."""
     bodies: dict[Any, Any] = {f: row.vjps.vjp if isinstance(row.vjps, Each) else next(v for v in row.vjps if v) for f, row in RULES.items()}

@@ -52,6 +52,15 @@ def rmsprop(theta, gradients, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, m
     return theta
 
 
+def adagrad(theta, gradients, lr=0.01, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10):
+    s = initial_accumulator_value
+    for t, g in enumerate(gradients):
+        g = g + weight_decay * theta
+        s = s + g**2
+        theta = theta - lr / (1 + t * lr_decay) * g / (s**0.5 + eps)
+    return theta
+
+
 def adamw(theta, gradients, **settings):
     return adam(theta, gradients, decoupled=True, **{"weight_decay": 0.01, **settings})
 
@@ -91,6 +100,13 @@ RMSPROP_SETTINGS = st.fixed_dictionaries(
     },
 ) | st.just({"alpha": 0.9, "centered": True, "eps": 1e-3})
 CASES = st.one_of(
+    st.tuples(
+        st.just(optim.Adagrad),
+        st.just(adagrad),
+        st.fixed_dictionaries(
+            {}, optional={"lr_decay": weights, "weight_decay": weights, "initial_accumulator_value": weights, "eps": st.just(0.1)}
+        ),
+    ),
     st.tuples(st.just(optim.RMSprop), st.just(rmsprop), RMSPROP_SETTINGS),
     st.tuples(st.just(optim.SGD), st.just(sgd), SGD_SETTINGS),
     st.tuples(st.just(optim.Adam), st.just(adam), ADAM_SETTINGS),
@@ -280,7 +296,8 @@ def test_an_update_keeps_the_parameters_dtype_and_a_wrong_shape_is_named():
 
 
 @pytest.mark.parametrize(("make", "formula", "settings"), [(optim.SGD, sgd, {"lr": 1e-3, "weight_decay": 1e-4}), (optim.Adam, adam, {}),
-                                                           (optim.AdamW, adamw, {}), (optim.RMSprop, rmsprop, {})])  # fmt: skip
+                                                           (optim.AdamW, adamw, {}), (optim.RMSprop, rmsprop, {}),
+                                                           (optim.Adagrad, adagrad, {})])  # fmt: skip
 @pytest.mark.parametrize("gradient", [0.0, 1e-4, -1e-4, 6e4])
 def test_float16_is_the_formula_rounded(make, formula, settings, gradient):
     w = Tensor([1.0], requires_grad=True, dtype=np.float16)

@@ -160,6 +160,13 @@ for _kind in ("MaxPool2d", "AvgPool2d"):
             IMAGES,
             {},
         )
+for _size in (1, (4, 5), (7, 2)):
+    add(
+        f"adaptive_avg_pool2d {_size}",
+        lambda tg, x, s=_size: tg.nn.AdaptiveAvgPool2d(s)(x),
+        lambda torch, x, s=_size: torch.nn.AdaptiveAvgPool2d(s)(x),
+        x=IMAGES,
+    )
 layer("layer_norm", lambda tg: tg.nn.LayerNorm(6), lambda torch: torch.nn.LayerNorm(6), X, same("weight", 6) | same("bias", 6))
 layer("rms_norm", lambda tg: tg.nn.RMSNorm(6), lambda torch: torch.nn.RMSNorm(6), X, same("weight", 6))
 for _kind, _x in (("BatchNorm1d", SIGNALS), ("BatchNorm2d", IMAGES)):
@@ -268,11 +275,19 @@ OPTIMISERS: dict[str, tuple[str, dict[str, Any]]] = {
     "SGD nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
     "Adam": ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1}),
     "AdamW": ("AdamW", {"lr": 0.1}),
+    "Adagrad": ("Adagrad", {"lr": 0.1, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.2}),
     "RMSprop": ("RMSprop", {"weight_decay": 0.1}),
     "RMSprop momentum": ("RMSprop", {"lr": 0.05, "momentum": 0.5, "alpha": 0.9}),
     "RMSprop centered": ("RMSprop", {"lr": 0.05, "centered": True, "eps": 1e-4}),
 }
-MEMORY = {"momentum_buffer": "direction", "exp_avg": "mean", "exp_avg_sq": "square", "square_avg": "square", "grad_avg": "mean"}
+MEMORY = {
+    "momentum_buffer": "direction",
+    "exp_avg": "mean",
+    "exp_avg_sq": "square",
+    "square_avg": "square",
+    "sum": "square",
+    "grad_avg": "mean",
+}
 SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
     "StepLR": lambda s, o: s.StepLR(o, 7, 0.5),
     "MultiStepLR": lambda s, o: s.MultiStepLR(o, [3, 3, 20], 0.5),

@@ -28,9 +28,12 @@ Wherever numbers are drawn, ``rng`` takes a ``numpy.random.Generator``, a legacy
 a run can be repeated; without it they differ from run to run. ``net.reset_parameters(0)`` draws a whole network anew from one seed.
 """
 
+from typing import Any
+
+from ..errors import no_attribute
 from . import functional, init, utils
 from .attention import MultiheadAttention
-from .convolution import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
+from .convolution import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
 from .layers import (
     ELU,
     GELU,
@@ -73,10 +76,23 @@ from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .saving import load, save
 
 __all__ = [
-    "ELU", "GELU", "GRU", "LSTM", "RNN", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
-    "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "HuberLoss", "Identity", "L1Loss", "LSTMCell",
-    "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList", "MultiheadAttention",
-    "NLLLoss", "RMSNorm", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss",
+    "ELU", "GELU", "GRU", "LSTM", "RNN", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d",
+    "BatchNorm2d", "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "HuberLoss", "Identity", "L1Loss",
+    "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList",
+    "MultiheadAttention", "NLLLoss", "RMSNorm", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
+    "Tanh", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss",
     "huber_loss", "init", "l1_loss", "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "utils",
 ]  # fmt: skip
+
+ELSEWHERE = {
+    "ConvTranspose2d": "tg.vjp of functional.conv2d: it is its gradient", "GroupNorm": "functional.layer_norm of x.reshape(N, groups, -1)",
+    "KLDivLoss": "(t * (np.log(t) - log_p)).sum()", "LazyConv2d": "Conv2d(in_channels, ...): sizes are given",
+    "LazyLinear": "Linear(inputs, outputs): sizes are given", "ModuleDict": "a dict in an attribute: modules are found in it",
+    "Parameter": "Tensor(values, requires_grad=True)", "ParameterList": "a list in an attribute: tensors are found in it",
+    "TransformerEncoderLayer": "MultiheadAttention, LayerNorm and Linear, as examples do",
+    "Unflatten": "x.reshape(shape), in a function between layers",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")

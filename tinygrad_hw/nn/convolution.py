@@ -13,7 +13,7 @@ from .checks import Random, generator, require_positive
 from .layers import draw_uniform
 from .module import Module
 
-__all__ = ["AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d"]
+__all__ = ["AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d"]
 
 
 def _each(layer: str, value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
@@ -185,3 +185,22 @@ class AvgPool2d(_Pool):
     def forward(self, x: Any) -> Any:
         """Return the means of x, of shape (N, C, H, W)."""
         return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class AdaptiveAvgPool2d(Module):
+    """The means of windows that divide an image evenly; the mean of the whole for ``output_size`` 1.
+
+    Parameters
+    ----------
+    output_size : int or (int, int)
+    """
+
+    def __init__(self, output_size: int | tuple[int, ...]) -> None:
+        self.output_size = _each("AdaptiveAvgPool2d", output_size, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Return the means of x, of shape (N, C, H, W)."""
+        return functional.adaptive_avg_pool2d(x, self.output_size)
+
+    def __repr__(self) -> str:
+        return f"AdaptiveAvgPool2d({self.output_size})"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..backward import values
-from ..errors import ShapeError
+from ..errors import ShapeError, no_attribute
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
 from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from ..rules.shaping import array
-from .checks import Random, as_floats, generator, one_of, places_below, probability
+from .checks import Random, as_floats, generator, one_of, places_below, probability, require_positive
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -30,13 +30,14 @@ from .losses import (
 )
 
 __all__ = [
-    "avg_pool", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d",
-    "cross_entropy", "dropout", "elu", "embedding", "gelu", "half_mse_loss", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_sigmoid", "log_softmax", "logsumexp", "max_pool", "max_pool2d", "mse_loss", "nll_loss", "one_hot", "relu", "rms_norm",
-    "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus",
+    "adaptive_avg_pool2d", "avg_pool", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "conv1d", "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "half_mse_loss", "huber_loss", "l1_loss", "layer_norm",
+    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "logsumexp", "max_pool", "max_pool1d", "max_pool2d", "mse_loss", "nll_loss",
+    "one_hot", "relu", "rms_norm", "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus",
 ]  # fmt: skip
 
-max_pool2d, avg_pool2d = max_pool, avg_pool  # (under PyTorch's names: these take any number of axes of space)
+max_pool1d = max_pool2d = max_pool  # (under PyTorch's names: these take any number of axes of space)
+avg_pool1d = avg_pool2d = avg_pool
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -104,6 +105,34 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -
         return x
     kept = generator(rng).uniform(size=np.shape(x)) >= p
     return np.where(kept, x, 0) / (1 - p)
+
+
+def adaptive_avg_pool2d(x: Any, output_size: int | tuple[int, ...]) -> Any:
+    """Return the means of windows that divide an image evenly: place i of n holds the entries from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉.
+
+    Parameters
+    ----------
+    x : (N, C, H, W) array or Tensor
+    output_size : int or (int, int)
+        The height and the width of the result; 1 for the mean of the whole image.
+
+    Returns
+    -------
+    (N, C, height, width) array or Tensor
+    """
+    x = as_floats(x)
+    if x.ndim != 4:
+        raise ShapeError(f"adaptive_avg_pool2d needs x of shape (N, C, H, W), not {x.shape}")
+    height, width = output_size if isinstance(output_size, tuple) else (output_size, output_size)
+    require_positive("adaptive_avg_pool2d", height, width)
+    return _averages(x.shape[2], height, x.dtype) @ x @ _averages(x.shape[3], width, x.dtype).T
+
+
+def _averages(n: int, places: int, dtype: Any) -> np.ndarray:
+    """Return the matrix that takes n entries to means over windows that divide them evenly."""
+    i, entry = np.arange(places)[:, None], np.arange(n)
+    inside = (entry >= i * n // places) & (entry < -((i + 1) * -n // places))
+    return (inside / inside.sum(1, keepdims=True)).astype(dtype)
 
 
 # Tables
@@ -341,3 +370,15 @@ def attention_weights(query: Any, key: Any, attn_mask: Any = None, is_causal: bo
         attn_mask = array(attn_mask)
         scores = scores + (np.where(attn_mask, 0, -np.inf).astype(scores.dtype) if attn_mask.dtype.kind == "b" else attn_mask)
     return softmax(scores)
+
+
+ELSEWHERE = {
+    "conv_transpose2d": "conv2d's gradient: tg.vjp(lambda x: conv2d(x, weight), x)[1](y)",
+    "cosine_similarity": "np.vecdot of normalised vectors", "interpolate": "np.repeat(np.repeat(x, 2, 2), 2, 3) for twice the size",
+    "kl_div": "(t * (np.log(t) - log_p)).sum()", "logsigmoid": "log_sigmoid(x)",
+    "normalize": "x / np.linalg.norm(x, axis=-1, keepdims=True)",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,12 @@ from .saving import read, write
 __all__ = ["Module", "ModuleList", "Sequential", "functional_call"]
 
 Self = TypeVar("Self", bound="Module")
+ELSEWHERE = {
+    "add_module": "setattr(module, name, child)", "cpu": "module itself: there are no devices",
+    "cuda": "module itself: there are no devices", "double": "module.astype(np.float64)", "float": "module.astype(np.float32)",
+    "half": "module.astype(np.float16)", "named_children": "module.named_modules(), or module.children()",
+    "register_parameter": "setattr(module, name, tensor)", "to": "module.astype(dtype): there are no devices",
+}  # fmt: skip
 
 
 class Module:
@@ -52,6 +58,12 @@ class Module:
             if isinstance(tensor, Tensor) and tensor._node.rule is not None and tensor._node.number > before:
                 tensor._node.calls += ((before, self._path or type(self).__name__),)
         return output
+
+    if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": write {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -16,8 +16,17 @@ An optimiser of one's own is a subclass of ``Optimizer`` with one method, ``upda
 The symbols in the formulas: θ a parameter, g its gradient, γ the learning rate, λ the weight decay, t the number of the step.
 """
 
+from typing import Any
+
+from ..errors import no_attribute
 from . import lr_scheduler
-from .algorithms import SGD, Adam, AdamW, RMSprop
+from .algorithms import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+
+LBFGS = "scipy.optimize.minimize(f, start, jac=True, method='L-BFGS-B'), with tg.ravel between it and the parameters"
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute(f"module {__name__!r}", name, {"LBFGS": LBFGS})

@@ -9,7 +9,7 @@ import numpy as np
 
 from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number, typed
 
-__all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
 class SGD(Optimizer):
@@ -247,3 +247,63 @@ class RMSprop(Optimizer):
         if self.momentum:
             direction = state["direction"] = self.momentum * state.get("direction", 0.0) + direction
         return value - self.lr * direction
+
+
+class Adagrad(Optimizer):
+    """Adagrad: each entry of the gradient divided by the root of the sum of its squares so far.
+
+    Parameters
+    ----------
+    parameters, lr : see ``Optimizer``.
+    lr_decay : float
+        η, by which the rate falls with the steps.
+    weight_decay : float
+        λ.
+    initial_accumulator_value : float
+        s at first.
+    eps : float
+        ε, added to the denominator.
+
+    Notes
+    -----
+    ::
+
+        g ← g + λ θ
+        s ← s + g²
+        θ ← θ - γ / (1 + (t - 1) η) g / (√s + ε)
+
+    The formulas are PyTorch's (``torch.optim.Adagrad``), after Duchi, Hazan & Singer (2011), "Adaptive subgradient methods for online
+    learning and stochastic optimization".
+    """
+
+    settings: ClassVar[Settings] = {
+        **Optimizer.settings,
+        "lr_decay": not_negative,
+        "weight_decay": not_negative,
+        "initial_accumulator_value": not_negative,
+        "eps": not_negative,
+    }
+    lr_decay: float
+    weight_decay: float
+    initial_accumulator_value: float
+    eps: float
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.01,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+    ) -> None:
+        settings = {"weight_decay": weight_decay, "initial_accumulator_value": initial_accumulator_value, "eps": eps}
+        super().__init__(parameters, lr, lr_decay=lr_decay, **settings)
+
+    def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return θ - γ / (1 + (t - 1) η) g / (√s + ε)."""
+        if self.weight_decay:
+            grad = grad + self.weight_decay * value
+        t = state["step"] = state.get("step", 0) + 1
+        s = state["square"] = state.get("square", self.initial_accumulator_value) + np.square(grad)
+        return value - self.lr / (1 + (t - 1) * self.lr_decay) * grad / (np.sqrt(s) + self.eps)
