@@ -93,6 +93,13 @@ def test_a_compiled_step_of_a_layer_in_training_is_the_eager_one(name):
         assert_allclose(trained(True)[path], values, rtol=1e-10, atol=1e-13)
 
 
+def test_a_convolution_says_what_is_not_usual_of_it():
+    assert repr(nn.Conv2d(4, 2, 3)) == "Conv2d(4, 2, kernel_size=(3, 3))"
+    layer = nn.Conv1d(4, 2, 3, stride=2, bias=False, groups=2)
+    assert repr(layer) == "Conv1d(4, 2, kernel_size=(3,), stride=2, groups=2, bias=False)"
+    assert layer.weight.shape == (2, 2, 3)
+
+
 # Batch normalisation
 @given(st.integers(2, 6), st.integers(1, 3), st.sampled_from([0.1, 0.5, 1.0]), st.integers(0, 99))
 def test_running_statistics_are_their_formulas(samples, features, momentum, seed):
@@ -233,6 +240,7 @@ def test_one_hot_has_a_row_for_each_class():
     [
         (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: sizes must be positive integers, not 3, 0"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), ValueError, r"Conv2d: kernel_size must be one number, or 2, not \(3, 3, 3\)"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "Conv2d: 3 and 4 channels cannot be divided into 2 groups"),
         (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: sizes must be positive integers, not 0, 0"),
         (lambda: nn.Conv2d(2, 4, 3)(np.ones((1, 3, 5, 5))), ValueError, r"x has 3 channels \(its axis 1\), the kernels take 2"),
         (lambda: nn.Conv2d(2, 4, 3)(np.ones((3, 5, 5))), ValueError, r"conv2d: x and weight need 4 axes"),

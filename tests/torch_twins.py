@@ -147,6 +147,14 @@ for _kwargs in ({}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (
         IMAGES,
         same("weight", 3, 4, 3, 2) | (same("bias", 3) if _kwargs.get("bias", True) else {}),
     )
+for _kwargs in ({"dilation": 2, "padding": (2, 0)}, {"groups": 2, "stride": 2}, {"groups": 4, "dilation": (1, 2)}):
+    layer(
+        f"conv2d {_kwargs}",
+        lambda tg, k=_kwargs: tg.nn.Conv2d(4, 4, (3, 2), **k),
+        lambda torch, k=_kwargs: torch.nn.Conv2d(4, 4, (3, 2), **k),
+        IMAGES,
+        same("weight", 4, 4 // _kwargs.get("groups", 1), 3, 2) | same("bias", 4),
+    )
 layer(
     "conv1d", lambda tg: tg.nn.Conv1d(3, 2, 3, stride=2, padding=1), lambda torch: torch.nn.Conv1d(3, 2, 3, stride=2, padding=1), SIGNALS,
     same("weight", 2, 3, 3) | same("bias", 2),

@@ -38,11 +38,15 @@ class _Conv(Module):
         bias: bool = True,
         rng: Random = None,
         dtype: Any = float,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
     ) -> None:
         name = type(self).__name__
-        require_positive(name, in_channels, out_channels)
-        self.stride, self.padding = stride, padding
-        shape = (out_channels, in_channels, *_each(name, kernel_size, self.axes))
+        require_positive(name, in_channels, out_channels, groups)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{name}: {in_channels} and {out_channels} channels cannot be divided into {groups} groups")
+        self.settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        shape = (out_channels, in_channels // groups, *_each(name, kernel_size, self.axes))
         self.weight = Tensor(np.zeros(shape), requires_grad=True, dtype=dtype)
         self.bias = Tensor(np.zeros(out_channels), requires_grad=True, dtype=dtype) if bias else None
         self.draw_parameters(generator(rng))
@@ -53,8 +57,10 @@ class _Conv(Module):
 
     def __repr__(self) -> str:
         out, inputs, *size = self.weight.shape
-        rest = f", kernel_size={tuple(size)}, stride={self.stride}, padding={self.padding}{'' if self.bias is not None else ', bias=False'}"
-        return f"{type(self).__name__}({inputs}, {out}{rest})"
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
+        settings = {**self.settings, "bias": self.bias is not None}
+        rest = "".join(f", {name}={value}" for name, value in settings.items() if value != usual[name])
+        return f"{type(self).__name__}({inputs * self.settings['groups']}, {out}, kernel_size={tuple(size)}{rest})"
 
 
 class Conv1d(_Conv):
@@ -62,11 +68,11 @@ class Conv1d(_Conv):
 
     Parameters
     ----------
-    in_channels, out_channels, kernel_size, stride, padding, bias, rng, dtype : see ``Conv2d``.
+    in_channels, out_channels, kernel_size, stride, padding, bias, rng, dtype, dilation, groups : see ``Conv2d``.
 
     Attributes
     ----------
-    weight : (out_channels, in_channels, k) Tensor
+    weight : (out_channels, in_channels / groups, k) Tensor
     bias : (out_channels,) Tensor, or None
     """
 
@@ -74,7 +80,7 @@ class Conv1d(_Conv):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of x, of shape (N, in_channels, L)."""
-        return functional.conv1d(x, self.weight, self.bias, self.stride, self.padding)
+        return functional.conv1d(x, self.weight, self.bias, **self.settings)
 
 
 class Conv2d(_Conv):
@@ -92,21 +98,25 @@ class Conv2d(_Conv):
     rng : Generator, RandomState or int, optional
     dtype : dtype
         Of the parameters.
+    dilation : int or (int, int)
+        The distance of neighbours in a window.
+    groups : int
+        The channels are divided into so many groups, each with kernels of its own.
 
     Attributes
     ----------
-    weight : (out_channels, in_channels, h, w) Tensor
+    weight : (out_channels, in_channels / groups, h, w) Tensor
     bias : (out_channels,) Tensor, or None
 
     Raises
     ------
     ValueError
-        If a size is not positive; if the channels of x are others, or no window fits.
+        If a size is not positive, or groups do not divide the channels; if the channels of x are others, or no window fits.
 
     Notes
     -----
     The formula is that of ``functional.conv2d``. Both parameters are drawn, weight first, from the uniform distribution on ±1/√f,
-    f = in_channels · h · w, as PyTorch's ``Conv2d`` does.
+    f = in_channels / groups · h · w, as PyTorch's ``Conv2d`` does.
 
     Examples
     --------
@@ -120,7 +130,7 @@ class Conv2d(_Conv):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of x, of shape (N, in_channels, H, W)."""
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return functional.conv2d(x, self.weight, self.bias, **self.settings)
 
 
 class _Pool(Module):
