@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_hw as tg
 from tinygrad_hw import BatchError, Tensor, checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp, vmap
 from tinygrad_hw.nn import functional
+from tinygrad_hw.testing import programs
 from tinygrad_hw.trees import leaves, mapped, rebuilt
 
 RNG = np.random.default_rng(0)
@@ -521,3 +522,47 @@ def test_layers_and_losses_work_for_each_entry():
     assert_equal(vmap(slope)(x, labels % 5), looped(slope, x, labels % 5))
     with pytest.raises(IndexError, match="there is 3"):
         vmap(lambda x, labels: tg.nn.cross_entropy(x, labels))(x[:, :, :3], labels + 1)
+
+
+# Random programs with views and writes
+def numbers_in(space):
+    """Return the names and values of a program's variables that are arrays."""
+    return {name: x for name, x in sorted(space.items()) if name != "np" and hasattr(x, "dtype") and hasattr(x, "shape")}
+
+
+def run(program, arrays):
+    """Run a program; return its variables, and the first error."""
+    space = {"np": np, **{f"v{k}": x for k, x in enumerate(arrays)}}
+    for code in program.codes:
+        if error := programs.attempt(code, space):
+            return {}, error
+    return numbers_in(space), None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(0, 400, 50))
+def test_a_random_program_with_views_and_writes_does_to_each_entry_what_it_does_to_one(seed):
+    agreed = 0
+    for program in map(programs.written, range(seed, seed + 50)):
+        batches = [np.ascontiguousarray(np.stack([x, x[..., ::-1]])) for x in program.inputs if x.ndim]
+        alone = [run(program, [batch.copy()[i] for batch in batches]) for i in range(2)]
+        if len(batches) < len(program.inputs) or any(error is not None for _, error in alone):
+            continue  # (single numbers, to which NumPy does not write; programs that fail)
+        wanted = {name: [values.get(name) for values, _ in alone] for name in alone[0][0]}
+        wanted = {name: np.stack(pair) for name, pair in wanted.items() if pair[0].shape == np.shape(pair[1]) != ()}
+        for change in (np.copy, Tensor):
+            failed = []
+
+            def entry(*arrays, program=program, wanted=wanted, failed=failed):
+                values, error = run(program, [x.copy() for x in arrays])
+                failed.append(error)
+                return {name: values[name] for name in wanted} if error is None else {}
+
+            out = vmap(entry)(*map(change, batches))
+            if failed[0] is None:
+                agreed += 1
+                for name, x in wanted.items():
+                    np.testing.assert_allclose(array(out[name]), x, rtol=1e-6, err_msg=f"{name} of\n{program!r}")
+            else:  # (a mask that takes another number of entries for each)
+                assert isinstance(failed[0], (BatchError, TypeError)), f"{failed[0]!r} of\n{program!r}"
+    assert agreed

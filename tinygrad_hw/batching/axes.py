@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ..backward import values
 from ..errors import BatchError
 from ..graph import leaf
 from ..rules import convolution, linalg, neural, products, reductions, shaping
 from ..tensor import Tensor, handle
-from .batched import AXES, WRITE, Batched, Levels, common, elementwise, expanded, lined_up, with_axes, wrapped
+from .batched import AXES, WRITE, Batched, Levels, batches_in, common, elementwise, expanded, lined_up, one_entry, with_axes, wrapped
 
 Axis = Any
 
@@ -215,9 +216,15 @@ def copied(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 @axes_of(shaping.astype, *younger("astype"))
-def astype(function: Any, x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+def astype(function: Any, x: Any, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
     """Return each entry in another dtype."""
-    return Batched(x._raw.astype(dtype), x._levels)
+    return x if not copy and x.dtype == dtype else Batched(x._raw.astype(dtype), x._levels)
+
+
+def first_entry(a: Batched) -> Any:
+    """Return the array of the first entry, to see how it lies in memory; None if there is none."""
+    array = values(a)
+    return array[(0,) * len(a._levels)] if array.size else None
 
 
 @axes_of(np.reshape)
@@ -225,6 +232,8 @@ def reshape(function: Any, a: Any, shape: Any = None, order: Any = "C", **kwargs
     """Return the numbers of each entry in another shape."""
     shape = kwargs.get("newshape") if shape is None else shape
     shape = (int(shape),) if not hasattr(shape, "__iter__") else tuple(shape)
+    if order == "A" and isinstance(entry := first_entry(a), np.ndarray):
+        order = "F" if entry.flags.f_contiguous and not entry.flags.c_contiguous else "C"
     if order == "F":
         return np.transpose(np.reshape(np.transpose(a), shape[::-1]))
     if order not in ("C", None):
@@ -236,13 +245,17 @@ def reshape(function: Any, a: Any, shape: Any = None, order: Any = "C", **kwargs
         shape = tuple(a.size // others if n == -1 else n for n in shape)
     if int(np.prod(shape, dtype=int)) != a.size:
         return NotImplemented
-    return Batched(np.reshape(a._raw, (*a._raw.shape[: len(a._levels)], *shape)), a._levels)
+    raw = a._raw if a.ndim else np.copy(a._raw)  # (a single number is no view)
+    return Batched(np.reshape(raw, (*raw.shape[: len(a._levels)], *shape)), a._levels)
 
 
 @axes_of(np.ravel)
 def ravel(function: Any, a: Any, order: Any = "C") -> Any:
     """Return the numbers of each entry in one row."""
-    return np.reshape(a, (a.size,), order) if order in ("C", "F") else NotImplemented
+    row = np.reshape(a, (a.size,), order)
+    entry = first_entry(a)
+    in_a_row = not isinstance(entry, np.ndarray) or entry.flags["F" if order == "F" else "C"]
+    return row if in_a_row or order not in ("C", "F") else np.copy(row)  # (what does not lie in one row becomes a copy)
 
 
 @axes_of(np.transpose)
@@ -268,12 +281,38 @@ def moveaxis(function: Any, a: Any, source: Axis, destination: Axis) -> Any:
     return Batched(np.moveaxis(a._raw, *places), a._levels)
 
 
+@axes_of(np.rollaxis)
+def rollaxis(function: Any, a: Any, axis: int, start: int = 0) -> Any:
+    """Return an axis of each entry in another place."""
+    start = start + a.ndim if start < 0 else start
+    return Batched(np.rollaxis(a._raw, behind(a, axis), start + len(a._levels)), a._levels)
+
+
+@axes_of(np.rot90)
+def rot90(function: Any, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Return each entry turned."""
+    return Batched(np.rot90(m._raw, k, (behind(m, axes[0]), behind(m, axes[1]))), m._levels)
+
+
+@axes_of(np.diagonal)
+def diagonal(function: Any, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the diagonal of each entry."""
+    return Batched(np.diagonal(a._raw, offset, behind(a, axis1), behind(a, axis2)), a._levels)
+
+
+@axes_of(np.matrix_transpose)
+def matrix_transpose(function: Any, x: Any) -> Any:
+    """Return the last two axes of each entry exchanged."""
+    return np.swapaxes(x, -1, -2)
+
+
 @axes_of(np.expand_dims)
 def expand_dims(function: Any, a: Any, axis: Axis) -> Any:
     """Return each entry with new axes of size 1."""
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     places = normalize_axis_tuple(axes, a.ndim + len(axes))
-    return Batched(np.expand_dims(a._raw, tuple(i + len(a._levels) for i in places)), a._levels)
+    raw = a._raw.copy() if not a.ndim and isinstance(a._raw, np.ndarray) else a._raw  # (a single number is no view)
+    return Batched(np.expand_dims(raw, tuple(i + len(a._levels) for i in places)), a._levels)
 
 
 @axes_of(np.squeeze)
@@ -355,6 +394,15 @@ def sum_of_products(function: Any, x: Any, y: Any) -> Any:
 def dot(function: Any, a: Any, b: Any) -> Any:
     """Multiply matrices and vectors, where dot and matmul are the same."""
     return np.matmul(a, b) if np.ndim(a) > 0 and 0 < np.ndim(b) <= 2 else NotImplemented
+
+
+@axes_of(np.einsum)
+def einsum_of_one(function: Any, subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
+    """Call np.einsum on one operand, which it may give back as a view."""
+    if len(operands) != 1 or not isinstance(subscripts, str) or "." in subscripts or "->" not in subscripts:
+        return NotImplemented
+    label, result = subscripts.split("->")
+    return Batched(np.einsum(f"...{label}->...{result}", operands[0]._raw, **kwargs), operands[0]._levels)
 
 
 @axes_of(products.einsum)
@@ -479,7 +527,24 @@ def getitem(function: Any, x: Any, index: Any) -> Any:
     levels = levels_of(x, index)
     x = at_levels(x, levels)
     whole, *where = place(index, x, levels)
-    return Batched(moved(x._raw[whole], *where), levels)
+    found = Batched(moved(x._raw[whole], *where), levels)
+    if where[0]:
+        lay_out(found)
+    return found if found.ndim or x.ndim == 0 or Ellipsis in spelt_dots(index) else np.copy(found)  # (a single number is no view)
+
+
+def lay_out(x: Batched) -> None:
+    """Let a new result lie in memory as each of its entries would by itself."""
+    array = values(x)
+    if isinstance(array, np.ndarray) and isinstance(x._raw, Tensor):
+        x._raw._node.value = np.ascontiguousarray(array)
+    elif isinstance(array, np.ndarray):
+        x._raw = np.ascontiguousarray(array)
+
+
+def spelt_dots(index: Any) -> list[Any]:
+    """Return the dots in an index."""
+    return [part for part in (index if isinstance(index, tuple) else (index,)) if part is Ellipsis]
 
 
 def value_at(value: Any, x: Batched, index: Any, levels: Levels) -> tuple[Any, Any]:
@@ -487,7 +552,10 @@ def value_at(value: Any, x: Batched, index: Any, levels: Levels) -> tuple[Any, A
     whole, ndim, first, wanted = place(index, x, levels)
     here = np.broadcast_to(np.zeros(()), x._raw.shape)[tuple(form(part) for part in whole)].shape
     there = moved(np.broadcast_to(np.zeros(()), here), ndim, first, wanted).shape
-    raw = with_axes(at_levels(value, levels), levels, len(there) - len(levels))
+    value = at_levels(value, levels)
+    while value.ndim > len(there) - len(levels) and value.shape[0] == 1:  # (NumPy drops such axes too)
+        value = np.squeeze(value, 0)
+    raw = with_axes(value, levels, len(there) - len(levels))
     if first != wanted and ndim:
         raw = moved(np.broadcast_to(raw, there), ndim, wanted, first)
     return whole, raw
@@ -541,8 +609,6 @@ def write(x: Batched, index: Any, value: Any) -> None:
     levels = levels_of(x, value, index)
     if len(levels) > len(x._levels) or any(n == 1 != level.size for n, level in zip(x._raw.shape, levels)):
         raise BatchError(f"vmap: what is batched cannot be written into what is the same for all entries; {WRITE}")
-    if isinstance(x._raw, np.ndarray) and not x._raw.flags.writeable:
-        x._raw = x._raw.copy()
     if is_mask(index):
         index, value = ..., written_where(index, value, x)
     whole, raw = value_at(value, x, index, levels)
@@ -550,6 +616,17 @@ def write(x: Batched, index: Any, value: Any) -> None:
 
 
 AXES["write"] = write
+
+
+@axes_of(np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal)
+def write_by_function(function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Let a function write into each entry, which is a view of the whole array."""
+    levels = common(batches_in((x, *args, *kwargs.values())))
+    if not isinstance(x, Batched) or any(n == 1 != level.size for n, level in zip(with_axes(x, levels, 0).shape, levels)):
+        raise BatchError(f"vmap: {function.__name__} of what is batched into what is the same for all entries; {WRITE}")
+    for place in np.ndindex(tuple(level.size for level in levels)):
+        entries = [one_entry(y, place) if isinstance(y, Batched) else y for y in (x, *args)]
+        function(*entries, **{key: one_entry(y, place) if isinstance(y, Batched) else y for key, y in kwargs.items()})
 
 
 @axes_of(np.take)

@@ -82,6 +82,29 @@ def operand(x: Any) -> Any:
     return x if hasattr(x, "dtype") or isinstance(x, NUMBERS) else NotImplemented
 
 
+class Flat:
+    """The numbers of one entry of a batch in a row, to read and to write."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(np.ravel(self.x))
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.copy(np.ravel(self.x)[index])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        places = np.arange(self.x.size)[index]
+        if np.ndim(value):
+            value = np.ravel(value)[np.arange(places.size) % np.size(value)].reshape(places.shape)
+        if self.x.ndim:  # (what is written to a single number is lost, as in NumPy)
+            self.x[np.unravel_index(places, self.x.shape)] = value
+
+
 def unary(ufunc: Any) -> Callable[..., Any]:
     """Return a method of no arguments."""
     return lambda self: Batched(ufunc(self._raw), self._levels)
@@ -92,10 +115,17 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: function(self, *args, **kwargs)
 
 
-def in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an operator that writes its result into its left side."""
+def is_view(raw: Any) -> bool:
+    """Tell whether an array or a tensor shares its memory with another one."""
+    return type(raw) is not Tensor if isinstance(raw, Tensor) else getattr(raw, "base", None) is not None
 
-    def write(self: Batched, other: Any) -> Batched:
+
+def in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operator that writes its result into its left side; a single number, as NumPy's scalars are, becomes another one."""
+
+    def write(self: Batched, other: Any) -> Any:
+        if not self.ndim and not is_view(self._raw):
+            return operation(self, other)
         self[...] = operation(self, other)
         return self
 
@@ -122,9 +152,11 @@ class Batched:
     dtype = property(lambda self: self._raw.dtype, doc="The type of the numbers.")
     T = property(lambda self: np.transpose(self), doc="The axes of each entry in reverse order.")
     mT = property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged.")
-    real = property(lambda self: np.real(self), doc="The real part.")
-    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
-    flat = property(lambda self: iter(np.ravel(self)), doc="The numbers of one entry, one after the other.")
+    real = property(lambda self: np.real(self), lambda self, value: self.real.__setitem__(..., value), doc="The real part.")
+    imag = property(lambda self: np.imag(self), lambda self, value: self.imag.__setitem__(..., value), doc="The imaginary part.")
+    flat = property(
+        lambda self: Flat(self), lambda self, value: Flat(self).__setitem__(..., value), doc="The numbers of one entry in a row."
+    )
 
     @property
     def size(self) -> int:
@@ -140,7 +172,12 @@ class Batched:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
         out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        if method == "__call__":
+        if method == "__call__" and out is not None and "where" in kwargs:
+            with np.errstate(all="ignore"):
+                found = np.where(kwargs.pop("where"), ufunc(*inputs, **kwargs), out)
+        elif not batches_in((inputs, kwargs)):
+            found = (ufunc if method == "__call__" else getattr(ufunc, method))(*inputs, **kwargs)
+        elif method == "__call__":
             found = elementwise(ufunc, *inputs, **kwargs) if ufunc.signature is None else call(ufunc, inputs, kwargs)
         else:
             found = call(getattr(ufunc, method), inputs, kwargs)
@@ -148,7 +185,7 @@ class Batched:
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = kwargs.pop("out", None)
-        found = call(function, args, kwargs)
+        found = call(function, args, kwargs) if batches_in((args, kwargs)) else function(*args, **kwargs)
         return found if out is None else written(out, found, function.__name__)
 
     def __getitem__(self, index: Any) -> Any:
@@ -193,6 +230,7 @@ class Batched:
     __itruediv__, __ifloordiv__, __imod__ = in_place(operator.truediv), in_place(operator.floordiv), in_place(operator.mod)
     __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
     __iand__, __ior__, __ixor__ = in_place(operator.and_), in_place(operator.or_), in_place(operator.xor)
+    __ilshift__, __irshift__ = in_place(operator.lshift), in_place(operator.rshift)
     __neg__, __pos__, __abs__ = unary(np.negative), unary(np.positive), unary(np.absolute)
     __invert__ = unary(np.invert)
     __matmul__, __round__, __divmod__ = method(np.matmul), method(np.round), method(np.divmod)
@@ -210,7 +248,7 @@ class Batched:
     var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
     argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
     all, any, nonzero, clip, round = method(np.all), method(np.any), method(np.nonzero), method(np.clip), method(np.round)
-    ravel, flatten, squeeze, swapaxes = method(np.ravel), method(np.ravel), method(np.squeeze), method(np.swapaxes)
+    ravel, squeeze, swapaxes, put = method(np.ravel), method(np.squeeze), method(np.swapaxes), method(np.put)
     repeat, take, diagonal, trace, dot = method(np.repeat), method(np.take), method(np.diagonal), method(np.trace), method(np.dot)
     copy, choose, astype = method(np.copy), method(np.choose), method(shaping.astype)
 
@@ -223,6 +261,10 @@ class Batched:
         """Return the axes of each entry in another order, given as one tuple or as several integers."""
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
+    def flatten(self, order: Any = "C") -> Any:
+        """Return a copy of the numbers of each entry in a row."""
+        return np.copy(np.ravel(self, order))
+
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """Return the slices along the axis for which the condition is true."""
         return np.compress(condition, self, axis)
@@ -231,9 +273,9 @@ class Batched:
         """Return the same values outside the graph."""
         return Batched(self._raw.detach(), self._levels) if isinstance(self._raw, Tensor) else self
 
-    def partition(self, kth: Any, axis: int = -1) -> Any:
-        """Return each entry with what is smaller than its kth number before it."""
-        return np.partition(self, kth, axis)
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        """Partition each entry, in place."""
+        self[...] = np.partition(self, kth, axis)
 
     def sort(self, axis: int = -1, kind: Any = None, *, stable: Any = None) -> Any:
         """Sort each entry, in place."""
@@ -322,7 +364,7 @@ def ways(function: Any, args: tuple[Any, ...]) -> Iterator[Callable[..., Any]]:
         yield body
 
 
-def batches_in(args: tuple[Any, ...]) -> list[Batched]:
+def batches_in(args: Any) -> list[Batched]:
     """Return the batches among arguments."""
     return [x for x in leaves(args) if isinstance(x, Batched)]
 
@@ -361,7 +403,7 @@ def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     sizes = tuple(level.size for level in levels)
 
     def results_of(place: tuple[int, ...] | None) -> Any:
-        args, kwargs = mapped(lambda x: one_entry(x, place, levels) if isinstance(x, Batched) else x, given)
+        args, kwargs = mapped(lambda x: one_entry(x, place) if isinstance(x, Batched) else x, given)
         return function(*args, **kwargs)
 
     results = [results_of(place) for place in np.ndindex(sizes)]
@@ -373,7 +415,7 @@ def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     return rebuilt(like, [Batched(together(list(column), y, sizes, name), levels) for column, y in zip(columns, leaves(like))])
 
 
-def one_entry(x: Batched, place: tuple[int, ...] | None, levels: Levels) -> Any:
+def one_entry(x: Batched, place: tuple[int, ...] | None) -> Any:
     """Return one entry of a batch; for no place, zeros of its form."""
     if place is None:
         return np.zeros(x.shape, x.dtype)

@@ -164,6 +164,7 @@ def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
         return Batched(np.moveaxis(raw, k + axis % x.ndim, k), levels)
     x = x if hasattr(x, "ndim") else np.asarray(x)
     raw = x[None] if axis is None else np.moveaxis(x, axis, 0) if axis else x
+    raw = raw.copy() if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw  # (an entry that is a single number is no view)
     return Batched(raw[(None,) * len(outer)] if outer else raw, levels)
 
 
