@@ -24,9 +24,11 @@ import numpy as np  # noqa: E402
 try:
     from . import compiled, deep, figures, large, report_loop, storage
     from .curves import measured, show
+    from .entries import entries
     from .growth import growth
     from .measure import Timing, ratios, require_agreement, seconds
     from .sizes import HIDDEN, growing_batch
+    from .spellings import spellings
 except ModuleNotFoundError as missing:
     sys.exit(f"benchmarks needs {missing.name}: pip install 'tinygrad_hw[bench]'")
 
@@ -108,6 +110,8 @@ PARTS = {
     "compiled": compiled_steps,
     "large": large_network,
     "deep": deep_chain,
+    "spellings": spellings,
+    "entries": entries,
     "import": import_time,
     "growth": growth,
 }

@@ -137,19 +137,36 @@ def tuned(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) -> Run:
 
 
 def eager(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) -> Run:
-    """Return the loop in this package, nothing compiled."""
+    """Return the loop in this package, eager, as most people write it: raw arrays as data, functions called as functions."""
     import tinygrad_hw as tg
 
     W1, b1, W2, b2, W3, b3 = parameters = [tg.Tensor(value, requires_grad=True) for value in weights(hidden)]
     optimizer = tg.optim.SGD(parameters, lr)
-    X, y = tg.Tensor(X), tg.Tensor(y)
 
     def run(n: int) -> float:
         for _ in range(n):
-            a1 = (X @ W1 + b1).sigmoid()
-            a2 = (a1 @ W2 + b2).sigmoid()
-            y_pred = (a2 @ W3 + b3).sigmoid()
-            loss = ((y - y_pred) ** 2).mean() / 2
+            y_pred = tg.sigmoid(tg.sigmoid(tg.sigmoid(X @ W1 + b1) @ W2 + b2) @ W3 + b3)
+            loss = np.mean((y - y_pred) ** 2) / 2
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss.item()
+
+    return run
+
+
+def eager_wrapped(X: np.ndarray, y: np.ndarray, hidden: int, lr: float) -> Run:
+    """Return the same loop with the data wrapped as Tensors, and methods."""
+    import tinygrad_hw as tg
+
+    W1, b1, W2, b2, W3, b3 = parameters = [tg.Tensor(value, requires_grad=True) for value in weights(hidden)]
+    optimizer = tg.optim.SGD(parameters, lr)
+    inputs, targets = tg.Tensor(X), tg.Tensor(y)
+
+    def run(n: int) -> float:
+        for _ in range(n):
+            y_pred = (((inputs @ W1 + b1).sigmoid() @ W2 + b2).sigmoid() @ W3 + b3).sigmoid()
+            loss = ((targets - y_pred) ** 2).mean() / 2
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -295,6 +312,7 @@ CONTESTANTS: list[tuple[str, Callable[..., Run], str]] = [
     ("NumPy, the loop as printed", printed, "numpy"),
     ("NumPy, tuned by hand with out=", tuned, "numpy"),
     ("tinygrad_hw, eager", eager, "tinygrad_hw"),
+    ("tinygrad_hw, eager, data wrapped", eager_wrapped, "tinygrad_hw"),
     ("MyGrad", mygrad, "mygrad"),
     ("HIPS autograd", hips, "autograd"),
     ("PyTorch, eager", pytorch, "torch"),
