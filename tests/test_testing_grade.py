@@ -152,6 +152,29 @@ def test_with_weights_of_zero_a_wrong_layer_is_found_on_other_data():
     assert found.mistakes[0].line == 20
 
 
+def test_with_labels_that_are_all_zero_a_wrong_sign_is_found_on_other_data():
+    found = graded("in place", Planted("in place", "e3 = y - p", "e3 = p - y", ()).source(), labels=0)
+    assert found.mistakes[0].line == 35 and found.mistakes[0].mistake.kind == "sign"
+    assert "Some of the data are zero" in str(found)
+
+
+def test_on_two_rows_a_factor_of_two_is_not_taken_for_n():
+    source = Planted("layers", "delta = activations[-1] - y", "delta = 2 * (activations[-1] - y)", ()).source()
+    assert graded("layers", source, n=2).mistakes[0].mistake.kind == "scale"
+
+
+def test_a_method_that_does_one_step_is_called_twice_so_that_stale_weights_are_seen():
+    wrong = "self.__dict__.setdefault('old', self.w3.copy()).T"
+    found = graded("in place", Planted("in place", "self.w3.T", wrong, ()).source())
+    assert found.mistakes[0].mistake.kind == "stale" and found.mistakes[0].line == 37
+    assert "seen in step 2" in str(found)
+
+
+def test_mistakes_are_found_by_the_codes_own_forward_pass_too():
+    found = [graded(m.way, m.source(), own=True, activation="tanh", seed=4, n=9, hidden=6) for m in PLANTED[::3]]
+    assert [result.mistakes[0].line for result in found] == [mistake.number() for mistake in PLANTED[::3]]
+
+
 # Code that does not behave
 def test_an_exception_is_reported_with_the_codes_own_traceback():
     found = graded("rows", Planted("rows", "np.dot(a2.T, delta3)", "np.dot(a2, delta3)", ()).source())

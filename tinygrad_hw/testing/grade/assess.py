@@ -87,14 +87,14 @@ def on_several_data(subject: FunctionSubject | ObjectSubject, loss: Callable[...
     """Grade on the data given, and on others if these hide a mistake."""
     found, engine = judged(subject, loss, seconds)
     hidden = list(indistinct(engine, data_of(subject)))
-    if not hidden or found.crash is not None:
+    if not hidden:
         return found
     for better in better_examples(subject):
         try:
             again, engine = judged(better, loss, seconds)
         except (TinygradError, ValueError, TypeError):
             continue
-        if again.crash is None and not any(indistinct(engine, data_of(better))):
+        if (again.crash is None or found.crash is not None) and not any(indistinct(engine, data_of(better))):
             chosen = again if again.blames or not found.blames else found
             chosen.notes = [*hidden, ("better",)]
             return chosen
@@ -107,7 +107,7 @@ def judged(subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | 
     watcher = Watcher(subject.files, seconds)
     subject.seconds = seconds
     steps, _ = subject.steps(watcher, STEPS)
-    subject.helpers = {call.function for call in watcher.calls if call.is_helper}
+    subject.helpers = {call.code for call in watcher.calls if call.is_helper}
     engines: list[Engine] = []
     first: Assessment | None = None
     for k, step in enumerate(steps):
@@ -215,6 +215,10 @@ def indistinct(engine: Engine, data: list[np.ndarray]) -> Iterator[tuple[str, ..
     in_rows, in_columns = ({part.shape[axis] for part in data} == {1} for axis in (0, -1))
     if in_rows or (in_columns and len({part.shape[0] for part in data}) > 1):
         yield ("one row",)
+    if 2 in engine.counts[:1]:
+        yield ("two rows",)
+    if any(not part.any() for part in data):
+        yield ("zero data",)
     names = engine.derivation.names.labels
     weights = [(engine.writer.label(names[e.line.node]), np.asarray(e.line.node.value)) for e in engine.weights.values()]
     for text, value in weights:
@@ -244,11 +248,11 @@ def better_examples(subject: FunctionSubject | ObjectSubject) -> Iterator[Functi
 
 
 def drawn(array: Any, axis: int, rng: np.random.Generator) -> Any:
-    """Return an array like one, with other numbers; labels 0 and 1 stay such; one row becomes several."""
+    """Return an array like one, with other numbers; labels 0 and 1 stay such; one or two rows become several."""
     if not isinstance(array, np.ndarray) or not array.ndim:
         return array
     shape = list(array.shape)
-    shape[axis] = ROWS if shape[axis] == 1 and (array.ndim > 1 or axis == 0) else shape[axis]
+    shape[axis] = ROWS if shape[axis] <= 2 and (array.ndim > 1 or axis == 0) else shape[axis]
     if np.isin(array, (0, 1)).all():
         return (rng.random(shape) < 0.5).astype(array.dtype)
     return rng.normal(size=shape).astype(array.dtype) if array.dtype.kind == "f" else np.resize(array, shape)

@@ -223,8 +223,8 @@ class Judge(Matched):
         if mistake.kind not in ("wrong derivative", "unknown"):
             return None
         calls = [call for e in self.step.events for call in e.helpers]
-        fine = {call.function for call in calls if self.is_known(call)}
-        return next((call for call in reversed(event.helpers) if call.function not in fine), None)
+        fine = {call.code for call in calls if self.is_known(call)}
+        return next((call for call in reversed(event.helpers) if call.code not in fine), None)
 
     def is_known(self, call: Call) -> bool:
         """Tell whether what a function returned is a quantity, and not only what it was given."""

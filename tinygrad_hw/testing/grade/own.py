@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,13 @@ POINTS = np.linspace(-3.0, 3.0, 8).reshape(2, 4)
 NAMES = ("loss", "cost", "error", "mse", "objective")
 
 
-def own_loss(files: set[str], helpers: set[str], namespaces: list[Any], run: Callable[[], Any], seconds: float) -> Tensor:
+def own_loss(files: set[str], helpers: set[CodeType], namespaces: list[Any], run: Callable[[], Any], seconds: float) -> Tensor:
     """Run code on Tensors and return the loss that it computes in its first round.
 
     Parameters
     ----------
     files : whose code is looked at.
-    helpers : the names of its functions that work entry by entry.
+    helpers : the code of its functions that work entry by entry.
     namespaces : modules' dicts and classes in which these functions are.
     run : what to run.
     seconds : for how long.
@@ -73,7 +73,7 @@ def own_loss(files: set[str], helpers: set[str], namespaces: list[Any], run: Cal
         stack.enter_context(contextlib.redirect_stderr(sink))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        stack.enter_context(standing_aside(helpers, namespaces, files))
+        stack.enter_context(standing_aside(helpers, namespaces))
         try:
             sys.settrace(on_call)
             result = run()
@@ -99,15 +99,14 @@ def is_loss(value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def standing_aside(helpers: set[str], namespaces: list[Any], files: set[str]) -> Iterator[None]:
+def standing_aside(helpers: set[CodeType], namespaces: list[Any]) -> Iterator[None]:
     """Put the engine's activations in the place of the code's own."""
     replaced: list[tuple[Any, str, Any]] = []
     try:
         for space in namespaces:
-            for name in helpers & set(space if isinstance(space, dict) else vars(space)):
-                function = space[name] if isinstance(space, dict) else inspect.getattr_static(space, name)
+            for name, function in list((space if isinstance(space, dict) else vars(space)).items()):
                 plain = getattr(function, "__func__", function)
-                known = activation(plain) if getattr(getattr(plain, "__code__", None), "co_filename", None) in files else None
+                known = activation(plain) if getattr(plain, "__code__", None) in helpers else None
                 if known is None:
                     continue
                 replaced.append((space, name, function))

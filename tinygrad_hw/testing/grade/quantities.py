@@ -246,6 +246,8 @@ def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rat
     """Return the factor and the form in which an array is a quantity, or None."""
     for form, expected in forms(quantity, array.shape):
         size = float(np.abs(expected).max(initial=0))
+        if not size and form == "" and not np.any(array):
+            return 1.0, form
         if not size or not np.isfinite(size):
             continue
         place = np.unravel_index(np.argmax(np.abs(expected)), expected.shape)

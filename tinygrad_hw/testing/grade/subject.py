@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class FunctionSubject:
         self.function, self.example = function, example
         self.files = {inspect.unwrap(function).__code__.co_filename}
         self.name = function.__name__
-        self.helpers: set[str] = set()
+        self.helpers: set[CodeType] = set()
         self.seconds = 10.0
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -168,7 +169,7 @@ class ObjectSubject:
 
     def __init__(self, thing: Any, example: tuple[Any, ...], name: str) -> None:
         self.thing, self.example, self.name = thing, example, name
-        self.helpers: set[str] = set()
+        self.helpers: set[CodeType] = set()
         self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
 
@@ -242,7 +243,7 @@ class ObjectSubject:
         return {OUT: prediction, CACHE: saved[-1] if saved else out}
 
     def own_loop(self, watcher: Watcher, thing: Any, whole: str) -> list[Step]:
-        """Let the object train itself for two epochs, and cut what it made into steps."""
+        """Let the object train itself for two epochs, or twice for one, and cut what it made into steps."""
         start = {k: np.array(x, float) for k, x in self.weights(thing).items()}
         changes: dict[str, int] = {}
         seen = 0
@@ -257,10 +258,16 @@ class ObjectSubject:
             return min(changes.values(), default=0) >= 2 and max(changes.values()) > 2
 
         watcher.enough = enough
-        watcher.run(getattr(thing, whole), **bound(getattr(thing, whole), self.known()))
+        rounds: list[list[Event]] = []
+        while len(rounds) < 2 and watcher.crash is None:
+            first, before = len(watcher.events), len(rounds)
+            watcher.run(getattr(thing, whole), **bound(getattr(thing, whole), self.known()))
+            rounds += cut(watcher.events[first:], set(start))
+            if len(rounds) == before:
+                break
         watcher.enough = None
         steps, weights = [], start
-        for events in cut(watcher.events, set(start))[:2]:
+        for events in rounds[:2] or [[]]:
             after = dict(weights)
             for event in events:
                 if attribute(event.name) in start and event.before is not None:
@@ -496,7 +503,8 @@ def cut(events: list[Event], weights: set[str]) -> list[list[Event]]:
                 start, changed = end, set()
             changed.add(name)
             end = place + 1
-    return [*steps, events[start:]]
+    steps += [events[start:end], events[end:]] if changed == every else [events[start:]]
+    return [step for step in steps if step]
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -74,6 +74,7 @@ class Call:
     """A call of a function of the code."""
 
     function: str
+    code: CodeType
     caller: Call | None
     arguments: list[np.ndarray]
     line: int = 0
@@ -155,7 +156,7 @@ class Watcher:
         caller = self.frames[above] if above is not None else None
         if above is not None and caller is not None:
             self.note(above, caller)  # what the line has made so far
-        call = Call(frame.f_code.co_name, caller, [np.array(x) for x in frame.f_locals.values() if is_number(x)])
+        call = Call(frame.f_code.co_name, frame.f_code, caller, [np.array(x) for x in frame.f_locals.values() if is_number(x)])
         self.calls.append(call)
         self.frames[frame] = call
         for name, array in self.arrays(frame):

@@ -69,6 +69,8 @@ MISTAKES = {
 NOTES = {
     "en": {
         "one row": "On a batch of one row a missing 1/N and sums over the wrong axis cannot be seen.",
+        "two rows": "On a batch of two rows a factor 2 and N cannot be told apart.",
+        "zero data": "Some of the data are zero: what is added to them or taken from them cannot be seen.",
         "symmetric": "{0} is symmetric: a missing transpose of it cannot be seen.",
         "equal": "{0} and {1} are equal: they cannot be told apart.",
         "zero": "{0} is zero on these data: whatever it is multiplied with cannot be seen.",
@@ -78,6 +80,8 @@ NOTES = {
     },
     "zh-TW": {
         "one row": "只有一筆資料時，少除以 N 或加總方向錯誤都看不出來。",
+        "two rows": "只有兩筆資料時，分不出倍數 2 和 N。",
+        "zero data": "有些資料全是零：加減它們看不出來。",
         "symmetric": "{0} 是對稱矩陣：少了轉置也看不出來。",
         "equal": "{0} 和 {1} 相等：分不出用了哪一個。",
         "zero": "在這些資料上 {0} 是零：乘上什麼都看不出來。",
