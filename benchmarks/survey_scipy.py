@@ -320,7 +320,7 @@ SUBPACKAGES = {"special": special_calls, "stats": stats_calls, "signal": signal_
 def one_number(out: Any) -> Any:
     """Return a result as one number, each of its entries with a weight of its own."""
     parts = out if isinstance(out, (tuple, list)) else [out]
-    total = 0.0
+    total = sum(part for part in parts if type(part) in (int, float))
     for k, part in enumerate(parts):
         if hasattr(part, "dtype") and part.dtype.kind in "fc":
             weights = np.cos(np.arange(part.size, dtype=float) + k).reshape(part.shape)
@@ -328,18 +328,19 @@ def one_number(out: Any) -> Any:
     return total
 
 
-def outcome(call: Call) -> tuple[str, str]:
-    """Return what became of a call, and why."""
+def outcome(call: Call, at: np.ndarray = X) -> tuple[str, str]:
+    """Return what became of a call at a place, and why."""
 
     def value(x: Any) -> float:
         return float(one_number(call(x)))
 
     try:
-        wanted = np.array([(value(X + 1e-6 * e) - value(X - 1e-6 * e)) / 2e-6 for e in np.eye(len(X))])
-        expected = value(X)
+        units = np.eye(at.size).reshape(at.size, *at.shape)
+        wanted = np.array([(value(at + 1e-6 * e) - value(at - 1e-6 * e)) / 2e-6 for e in units]).reshape(at.shape)
+        expected = value(at)
     except Exception as error:
         return "skipped", f"on arrays: {type(error).__name__}: {error}"
-    x = Tensor(X, requires_grad=True)
+    x = Tensor(at, requires_grad=True)
     try:
         out = one_number(call(x))
         if not isinstance(out, Tensor) or not out.requires_grad:
@@ -349,7 +350,7 @@ def outcome(call: Call) -> tuple[str, str]:
         return "refused", str(error).partition(":")[0][:80]
     except Exception as error:
         return "failed", f"{type(error).__name__}: {str(error)[:90]}"
-    found = np.zeros_like(X) if x.grad is None else x.grad
+    found = np.zeros_like(at) if x.grad is None else x.grad
     scale = np.max(np.abs(wanted)) + 1e-9
     if np.isnan(found).any():
         return "failed", "the gradient is nan"
@@ -367,9 +368,8 @@ def survey() -> dict[str, dict[str, tuple[str, str]]]:
         return {name: {call: outcome(f) for call, f in calls().items()} for name, calls in SUBPACKAGES.items()}
 
 
-def main() -> None:
-    """Print the survey."""
-    found = survey()
+def show(found: dict[str, dict[str, tuple[str, str]]]) -> None:
+    """Print a survey."""
     totals: collections.Counter[str] = collections.Counter()
     for name, outcomes in found.items():
         counts = collections.Counter(what for what, _ in outcomes.values())
@@ -383,4 +383,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    show(survey())
