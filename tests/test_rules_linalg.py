@@ -120,6 +120,8 @@ CASES = [
     Case(np.cross, A, RNG.normal(size=(2, 3, 3)), axisa=0, axisb=1),
     Case(LA.cross, A, J, axis=0),
     Case(linalg.solve, A, J, oracle=LA.solve),
+    *(Case(linalg.solved, a, b, oracle=LA.solve) for a, b in [(A, J), (np.tril(A), J), (np.triu(A), J), (np.tril(STACK), STACK[:, :, :1])]),
+    Case(linalg.triangle_inverse, A, call=lambda a: linalg.triangle_inverse(np.tril(a)), oracle=lambda a: LA.inv(np.tril(a))),
     Case(linalg.cofactors, A, oracle=lambda a: LA.det(a)[..., None, None] * LA.inv(a).mT),
     Case(linalg.euclidean, V, oracle=LA.norm),
 ]  # fmt: skip
@@ -331,3 +333,60 @@ def test_multi_dot_takes_the_cheapest_order():
 def test_the_gradient_of_a_norm_of_a_complex_vector_is_its_conjugate_over_the_norm():
     z = np.array([3 + 4j, 0])
     assert_allclose(gradients(LA.norm, [z])[0], np.conj(z) / 5)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (1, 3)])
+@pytest.mark.parametrize("turned", [False, True], ids=["lower", "upper"])
+def test_large_triangles_are_solved_by_substitution_and_inverted_by_halves(turned, shape):
+    n = 2 * linalg.BLOCK + 7
+    a = np.tril(RNG.normal(size=(*shape, n, n)) / n) + 2 * np.eye(n)
+    b = RNG.normal(size=(n, 3))
+    assert_allclose(linalg.triangle_inverse(a) @ a, np.broadcast_to(np.eye(n), a.shape), atol=1e-14)
+    a = a.mT if turned else a
+    assert_allclose(linalg.solved(a, b), LA.solve(a, b), rtol=1e-11, atol=1e-13)
+    g, u = RNG.normal(size=(*shape, n, 3)), RNG.normal(size=a.shape)
+    in_a, in_b = gradients(LA.solve, [a, np.broadcast_to(b, g.shape)], g)
+    back = LA.solve(a.mT, g)
+    assert_allclose(in_b, back, rtol=1e-11, atol=1e-13)
+    assert_allclose(np.sum(in_a * u), -np.sum(back * (u @ LA.solve(a, b))), rtol=1e-9)
+
+
+def test_the_gradient_of_a_large_cholesky_factor_is_right():
+    n = 2 * linalg.BLOCK + 5
+    root = RNG.normal(size=(n, n)) / n**0.5
+    a, g, u = root @ root.T + np.eye(n), RNG.normal(size=(n, n)), RNG.normal(size=(n, n))
+    (found,) = gradients(LA.cholesky, [a], g)
+    assert_array_equal(np.triu(found, 1), 0)  # only the lower triangle is read
+    factor, u = LA.cholesky(a), u + u.T
+    framed = LA.solve(factor, LA.solve(factor, u).T)
+    assert_allclose(np.sum(found * np.tril(u)), np.sum(g * (factor @ (np.tril(framed) - np.diag(np.diag(framed)) / 2))), rtol=1e-10)
+
+
+# Infinite entries, with which LAPACK's singular value decomposition does not always end
+INFINITE = np.eye(3)
+INFINITE[0, 1] = INFINITE[2, 0] = np.inf
+
+
+# (NumPy's own pinv and lstsq do not end)
+@pytest.mark.parametrize("f", [LA.det, LA.svdvals, lambda a: LA.svd(a)[0], lambda a: LA.norm(a, 2), lambda a: LA.norm(a, "nuc"), LA.cond,
+                               LA.slogdet, LA.inv, lambda a: LA.norm(a), lambda a: LA.norm(a, np.inf)])  # fmt: skip
+@pytest.mark.parametrize("bad", [INFINITE, np.where(np.isinf(INFINITE), np.nan, INFINITE)], ids=["inf", "nan"])
+def test_infinite_matrices_end_in_values_and_gradients_that_are_no_numbers_or_an_error(f, bad):
+    x = Tensor(np.stack([bad, np.eye(3)]) if f in (LA.det, LA.svdvals) else bad, requires_grad=True)
+    with np.errstate(all="ignore"):
+        try:
+            out = f(x)
+            out = out[1] if isinstance(out, tuple) else out
+            out.sum().backward()
+        except LA.LinAlgError:
+            return
+    first = x.grad[0] if x.ndim == 3 else x.grad
+    assert not np.isfinite(first).all() or not np.isfinite(out.data).all()
+    if x.ndim == 3:
+        assert np.isfinite(x.grad[1]).all()
+
+
+@pytest.mark.parametrize("norm", [LA.cond, lambda a: LA.norm(a, 2), lambda a: LA.norm(a, "nuc"), LA.svdvals])
+def test_of_an_infinite_matrix_norms_and_condition_are_numpys(norm):
+    with np.errstate(all="ignore"):
+        assert_array_equal(norm(Tensor(INFINITE, requires_grad=True)).data, norm(INFINITE))

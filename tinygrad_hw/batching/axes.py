@@ -437,7 +437,8 @@ def turned(function: Any, x: Any, subscripts: str) -> Any:
 @axes_of(
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.eig,
     np.linalg.eigvals, np.linalg.svd, np.linalg.pinv, np.linalg.qr, np.linalg.matrix_power, np.linalg.matrix_rank, np.linalg.cond,
-    np.tril, np.triu, linalg.pinv, linalg.cofactors, linalg.slogdet, linalg.cholesky, linalg.eigh, linalg.eig, linalg.svd, linalg.qr,
+    np.tril, np.triu, linalg.pinv, linalg.cofactors, linalg.slogdet, linalg.triangle_inverse,
+    linalg.cholesky, linalg.eigh, linalg.eig, linalg.svd, linalg.qr,
 )  # fmt: skip
 def of_matrices(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a function of matrices on a stack of them."""
@@ -446,7 +447,7 @@ def of_matrices(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
     return wrapped(function(a._raw, *args, **kwargs), a._levels)
 
 
-@axes_of(np.linalg.solve, linalg.solve)
+@axes_of(np.linalg.solve, linalg.solve, linalg.solved)
 def solve(function: Any, a: Any, b: Any) -> Any:
     """Solve for a vector, or for the columns of a matrix, in each entry."""
     if np.ndim(a) < 2 or not np.ndim(b):

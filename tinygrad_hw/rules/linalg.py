@@ -24,7 +24,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from .elementwise import _nonzero, conj, squared
 from .reductions import Axis, count, restored
 from .shaping import array
-from .table import composition, dispatched, no_derivative, rule
+from .table import composition, dispatched, formula, no_derivative, rule
 
 Shape = tuple[int, ...]
 
@@ -75,6 +75,50 @@ def solve(a: Any, b: Any) -> Any:
 
 
 @dispatched
+def solved(a: Any, b: Any) -> Any:
+    """Return a⁻¹ b, by substitution where all of the matrices are triangles of one kind."""
+    if a.shape[-1] > BLOCK and not np.triu(a, 1).any():
+        return _substituted(a, b)
+    if a.shape[-1] > BLOCK and not np.tril(a, -1).any():
+        return _substituted(a[..., ::-1, ::-1], b[..., ::-1, :])[..., ::-1, :]
+    return np.linalg.solve(a, b)
+
+
+BLOCK = 48  # rows: what is solved or inverted in one piece
+
+
+def _substituted(a: Any, b: Any) -> Any:
+    """Return a⁻¹ b for lower triangles, a block of rows after the other."""
+    n = a.shape[-1]
+    out = np.empty(np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], np.result_type(a, b))
+    for i in range(0, n, BLOCK):
+        j = min(i + BLOCK, n)
+        out[..., i:j, :] = np.linalg.solve(a[..., i:j, i:j], b[..., i:j, :] - a[..., i:j, :i] @ out[..., :i, :])
+    return out
+
+
+@dispatched
+def triangle_inverse(a: Any) -> Any:
+    """Return the inverses of lower triangles: of two halves A and D over C, these are A⁻¹ and D⁻¹ over -D⁻¹ C A⁻¹."""
+    n = a.shape[-1]
+    if n <= BLOCK:
+        return np.linalg.inv(a)
+    k, out = n // 2, np.zeros_like(a)
+    out[..., :k, :k], out[..., k:, k:] = triangle_inverse(a[..., :k, :k]), triangle_inverse(a[..., k:, k:])
+    out[..., k:, :k] = -(out[..., k:, k:] @ a[..., k:, :k] @ out[..., :k, :k])
+    return out
+
+
+def _svd_or_nan(a: Any, full_matrices: bool = True) -> Any:
+    """Return np.linalg.svd(a), nan for matrices with infinite or no numbers in them, with which LAPACK may never end."""
+    bad = ~np.isfinite(a).all((-2, -1))
+    if not bad.any():
+        return np.linalg.svd(a, full_matrices=full_matrices)
+    parts = np.linalg.svd(np.where(bad[..., None, None], 0, a), full_matrices=full_matrices)
+    return [np.where(bad.reshape(bad.shape + (1,) * (part.ndim - bad.ndim)), np.nan, part) for part in parts]
+
+
+@dispatched
 def pinv(a: Any, rcond: Any = None) -> Any:
     """Return the pseudo-inverse; singular values up to rcond times the largest count as 0."""
     return np.linalg.pinv(a, **({} if rcond is None else {"rcond": rcond}))
@@ -88,8 +132,12 @@ def _pinv(g: Any, out: Any, a: Any, rcond: Any = None) -> Any:
 
 
 rule(np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT))
-rule(solve,         lambda g, out, a, b: -(solve(a.mT, g) @ out.mT),
-                    lambda g, out, a, b: solve(a.mT, g))
+for function in (solve, solved):
+    rule(function,  lambda g, out, a, b: -(solved(a.mT, g) @ out.mT),
+                    lambda g, out, a, b: solved(a.mT, g), call=function)
+rule(triangle_inverse, lambda g, out, a: -(out.mT @ g @ out.mT), call=triangle_inverse)
+formula(solved, lambda a, b: solve(a, b))
+formula(triangle_inverse, lambda a: np.linalg.inv(a))
 rule(pinv,          _pinv, None)
 
 
@@ -178,13 +226,13 @@ def _turned(u: Any, middle: Any, vh: Any) -> Any:
 @dispatched
 def cofactors(a: Any) -> Any:
     """Return the derivative of det a, which is det(a) a⁻ᵀ and exists for singular matrices too."""
-    u, s, vh = np.linalg.svd(a)
+    u, s, vh = _svd_or_nan(a)
     return _turned(u, diagonal_matrix(_products_without_one(s)), vh)
 
 
 def _cofactors(g: Any, out: Any, a: Any) -> Any:
     """Return the second derivative of det a along g, in the singular vectors' frame."""
-    u, s, vh = np.linalg.svd(a)
+    u, s, vh = _svd_or_nan(a) if type(a) is np.ndarray else np.linalg.svd(a)
     pairs, framed = _products_without_two(s), adjoint(u) @ g @ adjoint(vh)
     middle = diagonal_matrix((pairs @ np.diagonal(framed, 0, -2, -1)[..., None])[..., 0]) - pairs * framed.mT
     return _turned(u, middle, vh)
@@ -294,7 +342,8 @@ def _svd_parts(packed: Any, m: int, n: int, full: bool) -> list[Any]:
 @dispatched
 def svd(a: Any, full_matrices: bool = True) -> Any:
     """Return the left singular vectors, the singular values, then the right singular vectors as rows."""
-    return one_after_the_other(*np.linalg.svd(a, full_matrices=full_matrices), stack=a.ndim - 2)
+    parts = _svd_or_nan(a, full_matrices) if np.isinf(a).any() else np.linalg.svd(a, full_matrices=full_matrices)
+    return one_after_the_other(*parts, stack=a.ndim - 2)
 
 
 def _completed(g: Any, u: Any, k: int) -> Any:
@@ -368,12 +417,22 @@ def cholesky(a: Any) -> Any:
     return np.linalg.cholesky(a)
 
 
+@lru_cache(16)
+def _lower_half(n: int, dtype: np.dtype) -> Any:
+    """Return 1 below the diagonal, ½ on it and 0 above."""
+    half = np.tri(n, dtype=dtype) - np.eye(n, dtype=dtype) / 2
+    half.flags.writeable = False
+    return half
+
+
 def _cholesky(g: Any, out: Any, a: Any) -> Any:
-    """Return L⁻ᴴ Φ(Lᴴ g) L⁻¹ conjugated, Φ the lower triangle with half the diagonal (Murray 2016)."""
-    n = a.shape[-1]
-    inner = np.tril(np.ones((n, n), a.dtype)) - 0.5 * np.eye(n, dtype=a.dtype)
-    inverse = np.linalg.inv(conj(out))
-    return adjoint(inverse) @ (inner * (out.mT @ g)) @ inverse
+    """Return what S = L⁻ᴴ Φ(Lᴴ g) L⁻¹ is to the lower triangle, of which alone a is read: Φ(S + Sᴴ), Φ being the lower half.
+
+    (Murray 2016.)
+    """
+    half, inverse = _lower_half(a.shape[-1], a.dtype), triangle_inverse(conj(out))
+    whole = adjoint(inverse) @ (half * (out.mT @ g)) @ inverse
+    return half * (whole + adjoint(whole))
 
 
 rule(cholesky, _cholesky)
@@ -381,8 +440,7 @@ rule(cholesky, _cholesky)
 
 @composition(np.linalg.cholesky)
 def _np_cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    lower = cholesky(_hermitian(a, not upper))
-    return adjoint(lower) if upper else lower
+    return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)
 
 
 @dispatched
@@ -503,7 +561,8 @@ def _np_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord:
 def _cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        ratio = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        return np.where(np.isnan(ratio) & ~np.any(np.isnan(x), (-2, -1)), np.inf, ratio)
     return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
 
 
