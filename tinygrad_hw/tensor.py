@@ -727,33 +727,37 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     Where no argument requires a gradient NumPy's own is called, so that value, dtype and errors are NumPy's; not where its result
     shares memory with an argument, which the functions that it is written in know how to tell.
     """
-    arrays = plain(args), plain(kwargs)
-    if any(map(stands_in, leaves(arrays))):
-        needed = function in AS_WRITTEN or (flows((args, kwargs)) and gives_floats(kwargs))
-        return body(*args, **kwargs) if needed else wrapped(function(*arrays[0], **arrays[1]))
-    if function in AS_WRITTEN:
-        return wrapped(body(*args[:1], *mapped(without_integers, args[1:]), **kwargs))
-    given = args, kwargs
-    args, kwargs = mapped(without_integers, args), mapped(without_integers, kwargs)
-    needed = flows((args, kwargs)) and gives_floats(kwargs)
+    given = leaves((args, kwargs) if kwargs else args)
+    arrays = [x._node.value if isinstance(x, Tensor) else x for x in given]
+    needed = function in AS_WRITTEN or (flows(given) and gives_floats(kwargs))
+    if any(map(stands_in, arrays)):
+        return body(*args, **kwargs) if needed else wrapped(function(*plain(args), **plain(kwargs)))
+    bare = args, kwargs
+    if any(without_integers(x) is not x for x in given):
+        kept = 1 if function in AS_WRITTEN else 0  # (what is written into stays a tensor)
+        bare = args[:kept] + mapped(without_integers, args[kept:]), mapped(without_integers, kwargs)
     if needed and function not in CHECKED:
-        return wrapped(body(*args, **kwargs))
+        return wrapped(body(*bare[0], **bare[1]))
     try:
-        value = function(*arrays[0], **arrays[1])
+        value = function(*plain(args), **plain(kwargs))
     except (TypeError, ValueError) as refused:
-        try:
-            body(*args, **kwargs)
-        except type(refused):  # (with the names of the operands, where the body knows them)
-            raise
-        except Exception:
-            pass
-        raise refused from None
-    shared = any(
-        isinstance(x, ndarray) and np.may_share_memory(x, y) for x in leaves(arrays) for y in leaves(value) if isinstance(y, ndarray)
-    )
-    if shared and not needed:
-        return wrapped(body(*given[0], **given[1]))
-    return wrapped(body(*args, **kwargs) if needed else value)
+        raise reworded(refused, body, *bare) from None
+    if needed:
+        return wrapped(body(*bare[0], **bare[1]))
+    results = [y for y in leaves(value) if isinstance(y, ndarray)]
+    shared = any(isinstance(x, ndarray) and np.may_share_memory(x, y) for x in arrays for y in results)
+    return wrapped(body(*args, **kwargs) if shared else value)
+
+
+def reworded(refused: Exception, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+    """Return the error that a composition raises of the kind that NumPy's function did: it knows the operands' names; else NumPy's."""
+    try:
+        body(*args, **kwargs)
+    except type(refused) as known:
+        return known
+    except Exception:
+        return refused
+    return refused
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:

@@ -19,13 +19,15 @@ def floats(x: Any) -> Any:
 
 
 # Differences and integrals
-@composition(np.diff, checked=True)
+@composition(np.diff)
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
     a = array(a)
     if n == 0:
         return a
+    if a.ndim == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
     axis = normalize_axis_index(axis, a.ndim)
     face = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
     parts = [part for part in (prepend, a, append) if part is not None]
@@ -131,7 +133,7 @@ def _convolve_a(g: Any, out: Any, a: Any, v: Any) -> Any:
 rule(convolve, _convolve_a, lambda g, out, a, v: _convolve_a(g, out, v, a))
 
 
-@composition(np.convolve, checked=True)
+@composition(np.convolve)
 def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
     longer, shorter = max(a.size, v.size), min(a.size, v.size)
@@ -144,7 +146,7 @@ def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     return convolve(a, v)[start : start + size]
 
 
-@composition(np.correlate, checked=True)
+@composition(np.correlate)
 def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
     if v.size > a.size:

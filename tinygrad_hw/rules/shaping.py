@@ -409,7 +409,7 @@ def _resize(a: Any, new_shape: Any) -> Any:
     return moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a)
 
 
-composition(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
+composition(np.compress, as_written=True)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr, checked=True)(lambda m: m[:, ::-1])
 composition(np.flipud, checked=True)(lambda m: m[::-1])
 
@@ -441,7 +441,7 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
     return np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)
 
 
-@composition(np.extract)
+@composition(np.extract, as_written=True)
 def _extract(condition: Any, arr: Any) -> Any:
     return np.ravel(arr)[np.ravel(array(condition)).astype(bool)]
 

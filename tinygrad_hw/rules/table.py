@@ -101,7 +101,8 @@ def composition(*functions: Callable[..., Any] | str, as_written: bool = False, 
     """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's.
 
     A function younger than the oldest NumPy that the package supports is given by its name. Where no gradient is needed NumPy's
-    own function is called, but for those said to be ``as_written``: they write into an argument, or call a function of the user's.
+    own function is called, but for those said to be ``as_written``: they write into an argument, call a function of the user's, or
+    can be compiled only in this way.
     Where a gradient is needed NumPy's own is called first for those said to be ``checked``: what it refuses is refused.
     """
 
