@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,21 +48,22 @@ def module_of(path):
     return parts if parts == ("__init__",) or parts[-1] != "__init__" else parts[:-1]
 
 
+@cache
 def imports(path):
-    """Yield every import of a file: the modules that it may mean, longest first, and whether it stands inside a function."""
+    """Return every import of a file: the modules that it may mean, longest first, and whether it stands inside a function."""
     package = ("tinygrad_hw", *path.relative_to(ROOT).parent.parts)
     tree = ast.parse(path.read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))]
-    inside = {id(node) for function in functions for node in ast.walk(function)}
+    inside = {id(node) for function in functions for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))}
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield tuple(alias.name.split(".")), id(node) in inside
+            found += [(tuple(alias.name.split(".")), id(node) in inside) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
-            for alias in node.names:
-                yield (*base, alias.name), id(node) in inside
+            found += [((*base, alias.name), id(node) in inside) for alias in node.names]
+    return found
 
 
 def imports_by_a_string(path):
@@ -77,6 +79,7 @@ def place(module):
 SLOW = {"difflib", "zipfile"}  # of the standard library: milliseconds to import, for an error's hint and for saving
 
 
+@cache
 def own_module(name):
     """Return the module of the package that an imported name stands for, or None if it is not of the package."""
     if name[0] != "tinygrad_hw":

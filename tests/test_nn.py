@@ -366,6 +366,34 @@ def test_clipping_inside_an_optimisers_step_is_compiled_with_it():
         assert_allclose(trained(True)[path], values, rtol=1e-10)
 
 
+# Summary
+def test_a_summary_tells_each_layers_result_and_counts_and_changes_nothing():
+    net = nn.Sequential(
+        nn.Linear(2, 3, dtype=np.float32), nn.Sequential(nn.BatchNorm1d(3, dtype=np.float32), nn.Dropout()), nn.RNNCell(3, 2)
+    )
+    net[1][1].eval()
+    before = net.state_dict()
+    told = nn.summary(net, (4, 2))
+    assert [(row.path, row.shape, row.parameters) for row in told.rows] == [
+        ("layers.0", "(4, 3)", 9), ("layers.1.layers.0", "(4, 3)", 6), ("layers.1.layers.1", "(4, 3)", 0), ("layers.2", "(4, 2)", 14),
+    ]  # fmt: skip
+    assert told.parameters == 29
+    assert told.bytes == 4 * 21 + 8 * 14
+    assert str(told).splitlines()[-1] == "29 parameters; 196 bytes with buffers"
+    assert "<td>Dropout(0.5)</td>" in told._repr_html_()
+    assert_same_state(net.state_dict(), before)
+    assert [part.training for part in net.modules()] == [True, True, True, True, False, True]
+    assert all("forward" not in vars(part) for part in net.modules())
+
+
+def test_a_summary_takes_arrays_and_several_results():
+    told = nn.summary(nn.Sequential(nn.Embedding(5, 3), nn.LSTM(3, 2)), np.zeros((4, 1), int))
+    assert [row.shape for row in told.rows] == ["(4, 1, 3)", "((4, 1, 2), ((1, 1, 2), (1, 1, 2)))"]
+    assert told.rows[1].parameters == 3 * 8 + 2 * 8 + 16
+    assert nn.summary(nn.LSTMCell(3, 2), (4, 3)).rows[0].shape == "((4, 2), (4, 2))"
+    assert nn.summary(nn.MultiheadAttention(4, 2), *[(3, 1, 4)] * 3).rows[0].shape == "((3, 1, 4), (1, 3, 3))"
+
+
 # Module calls
 def calls(tensor, before):
     """Return the paths of the module calls that gave a tensor, inner first."""

@@ -72,6 +72,7 @@ from .losses import (
 )
 from .module import Module, ModuleList, Sequential, functional_call
 from .norms import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
+from .overview import summary
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .saving import load, save
 
@@ -81,7 +82,7 @@ __all__ = [
     "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList",
     "MultiheadAttention", "NLLLoss", "RMSNorm", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
     "Tanh", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss",
-    "huber_loss", "init", "l1_loss", "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "utils",
+    "huber_loss", "init", "l1_loss", "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "summary", "utils",
 ]  # fmt: skip
 
 ELSEWHERE = {
