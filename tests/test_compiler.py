@@ -607,7 +607,7 @@ def items(x):
     [
         (decides, "# decision", r"a decision .* depends on a value .* np\.where"),
         (converts, "# conversion", r"float\(\) depends on a value"),
-        (draws, "# randomness", r"urandom.* is used, which cannot be watched"),
+        (draws, "# randomness", r"recorded a second time with the same arguments, the code did something else here\. Random numbers"),
         (masks, "# mask", r"an index of True and False gives a shape that depends on values; np\.where"),
         (prints, "# printing", r"a conversion to a plain array depends on a value|printing depends on a value"),
         (items, "# item", r"\.item\(\) depends on a value"),

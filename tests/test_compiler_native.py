@@ -3,6 +3,7 @@
 import builtins
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from test_compiler import OPTIMIZERS, Net, assert_same, data, loss_of, trained, values
 
 import tinygrad_hw as tg
-from tinygrad_hw import CompileError, Tensor, compile, optim
+from tinygrad_hw import Tensor, compile, nn, optim
 
 
 def test_without_numba_there_is_one_clear_error(monkeypatch):
@@ -78,9 +79,12 @@ def test_pure_functions_give_what_numpy_gives():
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-14)
 
 
-def test_what_it_has_no_code_for_raises_with_the_line():
-    with pytest.raises(CompileError, match=r"line \d+: backend='numba' has no code for inv; backend='numpy' runs it"):
-        compile(lambda x: np.linalg.inv(x), backend="numba")(np.eye(2))
+def test_what_it_has_no_code_for_runs_in_numpy_and_is_told_once():
+    f = compile(lambda x: np.linalg.inv(np.sin(x) + np.exp(x) * 2 - 1).sum() + np.cumsum(x)[-1], backend="numba")
+    with pytest.warns(UserWarning, match="NumPy runs what Numba has no code for, between its kernels: (inv, cumsum|cumsum, inv)"):
+        f(np.eye(2))
+    np.testing.assert_allclose(f(np.eye(2) * 2), f.function(np.eye(2) * 2), rtol=1e-14)
+    f(np.eye(3))
 
 
 def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
@@ -133,3 +137,83 @@ def test_a_view_is_read_when_all_of_what_it_shows_has_been_computed(view):
 def test_a_gradient_reads_a_view_when_all_of_what_it_shows_has_been_computed():
     x, gradient = np.array([[1.0, 2.0], [3.0, 4.0]]), tg.grad(lambda x: (np.sin(x) * np.cos(x).T).sum())
     np.testing.assert_allclose(compile(gradient, backend="numba")(x), gradient(x), rtol=1e-14)
+
+
+# Programs of which NumPy runs a part, or that are long
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.concatenate([x[1:], x[:1] * 2, np.ones((1, 3))]) + np.sin(x[0]),
+        lambda x: np.stack([x, np.cos(x)], axis=1).swapaxes(0, 2) * 2 - 1,
+        lambda x: np.stack([x[0, 0] * x[1, 1], x[2, 0] + 1, x[0, 2]]) * 3 + 1,
+        lambda x: x[1:, ::2] * x[0, 1] + x[..., -1:][1:],
+        lambda x: np.maximum.reduce(x, axis=1, keepdims=True, initial=0.0) + x * 2 + x.mean(axis=0),
+        lambda x: x - x.max(axis=0) - np.log(np.exp(x - x.max(axis=0)).sum(axis=0)),
+        lambda x: np.squeeze(np.expand_dims(np.sin(x), (0, 2)), 0)[:, 0] * x,
+        lambda x: (np.sin(x) @ x.T).reshape(-1)[:9].reshape(3, 3) + np.cos(x),
+    ],
+)
+def test_parts_of_arrays_and_their_gradients_are_those_of_eager(f):
+    x = np.random.default_rng(0).normal(size=(3, 3))
+    gradient = tg.value_and_grad(lambda x: (np.tanh(f(x)) ** 2).sum())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        value, got = compile(gradient, backend="numba")(x)
+    np.testing.assert_allclose(value, gradient(x)[0], rtol=1e-13)
+    np.testing.assert_allclose(got, gradient(x)[1], rtol=1e-12, atol=1e-14)
+
+
+def test_a_long_program_is_compiled_in_pieces():
+    def f(x):
+        for i in range(400):
+            x = np.sin(x) * (1 + i / 1000) + 0.1
+        return x
+
+    compiled = compile(f, backend="numba")
+    np.testing.assert_allclose(compiled(np.ones(3)), f(np.ones(3)), rtol=1e-12)
+    kernels = [op for op in compiled._entry().program.ops if op.function.__class__.__name__ == "Kernel"]
+    assert len(kernels) > 2
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f8", np.longdouble, complex])
+def test_dtypes_that_numba_does_not_know_run_in_numpy(dtype):
+    x = np.array([1.0, 2.0], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        np.testing.assert_array_equal(compile(lambda x: np.sin(x) * 2 + 1, backend="numba")(x), np.sin(x) * 2 + 1)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda w: w.T * w + np.real(w), lambda w: np.where(w > 0, np.sqrt(w), 0.0), lambda w: np.clip(w * 2, 0.0, 1.0)]
+)
+def test_scalars_with_a_choice_or_a_transpose_are_differentiated(f):
+    gradient = tg.grad(lambda w: f(w) * 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        np.testing.assert_allclose(compile(gradient, backend="numba")(np.array(1.5)), gradient(np.array(1.5)), rtol=1e-14)
+
+
+def test_dropout_batch_norm_and_a_classification_loss_train_as_they_do_eagerly():
+    def run(backend):
+        rng = np.random.default_rng(0)
+        net = nn.Sequential(nn.Linear(6, 8, rng=rng), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3, rng=rng), nn.Linear(8, 3, rng=rng))
+        optimizer = optim.Adam(net.parameters(), lr=0.01)
+        x, y, losses = rng.normal(size=(12, 6)), rng.integers(0, 3, 12), []
+        loss = lambda x: nn.cross_entropy(net(x), y)
+        step = backend and compile(loss, optimizer, backend=backend)
+        for _ in range(5):
+            if backend:
+                losses.append(float(step(x)))
+            else:
+                optimizer.zero_grad()
+                out = loss(Tensor(x))
+                out.backward()
+                optimizer.step()
+                losses.append(out.item())
+        return [*losses, *net[1].running_mean.numpy(), rng.random()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        ours = run("numba")
+    for got in (ours, run("numpy")):
+        np.testing.assert_allclose(got, run(None), rtol=1e-9, atol=1e-11)

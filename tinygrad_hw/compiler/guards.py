@@ -38,6 +38,11 @@ __all__ = ["FOREIGN", "Place", "Watch", "has_stand_in"]
 FOREIGN = (NUMPY, PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], "<frozen")
 MOST = 20_000  # guards: a function that reaches more than that is refused
 FEW = 64  # entries: up to so many, each entry of a container has a guard of its own
+OUTWARD = {"print", "input", "open"}
+HARMLESS = {
+    "numpy", "tinygrad_hw", "builtins", "math", "cmath", "functools", "itertools", "operator", "collections", "types", "typing",
+    "dataclasses", "contextlib", "copy", "enum", "abc", "argparse", "_contextvars",
+}  # fmt: skip
 MISSING = object()
 HEAP_TYPE = 1 << 9  # the flag of classes that a class statement made
 FIRST = ""  # a name that nothing has: it is new when something is looked at for the first time
@@ -344,6 +349,17 @@ def is_foreign(kind: type) -> bool:
     return str(file or "<frozen" if kind.__module__ in sys.modules else "").startswith(FOREIGN)
 
 
+def may_look_outside(thing: Any) -> bool:
+    """Tell whether something is foreign, and not of a module that looks at nothing but its arguments."""
+    if isinstance(thing, types.ModuleType):
+        return is_foreign_module(thing) and thing.__name__.partition(".")[0] not in HARMLESS
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    if not isinstance(module, str) or module.partition(".")[0] in HARMLESS:
+        return False
+    file = str(getattr(sys.modules.get(module), "__file__", None) or "<frozen")
+    return module in sys.modules and file.startswith(FOREIGN)
+
+
 def is_foreign_module(module: types.ModuleType) -> bool:
     """Tell whether a module is Python's, NumPy's, an installed package's or of this package, rather than the user's."""
     origin = getattr(getattr(module, "__spec__", None), "origin", None)
@@ -368,6 +384,8 @@ class Watch:
         The captured views.
     arrays : list of Array
         The captured arrays, likewise.
+    looks_outside : bool
+        Whether it uses anything of Python's library, or of installed packages, that is not known to be harmless.
     swapped : list of Place
         The places that hold these arrays and random generators, or tuples of them.
     """
@@ -378,6 +396,7 @@ class Watch:
         self.views: list[Tensor] = []
         self.arrays: list[Array] = []
         self.swapped: list[Place] = []
+        self.looks_outside = False
         self._held: dict[int, list[tuple[np.ndarray, Place, bool]]] = {}
         self._seen = {id(optimizer): optimizer}
         self._unguarded = {id(parameter._node) for parameter in optimizer.parameters} if optimizer is not None else set()
@@ -431,6 +450,7 @@ class Watch:
 
     def _reach(self, thing: Any, name: str, place: Place | None) -> None:
         """Go on with a thing that was found, in a place if it has one."""
+        self.looks_outside = self.looks_outside or may_look_outside(thing)
         if isinstance(thing, SIMPLE):
             return
         if type(thing) is tuple and id(thing) not in self._seen:
@@ -504,6 +524,7 @@ class Watch:
         elif not function.__code__.co_filename.startswith(FOREIGN):
             names = names_in(function.__code__)
             self._names |= names.attributes
+            self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals)
             for variable in sorted(names.globals & function.__globals__.keys()):
                 self._hold(ITEM, function.__globals__, variable, variable)
             for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):

@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import count
 from math import prod
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..rules.functions import COMPARISONS, SIGNS
+from ..rules.shaping import scatter
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
@@ -37,6 +39,7 @@ IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import 
 OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
+JOINING = (np.stack, np.concatenate)
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
 }  # fmt: skip
@@ -75,10 +78,22 @@ class NativePlan:
         self.labels: dict[tuple[int, str], str] = {}
         self.names: dict[Op, str] = {}
         self.counter = count(1)
+        if any(isinstance(op.value, np.ndarray) and not op.value.ndim for op in program.ops):
+            raise unsupported("an array of no axes")
         self.text = self.write()
         self.kernel = loaded(self.text)
         self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
         self.run = self.step_function() if self.looped else self.run_function
+
+    def compile_now(self) -> None:
+        """Let Numba compile the kernel, for arguments like the recorded ones; raise CompileError if it cannot."""
+        from numba.core.errors import NumbaError
+
+        like_recorded = [np.zeros_like(op.value) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
+        try:
+            self.kernel(0, self.losses, *map(scalar, like_recorded), *self.memory)
+        except (NumbaError, NotImplementedError) as error:
+            raise unsupported(str(error).partition("\n")[0]) from None
 
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
@@ -236,8 +251,10 @@ class NativePlan:
             i, j = op.args[1:]
             order[i], order[j] = order[j], order[i]
             return f"{x}.transpose({tuple(order)})"
-        if op.function in (np.reshape, np.expand_dims, np.squeeze, np.ravel):
+        if op.function in (np.reshape, np.ravel):
             return f"{x}.reshape({op.shape})"
+        if op.function in (np.expand_dims, np.squeeze):
+            return f"{x}[{', '.join(axes_text(op.args[0].value, op))}]"
         if op.function is operator.getitem and all(isinstance(i, (int, slice, type(None), type(Ellipsis))) for i in indices(op.args[1])):
             return f"{x}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"
         raise unsupported(f"{op.function.__name__}", op)
@@ -325,13 +342,17 @@ class NativePlan:
         if function is end_to_end:
             return self.fill(op)
         if self.plan.kinds[op] == "view":
-            return [f"{self.names[op]} = {self.view(op)}"]
+            return [f"{self.names[op]} = {self.view(op) if op.shape else self.number(op.args[0])}"]
         if function in (np.dot, np.matmul) and all(isinstance(x, (Op, np.ndarray)) for x in op.args) and op.shape != ():
             return made + self.product(op)
         if isinstance(reduced, np.ufunc) and reduced in STARTS:
             return made + self.reduction(op, reduced)
         if function is all_finite:
             return self.finite(op)
+        if function is scatter:
+            return made + self.scattered(op)
+        if function in JOINING:
+            return made + self.joined(op)
         if op.shape == ():
             self.names[op] = f"s{next(self.counter)}"
             if function in (np.dot, np.matmul):
@@ -377,8 +398,10 @@ class NativePlan:
     def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
         """Return the code of a reduction."""
         x = op.args[0]
-        if set(op.kwargs) - {"axis", "keepdims"} or len(op.args) > 1:
+        if set(op.kwargs) - {"axis", "keepdims", "initial"} or len(op.args) > 1:
             raise unsupported(f"{ufunc.__name__}.reduce with {', '.join(map(repr, op.kwargs))}", op)
+        if x.shape == ():
+            raise unsupported(f"{ufunc.__name__}.reduce of a number", op)
         shape, axis = x.shape, op.kwargs.get("axis", 0)
         folded = set(range(len(shape))) if axis is None else {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
         variables = [f"i{i}" for i in range(len(shape))]
@@ -391,9 +414,38 @@ class NativePlan:
         symbol = symbols.get(ufunc)
         step = f"{target} = {target} {symbol} {value}" if symbol else f"{target} = np.{ufunc.__name__}({target}, {value})"
         start = STARTS[ufunc] + (".0" if op.shape == () and op.dtype.kind == "f" and STARTS[ufunc] in "01" else "")
+        if op.kwargs.get("initial") is not None:
+            start = self.number(op.kwargs["initial"], op)
         outer = [f"o{i}" for i in range(len(op.shape))]
         first = [f"{self.names[op]} = {start}"] if op.shape == () else nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"])
         return [*first, *nested(variables, shape, [step])]
+
+    def scattered(self, op: Op) -> list[str]:
+        """Return the code that puts an array at an index of zeros."""
+        g, slices = op.args[0], slices_of(op.args[1], op.shape)
+        if slices is None:
+            raise unsupported("scatter at an index of arrays", op)
+        outer = [f"o{i}" for i in range(len(op.shape))]
+        zeros = nested(outer, op.shape, [f"{self.at(op, outer)} = 0"])
+        free = iter(range(len(g.shape)))
+        place = [str(part) if isinstance(part, int) else f"({part.start} + i{next(free)} * {part.step})" for part in slices]
+        inner = [f"i{i}" for i in range(len(g.shape))]
+        return [*zeros, *nested(inner, g.shape, [f"{self.at(op, place)} = {self.at(g, inner) if g.shape else self.number(g)}"])]
+
+    def joined(self, op: Op) -> list[str]:
+        """Return the code that puts arrays beside each other, along an axis of theirs or a new one."""
+        axis = (op.args[1] if len(op.args) > 1 else op.kwargs.get("axis", 0)) % len(op.shape)
+        lines, start = [], 0
+        for x in op.args[0]:
+            shape = x.shape if isinstance(x, Op) else np.shape(x)
+            inner = [f"i{i}" for i in range(len(shape))]
+            if op.function is np.stack:
+                place, length = [*inner[:axis], str(start), *inner[axis:]], 1
+            else:
+                place, length = [*inner[:axis], f"({start} + {inner[axis]})", *inner[axis + 1 :]], shape[axis]
+            lines += nested(inner, shape, [f"{self.at(op, place)} = {self.at(x, inner) if shape else self.number(x)}"])
+            start += length
+        return lines
 
     def finite(self, op: Op) -> list[str]:
         """Return the code of a test for inf and nan."""
@@ -478,6 +530,33 @@ def indices(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) else (index,)
 
 
+def axes_text(x: np.ndarray, op: Op) -> list[str]:
+    """Return the index that adds the axes of length 1 that an op adds, or takes out those that it takes out."""
+    if op.function is np.expand_dims:
+        axes = op.args[1] if len(op.args) > 1 else op.kwargs["axis"]
+        added = {axis % len(op.shape) for axis in (axes if isinstance(axes, tuple) else (axes,))}
+        return ["None" if axis in added else ":" for axis in range(len(op.shape))]
+    axes = op.args[1] if len(op.args) > 1 else op.kwargs.get("axis")
+    gone = (
+        {i for i, n in enumerate(x.shape) if n == 1}
+        if axes is None
+        else {i % x.ndim for i in (axes if isinstance(axes, tuple) else (axes,))}
+    )
+    return ["0" if axis in gone else ":" for axis in range(x.ndim)]
+
+
+def slices_of(index: Any, shape: tuple[int, ...]) -> list[int | range] | None:
+    """Return for each axis of a shape the place, or the range of places, that an index names; None if it is of another kind."""
+    parts = [*indices(index)]
+    if Ellipsis in [part for part in parts if part is Ellipsis]:
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    parts += [slice(None)] * (len(shape) - len(parts))
+    if not all(type(part) in (int, slice) for part in parts):
+        return None
+    return [part % n if isinstance(part, int) else range(*part.indices(n)) for part, n in zip(parts, shape)]
+
+
 def index_text(i: Any) -> str:
     """Return the code of one part of an index."""
     if isinstance(i, slice):
@@ -503,6 +582,7 @@ def unsupported(what: str, op: Op | None = None) -> CompileError:
     return CompileError(f"{where}backend='numba' has no code for {what}; backend='numpy' runs it")
 
 
+@lru_cache(256)
 def loaded(text: str) -> Callable[..., Any]:
     """Return the kernel of a source text, compiled by Numba at its first call, and kept for other processes."""
     numba = require_numba()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,10 +61,11 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     stage = Stage(tape, watch, optimizer)
     token = recording.set(True)
     try:
-        with stage, watching_calls(tape):
+        with stage:
             args = stand_ins(stage.given, function, args)
             stage.set()
-            out = function(*args)
+            with watching_calls(tape) if named and watch.looks_outside else nullcontext():
+                out = function(*args)
             if named:
                 name_locals(tape.frames)
             recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)

@@ -6,6 +6,7 @@ import gc
 import inspect
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ from ..trees import content, leaves, rebuilt, skeleton
 from .entry import CHANGED, READABLE, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .javascript import expanded, javascript_of
+from .kernels import MOST, in_kernels
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
@@ -53,7 +55,8 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     optimizer : Optimizer, optional
         What updates the parameters.
     backend : {"numpy", "numba"}
-        What runs the plan. Numba compiles it to machine code.
+        What runs the plan. Numba compiles it to machine code; what it has no code for, NumPy runs between its kernels, and a
+        warning tells which calls these are.
     without : tuple of str
         Passes to leave out, to see what they do: see ``compiler/passes.py``; "reuse_buffers" and "work_in_place".
 
@@ -121,6 +124,7 @@ class CompiledFunction:
         self._last: Entry | None = None
         self._watch: Watch | None = None
         self._lock = threading.RLock()
+        self._told: Counter[str] = Counter()  # the calls without code for Numba that were warned of
         self._watched = function  # (what a watch of another function follows)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.__doc__ = getattr(function, "__doc__", None)
@@ -262,10 +266,7 @@ class CompiledFunction:
 
     def _planned(self, recorded: Recorded, args: tuple[Any, ...]) -> Entry:
         """Plan what was recorded, and return the plan with the way to its inputs and from its results."""
-        program = apply(recorded.program, self.without)
-        program.inputs = sorted(program.inputs, key=lambda op: op.role[0] != "input")
-        mirrors = {op: np.array(op.value) for op, _ in program.updates if op.role[0] == "tensor"}
-        plan = (NativePlan if self.backend == "numba" else Plan)(program, self._fixed(program) | mirrors, self.without)
+        program, mirrors, plan = self._plan_of(recorded.program)
         values = [x._node.value if isinstance(x, Tensor) else x for x in args]
         plain = all(type(x) is np.ndarray for x in values) and all(type(x) in (np.ndarray, Tensor) for x in args)
         shapes = [(type(arg), x.shape, x.dtype, x.strides, contiguous(x) is x) for arg, x in zip(args, values)] if plain else None
@@ -277,6 +278,33 @@ class CompiledFunction:
         entry.blanks = (rebuilt(args, range(len(leaves(args)))), [blank_of(x) for x in leaves(args)])
         release(recorded.program)
         return entry
+
+    def _plan_of(self, recorded: Program) -> tuple[Program, dict[Op, np.ndarray], Any]:
+        """Return a program as the passes leave it, the captured tensors that it writes to with an array for each, and its plan."""
+
+        def prepared() -> tuple[Program, dict[Op, np.ndarray]]:
+            program = apply(recorded, self.without)
+            program.inputs = sorted(program.inputs, key=lambda op: op.role[0] != "input")
+            return program, {op: np.array(op.value) for op, _ in program.updates if op.role[0] == "tensor"}
+
+        program, mirrors = prepared()
+        if self.backend == "numpy":
+            return program, mirrors, Plan(program, self._fixed(program) | mirrors, self.without)
+        if len(program.ops) <= MOST:
+            try:
+                plan = NativePlan(program, self._fixed(program) | mirrors, self.without)
+                plan.compile_now()
+                return program, mirrors, plan
+            except CompileError:
+                program, mirrors = prepared()
+        program, left = in_kernels(program)
+        if left := +left - self._told:
+            self._told += left
+            calls = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in left.most_common())
+            warnings.warn(
+                f"{self.__name__}: NumPy runs what Numba has no code for, between its kernels: {calls}", UserWarning, stacklevel=7
+            )
+        return program, mirrors, Plan(program, self._fixed(program) | mirrors, tuple(set(self.without) - set(NUMPY_ONLY)))
 
     def _fixed(self, program: Program) -> dict[Op, np.ndarray]:
         """Return the inputs that always lie in the same arrays, with these."""
@@ -423,7 +451,7 @@ class CompiledStep(CompiledFunction):
 
     def _several(self, n: int, args: tuple[Any, ...], entry: Any, values: Any) -> list[Any]:
         """Do up to n steps; return their losses."""
-        if self.backend == "numpy" or not entry.plan.looped:
+        if not getattr(entry.plan, "looped", False):
             return [first_of(self._step(args, entry, values)) for _ in range(n)]
         self._store.fetch()
         entry.before()

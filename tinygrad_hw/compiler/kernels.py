@@ -1,0 +1,264 @@
+"""Numba for those parts of a program that it has code for: each becomes one call of a compiled kernel, and NumPy runs the rest.
+
+    program, left = in_kernels(program)
+
+What can be computed together is gathered into one kernel as far as the order of the calls allows. Long programs are
+compiled in pieces, so that the time to compile grows with their length and no faster.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Collection
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompileError
+from ..rules.shaping import scatter
+from .layout import end_to_end, like
+from .native import JOINING, STARTS, NativePlan, indices, slices_of
+from .plan import SYMBOLS, VIEWS, blank
+from .program import Program
+from .simplify import all_finite
+from .trace import NUMBERS, Op, astype, elementwise, operands, replaced
+
+__all__ = ["MOST", "in_kernels"]
+
+MOST = 300  # calls in a program that becomes one kernel as a whole
+PIECE, ROUND = 120, 40  # calls in one of several kernels: at most, and from where on it may end with a round of a loop
+FEWEST = 4  # calls for which a kernel is made
+SMALL = 200  # multiplications of a product: NumPy does larger ones as well
+NOT_TOLD = {*VIEWS, np.dot, np.matmul, end_to_end}  # what NumPy does as well
+INDICES = (int, slice, type(None), type(Ellipsis))
+
+
+class Kernel:
+    """Some calls of a program as one function, compiled by Numba: of what they use to what others use of them."""
+
+    __name__ = "kernel"
+
+    def __init__(self, ops: list[Op], results: list[Op]) -> None:
+        self.given: list[Any] = []  # the ops and constant arrays that it takes
+        self.inputs: list[Op] = []
+        inside: dict[Op, Op] = {}
+        constants: dict[int, Op] = {}
+
+        def twin(x: Any) -> Any:
+            if isinstance(x, Op):
+                if x not in inside:
+                    inside[x] = self.input(x, x.value)
+                return inside[x]
+            if isinstance(x, np.ndarray) and x.ndim:
+                if id(x) not in constants:
+                    constants[id(x)] = self.input(x, x)
+                return constants[id(x)]
+            return type(x)(map(twin, x)) if type(x) in (tuple, list) else x
+
+        twins = []
+        for op in ops:
+            made = Op(op.function, twin(op.args), op.kwargs, op.value)
+            made.place, made.stage = op.place, op.stage
+            inside[op] = made
+            twins.append(made)
+        self.plan = NativePlan(Program(self.inputs, twins, [inside[op] for op in results]), {})
+        self.plan.compile_now()
+
+    def input(self, x: Any, value: Any) -> Op:
+        """Return the input for something from outside."""
+        self.given.append(x)
+        self.inputs.append(Op(None, (), {}, value, ("input", len(self.inputs))))
+        return self.inputs[-1]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.plan.run(*args)
+
+
+def in_kernels(program: Program) -> tuple[Program, Counter[str]]:
+    """Return the program with kernels in the place of what Numba has code for, and how often which other functions are called."""
+    return Scheduler(program).done()
+
+
+class Scheduler:
+    """Puts the calls of a program in an order in which as many as possible of those for Numba stand together.
+
+    Attributes
+    ----------
+    ready : the calls whose arguments are there, by their place in the program.
+    group : the calls that become the next kernel.
+    waiting : calls for NumPy that use results of the group.
+    ops : what is done.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.users = program, program.users()
+        self.position = {op: i for i, op in enumerate(program.ops)}
+        self.missing = {op: len({x for x in op.uses if x in self.position}) for op in program.ops}
+        self.ready = [i for i, op in enumerate(program.ops) if not self.missing[op]]
+        heapify(self.ready)
+        self.wanted = set(operands(program.wanted()))
+        self.group: dict[Op, None] = {}
+        self.waiting: list[Op] = []
+        self.ops: list[Op] = []
+        self.instead: dict[Op, Op] = {}
+        self.left: Counter[str] = Counter()
+
+    def done(self) -> tuple[Program, Counter[str]]:
+        """Return the program anew, and what was left to NumPy."""
+        while self.ready or self.group or self.waiting:
+            while self.ready and not self.is_full():
+                self.place(self.program.ops[heappop(self.ready)])
+            self.close()
+        return self.program.made_of(self.ops, self.renewed), self.left
+
+    def is_full(self) -> bool:
+        """Tell whether the group ends here: where a round of a loop begins again, so that the kernels of its rounds are the same."""
+        op, first = self.program.ops[self.ready[0]], next(iter(self.group), None)
+        again = first is not None and (op.place, op.function, op.stage) == (first.place, first.function, first.stage)
+        return len(self.group) >= PIECE or (again and len(self.group) >= ROUND)
+
+    def place(self, op: Op) -> None:
+        """Put a call into the group, or in front of it, or let it wait for the group."""
+        if has_code_for_view(op, self.group) if op.function in VIEWS and not is_entry(op) else has_code(op):
+            self.group[op] = None
+            self.release(op)
+        elif any(x in self.group for x in op.uses):
+            self.waiting.append(op)
+        else:
+            self.left[getattr(op.function, "__name__", str(op.function))] += op.function not in NOT_TOLD
+            self.emit(op)
+            self.release(op)
+
+    def release(self, op: Op) -> None:
+        """Make those ready that waited for nothing else."""
+        for user in dict.fromkeys(self.users[op]):
+            self.missing[user] -= 1
+            if not self.missing[user]:
+                heappush(self.ready, self.position[user])
+
+    def emit(self, op: Op) -> None:
+        """Write down a call for NumPy."""
+        op.args, op.kwargs = self.renewed((op.args, op.kwargs))
+        self.ops.append(op)
+
+    def close(self) -> None:
+        """Write down the group, as one kernel if that is worth it and Numba compiles it, and let go of what waits for it."""
+        group = [*self.group]
+        self.group = {}
+        computing = [op for op in group if op.function not in VIEWS]
+        kernel = self.kernel(group) if len(computing) >= FEWEST else None
+        if kernel is None:
+            for op in group:
+                self.emit(op)
+        for op in self.waiting:
+            heappush(self.ready, self.position[op])
+        self.waiting = []
+
+    def kernel(self, group: list[Op]) -> Kernel | None:
+        """Return the kernel of a group, after it has been written down."""
+        inside = set(group)
+        results = [op for op in group if op in self.wanted or any(user not in inside for user in self.users[op])]
+        try:
+            kernel = Kernel(group, results)
+        except CompileError:
+            return None
+        values = [blank(op.value.shape, op.value.dtype) if isinstance(op.value, np.ndarray) else op.value for op in results]
+        whole = like(group[0], Op(kernel, self.renewed(tuple(kernel.given)), {}, values[0] if len(results) == 1 else values))
+        self.ops.append(whole)
+        for i, op in enumerate(results):
+            if len(results) == 1:
+                self.instead[op] = whole
+            else:
+                self.instead[op] = like(op, Op(operator.getitem, (whole, i), {}, op.value))
+                self.ops.append(self.instead[op])
+            self.instead[op].name = op.name
+        return kernel
+
+    def renewed(self, tree: Any) -> Any:
+        """Return arguments with what now stands for the results of kernels."""
+        return replaced(tree, Op, lambda op: self.instead.get(op, op))
+
+
+# What Numba has code for
+def has_code(op: Op) -> bool:
+    """Tell whether Numba has code for a call, and is not slower by it than NumPy."""
+    if is_entry(op):
+        return is_plain(op.args[0])
+    if op.function in JOINING:
+        return is_plain(op) and type(op.args[0]) in (tuple, list) and all(map(is_plain, op.args[0])) and not set(op.kwargs) - {"axis"}
+    if op.function is scatter:
+        return is_plain(op) and is_plain(op.args[0]) and slices_of(op.args[1], op.shape) is not None
+    if not all(map(is_plain, (op, *op.args))):
+        return False
+    if op.function is all_finite:
+        return True
+    if op.function in (np.dot, np.matmul):
+        return is_small_product(op)
+    owner = getattr(op.function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return op.function.__name__ == "reduce" and is_plain_reduction(op, owner)
+    if op.kwargs:
+        return False
+    if op.function is astype or (op.function is np.where and len(op.args) == 3):
+        return op.shape != ()
+    return op.function in SYMBOLS or (elementwise(op) and len(op.args) == op.function.nin and op.function in known_ufuncs())
+
+
+def is_entry(op: Op) -> bool:
+    """Tell whether an op takes one number out of an array."""
+    x = op.args[0] if op.function is operator.getitem else None
+    return isinstance(x, Op) and isinstance(x.value, np.ndarray) and isinstance(op.value, np.generic) and all(
+        type(i) is int for i in indices(op.args[1])
+    )  # fmt: skip
+
+
+def is_plain(x: Any) -> bool:
+    """Tell whether something is a number or an array of a dtype that kernels compute with."""
+    if isinstance(x, np.dtype):
+        return True
+    value = x.value if isinstance(x, Op) else x
+    if isinstance(value, complex) or not isinstance(value, (np.ndarray, np.generic, *NUMBERS)):
+        return False
+    if isinstance(x, Op) and isinstance(value, np.ndarray) and not value.ndim and x.function is not None:
+        return False  # (an array of no axes is a number to a kernel, and to the others it has to stay an array)
+    dtype = np.asarray(value).dtype
+    return dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16
+
+
+def is_small_product(op: Op) -> bool:
+    """Tell whether a product is one of few numbers."""
+    shapes = [np.shape(getattr(x, "value", x)) for x in op.args]
+    if op.kwargs or len(shapes) != 2 or not all(0 < len(shape) <= 2 for shape in shapes) or np.asarray(op.value).dtype.kind != "f":
+        return False
+    return int(np.prod(shapes[0])) * (shapes[1][-1] if len(shapes[1]) == 2 else 1) <= SMALL
+
+
+def is_plain_reduction(op: Op, ufunc: np.ufunc) -> bool:
+    """Tell whether a reduction is over axes of what has entries, by a function with a known start."""
+    x = op.args[0]
+    known = ufunc in STARTS and len(op.args) == 1 and set(op.kwargs) <= {"axis", "keepdims", "initial"}
+    if not known or not isinstance(x.value, np.ndarray) or not x.value.ndim or not x.value.size:
+        return False
+    floating = ufunc not in (np.maximum, np.minimum) or x.value.dtype.kind == "f"
+    return floating and is_plain(op.kwargs.get("initial", 0))
+
+
+def has_code_for_view(op: Op, group: dict[Op, None]) -> bool:
+    """Tell whether a kernel can make a view of what it computes."""
+    x = op.args[0]
+    if not isinstance(x, Op) or x not in group or op.uses != [x] or op.shape == ():
+        return False
+    if op.function in (np.reshape, np.ravel):
+        return x.function not in VIEWS and x.value.flags.c_contiguous
+    if op.function is operator.getitem:
+        return all(isinstance(i, INDICES) for i in indices(op.args[1]))
+    return op.function in (np.transpose, np.swapaxes, np.expand_dims, np.squeeze)
+
+
+def known_ufuncs() -> Collection[Any]:
+    """Return the ufuncs that Numba knows."""
+    from numba.np.ufunc_db import get_ufuncs
+
+    return get_ufuncs()
