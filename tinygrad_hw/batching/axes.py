@@ -667,12 +667,48 @@ def digitize(function: Any, x: Any, bins: Any, right: bool = False) -> Any:
     return NotImplemented if any_batched(bins) else Batched(np.digitize(x._raw, bins, right), x._levels)
 
 
-# Convolution: the samples of all entries are samples
-@axes_of(convolution.convolution)
-def convolve(function: Any, x: Any, w: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convolve with kernels that are the same for all entries."""
-    if any_batched(w):
-        return NotImplemented
-    sizes = x._raw.shape[: x._raw.ndim - x.ndim + 1]
-    out = function(np.reshape(x._raw, (-1, *x.shape[1:])), w, *args, **kwargs)
-    return Batched(np.reshape(out, (*sizes, *out.shape[1:])), x._levels)
+# Convolution and pooling: the samples of all entries are samples; where kernels differ from entry to entry, the channels are groups
+@axes_of(convolution.largest, convolution.to_largest, convolution.of_largest, convolution.window_sum, convolution.spread_over_windows)
+def pool(function: Any, *args: Any) -> Any:
+    """Pool the samples of all entries."""
+    arrays = [x for x in args if hasattr(x, "ndim")]
+    levels = common(batches_in(arrays))
+    sizes = tuple(level.size for level in levels)
+    raws = [full(x, levels)._raw for x in arrays]
+    rows = [np.reshape(raw, (-1, *raw.shape[len(sizes) + 1 :])) for raw in raws]
+    out = function(*rows, *args[len(arrays) :])
+    return Batched(np.reshape(out, (*sizes, raws[0].shape[len(sizes)], *out.shape[1:])), levels)
+
+
+@axes_of(convolution.convolution, convolution.convolution_x)
+def convolve(function: Any, x: Any, w: Any, *how: Any) -> Any:
+    """Convolve with kernels, or go back through it; kernels of each entry's own are those of its groups of channels."""
+    if not isinstance(w, Batched):
+        return pool(lambda x: function(x, w, *how), x)
+    levels = levels_of(x, w)
+    kernels, count = full(w, levels), int(np.prod([level.size for level in levels]))
+    out = function(as_channels(x, levels), np.reshape(kernels._raw, (-1, *kernels.shape[1:])), *how[:-1], how[-1] * count)
+    return from_channels(out, levels)
+
+
+@axes_of(convolution.convolution_w)
+def convolve_back(function: Any, x: Any, g: Any, *how: Any) -> Any:
+    """Return the cotangents of each entry's kernels."""
+    levels = levels_of(x, g)
+    sizes = tuple(level.size for level in levels)
+    out = function(as_channels(x, levels), as_channels(g, levels), *how[:-1], how[-1] * int(np.prod(sizes)))
+    return Batched(np.reshape(out, (*sizes, -1, *out.shape[1:])), levels)
+
+
+def as_channels(x: Any, levels: Levels) -> Any:
+    """Return samples (N, C, *space) of each entry with the channels of all entries beside each other."""
+    raw, k = full(x, levels)._raw, len(levels)
+    moved = np.moveaxis(raw, k, 0)
+    return np.reshape(moved, (len(moved), int(np.prod(moved.shape[1 : k + 2])), *moved.shape[k + 2 :]))
+
+
+def from_channels(out: Any, levels: Levels) -> Batched:
+    """Undo ``as_channels``."""
+    sizes = tuple(level.size for level in levels)
+    apart = np.reshape(out, (len(out), *sizes, out.shape[1] // int(np.prod(sizes)), *out.shape[2:]))
+    return Batched(np.moveaxis(apart, 0, len(sizes)), levels)
