@@ -1,5 +1,10 @@
 """The reverse sweep: what adds up, what is kept, what stays right whatever is changed, deep or in threads."""
 
+import contextlib
+import linecache
+import os
+import signal
+import sys
 import threading
 import warnings
 
@@ -633,3 +638,82 @@ def test_backward_may_be_called_inside_no_grad():
     with tg.no_grad():
         y.backward()
     assert_array_equal(x.grad, 2 * X)
+
+
+# Interrupts
+class Interrupt:
+    """Raises KeyboardInterrupt at one line of the package, as Ctrl-C may; counts the lines else.
+
+    Not at a ``with``: between its two halves and its block Python looks at no signals.
+    """
+
+    def __init__(self, at):
+        self.at, self.seen = at, 0
+
+    def __call__(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line" and not linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith("with "):
+            self.seen += 1
+            if self.seen == self.at:
+                raise KeyboardInterrupt
+        return self
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self)
+        return self
+
+    def __exit__(self, *error):
+        sys.settrace(self.before)
+
+
+PACKAGE = os.path.dirname(tg.__file__) + os.sep
+
+
+def test_an_interrupt_at_any_line_of_backward_leaves_all_gradients_or_none():
+    """Whatever has been swept: either every leaf has its gradient added, or every .grad is as it was; and the next backward is right."""
+    x, y, z = (Tensor(np.array([1.0, -2.0, 3.0]) * k, requires_grad=True) for k in (1, 2, 3))
+    kept = (np.where(x > 0, x * y, z) * z[1]).retain_grad()
+    loss = (kept + np.exp(-(x**2)) @ y).sum()
+    loss.backward()
+    grads = [t.grad.copy() for t in (x, y, z, kept)]
+
+    def begin():
+        for t in (x, y, z, kept):
+            t.grad = None
+        x.grad = np.ones(3)
+
+    def added():
+        return [t.grad is not None and np.array_equal(t.grad, g + (1 if t is x else 0)) for t, g in zip((x, y, z, kept), grads)]
+
+    begin()
+    with Interrupt(-1) as counted:
+        loss.backward()
+    assert all(added()) and counted.seen > 200
+    for at in range(1, counted.seen + 1):
+        begin()
+        with contextlib.suppress(KeyboardInterrupt), Interrupt(at):
+            loss.backward()
+        done = added()
+        assert all(done) or (np.array_equal(x.grad, np.ones(3)) and all(t.grad is None for t in (y, z, kept)))
+    begin()
+    loss.backward()
+    assert all(added())
+
+
+def test_ctrl_c_while_a_rule_computes_leaves_every_gradient_as_it_was():
+    def interrupting(g, out, x):
+        signal.raise_signal(signal.SIGINT)
+        return g
+
+    x, y = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            (tg.primitive(interrupting)(lambda x: x * 1.0)(x) * y).sum().backward()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert x.grad is None and y.grad is None
+    (x * y).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]

@@ -116,8 +116,8 @@ class Quiet:
     def begin(self) -> None:
         """Hold warnings back from now on."""
         if self.state is None:
-            self.state = np.errstate(all="ignore")
-            self.state.__enter__()
+            state = np.errstate(all="ignore")
+            self.state = state.__enter__() or state  # (in one step, so that an interrupt finds it entered, or not there)
 
     def __exit__(self, *error: object) -> None:
         if self.state is not None:
