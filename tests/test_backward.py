@@ -688,6 +688,7 @@ def test_an_interrupt_at_any_line_of_backward_leaves_all_gradients_or_none():
         return [t.grad is not None and np.array_equal(t.grad, g + (1 if t is x else 0)) for t, g in zip((x, y, z, kept), grads)]
 
     begin()
+    settings_before = np.geterr()
     with Interrupt(-1) as counted:
         loss.backward()
     assert all(added()) and counted.seen > 200
@@ -697,6 +698,7 @@ def test_an_interrupt_at_any_line_of_backward_leaves_all_gradients_or_none():
             loss.backward()
         done = added()
         assert all(done) or (np.array_equal(x.grad, np.ones(3)) and all(t.grad is None for t in (y, z, kept)))
+        assert np.geterr() == settings_before
     begin()
     loss.backward()
     assert all(added())

@@ -69,17 +69,18 @@ def flow(
 
     Behind a choice NumPy's warnings are held back: they may be about what was not taken. ``mine`` is for ``entries.hand_on``.
     """
-    cotangents = seeds.copy()
+    cotangents, chose = seeds.copy(), False
     waiting = started(seeds, since)
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
-    with Quiet() as quiet:
+    with np.errstate():  # (what is set inside ends here)
         while waiting or ready is not None:
             node: Any = youngest(waiting, ready) if waiting else ready
             ready = None
             g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
             if node.rule.special:
-                if node.rule.kind == "choice":
-                    quiet.begin()
+                if node.rule.kind == "choice" and not chose:
+                    chose = True
+                    np.errstate(all="ignore").__enter__()
                 if hand_on(node, g, cotangents, mine, fit, waiting, since):
                     continue
             out, args = (node.value, node.args) if read is arrays else read(node, g)
@@ -102,26 +103,7 @@ def flow(
                         ready = parent
                 if trail is not None:
                     trail[-1].added.append((c, cotangents[parent]))
-    return cotangents, quiet.state is not None
-
-
-class Quiet:
-    """Holds NumPy's warnings back from ``begin`` to the end of the block."""
-
-    state: Any = None
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def begin(self) -> None:
-        """Hold warnings back from now on."""
-        if self.state is None:
-            state = np.errstate(all="ignore")
-            self.state = state.__enter__() or state  # (in one step, so that an interrupt finds it entered, or not there)
-
-    def __exit__(self, *error: object) -> None:
-        if self.state is not None:
-            self.state.__exit__(*error)
+    return cotangents, chose
 
 
 def youngest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
