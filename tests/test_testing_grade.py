@@ -190,6 +190,14 @@ def test_an_endless_loop_is_stopped_and_its_line_named():
     assert found.mistakes[0].line == 21 and found.mistakes[0].mistake.kind == "time"
 
 
+def test_an_endless_loop_in_one_line_is_stopped_too():
+    source = Planted("report", "# backward", "while True: pass", ()).source()
+    code, loss, example = homework("report", source)
+    for given in (loss, None):
+        found = grade(code, given, *example, seconds=0.5)
+        assert found.mistakes[0].mistake.kind == "time" and found.mistakes[0].text == "while True: pass"
+
+
 def test_what_the_code_prints_is_not_shown(capsys):
     assert graded("rows", WAYS["rows"].replace("    N = X", "    print('noise')\n    N = X")).right
     assert capsys.readouterr().out == ""
@@ -254,6 +262,13 @@ def test_the_page_of_a_class_has_a_mark_for_each_equation_and_each_student(found
     page = class_page(found[:3])
     assert page.count("<th scope='row'>") == 3
     assert all(f"<th scope='col'>{text}</th>" in page for text in ("δ₂", "∂L/∂W₁"))
+
+
+def test_in_the_page_of_a_class_other_names_of_weights_make_no_other_columns():
+    page = class_page([graded("rows", WAYS["rows"]), graded("in place", WAYS["in place"])])
+    table = page[: page.index("<section")]
+    assert table.count("<th scope='col'>") == 3 + 9
+    assert "class='missing'" not in table
 
 
 # The command

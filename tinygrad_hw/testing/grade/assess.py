@@ -221,16 +221,18 @@ def indistinct(engine: Engine, data: list[np.ndarray]) -> Iterator[tuple[str, ..
         yield ("zero data",)
     names = engine.derivation.names.labels
     weights = [(engine.writer.label(names[e.line.node]), np.asarray(e.line.node.value)) for e in engine.weights.values()]
-    for text, value in weights:
-        if value.ndim == 2 and value.shape[0] == value.shape[1] > 1 and np.array_equal(value, value.T):
-            yield "symmetric", text
-    for k, (text, value) in enumerate(weights):
-        for other, equal in weights[k + 1 :]:
-            if value.ndim == 2 and value.shape == equal.shape and np.array_equal(value, equal):
-                yield "equal", text, other
+    yield from alike([(text, value) for text, value in weights if value.ndim == 2])
     for equation in engine.equations.backward:
         if not np.any(engine.values[equation.line.variable]):
             yield "zero", engine.side(equation)
+
+
+def alike(matrices: list[tuple[str, np.ndarray]]) -> Iterator[tuple[str, ...]]:
+    """Yield which matrices are symmetric, and which equal one another."""
+    for k, (text, value) in enumerate(matrices):
+        if value.shape[0] == value.shape[1] > 1 and np.array_equal(value, value.T):
+            yield "symmetric", text
+        yield from (("equal", text, other) for other, equal in matrices[k + 1 :] if np.array_equal(value, equal))
 
 
 def better_examples(subject: FunctionSubject | ObjectSubject) -> Iterator[FunctionSubject | ObjectSubject]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -21,7 +19,7 @@ import numpy as np
 from ...errors import GradientError
 from ...rules.neural import relu, sigmoid, softmax, softplus
 from ...tensor import Tensor
-from .watch import Stopped
+from .watch import Stopped, quietly, time_limit
 
 __all__ = ["own_loss"]
 
@@ -67,24 +65,19 @@ def own_loss(files: set[str], helpers: set[CodeType], namespaces: list[Any], run
         return on_line
 
     reason: Exception | None = None
-    before, sink = sys.gettrace(), io.StringIO()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(sink))
-        stack.enter_context(contextlib.redirect_stderr(sink))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(standing_aside(helpers, namespaces))
-        try:
+    before = sys.gettrace()
+    try:
+        with quietly(), standing_aside(helpers, namespaces), time_limit(seconds):
             sys.settrace(on_call)
             result = run()
             if is_loss(result):
                 found[id(result)] = ("loss", result)
-        except Stopped:
-            pass
-        except Exception as error:  # after the loss is computed, whatever else the code does is of no interest here
-            reason = error
-        finally:
-            sys.settrace(before)
+    except Stopped:
+        pass
+    except Exception as error:  # after the loss is computed, whatever else the code does is of no interest here
+        reason = error
+    finally:
+        sys.settrace(before)
     if not found:
         because = f": on Tensors it raised {type(reason).__name__}: {reason}" if reason else ""
         raise GradientError(f"no loss is computed from the weights{because}; give grade the loss as a function of Tensors")

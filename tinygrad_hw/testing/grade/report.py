@@ -217,11 +217,12 @@ def class_page(grades: Iterable[Grade | Sheet], language: str = "en") -> str:
     """
     sheets = [grade.sheet() if isinstance(grade, Grade) else grade for grade in grades]
     words = WORDS[language]
-    equations = list(dict.fromkeys(text for sheet in sheets for text, _ in sheet.marks))
+    equations = [text for text, _ in max((sheet.marks for sheet in sheets), key=len, default=())]
     heads = "".join(f"<th scope='col'>{escape(text)}</th>" for text in (words["name"], words["sum"], *equations, words["first"]))
     rows = []
     for k, sheet in enumerate(sheets):
-        marks = dict(sheet.marks)
+        aligned = len(sheet.marks) == len(equations)  # (weights may have other names)
+        marks = dict(zip(equations, (verdict for _, verdict in sheet.marks))) if aligned else dict(sheet.marks)
         verdicts = [marks.get(text, "missing") for text in equations]
         cells = "".join(f"<td class='{verdict}' title='{verdict_word(verdict, language)}'>{SIGNS[verdict]}</td>" for verdict in verdicts)
         name = f"<th scope='row'><a href='#g{k}'>{escape(sheet.name)}</a></th>"

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import ctypes
 import io
 import linecache
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -22,15 +24,48 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Call", "Crash", "Event", "Stopped", "Watcher", "reachable"]
+__all__ = ["Call", "Crash", "Event", "Stopped", "Watcher", "quietly", "reachable", "time_limit"]
 
 DEEPEST = 3  # how many containers or objects an array may lie in
+GRACE = 0.2  # seconds that the tracer has to stop code itself, which it does at the end of a line
 LARGEST = 10**6  # entries of an array that is looked at
 SIMPLE = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.Load)
 
 
 class Stopped(BaseException):
     """The code has been watched for long enough; no ``except Exception`` of the code holds it up."""
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Let what is printed, and warnings, go nowhere."""
+    sink = io.StringIO()
+    with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float, note: Callable[[FrameType | None], None] = lambda frame: None) -> Iterator[None]:
+    """Raise ``Stopped`` in the code inside after so many seconds: in loops of one line too, which no tracer sees."""
+    thread, lock = threading.get_ident(), threading.Lock()
+    is_over = False
+
+    def stop() -> None:
+        with lock:
+            if not is_over:
+                note(sys._current_frames().get(thread))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
+
+    timer = threading.Timer(max(seconds, 0.0) + GRACE, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            is_over = True
+        timer.cancel()
 
 
 @dataclass
@@ -132,10 +167,8 @@ class Watcher:
     def run(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call f and return its result; None where it ended early. What the code prints is thrown away."""
         before = sys.gettrace()
-        sink = io.StringIO()
         try:
-            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quietly(), time_limit(self.deadline - time.monotonic(), self.note_time_out):
                 sys.settrace(self.on_call)
                 return f(*args, **kwargs)
         except Stopped:
@@ -190,10 +223,17 @@ class Watcher:
     def check_time(self, frame: FrameType) -> None:
         """Stop the code when its time is over."""
         if time.monotonic() > self.deadline:
-            error = TimeoutError(f"not finished after {self.seconds:g} seconds")
-            source = self.sources[frame.f_code.co_filename]
-            self.crash = Crash(frame.f_lineno, source.text(frame.f_lineno), error, "", [], (), timed_out=True)
+            self.note_time_out(frame)
             raise Stopped
+
+    def note_time_out(self, frame: FrameType | None) -> None:
+        """Note the line of the files at which the time was over."""
+        while frame is not None and frame.f_code.co_filename not in self.files:
+            frame = frame.f_back
+        error = TimeoutError(f"not finished after {self.seconds:g} seconds")
+        line = frame.f_lineno if frame is not None else 0
+        text = self.sources[frame.f_code.co_filename].text(line) if frame is not None else ""
+        self.crash = Crash(line, text, error, "", [], (), timed_out=True)
 
     # Events
     def note(self, frame: FrameType, call: Call) -> None:
