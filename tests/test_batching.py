@@ -266,6 +266,32 @@ def test_the_gradient_for_each_example_of_a_module():
     assert all(isinstance(parameter, Tensor) for parameter in net.parameters())
 
 
+def test_per_example_gradients_of_a_module_compile_and_follow_its_parameters():
+    net = tg.nn.Sequential(tg.nn.Linear(3, 4, rng=0), tg.nn.Tanh(), tg.nn.Linear(4, 2, rng=1))
+    x, labels = RNG.normal(size=(4, 3)), np.array([0, 1, 1, 0])
+    of_each = vmap(grad(lambda net, x, label: tg.nn.cross_entropy(net(x), label)), (None, 0, 0))
+    compiled = tg.compile(lambda x, labels: of_each(net, x, labels))
+    for scale in (1.0, 1.0, 2.0):
+        net[0].weight.data = scale * net[0].weight.data
+        assert_equal(compiled(x, labels), of_each(net, x, labels))
+
+
+def test_an_ensemble_is_one_module_with_stacked_parameters():
+    net, x = tg.nn.Linear(3, 2, rng=0), RNG.normal(size=(5, 3))
+    stacked = {path: np.stack([scale * p.numpy() for scale in (1, 2, 3)]) for path, p in net.named_parameters()}
+    found = vmap(lambda parameters: tg.nn.functional_call(net, parameters, x))(stacked)
+    assert_equal(found, np.stack([scale * net(x).numpy() for scale in (1, 2, 3)]))
+
+
+def test_aux_none_and_no_grad_pass_through():
+    x = RNG.normal(size=(4, 3))
+    value, gradient = vmap(value_and_grad(lambda x: (np.sum(x**2), {"double": 2 * x, "none": None, "three": 3}), has_aux=True))(x)
+    assert_equal(gradient, 2 * x)
+    assert_equal(value, (np.sum(x**2, axis=1), {"double": 2 * x, "none": None, "three": np.full(4, 3)}))
+    with tg.no_grad():
+        assert not vmap(grad(lambda x: np.sum(x**2)))(Tensor(x, requires_grad=True)).requires_grad
+
+
 def test_jacobian_hessian_jvp_and_hvp_for_each_entry():
     x = RNG.normal(size=(4, 3))
     f, energy = (lambda x: np.tanh(x @ W) * V), (lambda x: np.sum(np.sin(x @ W) ** 2))
@@ -432,6 +458,7 @@ def test_batches_that_do_not_fit_are_named():
         (lambda: vmap(np.sin, 0, 3)(np.ones(3)), ("no place 3",)),
         (lambda: vmap(np.sin, 0, None)(np.ones(3)), ("out_axes", "give an axis")),
         (lambda: vmap(np.sin, "0")(np.ones(3)), ("in_axes '0'",)),
+        (lambda: vmap(lambda net, x: net(x))(tg.nn.Linear(3, 2), np.ones((2, 3))), ("argument 0 is a module", "functional_call")),
     ):
         with pytest.raises(BatchError) as error:
             call()

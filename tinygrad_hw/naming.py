@@ -360,7 +360,8 @@ class Names:
 
     def factors(self, product: Node) -> tuple[Any, Any]:
         """Return what a product is of: something, and a parameter if one is there; a vector before a matrix."""
-        x, *_, y = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
+        things = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
+        x, *_, y = things if len(things) > 1 else (*things, None, None)  # (einsum may have one operand)
         swapped = is_parameter(x) and (not is_parameter(y) or len(shape_of(x)) > len(shape_of(y)))
         return (y, x) if swapped else (x, y)
 

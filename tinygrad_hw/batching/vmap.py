@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import BatchError
 from ..graph import leaf
 from ..tensor import Tensor, handle
-from ..trees import leaves, mapped, rebuilt, skeleton
+from ..trees import is_module, leaves, mapped, rebuilt, skeleton
 from .batched import Batched, Level, Levels, active, expanded, with_axes
 from .draws import Draws
 from .inside import at, one_level_less
@@ -146,6 +146,11 @@ def size_of(args: tuple[Any, ...], axes: list[Any], function: str) -> int:
 
 def length(x: Any, axis: int, n: int, function: str) -> int:
     """Return the length of an argument along the axis of its entries."""
+    if is_module(x):
+        raise BatchError(
+            f"vmap({function}): argument {n} is a module, which has no axis of entries: give None in its place in in_axes; for a module "
+            "for each entry stack their parameters, and call nn.functional_call"
+        )
     shape = np.shape(x)
     if not -len(shape) <= axis < len(shape):
         raise BatchError(
