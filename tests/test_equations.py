@@ -20,6 +20,7 @@ from tinygrad_hw.equations import explain, formula
 from tinygrad_hw.equations.expressions import Variable, evaluate
 from tinygrad_hw.equations.simplify import product
 from tinygrad_hw.equations.symbols import Symbol, Unreadable
+from tinygrad_hw.equations.writers import Text
 from tinygrad_hw.graph import made
 from tinygrad_hw.rules import RULES
 from tinygrad_hw.rules.shaping import getitem, scatter
@@ -350,6 +351,18 @@ def test_a_rule_that_looks_at_values_is_printed_as_vjp_and_reported_as_not_verif
 def test_a_rule_whose_formula_would_fill_a_page_is_printed_as_vjp():
     x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     assert str(explain(np.cumprod(x).sum()).backward[0]) == "∂L/∂x = vjp[cumprod](𝟏₃, …)"
+
+
+@pytest.mark.parametrize("written, misprint", [(" − ", " + "), ("ᵀ", ""), (" / N", ""), ("Σ₀", "Σ₁"), ("δ₃", "δ₂")])
+def test_check_reads_the_text_again_and_finds_a_misprint_that_the_tree_does_not_have(written, misprint, monkeypatch):
+    equations = explain(report_loss())
+    assert equations.check().as_printed == tuple(range(1, 17))
+    changed = {e.number for e in (*equations.forward, *equations.backward) if written in e.text.partition(" = ")[2]}
+    write = Text.write
+    monkeypatch.setattr(Text, "write", lambda self, x: write(self, x).replace(written, misprint))
+    checked = equations.check()
+    assert set(checked.as_printed) == set(range(1, 17)) - changed
+    assert checked.unverified.keys() | set(checked.verified) - set(checked.as_printed) == changed
 
 
 def test_check_says_which_line_is_wrong():

@@ -186,4 +186,6 @@ def test_explain_prints_the_form_of_the_textbook_and_it_agrees_with_the_engine(n
     equations = explain(loss, names=names[0] if names else None)
     printed = [equation.text for equation in (*equations.forward, *equations.backward)]
     assert [line for line in expected if line not in printed] == [], "\n".join(printed)
-    assert equations.check().unverified == {}
+    checked = equations.check()
+    assert checked.unverified == {}
+    assert checked.as_printed == checked.verified == tuple(range(1, len(printed) + 1))

@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 from unicodedata import category, normalize
 
@@ -66,7 +67,7 @@ class Label:
     def __str__(self) -> str:
         return subscripted(self.base, str(self.sub)) if self.sub else self.base
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The name in letters, digits and underscores: equal for two labels that might be taken for each other."""
         base = "".join([LETTERS.get(letter, letter) for letter in self.base])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, common, fold, pattern, turns
+from .fold import Group, common, fold, turns
 from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, Vertex
@@ -104,10 +104,11 @@ def box_of(recorded: Recorded, group: Group, look: Look, gradients: Mapping[Node
 
 def name_of(recorded: Recorded, group: Group) -> str:
     """Return what a group is called that has no title: its vertex, or the first and the last of several."""
-    names = [recorded.vertices[i].name for i in group.times or group.members[-1:]]
-    if "." in names[0] and len({pattern(name) for name in names}) == 1:
-        return common(names)
-    return names[0] if len(set(names)) == 1 else f"{names[0]} … {names[-1]}"
+    times = group.times or group.members[-1:]
+    first, last = (recorded.vertices[times[j]].name for j in (0, -1))
+    if "." in first:
+        return common([recorded.vertices[i].name for i in times])
+    return first if first == last else f"{first} … {last}"
 
 
 def contents(recorded: Recorded, group: Group) -> str:

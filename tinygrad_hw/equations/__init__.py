@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +28,11 @@ from ..errors import GradientError
 from ..graph import Node
 from ..naming import Label, label_of
 from ..tensor import Tensor, cotangent, why_no_gradient
+from ..trees import leaves
 from .derivation import Derivation, Line, contribution, is_array
-from .expressions import Expression, Variable, evaluate, magnitude, opaque_in
+from .expressions import Call, Constant, Expression, Variable, evaluate, magnitude, occurrences, opaque_in, parts_of
 from .notes import explained, notes
+from .reading import Reader
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words
 
@@ -83,15 +86,18 @@ class Checked:
     unverified : number of a line → why nothing can be said of it, or of which part of it.
     wrong : number of a line → what is wrong with it.
     error : the largest difference seen, relative to the largest entry.
+    as_printed : the numbers of those verified lines whose text alone, read again as a reader would, gives the same.
     """
 
     verified: tuple[int, ...]
     unverified: dict[int, str]
     wrong: dict[int, str]
     error: float
+    as_printed: tuple[int, ...]
 
     def __str__(self) -> str:
         lines = [f"{len(self.verified)} lines agree with the engine (largest relative difference {self.error:.1e})"]
+        lines += [f"{len(self.as_printed)} of them were read again from their text"] if len(self.as_printed) < len(self.verified) else []
         lines += [f"  ({k}) not verified: {why}" for k, why in self.unverified.items()]
         lines += [f"  ({k}) wrong: {why}" for k, why in self.wrong.items()]
         return "\n".join(lines)
@@ -108,7 +114,7 @@ class Equations:
 
     def __init__(self, derivation: Derivation, shapes: bool) -> None:
         self._derivation = derivation
-        labels = labels_of(derivation)
+        self._labels = labels = labels_of(derivation)
         lines = enumerate([*derivation.written, *derivation.backward], 1)
         equations = [Equation(k, line, labels, *self._sides(line, shapes)) for k, line in lines]
         self.forward = tuple([e for e in equations if e.line.kind == "forward"])
@@ -167,11 +173,34 @@ class Equations:
                 values[line.variable] = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
         return [(equation, values[equation.line.variable]) for equation in (*self.forward, *self.backward)]
 
+    def _read_again(self, line: Line, values: Mapping[Expression, Any], expected: np.ndarray) -> bool | None:
+        """Tell whether the text of a line, read again, gives what is expected; None if it says less than the tree behind it.
+
+        The text does not tell whether an axis that is added up stays, with length 1: either will do.
+        """
+        text = Text(self._labels)
+        names = {text.label(self._labels[atom]): evaluate(atom, values) for atom in occurrences(line.right) if atom in self._labels}
+        names |= {text.label(self._labels[index]): index.value for index in indices_in(line.right) if index in self._labels}
+        parts = [*parts_of(line.right), *[part for _, rule in self._derivation.definitions.values() for part in parts_of(rule)]]
+        functions = {text.function(part.function): part.function for part in parts if isinstance(part, Call)}
+        primes = {text.function(f): partial(slope, prime, rule) for f, (prime, rule) in self._derivation.definitions.items()}
+        size, readable = np.asarray(magnitude(line.right, values)), False
+        for kept in (True, False):
+            try:
+                value = np.asarray(Reader(names, functions, primes, kept).read(text.write(line.right)))
+                value = value.reshape(expected.shape) if value.size == expected.size else np.broadcast_to(value, expected.shape)
+            except Exception:  # whatever is left out of a text may be missed in any way
+                continue
+            readable = True
+            if difference(value, expected, size)[0] <= tolerance(expected.dtype):
+                return True
+        return False if readable else None
+
     def check(self) -> Checked:
         """Compute every line with NumPy, from what is printed, and compare it with the engine.
 
-        Each right-hand side is evaluated from its tree, the leaves' arrays and the values of the lines before it; forward
-        lines are compared with the recorded values, gradients with those that ``backward`` computes.
+        Each right-hand side is evaluated from its tree, and then read again from its text, with the leaves' arrays and the values of
+        the lines before it; forward lines are compared with the recorded values, gradients with those that ``backward`` computes.
 
         Returns
         -------
@@ -186,25 +215,28 @@ class Equations:
         """
         engine = gradients(self._derivation)
         values: dict[Expression, Any] = dict(self._derivation.numbers)
-        verified, unverified, wrong, largest = [], {}, {}, 0.0
+        verified, as_printed, unverified, wrong, largest = [], [], {}, {}, 0.0
         with np.errstate(all="ignore"):
             for equation in (*self.forward, *self.backward):
                 line = equation.line
                 expected = np.asarray(line.node.value if line.kind == "forward" else engine[line.node])
                 printed = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
-                values[line.variable] = expected
                 error, comparable = difference(printed, expected, np.asarray(magnitude(line.right, values)))
                 opaque = opaque_in(line.right)
+                values[line.variable] = expected
                 if error > tolerance(expected.dtype):
                     wrong[equation.number] = f"{equation.text} is off by {error:.1e}, relative to the largest entry"
                 elif opaque:
                     unverified[equation.number] = "; ".join(f"vjp[{part.name}] is the engine's own ({part.reason})" for part in opaque)
                 elif not comparable.all():
                     unverified[equation.number] = f"{(~comparable).sum()} of {comparable.size} entries are not finite"
+                elif (again := self._read_again(line, values, expected)) is False:
+                    unverified[equation.number] = "its text, read again, says something else"
                 else:
                     verified.append(equation.number)
+                    as_printed += [equation.number] if again else []
                     largest = max(largest, error)
-        checked = Checked(tuple(verified), unverified, wrong, largest)
+        checked = Checked(tuple(verified), unverified, wrong, largest, tuple(as_printed))
         if wrong:
             raise GradientError(f"equations that the engine contradicts:\n{checked}")
         return checked
@@ -317,6 +349,17 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     if derivation.batch is not None:
         labels[derivation.batch] = names.free(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
+
+
+def indices_in(x: Expression) -> list[Constant]:
+    """Return the arrays that stand inside the indices of an expression."""
+    calls = [part for part in parts_of(x) if isinstance(part, Call)]
+    return [Constant(leaf) for part in calls for leaf in leaves(part.args) if isinstance(leaf, np.ndarray)]
+
+
+def slope(prime: Expression, rule: Expression, z: Any) -> Any:
+    """Compute f′(z) from what the notes say of it."""
+    return evaluate(rule, {prime.parts[0]: z})
 
 
 def gradients(derivation: Derivation) -> dict[Node, Any]:

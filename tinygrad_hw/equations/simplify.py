@@ -92,11 +92,12 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
 
 def without_leading_axes(x: Expression, factors: list[tuple[Expression, Number]], shape: Shape) -> Expression:
     """Return x[None, :] as x where the other factors broadcast it."""
-    others = joint([base.shape for base, _ in factors if base is not x])
-    is_row = (
-        isinstance(x, Call) and x.function is np.expand_dims and x.shape == (1,) * (len(x.shape) - len(x.parts[0].shape)) + x.parts[0].shape
-    )
-    return x.parts[0] if is_row and len(others) == len(shape) else x
+    if not isinstance(x, Call) or x.function is not np.expand_dims:
+        return x
+    inner = x.parts[0].shape
+    if x.shape != (1,) * (len(x.shape) - len(inner)) + inner:
+        return x
+    return x.parts[0] if len(joint([base.shape for base, _ in factors if base is not x])) == len(shape) else x
 
 
 def merged(factors: Iterable[tuple[Expression, Number]], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
