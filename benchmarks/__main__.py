@@ -22,7 +22,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 
 try:
-    from . import compiled, deep, figures, large, report_loop, storage
+    from . import batches, compiled, deep, figures, large, report_loop, storage
     from .curves import measured, show
     from .entries import entries
     from .growth import growth
@@ -87,6 +87,16 @@ def deep_chain(rounds: int) -> dict[str, Any]:
     return {"nodes": deep.NODES, "µs a node": costs}
 
 
+def per_example(rounds: int) -> dict[str, Any]:
+    """Gradients of each of 64 examples, then the Jacobian at each of 64 inputs, of a network 64-32-32-10."""
+    found = {}
+    for what, calls in zip(("gradients", "Jacobian"), batches.contestants()):
+        require_agreement({label: batches.flat(call()) for label, call in calls.items()}, 1e-10)
+        print(f"  {what}")
+        found[what] = table(ratios(calls, rounds), 1)
+    return found
+
+
 def import_time(rounds: int) -> dict[str, Any]:
     """Importing, beyond importing NumPy."""
     start = lambda line: subprocess.run([sys.executable, "-c", line], check=True)
@@ -112,6 +122,7 @@ PARTS = {
     "deep": deep_chain,
     "spellings": spellings,
     "entries": entries,
+    "batches": per_example,
     "import": import_time,
     "growth": growth,
 }
