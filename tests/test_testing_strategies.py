@@ -34,6 +34,29 @@ def test_numbers_stay_in_their_interval(x):
     assert 0.005 <= x <= 0.995
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.001, 0.004), (-1e-3, 1e-3), (1e-12, 9e-12), (5.0, 5.0 + 1e-9), (-1e300, 1e300), (2.0, 2.0)])
+def test_numbers_of_a_narrow_interval_differ(low, high):
+    seen = set()
+
+    @settings(max_examples=100)
+    @given(strategies.numbers(low, high))
+    def draw(x):
+        assert low <= x <= high
+        seen.add(x)
+
+    draw()
+    assert len(seen) > 5 or low == high
+
+
+@pytest.mark.parametrize("dtype", ["float32", "f2", ">f8", float, np.complex64, "complex128", "int8", "uint16", bool, np.dtype("i4")])
+def test_arrays_have_the_dtype_that_is_asked_for_however_it_is_called(dtype):
+    assert found(strategies.arrays((2,), dtype=dtype), lambda x: x.any()).dtype == np.dtype(dtype)
+
+
+def test_complex_numbers_have_imaginary_parts():
+    found(strategies.arrays((2,), dtype=complex), lambda x: x.imag.any() and x.real.any())
+
+
 def test_infinite_numbers_are_drawn_on_request_only():
     assert np.isnan(found(strategies.numbers(infinite=True), np.isnan))
     assert found(strategies.numbers(infinite=True), lambda x: x == -np.inf)

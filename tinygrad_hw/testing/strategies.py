@@ -11,6 +11,7 @@ is what to paste into a bug report.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,7 +44,8 @@ def numbers(low: float = -3.0, high: float = 3.0, infinite: bool = False) -> st.
         Whether ±inf and nan are drawn too.
     """
     special = [x for x in SPECIAL if low <= x <= high] + (list(INFINITE) if infinite else [])
-    floats = st.floats(low, high).map(lambda x: min(max(round(x, 2), low), high))
+    digits = 2 if not 0 < high - low < 1 else 2 - math.floor(math.log10(high - low))  # (of a narrow interval finer ones)
+    floats = st.floats(low, high).map(lambda x: min(max(round(x, digits), low), high))
     return st.sampled_from(special) | floats if special else floats
 
 
@@ -57,8 +59,21 @@ def shapes(max_dims: int = 3, max_side: int = 3) -> st.SearchStrategy[Shape]:
 def arrays(
     shape: Shape | st.SearchStrategy[Shape] | None = None, elements: st.SearchStrategy[float] | None = None, dtype: Any = np.float64
 ) -> st.SearchStrategy[np.ndarray]:
-    """Draw an array of a shape, or of any; of these numbers, or of any."""
-    return hnp.arrays(dtype, shapes() if shape is None else shape, elements=(numbers() if elements is None else elements).map(dtype))
+    """Draw an array of a shape, or of any; of these numbers, or of any.
+
+    Parameters
+    ----------
+    shape : tuple of int, or strategy of such
+        By default any of ``shapes()``.
+    elements : strategy of float
+        By default ``numbers()``. Complex numbers take two each, unsigned ones their absolute values.
+    dtype : dtype
+        What NumPy takes for one, as ``float``, ``np.float32`` or ``"float32"``.
+    """
+    dtype, drawn = np.dtype(dtype), numbers() if elements is None else elements
+    number: Any = {"c": lambda x, y: dtype.type(complex(x, y)), "i": int, "u": lambda x: abs(int(x)), "b": bool}.get(dtype.kind, dtype.type)
+    drawn = st.builds(number, drawn, drawn) if dtype.kind == "c" else drawn.map(number)
+    return hnp.arrays(dtype, shapes() if shape is None else shape, elements=drawn)
 
 
 @st.composite
