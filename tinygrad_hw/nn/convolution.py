@@ -168,6 +168,14 @@ class MaxPool2d(_Pool):
         Steps between windows; the size if not given.
     padding : int or (int, int)
         How far windows may reach out of x; there is nothing there to be the largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
     """
 
     axes = 2

@@ -216,6 +216,14 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[i
     Notes
     -----
     The variance has the divisor n (Ba, Kiros & Hinton 2016, "Layer normalization"). Half precision is computed in single.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.layer_norm(np.array([[1.0, 3.0], [2.0, 2.0]])).round(3)
+    array([[-1.,  1.],
+           [ 0.,  0.]])
     """
     return scaled(standardized(x, axis, eps)[0], weight, bias)
 
@@ -351,6 +359,14 @@ def scaled_dot_product_attention(
     Notes
     -----
     Vaswani et al. (2017), "Attention is all you need", section 3.2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> x = np.eye(3)
+    >>> nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)[0]  # the first sees itself alone
+    array([1., 0., 0.])
     """
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
     return dropout(weights, dropout_p, rng=rng) @ value

@@ -112,6 +112,13 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
     -------
     Tensor
         The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> layer = nn.Linear(6, 4)
+    >>> bool(abs(nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", rng=0).data).max() <= 1)
+    True
     """
     bound = calculate_gain(nonlinearity, a) * sqrt(3 / _fan(tensor, mode))
     return uniform_(tensor, -bound, bound, rng)

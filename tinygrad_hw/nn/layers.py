@@ -49,6 +49,14 @@ class Linear(Module):
     -----
     Both are drawn, weight first, from the uniform distribution on ±1/√inputs, as PyTorch's ``Linear`` does
     (LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp": a variance in proportion to 1/inputs keeps the sums' size).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> layer = nn.Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 3))).shape, [parameter.shape for parameter in layer.parameters()]
+    ((5, 2), [(3, 2), (2,)])
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
@@ -223,6 +231,14 @@ class Dropout(Module):
     Notes
     -----
     The expectation of the result is x (Srivastava et al. 2014, "Dropout", scaled in training as in PyTorch's ``Dropout``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> layer = nn.Dropout(0.5, rng=0)
+    >>> layer(np.ones(6)), layer.eval()(np.ones(6))
+    (array([2., 0., 0., 0., 2., 2.]), array([1., 1., 1., 1., 1., 1.]))
     """
 
     def __init__(self, p: float = 0.5, rng: Random = None) -> None:
@@ -271,6 +287,12 @@ class Embedding(Module):
     -----
     The entries are drawn from the standard normal distribution, as PyTorch's ``Embedding`` does. Where an index
     repeats, the gradients of its vector add up.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Embedding(10, 4)([[1, 2, 3], [4, 5, 1]]).shape
+    (2, 3, 4)
     """
 
     def __init__(self, count: int, size: int, rng: Random = None, dtype: Any = float, padding_idx: int | None = None) -> None:

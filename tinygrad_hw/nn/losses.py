@@ -102,6 +102,12 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     Notes
     -----
     Huber (1964), "Robust estimation of a location parameter"; as PyTorch's ``huber_loss``.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.huber_loss([0.5, 3.0], [0.0, 0.0], "none")
+    array([0.125, 2.5  ])
     """
     prediction, target = same_shape("huber_loss", prediction, target)
     if not delta > 0:
@@ -172,6 +178,12 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
     -----
     Computed as log1p(e^-|z|) + |z| (1 - t where z is positive, else t), which neither overflows nor cancels and is right at
     infinite logits. Its derivative is (σ(z) - t) / n.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> round(float(nn.binary_cross_entropy_with_logits([0.0, 2.0], [1.0, 1.0])), 4)
+    0.41
     """
     z, t = same_shape("binary_cross_entropy_with_logits", logits, target)
     _warn_of_probabilities("binary_cross_entropy_with_logits", z, "sigmoid")
@@ -262,6 +274,13 @@ def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_ind
     ------
     ShapeError, DTypeError, IndexError
         As ``cross_entropy`` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> round(float(nn.nll_loss(np.log([[0.25, 0.75]]), [1])), 4)
+    0.2877
     """
     z, t = _logits_last("nll_loss", log_probabilities), as_floats(target, integers=True)
     places, kept = _classes("nll_loss", np.shape(log_probabilities), z.shape, t, ignore_index)

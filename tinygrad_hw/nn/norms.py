@@ -105,6 +105,15 @@ class BatchNorm1d(_BatchNorm):
         running_var  ← (1 - μ) running_var  + μ v n / (n - 1)
 
     Out of training m and v are the running ones. Ioffe & Szegedy (2015), "Batch normalization"; as PyTorch's layers of that name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> layer = nn.BatchNorm1d(2)
+    >>> layer(np.array([[1.0, 5.0], [3.0, 9.0]])).numpy().round(3), layer.running_mean.numpy()
+    (array([[-1., -1.],
+           [ 1.,  1.]]), array([0.2, 0.7]))
     """
 
     ndims = (2, 3)
@@ -160,6 +169,13 @@ class LayerNorm(_FeatureNorm):
     -----
     (x - mean x) / √(var x + ε) ⊙ weight + bias, the variance with divisor n
     (Ba, Kiros & Hinton 2016, "Layer normalization"; as in PyTorch's ``LayerNorm``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.LayerNorm(3)(np.array([1.0, 2.0, 3.0])).numpy().round(3)
+    array([-1.225,  0.   ,  1.225])
     """
 
     def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = float, bias: bool = True) -> None:
@@ -199,6 +215,13 @@ class RMSNorm(_FeatureNorm):
     Notes
     -----
     Zhang & Sennrich (2019), "Root mean square layer normalization"; as in PyTorch's ``RMSNorm``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.RMSNorm(2)(np.array([3.0, 4.0])).numpy().round(3)
+    array([0.849, 1.131])
     """
 
     def __init__(self, shape: int | tuple[int, ...], eps: float | None = None, dtype: Any = float) -> None:

@@ -131,6 +131,14 @@ class LSTMCell(_Cell):
     Called with x of shape (N, inputs) and (h, c) of shapes (N, hidden), 0 if not given; returns (h', c'). Hochreiter & Schmidhuber
     (1997), "Long short-term memory", with the forget gate of Gers, Schmidhuber & Cummins (2000). As PyTorch's ``LSTMCell``, whose
     weights are the transposes of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> h, c = nn.LSTMCell(3, 4)(np.ones((5, 3)))
+    >>> h.shape, c.shape
+    ((5, 4), (5, 4))
     """
 
     gates = 4
@@ -285,6 +293,14 @@ class RNN(_Recurrent):
     Called with a sequence, and the first states of the layers, 0 if not given: (layers, N, hidden), a pair of such for an LSTM.
     Returns the last layer's states over time, of shape (T, N, hidden), and the last states of all layers. x's share of all gates and
     of all times is one product.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> states, last = nn.RNN(3, 4, num_layers=2)(np.ones((7, 5, 3)))
+    >>> states.shape, last.shape
+    ((7, 5, 4), (2, 5, 4))
     """
 
     cell = RNNCell

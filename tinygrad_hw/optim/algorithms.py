@@ -38,6 +38,18 @@ class SGD(Optimizer):
 
     The formulas are PyTorch's (``torch.optim.SGD``); the momentum is Polyak's (1964), Nesterov's in the form of
     Sutskever, Martens, Dahl & Hinton (2013), "On the importance of initialization and momentum in deep learning".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(100):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> bool(abs(w.data).max() < 0.05)
+    True
     """
 
     settings: ClassVar[Settings] = {
@@ -113,6 +125,18 @@ class Adam(Optimizer):
         θ ← θ - γ m̂ / (√v̂ + ε),    m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
 
     The formulas are PyTorch's (``torch.optim.Adam``), after Kingma & Ba (2015), "Adam: a method for stochastic optimization".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adam([w], lr=0.1)
+    >>> for _ in range(300):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> bool(abs(w.data).max() < 0.05)
+    True
     """
 
     settings: ClassVar[Settings] = {**Optimizer.settings, "betas": two_betas, "eps": not_negative, "weight_decay": not_negative}
@@ -207,6 +231,18 @@ class RMSprop(Optimizer):
 
     The formulas are PyTorch's (``torch.optim.RMSprop``), after Tieleman & Hinton (2012), lecture 6.5 of "Neural networks
     for machine learning", and Graves (2013), "Generating sequences with recurrent neural networks", for the centred form.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.RMSprop([w], lr=0.01)
+    >>> for _ in range(400):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> bool(abs(w.data).max() < 0.05)
+    True
     """
 
     settings: ClassVar[Settings] = {

@@ -202,10 +202,8 @@ class Optimizer:
                 if grad is None:
                     missing.append(parameter)
                     continue
-                if value.dtype is HALF:
-                    new = update(value.astype(SINGLE), grad.astype(SINGLE), state)
-                else:
-                    new = update(value, grad, state)
+                half = value.dtype is HALF
+                new = update(value.astype(SINGLE), grad.astype(SINGLE), state) if half else update(value, grad, state)
                 if new.dtype is not value.dtype or new.shape != value.shape:
                     new = self._fitted(parameter, new)
                 if node.lent:
