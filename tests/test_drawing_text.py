@@ -163,7 +163,7 @@ def test_ordinary_text_stays_as_it_is(text):
 def test_mermaid_labels_cannot_end_their_quotes(name):
     output, variables = named(name)
     lines = draw(output, names=variables).mermaid().splitlines()
-    assert lines[0] == "flowchart TD"
+    assert lines[0] == "flowchart TB"
     for line in lines[1:]:
         assert re.fullmatch(
             r'    (n\d+\S{1,2}"[^"<>`\[\]{}|&;\\]*(?:(?:<br>|#\d+;)[^"<>`\[\]{}|&;\\]*)*"\S{1,2}|n\d+ -\.?->?(\|".*"\|)? n\d+|class.*)',

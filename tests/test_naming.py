@@ -121,6 +121,30 @@ def test_functions_that_are_not_taken_entry_by_entry_are_no_activations():
     assert "a₁" not in labels(np.linalg.inv(np.eye(6) @ W).sum())
 
 
+def test_the_gates_of_an_lstm_cell_are_known_without_names():
+    W, b = parameters((3, 8), 8)
+    c, z = rng.normal(size=(6, 2)), X @ W + b
+    i, f, o, g = tg.sigmoid(z[:, :2]), tg.sigmoid(z[:, 2:4]), tg.sigmoid(z[:, 4:6]), np.tanh(z[:, 6:])
+    new = f * c + i * g
+    h = o * np.tanh(new)
+    found = Names([h._node]).labels
+    assert [str(found[t._node]) for t in (i, f, o, g, new, h)] == ["i", "f", "o", "g", "c", "h"]
+
+
+def test_the_steps_of_an_lstm_have_numbers():
+    out, _ = nn.LSTM(3, 2, rng=np.random.default_rng(0))(rng.normal(size=(3, 4, 3)))
+    assert {f"{gate}{k}" for gate in "ifogch" for k in "₂₃"} <= set(labels(out))
+
+
+@pytest.mark.parametrize("h", [
+    lambda z, y: tg.sigmoid(z[:, :2]) * np.tanh(z[:, 2:4]), lambda z, y: tg.sigmoid(z[:, :2]) * np.tanh(y * 2),
+    lambda z, y: z[:, :2] * np.tanh(y),
+])  # fmt: skip
+def test_what_only_resembles_a_cell_is_none(h):
+    (W,) = parameters((3, 4))
+    assert not {"i", "f", "o", "g", "c"} & set(labels(h(X @ W, Tensor(Y, requires_grad=True, name="y"))))
+
+
 # The same everywhere
 def network(activation):
     def loss(x, y, *p):

@@ -27,7 +27,7 @@ from .graph import Node, history
 from .rules import neural, reductions
 from .rules.convolution import convolution
 from .rules.products import einsum
-from .rules.shaping import astype, setitem
+from .rules.shaping import astype, getitem, setitem
 from .trees import content, leaves
 
 __all__ = ["GREEK", "LOW", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
@@ -272,11 +272,7 @@ class Names:
         if len(roots) == 1 and np.prod(shape_of(roots[0]), dtype=int) == 1 and roots[0].rule:
             self.give_target(layers, activations)
             self.give(roots[0], Label("L"))
-        for node in self.nodes:
-            if node.rule and node.rule.function is np.divide:
-                self.give_normalised(node)
-            elif node.rule and node.rule.function is neural.softmax:
-                self.give_attention(node)
+        self.give_parts()
         inputs: list[Thing] = []
         for z, products in layers.items():
             self.give(z, Label("z", self.layers[z]))
@@ -304,6 +300,18 @@ class Names:
         for bias in self.biases(z, products):
             self.give(bias, Label("b", k if len(self.users[bias]) == 1 else ""))
         return inputs
+
+    def give_parts(self) -> None:
+        """Name the parts of norms, of attention and of LSTM cells."""
+        for node in self.nodes:
+            if node.rule and node.rule.function is np.divide:
+                self.give_normalised(node)
+            elif node.rule and node.rule.function is neural.softmax:
+                self.give_attention(node)
+        cells = [cell for node in self.nodes if (cell := self.cell(node))]
+        for k, cell in enumerate(cells, 1):
+            for letter, thing in cell.items():
+                self.give(thing, Label(letter, str(k) if len(cells) > 1 else ""))
 
     def give_normalised(self, node: Node) -> None:
         """Name what a norm consists of, if a quotient is one: x̂ = d / s, with d = x − μ and s = √(σ² + ε)."""
@@ -337,6 +345,32 @@ class Names:
             if weights is softmax and isinstance(value, Node):
                 self.give(value, Label("V"))
 
+    def cell(self, h: Node) -> dict[str, Node]:
+        """Return what an LSTM's step consists of, if h is its result: h = o ⊙ tanh(c), c = f ⊙ c + i ⊙ g; gates are slices of one z."""
+        ways = [(o, c) for o, t in self.both_ways(h, np.multiply) if (c := self.operands_if(t, np.tanh, 1)[0]) is not None]
+        for o, c in ways:
+            z = self.sliced(o, neural.sigmoid)
+            terms = [c, *self.operands_if(c, np.add)]
+            inner = next(((i, g) for term in terms for i, g in self.both_ways(term, np.multiply) if self.is_gated(z, i, g)), None)
+            if z is not None and inner is not None:
+                kept = [f for term in terms for f, _ in self.both_ways(term, np.multiply) if self.sliced(f, neural.sigmoid) is z]
+                forget = [f for f in kept if f is not inner[0]]
+                return {"i": inner[0], **({"f": forget[0]} if forget else {}), "o": o, "g": inner[1], "c": c, "h": h}
+        return {}
+
+    def both_ways(self, thing: Any, function: Any) -> list[tuple[Any, Any]]:
+        """Return the two operands of a call in both orders; none if it is no call of the function."""
+        x, y = self.operands_if(thing, function)
+        return [(x, y), (y, x)] if isinstance(x, Node) or isinstance(y, Node) else []
+
+    def sliced(self, gate: Any, function: Any) -> Any:
+        """Return what a gate is a function of a slice of, or None."""
+        return self.operands_if(self.operands_if(gate, function, 1)[0], getitem, 1)[0]
+
+    def is_gated(self, z: Any, i: Any, g: Any) -> bool:
+        """Tell whether i and g are an input gate and what it lets in."""
+        return z is not None and self.sliced(i, neural.sigmoid) is z is self.sliced(g, np.tanh)
+
     def operands_if(self, thing: Any, function: Any, count: int = 2) -> list[Any]:
         """Return the first operands of a call of a function, None for each where it is none."""
         called = isinstance(thing, Node) and thing.rule and thing.rule.function is function
@@ -361,7 +395,7 @@ class Names:
 
     def factors(self, product: Node) -> tuple[Any, Any]:
         """Return what a product is of: something, and a parameter if one is there; a vector before a matrix."""
-        things = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
+        things: list[Any] = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
         x, *_, y = things if len(things) > 1 else (*things, None, None)  # (einsum may have one operand)
         swapped = is_parameter(x) and (not is_parameter(y) or len(shape_of(x)) > len(shape_of(y)))
         return (y, x) if swapped else (x, y)

@@ -22,7 +22,7 @@ SHAPES = {
 
 def mermaid(picture: Picture) -> str:
     """Return the flowchart's text; no label can end its quotes or be read as markup."""
-    out = ["flowchart TD"]
+    out = [f"flowchart {picture.direction}"]
     frames: dict[tuple[str, ...], list[str]] = {(): []}
     for i, box in enumerate(picture.boxes):
         for n in range(1, len(box.path) + 1):
