@@ -308,11 +308,12 @@ def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
 def test_command_writes_losses_figures_and_page(command):
     _, folder = command
     files = {path.name for path in folder.iterdir()}
-    assert {"losses.json", "report.html", "graph.svg", "graph.html"} | {
+    assert {"losses.json", "report.html", "graph.svg", "graph.html", "playground.html"} | {
         f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")
     } <= files
     loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
-    assert len(loads.addresses) == 2 * len(FIGURES) + 1 and not loads.open
+    assert len(loads.addresses) == 2 * len(FIGURES) + 3 and not loads.open
+    assert loads.addresses[-2:] == ["playground.html"] * 2
 
 
 def test_the_report_shows_the_delta_equations_that_the_graph_implies_beside_its_own(command):
@@ -328,7 +329,7 @@ def test_without_a_layout_engine_the_report_is_written_without_the_graph(tmp_pat
     monkeypatch.setattr("examples.report.__main__.draw", missing)
     assert main(["--run", "data_X_no_activation", "--epochs", "3", "--jobs", "1", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().err.endswith("the computation graph is not drawn: there is no layout engine\n")
-    assert {path.name for path in tmp_path.iterdir()} == {"losses.json", "report.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {"losses.json", "report.html", "playground.html"}
 
 
 def test_runs_side_by_side_give_what_runs_alone_give(command, short_outcomes):

@@ -21,6 +21,9 @@ try:
 
     from tinygrad_hw.drawing import LayoutError, draw
 
+    from ..playground import page as playground
+    from ..playground.__main__ import printed
+    from ..playground.programs import programs
     from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, train, train_all
     from .figures import draw_all
     from .page import page
@@ -28,6 +31,9 @@ except ModuleNotFoundError as missing:
     sys.exit(f"examples.report needs {missing.name}: pip install 'tinygrad_hw[report]'")
 except KeyboardInterrupt:
     sys.exit(130)
+
+
+PLAYGROUND = "playground.html"
 
 
 class Parser(argparse.ArgumentParser):
@@ -141,13 +147,14 @@ def speed(outcomes: list[Outcome], engine: str) -> str:
 
 
 def save(outcomes: dict[str, Outcome], folder: Path) -> None:
-    """Write losses.json, the figures, the graph, the page that steps through it and report.html."""
+    """Write losses.json, the figures, the graph, the page that steps through it, the page that trains, and report.html."""
     (folder / "losses.json").write_text(as_json(list(outcomes.values())))
     figures = draw_all(outcomes)
     for name, themes in figures.items():
         for theme, svg in themes.items():
             (folder / f"{name}-{theme}.svg").write_bytes(svg)
-    (folder / "report.html").write_text(page(outcomes, figures, save_graph(folder)), encoding="utf-8")
+    (folder / PLAYGROUND).write_text(playground.page(programs(), printed()), encoding="utf-8")
+    (folder / "report.html").write_text(page(outcomes, figures, save_graph(folder), PLAYGROUND), encoding="utf-8")
 
 
 def save_graph(folder: Path) -> bytes | None:

@@ -36,6 +36,8 @@ figure.graph img { width: auto; max-width: 100%; }
 figcaption, caption { font-size: .9rem; text-align: left; padding: .4rem 0; }
 pre { background: var(--soft); border: 1px solid var(--faint); border-radius: 4px; padding: .8rem; }
 pre { overflow-x: auto; font-size: .85rem; line-height: 1.4; }
+iframe { width: 100%; height: 46rem; border: 1px solid var(--faint); border-radius: 4px; }
+a { color: var(--accent); }
 .tables { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
 .table { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
@@ -47,7 +49,7 @@ th:first-child, td:first-child { padding-left: 0; }
 """
 
 
-def page(outcomes: Outcomes, figures: Figures, graph: bytes | None = None) -> str:
+def page(outcomes: Outcomes, figures: Figures, graph: bytes | None = None, playground: str | None = None) -> str:
     """Return the page.
 
     Parameters
@@ -58,14 +60,18 @@ def page(outcomes: Outcomes, figures: Figures, graph: bytes | None = None) -> st
         ``{figure: {"light": SVG, "dark": SVG}}``.
     graph : bytes, optional
         The computation graph of one training step, as SVG.
+    playground : str, optional
+        The name of a file beside the page in which the network trains: it is shown at the end.
     """
-    body = "\n".join([*introduction(outcomes), *setups(graph), *results(outcomes, figures), *discussion(outcomes, figures)])
+    sections = [introduction(outcomes), setups(graph), results(outcomes, figures), discussion(outcomes, figures), training(playground)]
+    body = "\n".join([line for section in sections for line in section])
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'" + ("; frame-src 'self'" if playground else "")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>Backpropagation: the homework report, reproduced</title>
 <style>{STYLE}</style>
 </head>
@@ -162,6 +168,18 @@ def discussion(outcomes: Outcomes, figures: Figures) -> list[str]:
         *told(outcomes, ("data_X_no_activation",), about_no_activation),
         *figure(figures, "no_activation", "Left: the first losses. Right: what the best linear function predicts."),
         *loss_tables(outcomes, "data_X_no_activation"),
+    ]
+
+
+def training(playground: str | None) -> list[str]:
+    """Show the page in which the network trains."""
+    if playground is None:
+        return []
+    return [
+        "<h2>5. Watch it train</h2>",
+        "<p>The same network trains here, in this page, by the JavaScript that the engine writes of its compiled step: data, layers, "
+        f'activation and learning rate can be chosen. (<a href="{playground}">In a window of its own</a>)</p>',
+        f'<iframe src="{playground}" title="The network trains" loading="lazy"></iframe>',
     ]
 
 
