@@ -330,6 +330,19 @@ def test_who_holds_the_data_of_a_leaf_sees_what_is_written_and_writes_what_is_se
     assert w.grad[1, 0] == 14.0 and w.grad[1, 1] == 16.0
 
 
+def test_the_memory_of_a_compiled_step_is_written_in_place_and_read_by_the_next_step():
+    (w,) = leaves_of([np.array([1.0, 2.0])])
+    v, step = w[1:], tg.compile(lambda x: ((w - x) ** 2).sum(), tg.optim.SGD([w], lr=0.25))
+    step(np.zeros(2))
+    assert_allclose(w.data, [0.5, 1.0])
+    with no_grad():
+        w += 1.0
+        v *= 2.0
+    step(np.zeros(2))
+    assert_allclose(w.data, [0.75, 2.0])
+    assert_allclose(v.data, [2.0])
+
+
 def test_a_view_follows_an_optimiser_and_a_new_array():
     (w,) = leaves_of([M])
     v, optimizer = w.T, tg.optim.SGD([w], lr=1.0)
