@@ -222,6 +222,16 @@ def test_abs_is_the_maximum_of_x_and_minus_x_with_its_gradient(x):
 
 
 @pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_at_a_tie_with_a_constant_the_gradient_is_0_however_the_call_is_written(f):
+    zeros = np.zeros(2)
+    for call in (
+        lambda x: f(x, 0.0), lambda x: f(0.0, x), lambda x: f(x, zeros), lambda x: f(zeros, x), lambda x: f(x, [0.0, 0.0]),
+        lambda x: f(x, Tensor(zeros)), lambda x: f(x, 0.0, dtype=float), lambda x: f(0.0, x, casting="same_kind"),
+    ):  # fmt: skip
+        assert_array_equal(gradient_at(call, [0.0, 0.0]), 0)
+
+
+@pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
 def test_a_tie_of_two_tensors_is_shared_equally(f):
     x, y = gradient_at(f, [1.0, 2.0, 3.0], [1.0, 3.0, 2.0], cotangent=np.array([4.0, 8.0, 16.0]))
     larger = f in (np.maximum, np.fmax)
