@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_hw as tg
 from tinygrad_hw import BatchError, Tensor, checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp, vmap
 from tinygrad_hw.nn import functional
+from tinygrad_hw.rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS
 from tinygrad_hw.testing import programs
 from tinygrad_hw.trees import leaves, mapped, rebuilt
 
@@ -152,6 +153,53 @@ def test_a_function_of_a_batch_is_the_function_of_each_entry(name):
 def test_a_vmap_in_a_vmap_is_two_loops(name):
     x = np.random.default_rng(2).normal(size=(2, 3, 3, 4))
     assert_equal(vmap(vmap(FUNCTIONS[name]))(x), looped(lambda part: looped(FUNCTIONS[name], part), x))
+
+
+TABLE = sorted(
+    (f for f in {*RULES, *COMPOSITIONS, *NO_DERIVATIVE, *SPELLINGS} if isinstance(f, np.ufunc) or str(f.__module__).startswith("numpy")),
+    key=lambda f: f.__name__,
+)
+OTHERS = {
+    "copyto",
+    "put",
+    "place",
+    "putmask",
+    "empty_like",
+    "save",
+    "savetxt",
+    "savez",
+    "savez_compressed",
+}  # writers, files, what is not set
+KINDS = {
+    "float64": RNG.normal(size=(2, 3, 3)),
+    "with nan": np.where(RNG.random((2, 3, 3)) > 0.7, np.nan, RNG.normal(size=(2, 3, 3))),
+    "float32": RNG.normal(size=(2, 3, 3)).astype(np.float32),
+    "int64": RNG.integers(-3, 4, (2, 3, 3)),
+    "bool": RNG.random((2, 3, 3)) > 0.5,
+    "vectors": RNG.normal(size=(2, 4)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_function_of_the_table_gives_for_a_batch_what_numpy_gives_for_each_entry(kind):
+    x, checked = KINDS[kind], 0
+    for f in TABLE:
+        if f.__name__ in OTHERS:
+            continue
+        try:
+            results = [f(entry) for entry in x]
+            wanted = [np.stack(column) for column in zip(*(map(np.asarray, leaves(result)) for result in results))]
+        except Exception:  # (it takes other arguments, or gives other shapes for each entry)
+            continue
+        if any(w.dtype.kind not in "biufc" for w in wanted):
+            continue
+        found = leaves(vmap(f)(x))
+        assert [(y.shape, y.dtype) for y in found] == [(w.shape, w.dtype) for w in wanted], f.__name__
+        for y, w in zip(found, wanted):
+            np.testing.assert_allclose(y, w, rtol=1e-5 if w.dtype.itemsize < 8 else 1e-10, atol=1e-6 if w.dtype.itemsize < 8 else 1e-12)
+        checked += 1
+    assert checked > 100
 
 
 SMOOTH = [

@@ -51,8 +51,14 @@ def any_batched(*args: Any) -> bool:
 
 
 # Number by number
-for function in (neural.relu, np.real, np.imag, np.where, np.isclose, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.sinc):
+for function in (neural.relu, np.real, np.imag, np.isclose, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.sinc):
     AXES[function] = partial(elementwise, function)
+
+
+@axes_of(np.where)
+def where(function: Any, condition: Any, *choices: Any) -> Any:
+    """Choose number by number."""
+    return elementwise(np.where, condition, *choices) if choices else NotImplemented
 
 
 # Along axes
@@ -130,6 +136,15 @@ def quantile(function: Any, a: Any, q: Any, axis: Axis = None, *args: Any, **kwa
     axes = range(a.ndim) if axis is None else normalize_axis_tuple(axis, a.ndim)
     out = function(a._raw, q, tuple(i + k for i in axes), *args, **kwargs)
     return Batched(np.moveaxis(out, range(n), range(k, k + n)), a._levels)
+
+
+@axes_of(np.gradient)
+def gradient(function: Any, f: Any, *spacing: Any, axis: Axis = None, edge_order: int = 1) -> Any:
+    """Return differences along axes of an entry."""
+    if any_batched(*spacing):
+        return NotImplemented
+    axes = tuple(range(f.ndim)) if axis is None else normalize_axis_tuple(axis, f.ndim)
+    return wrapped(function(f._raw, *spacing, axis=tuple(i + len(f._levels) for i in axes), edge_order=edge_order), f._levels)
 
 
 @axes_of(np.flip)
