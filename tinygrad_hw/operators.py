@@ -147,7 +147,13 @@ def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[.
 
 def squares_apart(power: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``**`` that records a square as one."""
-    return lambda self, exponent: self.square() if type(exponent) is int and exponent == 2 else power(self, exponent)
+
+    def raised(self: Tensor, exponent: Any) -> Any:
+        if type(exponent) is int and exponent == 2 and not isinstance(self._node.value, np.bool_):
+            return self.square()
+        return power(self, exponent)
+
+    return raised
 
 
 # Every ufunc of one or two arguments that has a rule for each of them

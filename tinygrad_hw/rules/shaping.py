@@ -420,7 +420,10 @@ def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode:
     n = a.size if axis is None else a.shape[axis]
     places = places.astype(int) if places.dtype.kind == "b" else places
     places = places % n if mode == "wrap" else np.clip(places, 0, n - 1) if mode == "clip" else places
-    return getitem(np.ravel(a), places) if axis is None else getitem(a, (slice(None),) * (axis % a.ndim) + (places,))
+    if axis is None:
+        return getitem(np.ravel(a), places)
+    taken = getitem(a, (slice(None),) * (axis % a.ndim) + (places,))
+    return np.copy(taken, order="C") if axis % a.ndim else taken  # (an index in the middle leaves another layout than take does)
 
 
 @composition(np.take_along_axis)

@@ -45,7 +45,7 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 def _only_safely(values: Any, target: Any) -> Any:
     """Return values to be written as an array; an array's must fit into the target's dtype whatever they are."""
-    return _castable(values, target, "safe") if hasattr(values, "dtype") else array(values)
+    return _castable(values, target, "safe") if hasattr(values, "dtype") and not isinstance(values, np.generic) else array(values)
 
 
 def _repeated(values: Any, places: Any) -> Any:

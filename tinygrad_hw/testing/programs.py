@@ -56,7 +56,7 @@ np.broadcast_arrays({x}, np.ones({shape}))[0] * 2 | {x} + {y} | {x} - {y} | {x} 
 np.tanh({x}) | {x} * {x} | {x}.copy() | np.copy({x}) | {x}.flatten() | {x}.sum({axis}) | np.sum({x})
 {x}.mean(axis={axis}, keepdims=True) | {x}[{fancy}] | np.concatenate([{x}, {x}]) | np.stack([{x}, {x}], {axis})
 np.where({x} > 0.5, {x}, {y}) | np.cumsum({x}, {axis}) | np.roll({x}, 1) | np.repeat({x}, 2) | np.take({x}, [0, -1], {axis}) | {x} / 2
-{x} ** 2 | np.add({x}, {y}) | np.multiply.outer({x}, np.ones(2)) | {x} @ {x}.T | np.pad({x}, 1) | np.tile({x}, 2) | np.append({x}, {x})
+{x} ** 2 | np.add({x}, {y}) | np.multiply.outer({x}, np.ones(2)) | {x} @ {x}.T | np.tile({x}, 2) | np.append({x}, {x})
 {x}[{fancy}][{c} > 0]
 """
 STEPS = """
@@ -71,7 +71,7 @@ ASSIGNMENTS = """
 """
 IN_PLACE = "{x} {op} {y} | {x} {op} {c} | {x} {op} {x} | {x} {op} {x}[{basic}]"
 FUNCTIONS = """
-np.copyto({x}, {y}) | np.copyto({x}, {y}, where={mask}) | np.copyto({x}[{basic}], {c}) | np.put({x}, {places}, {c})
+np.copyto({x}, {y}) | np.copyto({x}, +{y}, where={mask}) | np.copyto({x}[{basic}], {c}) | np.put({x}, {places}, {c})
 np.putmask({x}, {mask}, {c}) | np.put({x}, {places}, [1.5, 2.5], mode='wrap') | np.put({x}, [0, 9], 1.5, mode='clip')
 np.putmask({x}, {mask}, {y}) | np.place({x}, {mask}, [1.25, 0.5]) | np.fill_diagonal({x}, {c}) | np.fill_diagonal({x}, {c}, wrap=True)
 {x}.fill({c}) | np.put_along_axis({x}, np.zeros((1,) * {ndim}, int), {c}, {axis}) | np.add.at({x}, np.s_[{fancy}], {c})
