@@ -121,3 +121,9 @@ def test_a_list_beside_a_tensor_counts_as_an_array(f, x):
         out = first(f(*pair))
         assert_allclose(out.data, first(expected), rtol=1e-12)
         np.sum(out).backward()
+
+
+def test_an_even_gradient_skips_the_entry_itself():
+    x = np.array([1.0, np.inf, 4.0, 2.0, np.nan, 7.0])
+    found = np.gradient(Tensor(x, requires_grad=True), 0.5)
+    assert_array_equal(found.data, np.gradient(x, 0.5))

@@ -65,6 +65,13 @@ def test_a_quantile_of_infinite_entries_is_that_entry_and_has_a_gradient():
     assert_array_equal(gradient_at(lambda x: np.median(x), [-np.inf, 2.0, np.inf]), [0, 1, 0])
 
 
+def test_the_median_of_infinities_is_their_mean():
+    pairs = np.array([[-np.inf, 1.0], [1.0, np.inf], [-np.inf, -np.inf], [-np.inf, np.inf]])
+    with np.errstate(invalid="ignore"):  # (NumPy warns of the last as well)
+        found = np.median(Tensor(pairs, requires_grad=True), axis=1)
+    assert_array_equal(found.data, [-np.inf, np.inf, -np.inf, np.nan])
+
+
 def test_nan_goes_through_quantile_and_is_left_out_by_nanquantile():
     t = Tensor([1.0, np.nan, 3.0])
     assert np.isnan(np.median(t).data)

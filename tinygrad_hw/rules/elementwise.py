@@ -274,7 +274,7 @@ def _divmod(x: Any, y: Any) -> Any:
 
 @composition(np.modf)
 def _modf(x: Any) -> Any:
-    return x - np.trunc(x), np.trunc(x)
+    return gap(x, np.trunc(x)), np.trunc(x)
 
 
 @composition(np.nan_to_num, as_written=True)

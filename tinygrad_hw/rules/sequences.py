@@ -69,7 +69,7 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     steps = np.reshape(steps, (-1, *(1,) * (f.ndim - 1)))
     slopes = np.diff(f, axis=0) / steps
     left, right, h, k = slopes[:-1], slopes[1:], steps[:-1], steps[1:]
-    inner = (k * left + h * right) / (h + k)
+    inner = (k * left + h * right) / (h + k) if np.ndim(spacing) else (f[2:] - f[:-2]) / (2 * spacing)
     first, last = slopes[:1], slopes[-1:]
     if edge_order == 2:
         first = first - h[:1] * (right[:1] - left[:1]) / (h[:1] + k[:1])

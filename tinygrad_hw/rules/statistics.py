@@ -59,7 +59,10 @@ def _mixed(x: Any, places: Any) -> Any:
     low = np.floor(places)
     share = places - low
     first = ordered(x, low.astype(int))
-    return first + share * gap(ordered(x, (low + (share > 0)).astype(int)), first) if share.any() else first
+    if not share.any():
+        return first
+    second = ordered(x, (low + (share > 0)).astype(int))
+    return np.where(np.isneginf(np.real(first)) & (share > 0), first + second, first + share * gap(second, first))
 
 
 def _quantile(function: Any) -> Any:
@@ -160,7 +163,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 
 # Histograms: the counts have no derivative, sums of weights have
-@composition(np.bincount, checked=True)
+@composition(np.bincount, checked=True, as_written=True)
 def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     (x,) = values_of(x)
     if weights is None:
@@ -176,7 +179,7 @@ def _sums_in_bins(columns: list[Any], edges: list[Any], weights: Any, density: b
     return sums / reduce(np.multiply, np.ix_(*map(np.diff, edges))) / np.sum(sums) if density else sums
 
 
-@composition(np.histogram, checked=True)
+@composition(np.histogram, checked=True, as_written=True)
 def _histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Any, Any]:
     a, bins = values_of(a, bins)
     if weights is None:

@@ -16,7 +16,9 @@ from .table import composition
 @composition(np.full_like)
 def _full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **kwargs: Any) -> Any:
     value = astype(array(fill_value), np.result_type(a if dtype is None else dtype))
-    return np.copy(np.broadcast_to(value, a.shape if shape is None else shape))
+    shape = a.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    more = max(value.ndim - len(shape), 0)  # (axes of 1 in front, as in an assignment)
+    return np.copy(np.broadcast_to(np.reshape(value, value.shape[more:]) if more else value, shape))
 
 
 def _castable(value: Any, target: Any, rule: str) -> Any:
