@@ -1,6 +1,7 @@
 """What a compiled function uses from outside may change: it is seen, or refused with its line. Compiled is eager."""
 
 import argparse
+import builtins
 import collections
 import contextvars
 import copy
@@ -804,3 +805,24 @@ def test_more_than_can_be_watched_is_refused():
 def test_the_walk_follows_of_a_module_what_the_code_names():
     names = [guard.name for guard in Watch(lambda x: np.sin(x) * argparse.SUPPRESS.count("=")).guards]
     assert names == ["argparse", "np"] or names == ["np", "argparse"]
+
+
+def test_the_name_of_a_file_cannot_become_code(tmp_path):
+    space = {"np": np}
+    exec(builtins.compile("f = lambda x: np.sin(x) * 2", "x\n    raise SystemExit #", "exec"), space)
+    compiled = compile(space["f"])
+    compiled(X)
+    made = {}
+    exec(compiled.source, made)
+    np.testing.assert_array_equal(made["compiled"](X), compiled(X))
+    assert "\n    raise" not in compiled.source
+
+
+@pytest.mark.parametrize("name", ["W₁", "x²", "½", "µ", "ﬁ", "ª", "ſ", "class", "np", "x_1", "ラベル"])
+def test_names_of_every_script_become_identifiers(name):
+    w, other = leaf([1.0, 2.0], name=name), leaf([3.0, 4.0], name="x_1" if name == "x_1" else "x1")
+    step = compile(lambda x: (w * w * x).sum() + other.sum(), optim.SGD([w, other], lr=0.1))
+    step(X)
+    np.testing.assert_allclose(w.numpy(), [1 - 0.2, 2 - 0.8])
+    made = {}
+    exec(step.source, made)

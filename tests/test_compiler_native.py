@@ -217,3 +217,32 @@ def test_dropout_batch_norm_and_a_classification_loss_train_as_they_do_eagerly()
         ours = run("numba")
     for got in (ours, run("numpy")):
         np.testing.assert_allclose(got, run(None), rtol=1e-9, atol=1e-11)
+
+
+def test_a_kept_kernel_is_checked_before_it_runs_and_mended_when_it_is_broken(tmp_path, monkeypatch):
+    code = "import numpy as np\nfrom tinygrad_hw import compile\nprint(compile(lambda x: x * 2 + 1, backend='numba')(np.ones(3)))"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run = lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert run() == "[3. 3. 3.]\n"
+    (kernel,) = (tmp_path / "tinygrad_hw").glob("kernel_*.py")
+    right = kernel.read_text()
+    for broken in (right.replace("* 2", "* 5") + "\nprint('run')", "", right[: len(right) // 2]):
+        kernel.write_text(broken)
+        assert run() == "[3. 3. 3.]\n"
+        assert kernel.read_text() == right
+    for kept in (tmp_path / "tinygrad_hw" / "__pycache__").glob("*"):
+        kept.write_bytes(kept.read_bytes()[:10])
+    assert run() == "[3. 3. 3.]\n"
+    kernel.unlink()
+    (tmp_path / "tinygrad_hw").chmod(0o777)
+    assert run() == "[3. 3. 3.]\n"
+    assert not kernel.exists()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool, np.uint64])
+def test_integers_wrap_around_as_numpys_do(dtype):
+    x = np.array([0, 1, 1, 200 if dtype is not bool else 1]).astype(dtype)
+    f = lambda x: (x + x) * x + np.where(x + x > 2, 1.5, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        np.testing.assert_array_equal(compile(f, backend="numba")(x), f(x))

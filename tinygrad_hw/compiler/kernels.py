@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import CompileError
 from ..rules.shaping import scatter
 from .layout import end_to_end, like
-from .native import JOINING, STARTS, NativePlan, indices, slices_of
+from .native import JOINING, NativePlan, indices, is_short, reduced_by, slices_of
 from .plan import SYMBOLS, VIEWS, blank
 from .program import Program
 from .simplify import all_finite
@@ -190,17 +190,18 @@ def has_code(op: Op) -> bool:
         return is_plain(op) and type(op.args[0]) in (tuple, list) and all(map(is_plain, op.args[0])) and not set(op.kwargs) - {"axis"}
     if op.function is scatter:
         return is_plain(op) and is_plain(op.args[0]) and slices_of(op.args[1], op.shape) is not None
-    if not all(map(is_plain, (op, *op.args))):
+    if is_short(op) or not all(map(is_plain, (op, *op.args))):
         return False
-    if op.function is all_finite:
-        return True
     if op.function in (np.dot, np.matmul):
         return is_small_product(op)
-    owner = getattr(op.function, "__self__", None)
-    if isinstance(owner, np.ufunc):
-        return op.function.__name__ == "reduce" and is_plain_reduction(op, owner)
-    if op.kwargs:
-        return False
+    if getattr(op.function, "__name__", "") in ("reduce", "accumulate", "outer", "at"):
+        ufunc = reduced_by(op.function)
+        return ufunc is not None and is_plain_reduction(op, ufunc)
+    return op.function is all_finite or (not op.kwargs and has_formula(op))
+
+
+def has_formula(op: Op) -> bool:
+    """Tell whether a kernel can compute an op's numbers or entries from those of its arguments."""
     if op.function is astype or (op.function is np.where and len(op.args) == 3):
         return op.shape != ()
     return op.function in SYMBOLS or (elementwise(op) and len(op.args) == op.function.nin and op.function in known_ufuncs())
@@ -238,7 +239,7 @@ def is_small_product(op: Op) -> bool:
 def is_plain_reduction(op: Op, ufunc: np.ufunc) -> bool:
     """Tell whether a reduction is over axes of what has entries, by a function with a known start."""
     x = op.args[0]
-    known = ufunc in STARTS and len(op.args) == 1 and set(op.kwargs) <= {"axis", "keepdims", "initial"}
+    known = len(op.args) == 1 and set(op.kwargs) <= {"axis", "keepdims", "initial"}
     if not known or not isinstance(x.value, np.ndarray) or not x.value.ndim or not x.value.size:
         return False
     floating = ufunc not in (np.maximum, np.minimum) or x.value.dtype.kind == "f"

@@ -44,19 +44,36 @@ def name_all(program: Program, before: Mapping[Node, Traced], cotangents: Mappin
     ``before`` holds the values of the tensors that the program may have changed since. What a reader should see has a ``name``, and a
     line of its own in the source; the rest has a ``hint``, for where it needs one.
     """
-    roots = [y._node for y in leaves(out) if isinstance(y, Tensor)]
+    name_as_drawn(before, cotangents, [y._node for y in leaves(out) if isinstance(y, Tensor)])
+    name_by_part(program)
+    taken: dict[str, int] = {}
+    users = program.users()
+    for op in (*program.inputs, *program.ops):
+        if op.name is not None and (users[op] or op.role[:1] != ("lr",)):
+            op.name = unique(op.name, taken)
+    for op in program.ops:
+        if op.name is None and op.hint is not None:
+            op.hint = unique(op.hint, taken)
+
+
+def name_as_drawn(before: Mapping[Node, Traced], cotangents: Mapping[Node, Any], roots: list[Node]) -> None:
+    """Name the values of a graph, and their cotangents, as drawings and equations do."""
     ops = {node: op_of(before.get(node, node.value)) for node in history(roots)}
     names = Names(list(dict.fromkeys(roots)), {op.name: node for node, op in ops.items() if op is not None and op.name})
     for node, op in ops.items():
-        delta = op_of(cotangents.get(node))
         if op is None or (node.rule is None and op.function is not None):  # (a value that nothing is differentiated through)
             continue
         if node in names.telling:
             op.name = op.name or names.labels[node].identifier
         op.hint = names.labels[node].identifier
+        delta = op_of(cotangents.get(node))
         if delta is not None and node.rule is not None:
             delta.name = delta.name or (names.cotangent(node).identifier if node in names.layers else None)
             delta.hint = names.cotangent(node).identifier
+
+
+def name_by_part(program: Program) -> None:
+    """Name what has no name yet by the part that it plays: memory by its parameter, gradients, results and new values."""
     parameters = {op.role[1]: op for op in program.inputs if op.role[0] == "parameter"}
     for op in program.inputs:
         op.name = op.name or (f"{op.role[2]}_{parameters[op.role[1]].name}" if op.role[0] == "memory" else op.hint)
@@ -68,14 +85,6 @@ def name_all(program: Program, before: Mapping[Node, Traced], cotangents: Mappin
     for old, new in program.updates:
         if isinstance(new, Op) and new.function is not None:
             new.name = new.name or f"new_{old.name}"
-    taken: dict[str, int] = {}
-    users = program.users()
-    for op in (*program.inputs, *program.ops):
-        if op.name is not None and (users[op] or op.role[:1] != ("lr",)):
-            op.name = unique(op.name, taken)
-    for op in program.ops:
-        if op.name is None and op.hint is not None:
-            op.hint = unique(op.hint, taken)
 
 
 def unique(name: str, taken: dict[str, int]) -> str:

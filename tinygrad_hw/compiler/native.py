@@ -78,8 +78,11 @@ class NativePlan:
         self.labels: dict[tuple[int, str], str] = {}
         self.names: dict[Op, str] = {}
         self.counter = count(1)
-        if any(isinstance(op.value, np.ndarray) and not op.value.ndim for op in program.ops):
-            raise unsupported("an array of no axes")
+        for op in program.ops:
+            if isinstance(op.value, np.ndarray) and not op.value.ndim:
+                raise unsupported("an array of no axes", op)
+            if is_short(op):
+                raise unsupported(f"{op.function.__name__} of {op.dtype}", op)
         self.text = self.write()
         self.kernel = loaded(self.text)
         self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
@@ -90,10 +93,15 @@ class NativePlan:
         from numba.core.errors import NumbaError
 
         like_recorded = [np.zeros_like(op.value) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
+        given = (self.losses, *map(scalar, like_recorded), *self.memory)
         try:
-            self.kernel(0, self.losses, *map(scalar, like_recorded), *self.memory)
+            self.kernel(0, *given)
         except (NumbaError, NotImplementedError) as error:
             raise unsupported(str(error).partition("\n")[0]) from None
+        except Exception:  # (Numba's cache is broken, in one of many ways)
+            self.kernel = compiled_here(self.text)
+            self.kernel(0, *given)
+            self.run = self.step_function() if self.looped else self.run_function
 
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
@@ -333,7 +341,6 @@ class NativePlan:
     def single(self, op: Op) -> list[str]:
         """Return the code of an op that is no loop over the entries of its result."""
         function = op.function
-        reduced = getattr(function, "__self__", None) if getattr(function, "__name__", "") == "reduce" else None
         if op.shape != () and op not in self.names and op.function is not end_to_end:
             self.names[op] = f"o{next(self.counter)}"
             made = [f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})"]
@@ -345,8 +352,8 @@ class NativePlan:
             return [f"{self.names[op]} = {self.view(op) if op.shape else self.number(op.args[0])}"]
         if function in (np.dot, np.matmul) and all(isinstance(x, (Op, np.ndarray)) for x in op.args) and op.shape != ():
             return made + self.product(op)
-        if isinstance(reduced, np.ufunc) and reduced in STARTS:
-            return made + self.reduction(op, reduced)
+        if (ufunc := reduced_by(function)) is not None:
+            return made + self.reduction(op, ufunc)
         if function is all_finite:
             return self.finite(op)
         if function is scatter:
@@ -354,15 +361,19 @@ class NativePlan:
         if function in JOINING:
             return made + self.joined(op)
         if op.shape == ():
-            self.names[op] = f"s{next(self.counter)}"
-            if function in (np.dot, np.matmul):
-                x, y = op.args
-                added = f"{self.names[op]} += {self.at(x, ['i0'])} * {self.at(y, ['i0'])}"
-                return [f"{self.names[op]} = 0.0", *nested(["i0"], np.shape(getattr(x, "value", x)), [added])]
-            if function is operator.getitem:
-                return [f"{self.names[op]} = {self.whole(op.args[0])}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"]
-            return [f"{self.names[op]} = {self.formula(op, [self.number(arg, op) for arg in op.args])}"]
+            return self.single_number(op)
         raise unsupported(getattr(function, "__name__", str(function)), op)
+
+    def single_number(self, op: Op) -> list[str]:
+        """Return the code of an op that gives a number."""
+        self.names[op] = f"s{next(self.counter)}"
+        if op.function in (np.dot, np.matmul):
+            x, y = op.args
+            added = f"{self.names[op]} += {self.at(x, ['i0'])} * {self.at(y, ['i0'])}"
+            return [f"{self.names[op]} = 0.0", *nested(["i0"], np.shape(getattr(x, "value", x)), [added])]
+        if op.function is operator.getitem:
+            return [f"{self.names[op]} = {self.whole(op.args[0])}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"]
+        return [f"{self.names[op]} = {self.formula(op, [self.number(arg, op) for arg in op.args])}"]
 
     def product(self, op: Op) -> list[str]:
         """Return the code of a product of matrices or of a matrix and a vector."""
@@ -402,8 +413,7 @@ class NativePlan:
             raise unsupported(f"{ufunc.__name__}.reduce with {', '.join(map(repr, op.kwargs))}", op)
         if x.shape == ():
             raise unsupported(f"{ufunc.__name__}.reduce of a number", op)
-        shape, axis = x.shape, op.kwargs.get("axis", 0)
-        folded = set(range(len(shape))) if axis is None else {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
+        shape, folded = x.shape, axes_of(op.kwargs.get("axis", 0), len(x.shape))
         variables = [f"i{i}" for i in range(len(shape))]
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
         value = self.at(x, variables)
@@ -530,11 +540,30 @@ def indices(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) else (index,)
 
 
+def reduced_by(function: Any) -> np.ufunc | None:
+    """Return the ufunc by which a function reduces arrays, if there is code for that."""
+    owner = getattr(function, "__self__", None) if getattr(function, "__name__", "") == "reduce" else None
+    return owner if isinstance(owner, np.ufunc) and owner in STARTS else None
+
+
+def is_short(op: Op) -> bool:
+    """Tell whether an op computes with integers that wrap around, or with True and False as numbers, in the way of NumPy's dtypes."""
+    dtype = getattr(op.value, "dtype", None)
+    if dtype is None or op.function is astype:
+        return False
+    return dtype.kind == "u" or (dtype.kind == "i" and dtype.itemsize < 8) or (dtype.kind == "b" and op.function in SYMBOLS)
+
+
+def axes_of(axis: Any, ndim: int) -> set[int]:
+    """Return the axes that an axis argument names, all for None."""
+    return set(range(ndim)) if axis is None else {i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))}
+
+
 def axes_text(x: np.ndarray, op: Op) -> list[str]:
     """Return the index that adds the axes of length 1 that an op adds, or takes out those that it takes out."""
     if op.function is np.expand_dims:
         axes = op.args[1] if len(op.args) > 1 else op.kwargs["axis"]
-        added = {axis % len(op.shape) for axis in (axes if isinstance(axes, tuple) else (axes,))}
+        added = axes_of(axes, len(op.shape))
         return ["None" if axis in added else ":" for axis in range(len(op.shape))]
     axes = op.args[1] if len(op.args) > 1 else op.kwargs.get("axis")
     gone = (
@@ -584,22 +613,39 @@ def unsupported(what: str, op: Op | None = None) -> CompileError:
 
 @lru_cache(256)
 def loaded(text: str) -> Callable[..., Any]:
-    """Return the kernel of a source text, compiled by Numba at its first call, and kept for other processes."""
+    """Return the kernel of a source text, compiled by Numba at its first call, and kept for other processes.
+
+    It is kept in a folder that only the user can write to, or not at all.
+    """
     numba = require_numba()
     name = f"kernel_{hashlib.sha256(f'{numba.__version__}{EXPONENTIAL.read_text()}{text}'.encode()).hexdigest()[:20]}"
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygrad_hw"
-    path = folder / f"{name}.py"
     try:
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
-                file.write(text)
-            os.replace(file.name, path)
+        path = kept_file(folder, f"{name}.py", text)
         spec: Any = importlib.util.spec_from_file_location(name, path)
         module = sys.modules[name] = importlib.util.module_from_spec(spec)  # (where Numba looks for it when it reads its cache)
-        spec.loader.exec_module(module)
+        exec(compile(text, str(path), "exec"), module.__dict__)
         return numba.njit(cache=True, error_model="numpy")(module.kernel)
-    except (OSError, RuntimeError):  # nowhere to keep it: compiled for this process alone
-        space: dict[str, Any] = {}
-        exec(compile(text, f"<{name}>", "exec"), space)
-        return numba.njit(error_model="numpy")(space["kernel"])
+    except (OSError, RuntimeError):  # nowhere to keep it
+        return compiled_here(text)
+
+
+def compiled_here(text: str) -> Callable[..., Any]:
+    """Return the kernel of a source text, compiled for this process alone."""
+    space: dict[str, Any] = {}
+    exec(compile(text, "<kernel>", "exec"), space)
+    return require_numba().njit(error_model="numpy")(space["kernel"])
+
+
+def kept_file(folder: Path, name: str, text: str) -> Path:
+    """Return the file that holds a text, written if it is not there or holds another; raise OSError if others may write there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+        raise OSError(f"{folder} can be written to by others")
+    path = folder / name
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.replace(file.name, path)
+    return path

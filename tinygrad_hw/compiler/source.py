@@ -219,4 +219,5 @@ def place_of(place: Any) -> str:
     """Return file, line and text of a place in the user's code."""
     if not place or not place[1]:
         return ""
-    return f"{Path(place[0]).name}:{place[1]}  {linecache.getline(*place).strip()}".rstrip()
+    text = f"{Path(place[0]).name}:{place[1]}  {linecache.getline(*place).strip()}".rstrip()
+    return "".join(letter if letter.isprintable() else "?" for letter in text)  # (a line break would end the comment)
