@@ -173,10 +173,8 @@ def test_arrays_give_arrays():
 @pytest.mark.parametrize("call, message", [
     (lambda: conv2d(Tensor(X2), W2[:, :1]), r"conv2d: x has 2 channels \(its axis 1\), the kernels take 1 \(their axis 1\)"),
     (lambda: conv2d(Tensor(X1), W2), r"conv2d: x and weight need 4 axes .* not shapes \(2, 2, 5\) and \(3, 2, 2, 3\)"),
-    (
-        lambda: conv1d(Tensor(X1), W1, stride=0),
-        r"conv1d: windows of \(3,\) entries in steps of \(0,\): sizes, strides and dilations start at 1",
-    ),
+    (lambda: conv1d(Tensor(X1), W1, stride=0),
+     r"conv1d: windows of \(3,\) entries in steps of \(0,\): sizes, strides and dilations start at 1"),
     (lambda: conv1d(Tensor(X1), spread(1, 2, 9), padding=1),
      r"conv1d: windows of \(9,\) entries do not fit into \(5,\) with padding \(1,\)"),
     (lambda: conv2d(Tensor(X2), W2, stride=(1, 2, 3)), "conv2d: stride must be one whole number, or one for each of the 2 axes of space"),

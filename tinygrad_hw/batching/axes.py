@@ -105,7 +105,7 @@ def along_both(function: Any, x: Any, s: Any, axis: Axis) -> Any:
     return Batched(function(*raws, tuple(i + len(levels) for i in axes)), levels)
 
 
-@axes_of(neural.softmax_cross_entropy)
+@axes_of(neural.softmax_cross_entropy, neural.softmax_error)
 def along_rows(function: Any, x: Any, target: Any) -> Any:
     """Call a function of rows, and of what belongs to each, on a stack of both."""
     levels = levels_of(x, target)

@@ -85,10 +85,18 @@ def _softmax_cross_entropy(x: Any, target: Any) -> Any:
     return np.add.reduce(np.where(np.equal(weights, 0), 0.0, weights * (whole - below)), axis=-1)
 
 
+def _softmax_error(x: Any, target: Any) -> Any:
+    weights = _one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
+    e = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True))
+    return -reductions.excess_by_masks(weights, e / np.add.reduce(e, axis=-1, keepdims=True), -1)
+
+
 EXPANSIONS = {
     neural.one_hot: _one_hot,
     neural.softmax_cross_entropy: _softmax_cross_entropy,
-    reductions.excess: getattr(reductions.excess, "on_arrays", reductions.excess),
+    neural.softmax_error: _softmax_error,
+    reductions.centred: reductions.centred_by_masks,
+    reductions.excess: reductions.excess_by_masks,
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
 from .gaussian import erf, erfc, exact_gelu, gelu_slope
-from .reductions import excess, floating, log_softmax, logsumexp, softmax
+from .reductions import centred, excess, floating, log_softmax, logsumexp, softmax, sum_of_others
 from .table import dispatched, formula, no_derivative, rule
 
 __all__ = [
@@ -167,20 +167,39 @@ def softmax_cross_entropy(x: Any, target: Any) -> Any:
     taken off it: a confident sample keeps its digits. What has the weight 0 counts for nothing, even at infinite logits. The
     derivative is softmax(x) - t for weights that add up to 1.
     """
-    x = floating(x)
-    below, log_whole = _below_the_largest(x)
-    if np.result_type(target).kind in "iu":
-        return log_whole[..., 0] - np.take_along_axis(below, target[..., None], -1)[..., 0]
-    return np.add.reduce(target * np.where(np.equal(target, 0), 0, log_whole - below), axis=-1)
-
-
-def _below_the_largest(x: Any) -> tuple[Any, Any]:
-    """Return d = x - max x along the last axis, and log Σ e^d."""
-    first = np.expand_dims(np.argmax(x, -1), -1)
-    below = gap(x, np.take_along_axis(x, first, -1))
+    x = np.ascontiguousarray(floating(x))
+    by_row = x.reshape(-1, x.shape[-1])
+    places = np.arange(len(by_row)), np.argmax(by_row, -1)
+    top = by_row[places][:, None]
+    below = by_row - top if np.isfinite(top).all() else gap(by_row, top)
     rest = np.exp(below)
-    np.put_along_axis(rest, first, 0, -1)
-    return below, np.log1p(np.add.reduce(rest, axis=-1, keepdims=True))
+    rest[places] = 0
+    log_whole = np.log1p(np.add.reduce(rest, axis=-1))
+    if np.result_type(target).kind in "iu":
+        return (log_whole - below[places[0], np.reshape(target, -1)]).reshape(x.shape[:-1])
+    left = np.where(np.equal(target, 0), 0, (log_whole[:, None] - below).reshape(x.shape))
+    return np.add.reduce(target * left, axis=-1)
+
+
+@dispatched
+def softmax_error(x: Any, target: Any) -> Any:
+    """Return softmax(x) Σ t - t along the last axis, with the weights t of the classes; where a share is near 1, without cancelling."""
+    shares = softmax(np.ascontiguousarray(x))
+    if target.dtype.kind not in "iu":
+        return -excess(target, shares, -1)
+    by_row = shares.reshape(-1, shares.shape[-1])
+    places = np.arange(len(by_row)), target.reshape(-1)
+    own = by_row[places]
+    error, large = own - 1, np.flatnonzero(own > 0.5)
+    error[large] = -sum_of_others(shares, large, places[1][large])
+    by_row[places] = error
+    return shares
+
+
+def _softmax_error_x(h: Any, out: Any, x: Any, target: Any) -> Any:
+    """Return the cotangent of x through Σ t softmax(x)."""
+    shares, weights = softmax(x), class_weights(x, target)
+    return np.sum(weights, -1, keepdims=True) * shares * centred(h, shares, -1)
 
 
 def class_weights(x: Any, target: Any) -> Any:
@@ -209,12 +228,15 @@ def sigmoid_error(x: Any, target: Any) -> Any:
     return np.where(x > 0, (1 - target) - tail, tail - target)
 
 
-rule(softmax_cross_entropy, lambda g, out, x, target: -g[..., None] * excess(class_weights(x, target), softmax(x), -1),
+rule(softmax_cross_entropy, lambda g, out, x, target: g[..., None] * softmax_error(x, target),
                             lambda g, out, x, target: -g[..., None] * log_softmax(x), call=softmax_cross_entropy)
+rule(softmax_error,         _softmax_error_x,
+                            lambda h, out, x, target: -centred(h, softmax(x), -1), call=softmax_error)
 rule(sigmoid_cross_entropy, lambda g, out, x, target: g * sigmoid_error(x, target),
                             lambda g, out, x, target: -g * x, kind="elementwise")
 rule(sigmoid_error,         lambda h, out, x, target: h * (sigmoid(x) * sigmoid(-x)),
                             lambda h, out, x, target: -h, kind="elementwise")
+formula(softmax_error, lambda x, target: -excess(class_weights(x, target), softmax(x), -1))
 formula(sigmoid_error, lambda x, target: sigmoid(x) - target)
 formula(softmax_cross_entropy, lambda x, target: -np.sum(class_weights(x, target) * log_softmax(x), axis=-1))
 formula(sigmoid_cross_entropy, lambda x, target: -(target * np.log(sigmoid(x)) + (1 - target) * np.log(1 - sigmoid(x))))

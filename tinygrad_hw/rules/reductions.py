@@ -122,8 +122,9 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def _below_the_top(x: Any, axis: Axis) -> Any:
-    """Return x - max x over the axis, and 0 where both are the same infinity."""
-    return gap(x, np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+    """Return x - max x over the axis as a new array, and 0 where both are the same infinity."""
+    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    return x - top if type(x) is np.ndarray and np.isfinite(top).all() else gap(x, top)
 
 
 @dispatched
@@ -141,8 +142,13 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     Equal infinities share equally.
     """
     x = floating(x)
-    parts = np.exp(_below_the_top(widened(x), axis))
-    return (parts / np.add.reduce(parts, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
+    below = _below_the_top(widened(x), axis)
+    if type(below) is not np.ndarray:
+        parts = np.exp(below)
+        return (parts / np.add.reduce(parts, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
+    np.exp(below, below)
+    below /= np.add.reduce(below, axis=axis, keepdims=True)
+    return below.astype(x.dtype, copy=False)
 
 
 @dispatched
@@ -150,7 +156,22 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """Return x - log Σ eˣ over the axis, of x's shape."""
     x = floating(x)
     below = _below_the_top(widened(x), axis)
-    return (below - np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))).astype(x.dtype, copy=False)
+    log_whole = np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))
+    out = np.subtract(below, log_whole, out=below) if type(below) is np.ndarray else below - log_whole
+    return out.astype(x.dtype, copy=False)
+
+
+def _large_shares(s: Any, axis: Axis) -> tuple[Any, Any] | None:
+    """Return the rows of a softmax with a share beyond a half, and its column, if the rows are those of the last axis."""
+    if not s.ndim or not s.size or axis not in (-1, s.ndim - 1):
+        return None
+    return np.divmod(np.flatnonzero(s > 0.5), s.shape[-1])
+
+
+def centred_by_masks(g: Any, s: Any, axis: Axis) -> Any:
+    """Return what ``centred`` does, by whole arrays alone."""
+    g = g - np.add.reduce(np.where(s > 0.5, g, 0), axis=axis, keepdims=True)
+    return g - np.add.reduce(g * s, axis=axis, keepdims=True)
 
 
 @dispatched
@@ -160,8 +181,23 @@ def centred(g: Any, s: Any, axis: Axis) -> Any:
     Where one share is near 1 the difference cancels to nothing, if taken as it stands. So g is first counted from its value there,
     which changes nothing, since the shares add up to 1.
     """
-    g = g - np.add.reduce(g * (s > 0.5), axis=axis, keepdims=True)
-    return g - np.add.reduce(g * s, axis=axis, keepdims=True)
+    found = _large_shares(s, axis)
+    if found is None:
+        return centred_by_masks(g, s, axis)
+    if len(found[0]):
+        rows, columns = found
+        g = np.array(np.broadcast_to(g, s.shape), order="C")
+        by_row = g.reshape(-1, s.shape[-1])
+        by_row[rows] -= by_row[rows, columns][:, None]
+    weighted = g * s
+    return np.subtract(g, np.add.reduce(weighted, axis=axis, keepdims=True), out=weighted)
+
+
+def excess_by_masks(y: Any, s: Any, axis: Axis) -> Any:
+    """Return what ``excess`` does, by whole arrays alone."""
+    large = s > 0.5
+    others, shares = (np.add.reduce(np.where(large, 0, x), axis=axis, keepdims=True) for x in (y, s))
+    return np.where(large, y * shares - s * others, y - s * np.add.reduce(y, axis=axis, keepdims=True))
 
 
 @dispatched
@@ -170,9 +206,28 @@ def excess(y: Any, s: Any, axis: Axis) -> Any:
 
     Where a share is more than a half it is taken from 1 by adding up the others: y (1 - s) - s Σ (the other y).
     """
-    large = s > 0.5
-    others, shares = (np.add.reduce(np.where(large, 0, x), axis=axis, keepdims=True) for x in (y, s))
-    return np.where(large, y * shares - s * others, y - s * np.add.reduce(y, axis=axis, keepdims=True))
+    found = _large_shares(s, axis)
+    if found is None:
+        return excess_by_masks(y, s, axis)
+    rows, columns = found
+    out = s * np.add.reduce(y, axis=axis, keepdims=True)
+    out = np.ascontiguousarray(np.subtract(y, out, out=out))
+    others, shares = (sum_of_others(x, rows, columns) for x in (y, s))
+    by_row = out.reshape(-1, s.shape[-1])
+    by_row[rows, columns] = _entries(y, rows, columns) * shares - _entries(s, rows, columns) * others
+    return out
+
+
+def _entries(x: Any, rows: Any, columns: Any) -> Any:
+    """Return the entry of each of some rows that is in its column."""
+    return x.reshape(-1, x.shape[-1])[rows, columns]
+
+
+def sum_of_others(x: Any, rows: Any, columns: Any) -> Any:
+    """Return the sum of each of some rows but for the entry in its column."""
+    part = x.reshape(-1, x.shape[-1])[rows]
+    part[np.arange(len(rows)), columns] = 0
+    return np.add.reduce(part, axis=-1)
 
 
 def _max_or_min(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
