@@ -413,3 +413,20 @@ def test_half_precision_counts_beyond_its_largest_number(f, slope):
     assert_allclose(out.data, f(SOME.astype(float)), rtol=2e-3)
     out.backward(np.float16(-1.75))
     assert_allclose(leaf.grad, -1.75 * slope(SOME.astype(float)), rtol=0.01, atol=2 * np.finfo(np.float16).smallest_subnormal)
+
+
+def test_the_softmax_of_a_single_number_is_1_and_has_the_derivative_0():
+    x = Tensor(0.7, requires_grad=True)
+    assert tg.softmax(x).item() == 1
+    tg.softmax(x).backward()
+    assert x.grad == 0
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_gradient_of_a_softmax_does_not_depend_on_the_order_in_memory(order):
+    x = np.array([[9.0, 0.0, -1.0], [0.2, 0.1, 0.3], [0.0, 20.0, 1.0], [-5.0, -6.0, 7.0]])
+    g = random_like(x)
+    for f in (tg.softmax, tg.log_softmax):
+        (found,) = gradients(f, [np.array(x, order=order)], np.array(g, order=order))
+        (turned,) = gradients(lambda y, f=f: f(y, axis=0), [x.T.copy()], g.T.copy())
+        assert_allclose(found, turned.T, rtol=1e-13, atol=1e-300)
