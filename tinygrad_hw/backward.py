@@ -78,9 +78,7 @@ def flow(
             ready = None
             g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
             if node.rule.special:
-                if node.rule.kind == "choice" and not chose:
-                    chose = True
-                    np.errstate(all="ignore").__enter__()
+                chose = held_back(node, chose)
                 if hand_on(node, g, cotangents, mine, fit, waiting, since):
                     continue
             out, args = (node.value, node.args) if read is arrays else read(node, g)
@@ -104,6 +102,14 @@ def flow(
                 if trail is not None:
                     trail[-1].added.append((c, cotangents[parent]))
     return cotangents, chose
+
+
+def held_back(node: Node, chose: bool) -> bool:
+    """Tell whether a choice has been met; hold NumPy's warnings back from the first one on."""
+    if chose or node.rule.kind != "choice":
+        return chose
+    np.errstate(all="ignore").__enter__()
+    return True
 
 
 def youngest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:

@@ -122,35 +122,36 @@ def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
-    arrays, given, wanted = [], [], False
-    for i, arg in enumerate(args):
-        if isinstance(arg, Tensor):
-            node = arg._node
-            given.append((i, node))
-            wanted = wanted or node.requires_grad
-            arrays.append(node.value)
-        else:
-            arrays.append(checked(arg))
-    if wanted and is_recording():
-        arrays = [taken(arg._node) if isinstance(arg, Tensor) else private(array) for arg, array in zip(args, arrays)]
+    nodes = {i: arg._node for i, arg in enumerate(args) if isinstance(arg, Tensor)}
+    records = is_recording() and any(node.requires_grad for node in nodes.values())
+    arrays = tuple([kept(arg) if records else checked(arg) for arg in args])
     try:
-        value = called(rule, args, tuple(arrays), kwargs)
+        value = called(rule, args, arrays, kwargs)
     except BatchError:
         return rule.function(*args, **kwargs)
-    if not (wanted and is_recording()) or value.dtype.kind not in "fc":
+    if not records or value.dtype.kind not in "fc":
         return plain_leaf(value)
-    sources = {i: node for i, node in given if node.requires_grad}
-    rules = rule.alone if len(sources) == 1 else rule.vjps
-    vjps = tuple([rules[i] if i in sources else None for i in range(len(args))])
-    parents = tuple([sources[i] if vjps[i] is not None else None for i in range(len(args))])
-    if not any(parent is not None for parent in parents):
+    parents, vjps = flow_back(rule, len(args), {i: node for i, node in nodes.items() if node.requires_grad})
+    if not any(parents):
         return plain_leaf(value)
-    out = result(value, rule, tuple(arrays), parents, vjps)
+    out = result(value, rule, arrays, parents, vjps)
     if kwargs:
         out._node.kwargs = kwargs
-    if any(parents[i] is None for i, _ in given):
-        out._node.inputs = dict(given)
+    if any(parents[i] is None for i in nodes):
+        out._node.inputs = nodes
     return out
+
+
+def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[Node | None, ...], tuple[Any, ...]]:
+    """Return for each of so many arguments the node that a gradient flows to, and its rule; None where none flows."""
+    rules = rule.alone if len(sources) == 1 else rule.vjps
+    vjps = tuple([rules[i] if i in sources else None for i in range(count)])
+    return tuple([sources[i] if vjp is not None else None for i, vjp in enumerate(vjps)]), vjps
+
+
+def kept(arg: Any) -> Any:
+    """Return an argument as a graph may keep it."""
+    return taken(arg._node) if isinstance(arg, Tensor) else private(checked(arg))
 
 
 def taken(node: Node) -> Any:
@@ -644,26 +645,7 @@ class Tensor:
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
             if any(x is NotImplemented for x in inputs):
                 return NotImplemented
-        function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
-        if kwargs.get("out") is not None:
-            return INSTEAD["out="](function, inputs, kwargs)
-        if method in ("reduce", "accumulate"):
-            kwargs.setdefault("axis", 0)
-        if not flows((inputs, kwargs)) and function not in INSTEAD:
-            return wrapped(function(*map(plain, inputs), **{key: plain(value) for key, value in kwargs.items()}))
-        for option in ("casting", "order", "subok"):
-            kwargs.pop(option, None)
-        if method == "outer":
-            x, y = inputs
-            return ufunc(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y, **kwargs)
-        if method == "__call__" and "where" in kwargs:
-            raise NoRuleError(
-                f"{ufunc.__name__}: where= leaves entries undefined; use np.where(condition, {ufunc.__name__}(...), ...), or out="
-            )
-        if method == "__call__" and kwargs.get("dtype") is not None:
-            dtype = kwargs.pop("dtype")
-            inputs = tuple(shaping.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
-        return apply(function, inputs, kwargs)
+        return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if len(types) > 1 and any(map(takes_over, types)):
@@ -674,6 +656,30 @@ class Tensor:
             return INSTEAD["out="](function, args, kwargs)
         kwargs.pop("out", None)
         return apply(function, args, kwargs)
+
+
+def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a ufunc, or a method of it, with the arguments that all ufuncs have."""
+    function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
+    if kwargs.get("out") is not None:
+        return INSTEAD["out="](function, inputs, kwargs)
+    if method in ("reduce", "accumulate"):
+        kwargs.setdefault("axis", 0)
+    if not flows((inputs, kwargs)) and function not in INSTEAD:
+        return wrapped(function(*plain(inputs), **plain(kwargs)))
+    for option in ("casting", "order", "subok"):
+        kwargs.pop(option, None)
+    if method == "outer":
+        x, y = inputs
+        return ufunc(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y, **kwargs)
+    if method == "__call__" and "where" in kwargs:
+        raise NoRuleError(
+            f"{ufunc.__name__}: where= leaves entries undefined; use np.where(condition, {ufunc.__name__}(...), ...), or out="
+        )
+    if method == "__call__" and kwargs.get("dtype") is not None:
+        dtype = kwargs.pop("dtype")
+        inputs = tuple(shaping.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
+    return apply(function, inputs, kwargs)
 
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -732,10 +738,7 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     needed = function in AS_WRITTEN or (flows(given) and gives_floats(kwargs))
     if any(map(stands_in, arrays)):
         return body(*args, **kwargs) if needed else wrapped(function(*plain(args), **plain(kwargs)))
-    bare = args, kwargs
-    if any(without_integers(x) is not x for x in given):
-        kept = 1 if function in AS_WRITTEN else 0  # (what is written into stays a tensor)
-        bare = args[:kept] + mapped(without_integers, args[kept:]), mapped(without_integers, kwargs)
+    bare = with_indices(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
     if needed and function not in CHECKED:
         return wrapped(body(*bare[0], **bare[1]))
     try:
@@ -747,6 +750,13 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     results = [y for y in leaves(value) if isinstance(y, ndarray)]
     shared = any(isinstance(x, ndarray) and np.may_share_memory(x, y) for x in arrays for y in results)
     return wrapped(body(*args, **kwargs) if shared else value)
+
+
+def with_indices(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:
+    """Return arguments, from the first on, with arrays for tensors of integers, which may serve as indices."""
+    if all(without_integers(x) is x for x in given):
+        return args, kwargs
+    return args[:first] + mapped(without_integers, args[first:]), mapped(without_integers, kwargs)
 
 
 def reworded(refused: Exception, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:

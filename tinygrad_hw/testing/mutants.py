@@ -241,7 +241,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (live, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
         (backward, "flow", "the oldest node first", "(-", "("),
         (tensor, "taken", "later writes to an array change the graph", "node.value.copy() if node.lent else node.value", "node.value"),
-        (tensor, "record", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
+        (tensor, "flow_back", "the rules for two arguments where one is a constant", "rule.alone if len(sources) == 1 else", ""),
         (tensor, "private", "constants are not copied", "return arg.copy()", "return arg"),
         (tensor, "tensors", "the gradient's own graph is cut off", "return handle(node), tuple(args)", "return node.value, node.args"),
         (tensor, "added_up", "gradients are replaced, for added up", "np.asarray(node.grad + g)", "np.asarray(g)"),
