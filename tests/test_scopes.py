@@ -65,6 +65,21 @@ def test_a_decorated_function_runs_in_the_scope_each_time(scope, inside):
 
 
 @either
+def test_a_scope_decorates_without_parentheses_too(scope, inside):
+    @scope
+    def f(x):
+        return inside(), x
+
+    @scope
+    def generator():
+        yield inside()
+
+    assert f(3) == (True, 3)
+    assert list(generator()) == [True]
+    assert not inside()
+
+
+@either
 def test_a_decorated_generator_is_in_the_scope_only_while_its_code_runs(scope, inside):
     @scope()
     def generator(x):

@@ -412,3 +412,51 @@ def test_gradients_by_hand_of_another_shape_are_refused():
 
 def test_gradients_that_are_themselves_checked_leave_grad_usable():
     assert grad(lambda x: np.sum(x * x))(x3) == pytest.approx(2 * x3)
+
+
+# Modules
+def small_net():
+    return tg.nn.Sequential(
+        tg.nn.Linear(3, 2, rng=np.random.default_rng(0)), tg.nn.Tanh(), tg.nn.Linear(2, 1, rng=np.random.default_rng(1))
+    )
+
+
+def test_the_gradients_of_a_module_are_checked_and_it_is_as_it_was():
+    net, data = small_net(), rng.normal(size=(4, 3))
+    before, leaves = net.state_dict(), [p._node for p in net.parameters()]
+    assert check_gradients(lambda net, x: np.mean(net(x) ** 2), net, data).verdict == "right"
+    wrong_layer = square(lambda g, out, x: 3 * g * x)
+    message = wrong(lambda net: np.sum(wrong_layer(net(data))), net, order=1)
+    assert "of input 0['layers.0.weight']" in message
+    assert [p._node for p in net.parameters()] == leaves
+    for path, value in net.state_dict().items():
+        assert np.array_equal(value, before[path])
+
+
+def test_gradients_by_hand_of_a_module_are_a_dict_by_paths_in_any_order():
+    net, data = small_net(), rng.normal(size=(4, 3))
+
+    def by_hand(net):
+        (W1, b1), (W2, b2) = ((layer.weight.numpy(), layer.bias.numpy()) for layer in net.layers[::2])
+        hidden = np.tanh(data @ W1 + b1)
+        delta = 2 * (hidden @ W2 + b2) / len(data)
+        before = (delta @ W2.T) * (1 - hidden**2)
+        return {
+            "layers.2.bias": delta.sum(0),
+            "layers.2.weight": hidden.T @ delta,
+            "layers.0.weight": data.T @ before,
+            "layers.0.bias": before.sum(0),
+        }
+
+    loss = lambda net: np.mean(net(data) ** 2)
+    assert_same_gradients(loss, by_hand, net)
+    with pytest.raises(WrongGradientError, match=r"of input 0\['layers.2.bias'\]: by hand (.|\n)*a factor: analytic = 2"):
+        assert_same_gradients(loss, lambda net: by_hand(net) | {"layers.2.bias": 2 * by_hand(net)["layers.2.bias"]}, net)
+
+
+def test_errors_name_the_function_that_was_given():
+    def squares(x):
+        return x * x
+
+    with pytest.raises(GradientError, match="squares returned an array of shape"):
+        assert_same_gradients(squares, lambda x: 2 * x, x3)

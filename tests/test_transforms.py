@@ -461,6 +461,10 @@ def test_jacobian_has_the_shape_of_the_result_and_of_the_argument():
     assert_allclose(J, expected, rtol=1e-14)
 
 
+def test_the_jacobian_and_the_hessian_of_a_number_are_numbers():
+    assert [type(found) for found in (jacobian(np.sin)(1.0), hessian(np.sin)(1.0))] == [np.float64, np.float64]
+
+
 def test_jacobian_of_nested_results_and_arguments_is_nested():
     J = jacobian(lambda t: {"s": t[0] * t[1], "d": np.sum(t[0]) - t[1]})((np.ones(2), 3.0))
     assert_array_equal(J["s"][0], 3 * np.eye(2))

@@ -45,6 +45,10 @@ class Scope:
     setting: ClassVar[ContextVar[Any]]
     value: ClassVar[bool]
 
+    def __new__(cls, function: Any = None) -> Any:
+        """Return a scope, or, used as a decorator without parentheses, the function in its scope."""
+        return super().__new__(cls) if function is None else cls()(function)
+
     def __init__(self) -> None:
         self._blocks: list[Block] = []
 

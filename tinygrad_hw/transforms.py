@@ -294,7 +294,8 @@ def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
 def _stacked(parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
     """Return the rows as one array, with the axes of the shape in the place of the first."""
     rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return np.reshape(rows, shape + np.shape(rows)[1:])
+    stacked = np.reshape(rows, shape + np.shape(rows)[1:])
+    return stacked[()] if isinstance(stacked, np.ndarray) else stacked
 
 
 def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:

@@ -11,7 +11,9 @@ compares a gradient that you derived with the engine's. A failure names the entr
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ import numpy as np
 from ..errors import GradientError, TinygradError
 from ..tensor import Tensor, as_numbers, no_grad
 from ..transforms import fitting, grad, jvp, name, vjp
-from ..trees import leaves, paths, rebuilt
+from ..trees import is_module, leaves, mapped, opened, paths, rebuilt
 from .numeric import Slope, complex_step, one_sided_slopes
 
 __all__ = ["Verdict", "WrongGradientError", "assert_same_gradients", "check_gradients"]
@@ -59,8 +61,8 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     Parameters
     ----------
     f : callable
-        A function of Tensors, and of nested tuples, lists and dicts of them.
-    *inputs : array, scalar, or nested tuple, list or dict of them
+        A function of Tensors, modules, and nested tuples, lists and dicts of them.
+    *inputs : array, scalar, module, or nested tuple, list or dict of them
         Where to check; floating or complex. float32 is checked in float64; integers are handed on as they are.
     order : int
         Up to which order: at 2 the gradient itself is differentiated, and checked the same way.
@@ -93,7 +95,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     """
     if order < 1:
         raise ValueError(f"check_gradients: order is 1, 2, ..., not {order}")
-    everything = [_wide(x) for x in leaves(inputs)]
+    everything = [_wide(x) for x in leaves(opened(inputs))]
     floating = [k for k, x in enumerate(everything) if x.dtype.kind in "fc"]
     if not floating:
         raise GradientError(f"{name(f)} was given no floating numbers to differentiate with respect to: there is nothing to check")
@@ -101,8 +103,10 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
 
     def flat(*xs: Any) -> tuple[Any, ...]:
         given = dict(zip(floating, xs))
-        return _floating(f, f(*rebuilt(inputs, [given.get(k, x) for k, x in enumerate(everything)])))
+        with _filled(inputs, [given.get(k, x) for k, x in enumerate(everything)]) as filled:
+            return _floating(f, f(*filled))
 
+    flat.__name__ = name(f)
     where, verdict = [_places(inputs)[k] for k in floating], Verdict("right", "")
     for now in range(1, order + 1):
         check = _Check(flat, xs, where, f"{name(f)}, order {now}" if now > 1 else name(f), rng)
@@ -114,6 +118,27 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
             return verdict
         flat = check.gradient
     return Verdict("right", f"{sum(x.size for x in xs)} entries, reverse and forward, to order {order}")
+
+
+@contextmanager
+def _filled(inputs: tuple[Any, ...], xs: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the inputs with other leaves; of a module the parameters hold them for the while."""
+    waiting, held = iter(xs), []
+
+    def put(x: Any) -> Any:
+        if not is_module(x):
+            return next(waiting)
+        for parameter in leaves(opened(x)):
+            held.append((parameter, parameter._node))
+            y = next(waiting)
+            parameter._node = (y if isinstance(y, Tensor) else Tensor(y))._node
+        return x
+
+    try:
+        yield mapped(put, inputs)
+    finally:
+        for parameter, node in reversed(held):
+            parameter._node = node
 
 
 def _floating(f: Callable[..., Any], out: Any) -> tuple[Any, ...]:
@@ -479,8 +504,8 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     manual : callable or gradients
         Your gradients, or the function that computes them from the inputs: for one input its gradient, for several a tuple,
         in the structure of the inputs.
-    *inputs : array, scalar, or nested tuple, list or dict of them
-        What to differentiate with respect to.
+    *inputs : array, scalar, module, or nested tuple, list or dict of them
+        What to differentiate with respect to. Gradients of a module are a dict by the paths of its parameters.
     rtol : float
         How far an entry may be off, relative to itself; what rounding of the inputs and of the array's largest entry explains is
         not counted.
@@ -497,17 +522,19 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     >>> X, y, W = np.ones((3, 2)), np.zeros((3, 1)), np.full((2, 1), 0.5)
     >>> assert_same_gradients(lambda W: np.sum((X @ W - y) ** 2) / 2, lambda W: X.T @ (X @ W - y), W)
     """
-    wide = rebuilt(inputs, map(_wide, leaves(inputs)))
-    engine = grad(f, range(len(inputs)))(*wide)
-    by_hand = manual(*wide) if callable(manual) else manual
+    given = opened(inputs)
+    wide, flat = rebuilt(given, map(_wide, leaves(given))), _of_leaves(f, inputs)
+    loss = wraps(flat)(lambda *xs: flat(*leaves(xs))[0])
+    engine = grad(loss, range(len(wide)))(*wide)
+    by_hand = manual(*(x if is_module(x) else w for x, w in zip(inputs, wide))) if callable(manual) else manual
     by_hand = list(fitting(wide, (by_hand,) if len(inputs) == 1 else by_hand, "the gradient by hand"))
     for i, (where, ours, theirs) in enumerate(zip(_places(inputs), map(np.asarray, leaves(engine)), map(np.asarray, by_hand))):
         differ = _different(ours, theirs, rtol)
         if differ.any():
-            differ = _different(ours, theirs, rtol, 16 * _moves(f, wide, i))
+            differ = _different(ours, theirs, rtol, 16 * _moves(flat, leaves(wide), i))
         if differ.any():
             place = tuple(map(int, np.argwhere(differ)[0]))
-            cause = rounding(theirs, ours) or likeliest_cause(_ByHand(f, wide, i, theirs), i)
+            cause = rounding(theirs, ours) or likeliest_cause(_ByHand(flat, leaves(wide), _places(inputs), name(f), theirs), i)
             lines = [
                 f"the gradient by hand of {name(f)}",
                 f"entry {place} of {where}: by hand {theirs[place]:.10g}, engine {ours[place]:.10g}",
@@ -525,11 +552,22 @@ def _different(x: np.ndarray, y: np.ndarray, rtol: float, noise: Any = 0.0) -> n
     return ~((near & np.isfinite(y)) | (x == y) | (np.isnan(x) & np.isnan(y)))
 
 
-def _moves(f: Callable[..., Any], inputs: tuple[Any, ...], i: int) -> Any:
+def _of_leaves(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., tuple[Any]]:
+    """Return f as a function of the leaves of its inputs."""
+
+    def flat(*xs: Any) -> tuple[Any]:
+        with _filled(inputs, xs) as filled:
+            return (f(*filled),)
+
+    flat.__name__ = name(f)
+    return flat
+
+
+def _moves(flat: Callable[..., tuple[Any]], xs: Arrays, i: int) -> Any:
     """Return how far each entry of a gradient moves when the inputs move by a few roundings: no formula can be more exact than that."""
-    gradient, xs = grad(f, range(len(inputs))), leaves(inputs)
+    gradient = grad(lambda *xs: flat(*xs)[0], i)
     with np.errstate(all="ignore"):
-        found = [leaves(gradient(*rebuilt(inputs, _rounded(xs, seed))))[i] for seed in range(4)]
+        found = [gradient(*_rounded(xs, seed)) for seed in range(4)]
         return np.nan_to_num(np.max(np.abs(np.subtract(found[1:], found[0])), 0), posinf=0)
 
 
@@ -542,10 +580,8 @@ def _rounded(xs: Arrays, seed: int) -> Arrays:
 class _ByHand(_Check):
     """A gradient by hand in the place of the analytic one."""
 
-    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...], i: int, theirs: np.ndarray) -> None:
-        xs = [np.asarray(x) for x in leaves(inputs)]
-        flat = lambda *parts: (f(*rebuilt(inputs, parts)),)
-        super().__init__(flat, xs, _places(inputs), name(f), np.random.default_rng(0))
+    def __init__(self, flat: Callable[..., Any], xs: Arrays, where: list[str], called: str, theirs: np.ndarray) -> None:
+        super().__init__(flat, xs, where, called, np.random.default_rng(0))
         self.g, self.analytic = [np.ones_like(y) for y in self.out], [theirs] * len(xs)
 
 
@@ -557,4 +593,4 @@ def _wide(x: Any) -> np.ndarray:
 
 def _places(inputs: tuple[Any, ...]) -> list[str]:
     """Return what to call each leaf of the inputs: input 0, input 0['W'][1], ..."""
-    return [f"input {i}{path}" for i, x in enumerate(inputs) for path in paths(x)]
+    return [f"input {i}{path}" for i, x in enumerate(opened(inputs)) for path in paths(x)]
