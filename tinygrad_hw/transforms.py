@@ -484,7 +484,7 @@ def given_back(value: Any, as_tensor: bool, own: bool = False) -> Any:
     if isinstance(value, (Tensor, Batched)):
         return value
     value = value if own else np.copy(value)
-    return handle(leaf(value)) if as_tensor else value[()]
+    return handle(leaf(value)) if as_tensor else value if value.ndim else value[()]
 
 
 def is_own(g: Any) -> bool:

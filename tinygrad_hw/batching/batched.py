@@ -175,7 +175,7 @@ class Batched:
         if method == "__call__" and out is not None and "where" in kwargs:
             with np.errstate(all="ignore"):
                 found = np.where(kwargs.pop("where"), ufunc(*inputs, **kwargs), out)
-        elif not batches_in((inputs, kwargs)):
+        elif out is not None and not batches_in((inputs, kwargs)):
             found = (ufunc if method == "__call__" else getattr(ufunc, method))(*inputs, **kwargs)
         elif method == "__call__":
             found = elementwise(ufunc, *inputs, **kwargs) if ufunc.signature is None else call(ufunc, inputs, kwargs)
@@ -185,7 +185,7 @@ class Batched:
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = kwargs.pop("out", None)
-        found = call(function, args, kwargs) if batches_in((args, kwargs)) else function(*args, **kwargs)
+        found = call(function, args, kwargs) if out is None or batches_in((args, kwargs)) else function(*args, **kwargs)
         return found if out is None else written(out, found, function.__name__)
 
     def __getitem__(self, index: Any) -> Any:
