@@ -396,6 +396,21 @@ def test_the_weights_that_all_steps_share_and_the_inputs_stay_to_be_seen():
 
 
 # Options
+@needs_layout
+def test_what_is_highlighted_and_what_fades_stay_so_in_the_dark():
+    auto = draw(report(), theme="auto", highlight="W1").svg()
+    assert len(elements(auto, "faded")) == 7 and len(elements(auto, "highlighted")) == 13
+    rules = re.search(r"<style>(.*?)</style>", auto, re.DOTALL)[1]
+    assert rules.index(".node.parameter") < rules.index(".node.faded") and ".edge.highlighted" in rules
+
+
+def test_a_sequence_whose_steps_all_read_from_one_array_is_drawn_once():
+    out, _ = nn.LSTM(3, 2, rng=np.random.default_rng(0))(Tensor(np.ones((12, 4, 3)), name="x"))
+    picture = draw((out**2).mean()).picture
+    assert {"h₁ … h₁₂", "c₁ … c₁₂", "i₁ … i₁₂", "cells.0.weight_hh", "x"} <= {box.name for box in picture.boxes}
+    assert len(picture.boxes) < 30
+
+
 def test_arrows_lead_where_the_direction_says():
     assert "rankdir=LR" in draw(report(), direction="LR").dot
     with pytest.raises(ValueError, match=r"direction='left'.: give one of 'TB', 'BT', 'LR', 'RL'"):

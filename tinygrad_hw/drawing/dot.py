@@ -87,7 +87,7 @@ def arrow_attributes(i: int, arrow: Arrow, picture: Picture, palette: Palette) -
     return {
         "label": quoted([f"  {arrow.note}" if arrow.note else ""]),
         "id": f"e{i}",
-        "class": "broadcast" if arrow.broadcast else "gradient" if arrow.gradient else "data",
+        "class": ("broadcast" if arrow.broadcast else "gradient" if arrow.gradient else "data") + " highlighted" * arrow.highlighted,
         "style": "dashed" if arrow.broadcast else "solid" if arrow.gradient else "dotted",
         "weight": WEIGHTS.get(picture.boxes[arrow.tail].kind, "4"),
         **look,
@@ -156,7 +156,7 @@ def box_attributes(i: int, box: Box, palette: Palette) -> dict[str, Any]:
     return {
         "label": quoted(lines(box)),
         "id": f"n{i}",
-        "class": box.kind,
+        "class": f"{box.kind} faded" if box.faded else box.kind,
         **SHAPES[box.kind],
         "fillcolor": inside,
         "color": border,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ __all__ = ["Group", "common", "fold", "pattern", "turns"]
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
 WORDS_IN_TITLE = 4
+WIDELY = 6  # more uses of a value than one body makes
 LEAVES = ("constant", "input", "parameter")
 
 
@@ -254,13 +256,19 @@ def how_odd(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int
 def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return two numbers for each group: equal ones do the same, and equal first ones do it with operands that lie equally far back.
 
-    The group just before does not count: where a chain begins, a leaf is in its place.
+    The group just before does not count: where a chain begins, a leaf is in its place. What is widely used lies outside all bodies,
+    so that it is the same for each.
     """
+    uses = Counter(operand for group in groups for member in group.members for operand in vertices[member].operands)
     numbers: dict[Any, int] = {}
     likeness, looks = np.empty(len(groups), int), np.empty(len(groups), int)
     for i, group in enumerate(groups):
         used = [operand for member in group.members for operand in vertices[member].operands if vertices[operand].operation]
-        far = [min(back, LONGEST_PERIOD + 1) for operand in used if (back := i - owner.get(operand, i)) > 1]
+        far = [
+            -operand if uses[operand] > WIDELY else min(back, LONGEST_PERIOD + 1)
+            for operand in used
+            if (back := i - owner.get(operand, i)) > 1
+        ]
         look = group.words, np.shape(vertices[group.members[-1]].value)
         looks[i] = numbers.setdefault(look, len(numbers))
         likeness[i] = numbers.setdefault((look, tuple(far)), len(numbers))

@@ -6,7 +6,7 @@ import hashlib
 from xml.etree import ElementTree
 
 from ..naming import clean
-from .dot import DARK, in_words
+from .dot import DARK, LIGHT, in_words
 from .picture import Picture
 
 __all__ = ["polished"]
@@ -50,13 +50,20 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
 
 
 def dark_style(name: str) -> ElementTree.Element:
-    """Return the dark theme's colours, for where the page is dark."""
-    shapes = ":is(polygon, path, ellipse)"
-    rules = {".graph > polygon": f"fill: {DARK.back}", "text": f"fill: {DARK.fore}", ".edge polygon": f"fill: {DARK.arrow}"}
-    rules |= {f".cluster {shapes}": f"stroke: {DARK.frame}", f".edge {shapes}": f"stroke: {DARK.arrow}"}
+    """Return the dark theme's colours, for where the page is dark; what comes later goes before what comes earlier."""
+    shapes = ":is(polygon, path, ellipse, polyline)"
+    rules = {".graph > polygon": f"fill: {DARK.back}", "text": f"fill: {DARK.fore}", f".cluster {shapes}": f"stroke: {DARK.frame}"}
     for kind, (inside, border) in DARK.kinds.items():
-        rules[f".node.{kind} :is(polygon, path, ellipse, polyline)"] = f"stroke: {border}"
+        light_inside, light_border = LIGHT.kinds[kind]
+        rules[f".node.{kind} {shapes}"] = f"stroke: {border}"
         rules[f".node.{kind} {shapes}:not([fill='none'])"] = f"fill: {inside}"
+        rules[f".legend [fill='{light_inside}']"] = f"fill: {inside}"
+        rules[f".legend [stroke='{light_border}']"] = f"stroke: {border}"
+    for which, colour in (("edge", DARK.arrow), ("edge.data", DARK.soft), ("edge.highlighted", DARK.highlight)):
+        rules[f".{which} {shapes}"] = f"stroke: {colour}"
+        rules[f".{which} polygon"] = f"fill: {colour}"
+    rules[f".node.faded {shapes}:not([fill='none'])"] = f"fill: {DARK.back}; stroke: {DARK.soft}"
+    rules[".node.faded text"] = f"fill: {DARK.soft}"
     element = ElementTree.Element(f"{{{SVG}}}style")
     lines = "".join(f"#{name} {selector} {{ {rule} }}\n" for selector, rule in rules.items())
     element.text = f"@media (prefers-color-scheme: dark) {{\n{lines}}}"
