@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
-from tinygrad_hw import ShapeError, Tensor, nn, optim
+from tinygrad_hw import DTypeError, ShapeError, Tensor, nn, optim
 
 RNG = np.random.default_rng(0)
 X, IMAGES, SEQUENCE = RNG.normal(size=(4, 6)), RNG.normal(size=(3, 2, 5, 6)), RNG.normal(size=(4, 2, 6))
@@ -61,6 +61,29 @@ def test_a_layer_keeps_its_dtype_forward_and_backward(name, dtype):
     for tensor in [*layer.parameters(), *([leaf] if leaf.requires_grad else [])]:
         assert tensor.grad.dtype == tensor.dtype == dtype
         assert tensor.grad.shape == tensor.shape
+
+
+WEIGHED = [name for name in LAYERS if name not in ("Embedding", "activations", "pools")]
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+def test_what_would_widen_a_layers_dtype_is_refused_with_both_ways_out(name):
+    make, x = LAYERS[name]
+    layer = make(dtype=np.float32)
+    with pytest.raises(DTypeError, match=r"has parameters of float32, and x is float64, which .*x.astype\(np.float32\), or .*np.float64\)"):
+        layer(x)
+    assert results(layer.eval()(x.astype(np.float16)))[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHED if name not in ("MultiheadAttention",)])
+def test_integers_and_lists_are_taken_in_a_layers_dtype(name):
+    make, x = LAYERS[name]
+    layer, whole = make(dtype=np.float32).eval(), np.round(4 * x)
+    expected = results(layer(whole.astype(np.float32)))
+    for numbers in (whole.astype(int), whole.tolist(), whole.astype(int).tolist()):
+        for ours, theirs in zip(results(layer(numbers)), expected):
+            assert ours.dtype == np.float32
+            assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name != "pools"])

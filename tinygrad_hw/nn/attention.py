@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..rules.shaping import array
 from ..tensor import Tensor
 from . import functional
-from .checks import Random, generator, probability, require_positive
+from .checks import Random, as_input, generator, probability, require_positive
 from .layers import draw_uniform
 from .module import Module
 
@@ -108,6 +108,7 @@ class MultiheadAttention(Module):
             if np.ndim(x) != 3 or np.shape(x)[-1] != size:
                 axes = "(N, L, " if self.batch_first else "(L, N, "
                 raise ShapeError(f"{self!r}: the {what} must have shape {axes}{size}), and has {np.shape(x)}")
+            as_input(self, x, self.in_weight)
         q, k, v = (self._heads(x) for x in self._projected(query, key, value))
         mask = _added(attn_mask, is_causal, q.shape[-2], k.shape[-2], q.dtype)
         if mask is not None and mask.ndim == 3:  # (one for each sample and head)

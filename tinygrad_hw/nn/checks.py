@@ -21,6 +21,24 @@ def as_floats(x: Any, integers: bool = False) -> Any:
     return x if integers or x.dtype.kind in "fc" else x.astype(float)
 
 
+def as_input(layer: Any, x: Any, weight: Any) -> Any:
+    """Return what a layer is called with, lists and integers as arrays of the layer's dtype, or say that it is of a wider one."""
+    own = weight.dtype
+    if not hasattr(x, "dtype"):
+        x = array(x)
+        return x if hasattr(x, "requires_grad") else x.astype(own)
+    if x.dtype is own:
+        return x
+    if x.dtype.kind in "biu":
+        return x.astype(own)
+    if x.dtype.kind == "f" and np.result_type(x.dtype, own) != own:
+        raise DTypeError(
+            f"{layer!r} has parameters of {own}, and x is {x.dtype}, which would widen all that follows: give x.astype(np.{own}), "
+            f"or make the network wider by .astype(np.{x.dtype})"
+        )
+    return x
+
+
 def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return both as tensors or arrays of floating numbers, or say that their shapes differ."""
     y, t = as_floats(prediction), as_floats(target, integers=True)

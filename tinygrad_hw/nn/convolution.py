@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from . import functional
-from .checks import Random, generator, require_positive
+from .checks import Random, as_input, generator, require_positive
 from .layers import draw_uniform
 from .module import Module
 
@@ -80,7 +80,7 @@ class Conv1d(_Conv):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of x, of shape (N, in_channels, L)."""
-        return functional.conv1d(x, self.weight, self.bias, **self.settings)
+        return functional.conv1d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
 
 class Conv2d(_Conv):
@@ -130,7 +130,7 @@ class Conv2d(_Conv):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of x, of shape (N, in_channels, H, W)."""
-        return functional.conv2d(x, self.weight, self.bias, **self.settings)
+        return functional.conv2d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
 
 class _Pool(Module):

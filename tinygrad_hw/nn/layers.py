@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..rules import neural
 from ..tensor import Tensor
 from . import functional
-from .checks import Random, generator, one_of, places_below, probability, require_positive
+from .checks import Random, as_input, generator, one_of, places_below, probability, require_positive
 from .module import Module
 
 __all__ = [
@@ -71,6 +71,7 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x W + b."""
+        x = as_input(self, x, self.weight)
         return x @ self.weight if self.bias is None else x @ self.weight + self.bias
 
     def __repr__(self) -> str:

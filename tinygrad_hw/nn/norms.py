@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..tensor import Tensor, no_grad
 from . import functional
-from .checks import require_positive
+from .checks import as_input, require_positive
 from .module import Module
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
@@ -45,6 +45,7 @@ class _BatchNorm(Module):
         if len(shape) not in self.ndims or shape[1] != self.features:
             axes = " or ".join(map(str, self.ndims))
             raise ShapeError(f"{self!r} needs x of {axes} axes with {self.features} channels (its axis 1), and x has shape {shape}")
+        x = x if self.weight is None else as_input(self, x, self.weight)
         if self.running_mean is not None and not self.training:
             return functional.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
         count = prod(shape) // self.features
@@ -185,7 +186,7 @@ class LayerNorm(_FeatureNorm):
 
     def forward(self, x: Any) -> Any:
         """Return the normalised samples, of x's shape."""
-        return functional.layer_norm(x, self.weight, self.bias, self._axes(x), self.eps)
+        return functional.layer_norm(as_input(self, x, self.weight), self.weight, self.bias, self._axes(x), self.eps)
 
     def __repr__(self) -> str:
         return f"LayerNorm({self.weight.shape}, eps={self.eps})"
@@ -230,7 +231,7 @@ class RMSNorm(_FeatureNorm):
 
     def forward(self, x: Any) -> Any:
         """Return the normalised samples, of x's shape."""
-        return functional.rms_norm(x, self.weight, self._axes(x), self.eps)
+        return functional.rms_norm(as_input(self, x, self.weight), self.weight, self._axes(x), self.eps)
 
     def __repr__(self) -> str:
         return f"RMSNorm({self.weight.shape}, eps={self.eps})"

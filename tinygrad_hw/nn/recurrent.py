@@ -12,10 +12,9 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..rules import neural
-from ..rules.shaping import array
 from ..tensor import Tensor
 from . import functional
-from .checks import Random, generator, one_of, probability, require_positive
+from .checks import Random, as_input, generator, one_of, probability, require_positive
 from .layers import draw_uniform
 from .module import Module, ModuleList
 
@@ -49,7 +48,7 @@ class _Cell(Module):
         """Return the state after a step with x of shape (N, inputs), or (inputs,)."""
         if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
             raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
-        x = array(x)
+        x = as_input(self, x, self.weight_ih)
         return self.step(functional.linear(x, self.weight_ih, self.bias_ih), self.start(x) if state is None else state)
 
     def step(self, from_x: Any, state: Any) -> Any:
@@ -230,7 +229,7 @@ class _Recurrent(Module):
         if np.ndim(x) != 3 or np.shape(x)[-1] != first.weight_ih.shape[0]:
             axes = "(N, T, " if self.batch_first else "(T, N, "
             raise ShapeError(f"{self!r} needs x of shape {axes}{first.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
-        x = array(x)
+        x = as_input(self, x, first.weight_ih)
         sequence = np.swapaxes(x, 0, 1) if self.batch_first else x
         last = []
         for i, cell in enumerate(cells):
