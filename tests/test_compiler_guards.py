@@ -22,6 +22,7 @@ import pytest
 import tinygrad_hw as tg
 from tinygrad_hw import CompileError, Tensor, compile, nn, optim
 from tinygrad_hw.compiler.guards import Watch
+from tinygrad_hw.trees import leaves
 
 X = np.array([1.0, 2.0])
 
@@ -826,3 +827,59 @@ def test_names_of_every_script_become_identifiers(name):
     np.testing.assert_allclose(w.numpy(), [1 - 0.2, 2 - 0.8])
     made = {}
     exec(step.source, made)
+
+
+# Views and writes
+def flipped(x):
+    y = np.tanh(x)
+    np.flipud(y)[...] = 7.0
+    return y
+
+
+def split(x):
+    y = x * 3
+    np.vsplit(y, 2)[0][...] = 1.0
+    return y
+
+
+def transposed(x):
+    y = x + 1
+    t = y.T
+    y[0] = 5.0
+    t += y
+    return y, t
+
+
+def flattened_in_the_order_of_the_columns(x):
+    y = x.T.copy()
+    v = y.T
+    v **= 2
+    w = v.reshape(-1, order="F")
+    w[0] = 7.0
+    return y, w
+
+
+def swapped(x):
+    y = x * 2
+    y[0], y[-1] = y[-1], y[0]
+    return y
+
+
+def by_places(x):
+    y = x * 1
+    np.rollaxis(y, 1).flat[:2] = 3
+    np.put_along_axis(np.fliplr(y), np.zeros((2, 1), int), 0.25, 1)
+    return y
+
+
+@pytest.mark.parametrize(
+    "f", [flipped, split, transposed, flattened_in_the_order_of_the_columns, swapped, by_places], ids=lambda f: f.__name__
+)
+def test_what_is_written_through_a_view_is_written_when_compiled(f):
+    x = np.arange(6.0).reshape(2, 3) / 4
+    if f is transposed:
+        x = x[:, :2]
+    compiled, right = compile(f), f(x.copy())
+    for _ in range(2):
+        for got, expected in zip(leaves(compiled(x)), leaves(right), strict=True):
+            np.testing.assert_array_equal(got, expected)

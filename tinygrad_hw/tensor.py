@@ -737,7 +737,9 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     arrays = [x._node.value if isinstance(x, Tensor) else x for x in given]
     needed = function in AS_WRITTEN or (flows(given) and gives_floats(kwargs))
     if any(map(stands_in, arrays)):
-        return body(*args, **kwargs) if needed else wrapped(function(*plain(args), **plain(kwargs)))
+        value = None if needed else function(*plain(args), **plain(kwargs))
+        shared = any(hasattr(y, "is_view_of") and y.is_view_of(x) for x in arrays for y in leaves(value))
+        return body(*args, **kwargs) if needed or shared else wrapped(value)
     bare = with_indices(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
     if needed and function not in CHECKED:
         return wrapped(body(*bare[0], **bare[1]))

@@ -294,7 +294,8 @@ def write(target: Tensor, index: Any, value: Any) -> None:
                     f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; "
                     "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
                 )
-            take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps), {})._node)
+            layout = shaping.layout(parts[0]) if hasattr(parts[0], "flags") else None
+            take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
         elif not (root._node.parents or wanted):
             with fitting(target, value, index):
                 at(own(root._node), steps)[index] = plain(value)

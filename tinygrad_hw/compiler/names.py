@@ -15,6 +15,7 @@ from ..graph import Node, history
 from ..naming import Names
 from ..tensor import Tensor
 from ..trees import leaves
+from ..views import View
 from .guards import FOREIGN
 from .program import Program
 from .trace import Op, Traced, operands
@@ -33,8 +34,8 @@ def name_locals(frames: Iterable[Any]) -> None:
 
 
 def op_of(value: Any) -> Op | None:
-    """Return the op of a stand-in, or of a tensor that holds one."""
-    value = value._node.value if isinstance(value, Tensor) else value
+    """Return the op of a stand-in, or of a tensor that holds one; of a view, of what it was when it was last worked out."""
+    value = (value._held if isinstance(value, View) else value._node).value if isinstance(value, Tensor) else value
     return value._op if isinstance(value, Traced) else None
 
 

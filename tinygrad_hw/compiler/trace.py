@@ -324,11 +324,16 @@ class Traced:
     dtype = property(lambda self: np.asarray(self._op.value).dtype)
     strides = property(lambda self: np.asarray(self._op.value).strides)
     itemsize = property(lambda self: self.dtype.itemsize)
+    flags = property(lambda self: np.asarray(self._op.value).flags)
     nbytes = property(lambda self: self.dtype.itemsize * self.size)
     data = property(lambda self: self)
 
     def __len__(self) -> int:
         return len(self._op.value)
+
+    def is_view_of(self, other: Any) -> bool:
+        """Tell whether this stands for a view of what another stand-in stands for."""
+        return type(other) is Traced and isinstance(self._op.value, np.ndarray) and np.may_share_memory(self._op.value, other._op.value)
 
     # Operators
     __add__, __radd__ = operators(np.add, operator.add)
