@@ -97,11 +97,11 @@ def convolution(x: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, 
 def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
     """Return the cotangent of x: each window's g times the kernels, added up where windows overlap.
 
-    In steps of 1 it is the convolution of g with the kernels turned round, which is sooner done if there are no more kernels than channels.
+    In steps of 1 it is the convolution of g with the kernels turned round, sooner done unless there are far more kernels than channels.
     """
     size, count, channels = w.shape[2:], g.shape[2:], w.shape[1]
     around = tuple(d * (k - 1) - p for k, p, d in zip(size, padding, dilation))
-    if set(stride) == {1} and min(around) >= 0 and len(w) <= groups * channels:
+    if set(stride) == {1} and min(around) >= 0 and len(w) <= 2 * groups * channels:
         turned = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
         return convolution(g, turned.reshape(groups * channels, len(w) // groups, *size), stride, around, dilation, groups)
     rows, flat = _flat_kernels(w, groups).mT, g.reshape(len(g), groups, len(w) // groups, prod(count))
