@@ -390,3 +390,9 @@ def test_infinite_matrices_end_in_values_and_gradients_that_are_no_numbers_or_an
 def test_of_an_infinite_matrix_norms_and_condition_are_numpys(norm):
     with np.errstate(all="ignore"):
         assert_array_equal(norm(Tensor(INFINITE, requires_grad=True)).data, norm(INFINITE))
+
+
+@pytest.mark.parametrize("order, norm", [(-1, np.inf), (1, 0.0), (2, 0.0), (np.inf, 0.0), (0, 0.0)])
+def test_the_norm_of_nothing(order, norm):
+    x = Tensor(np.zeros((2, 0)), requires_grad=True)
+    assert_array_equal(LA.norm(x, order, axis=1).data, [norm, norm])

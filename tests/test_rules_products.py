@@ -204,3 +204,10 @@ def test_the_gradient_of_a_vector_beside_a_matrix_makes_no_matrix(product):
 def test_the_gradient_of_a_matrix_beside_a_stack_makes_no_stack_of_gradients():
     x, W = Tensor(np.ones((200, 2, 30))), Tensor(np.ones((30, 40)), requires_grad=True)
     assert allocated_by(lambda: (x @ W).sum().backward()) < 200 * W.data.nbytes / 4
+
+
+@pytest.mark.parametrize("function", [np.vecdot, np.matvec, np.vecmat] if hasattr(np, "matvec") else [np.vecdot], ids=lambda f: f.__name__)
+def test_vectors_of_other_lengths_are_not_broadcast(function):
+    x, y = np.ones((2, 3)), np.ones((1, 1))
+    with pytest.raises(ValueError, match="mismatch in its core dimension"):
+        function(Tensor(x, requires_grad=True), Tensor(y, requires_grad=True))

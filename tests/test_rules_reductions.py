@@ -430,3 +430,13 @@ def test_the_gradient_of_a_softmax_does_not_depend_on_the_order_in_memory(order)
         (found,) = gradients(f, [np.array(x, order=order)], np.array(g, order=order))
         (turned,) = gradients(lambda y, f=f: f(y, axis=0), [x.T.copy()], g.T.copy())
         assert_allclose(found, turned.T, rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.max, np.min, np.cumsum, np.cumprod, np.nanmax, tg.logsumexp], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_scalar_is_folded_over_its_axis(f, axis):
+    x = Tensor(1.5, requires_grad=True)
+    out = f(x, axis=axis)
+    assert out.shape == np.shape(f(np.asarray(1.5), axis=axis))
+    out.backward(np.full(out.shape, 0.75))
+    assert x.grad == 0.75

@@ -127,3 +127,8 @@ def test_an_even_gradient_skips_the_entry_itself():
     x = np.array([1.0, np.inf, 4.0, 2.0, np.nan, 7.0])
     found = np.gradient(Tensor(x, requires_grad=True), 0.5)
     assert_array_equal(found.data, np.gradient(x, 0.5))
+
+
+def test_interp_refuses_knots_and_values_that_do_not_pair():
+    with pytest.raises(ValueError, match="not of the same length"):
+        np.interp(0.5, Tensor(np.arange(3.0), requires_grad=True), np.ones(2))

@@ -546,3 +546,16 @@ def test_an_index_may_be_a_tensor_and_an_argument_of_a_compiled_function(f):
         for value, gradient in (both(M, i), both(M, Tensor(i)), compiled(M, i)):
             assert_allclose(value, np.sum(np.sin(f(M, i))), rtol=1e-14)
             assert_allclose(gradient, expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("axes", [0, -1])
+def test_a_vector_is_transposed_by_an_integer(axes):
+    g = np.array([3.0, 4.0])
+    assert_array_equal(gradients(lambda x: np.transpose(x, axes), [V[:2]], g)[0], g)
+
+
+def test_an_assigned_value_may_have_more_axes_of_size_one_in_front():
+    y, v = Tensor(V) * 1, Tensor([[[7.0]]], requires_grad=True)
+    y[1:3] = v
+    y.backward(np.array([0.3, -1.2, 0.7, 2.1]))
+    assert_allclose(v.grad, [[[-1.2 + 0.7]]])

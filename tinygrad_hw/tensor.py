@@ -746,7 +746,7 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     try:
         value = function(*plain(args), **plain(kwargs))
     except (TypeError, ValueError) as refused:
-        raise reworded(refused, body, *bare) from None
+        raise reworded(refused, function.__name__, body, *bare) from None
     if needed:
         return wrapped(body(*bare[0], **bare[1]))
     results = [y for y in leaves(value) if isinstance(y, ndarray)]
@@ -761,12 +761,15 @@ def with_indices(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[
     return args[:first] + mapped(without_integers, args[first:]), mapped(without_integers, kwargs)
 
 
-def reworded(refused: Exception, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
-    """Return the error that a composition raises of the kind that NumPy's function did: it knows the operands' names; else NumPy's."""
+def reworded(refused: Exception, name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+    """Return the error that a composition raises of the kind that NumPy's function did: it knows the operands' names; else NumPy's.
+
+    NumPy's too where only a function inside the composition knows, for its operands are not the user's.
+    """
     try:
         body(*args, **kwargs)
     except type(refused) as known:
-        return known
+        return refused if isinstance(known, ShapeError) and not str(known).startswith(name) else known
     except Exception:
         return refused
     return refused

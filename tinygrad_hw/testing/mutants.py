@@ -234,6 +234,17 @@ def _in_the_engine() -> Iterator[Mutant]:
     for owner, function, mistake, right, wrong in (
         (backward, "unbroadcast", "the mean, for the sum over a broadcast axis", "np.add.reduce", "np.mean"),
         (backward, "flow", "assigned, for added, where a tensor is used twice", "cotangents[parent] + c", "c"),
+        (reductions, "divided", "half precision counts in half precision", "wide = widened(g)", "wide = g"),
+        (reductions, "folded_axes", "a scalar has an axis", " if x.ndim else ()", ""),
+        (
+            shaping,
+            "_segments",
+            "the parts of a join in reverse",
+            "accumulate(x.shape[axis] for x in arrays[:-1])",
+            "accumulate(x.shape[axis] for x in arrays[:0:-1])",
+        ),
+        (tensor, "beside", "tensors in a list are constants", "stacked(arg) if", "arg if"),
+        (tensor, "composed", "integers that need no gradient are computed as floats", "needed = function", "needed = True or function"),
         (tensor, "added_up", "two gradients share an array", " or id(g) in given", ""),
         (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
