@@ -310,3 +310,12 @@ def test_scipy_differentiates_through_the_namespace():
 def test_wrapping_costs_nothing():
     assert xp.exp is np.exp
     assert all(not isinstance(getattr(xp, name), types.FunctionType) or name in dir(np) for name in ("add", "sum", "matmul", "where"))
+
+
+def test_einops_rearranges_tensors_and_their_gradients():
+    einops = pytest.importorskip("einops.array_api")
+    x = Tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True)
+    assert_allclose(einops.rearrange(x, "a b c -> c (a b)").detach().numpy(), x.numpy().transpose(2, 0, 1).reshape(4, 6))
+    assert_allclose(einops.repeat(x, "a b c -> a b c r", r=2).detach().numpy(), np.repeat(x.numpy()[..., None], 2, -1))
+    einops.reduce(x, "a b c -> a", "mean").sum().backward()
+    assert_allclose(x.grad, np.full((2, 3, 4), 1 / 12))

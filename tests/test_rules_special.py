@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import mpmath as mp
 import numpy as np
 import pytest
 from laws import LAWS, Case, rows
@@ -207,6 +208,34 @@ def test_a_real_argument_of_a_complex_function_gets_a_real_gradient():
     )
 
 
+FAR = {
+    "erfcx": (lambda t: mp.exp(t * t) * mp.erfc(t), [-2.0, 3.0, 15.0, 20.1, 1e3, 1e6]),
+    "dawsn": (lambda t: mp.sqrt(mp.pi) / 2 * mp.exp(-t * t) * mp.erfi(t), [-25.0, -3.0, 15.0, 20.1]),
+    "log_ndtr": (lambda t: mp.log(mp.ncdf(t)), [-1e4, -200.0, -30.0, 0.3, 8.0]),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_far_out_where_terms_cancel_derivatives_keep_their_digits(name):
+    oracle, places = FAR[name]
+    with mp.workdps(60):
+        for x in places:
+            slope, curvature = (float(mp.diff(oracle, mp.mpf(x), order)) for order in (1, 2))
+            assert_allclose(grad(getattr(sp, name))(x), slope, rtol=1e-12)
+            assert_allclose(grad(grad(getattr(sp, name)))(x), curvature, rtol=1e-9)
+
+
+def test_at_infinity_and_at_the_edges_derivatives_are_their_limits():
+    for f, x, slope in (
+        (sp.erfcx, np.inf, 0), (sp.dawsn, np.inf, 0), (sp.log_ndtr, -np.inf, np.inf), (sp.log_ndtr, np.inf, 0), (sp.expit, np.inf, 0),
+        (sp.erf, -np.inf, 0), (sp.ndtr, np.inf, 0), (lambda x: sp.gammainc(1.0, x), 0.0, 1), (lambda x: sp.gammainc(2.0, x), 0.0, 0),
+        (lambda x: sp.betainc(1.0, 2.0, x), 0.0, 2), (lambda x: sp.betainc(1.0, 2.0, x), 1.0, 0), (lambda y: sp.xlogy(0.0, y), 0.0, 0),
+        (lambda y: sp.rel_entr(0.0, y), 0.5, 0), (lambda y: sp.kl_div(0.0, y), 0.5, 1), (lambda t: sp.stdtr(3.0, t), np.inf, 0),
+    ):  # fmt: skip
+        with np.errstate(all="ignore"):
+            assert_allclose(grad(f)(x), slope)
+
+
 def test_steps_have_the_derivative_zero():
     for f in (sp.round, sp.gammasgn):
         assert_allclose(grad(lambda x, f=f: np.sum(f(x)))(REAL), 0)
@@ -235,6 +264,21 @@ def test_an_order_that_is_a_constant_needs_no_derivative():
 def test_a_function_without_a_row_says_so():
     with pytest.raises(NoRuleError, match="mathieu_a"):
         sp.mathieu_a(1.0, Tensor(0.5, requires_grad=True))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_tensor_without_a_gradient_takes_every_ufunc():
+    every = [f for f in map(sp.__dict__.get, sp.__all__) if isinstance(f, np.ufunc)]
+    assert len(every) > 200
+    for f in every:
+        first = (
+            np.array([2, 1]) if any(kinds.startswith(("p", "l")) for kinds in f.types) else np.array([2.0, 1.0])
+        )  # (an order may be whole)
+        args = [first] * (f.nin - 1) + [np.array([0.3, 0.6])]
+        wanted, found = f(*args), f(*map(Tensor, args))
+        for x, y in zip(wanted, found, strict=True) if f.nout > 1 else [(wanted, found)]:
+            assert isinstance(y, Tensor), f
+            np.testing.assert_array_equal(y.numpy(), x, err_msg=f.__name__)
 
 
 def test_the_rows_are_loaded_when_the_first_function_is_met():
