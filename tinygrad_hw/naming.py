@@ -69,7 +69,7 @@ class Label:
 
     @cached_property
     def plain(self) -> str:
-        """The name in letters, digits and underscores: equal for two labels that might be taken for each other."""
+        """The name in letters, digits and underscores; labels that could be mistaken for each other have the same."""
         base = "".join([LETTERS.get(letter, letter) for letter in self.base])
         sub = self.sub.plain if isinstance(self.sub, Label) else self.sub
         text = f"{base}{'' if sub[:1].isdigit() and base[-1:].isalpha() else '_'}{sub}" if sub else base
@@ -114,7 +114,7 @@ def clean(text: Any) -> str:
 
 # What is named
 class Fingerprint(NamedTuple):
-    """What stands for an array that is no tensor: equal for equal arrays, of which a graph holds copies."""
+    """Stands for an array that is not a tensor; copies of one array have equal fingerprints."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -125,7 +125,7 @@ Thing = Node | Fingerprint
 
 
 def fingerprint(array: np.ndarray) -> Fingerprint:
-    """Return what two arrays share if and only if they are equal, shape and dtype included."""
+    """Return the fingerprint of an array: equal if and only if shape, dtype and entries are."""
     return Fingerprint(*content(array))
 
 
@@ -142,7 +142,7 @@ def is_parameter(thing: Any) -> bool:
 
 
 def is_data(thing: Any) -> bool:
-    """Tell whether something was brought along and is not to be learnt."""
+    """Tell whether something is data: a leaf that requires no gradient."""
     return is_leaf(thing) and not is_parameter(thing)
 
 
@@ -152,7 +152,7 @@ def is_vector(shape: tuple[int, ...]) -> bool:
 
 
 class Names:
-    """The labels of all values that some results were computed from; no two can be taken for each other.
+    """The labels of all values that some results were computed from; no two could be mistaken for each other.
 
     Attributes
     ----------
@@ -220,12 +220,12 @@ class Names:
 
     # Giving
     def give(self, thing: Thing, label: Label) -> None:
-        """Name a thing that has no name yet."""
+        """Label a value that has no label yet."""
         if thing not in self.labels:
             self.labels[thing] = self.free(label)
 
     def free(self, label: Label) -> Label:
-        """Take a label, with a number if it could be taken for one that was given before."""
+        """Reserve a label, with a number appended if it could be mistaken for one that is taken."""
         unique, k = label, 1
         while unique.plain in self.taken:
             k += 1
@@ -249,7 +249,7 @@ class Names:
             self.give(leaf, Label(base) if len(unnamed) == 1 and base not in self.taken else self.next_of(base))
 
     def give_the_users(self, given: Mapping[str, Any]) -> None:
-        """Give the tensors' own names, then the names of variables: of tensors by identity, of arrays by their entries."""
+        """Give tensors their own names, then the names of variables; tensors are found by identity, arrays by their entries."""
         for node in self.nodes:
             if node.name:
                 self.give(node, label_of(node.name))
@@ -265,7 +265,7 @@ class Names:
 
     # Roles
     def give_roles(self, roots: Sequence[Node]) -> None:
-        """Give what plays a part in a network its textbook name."""
+        """Give textbook names to the values that play a known part in a network."""
         layers = self.affine()
         self.layers = {z: str(k) for k, z in enumerate(layers, 1)}
         activations = {z: a for z in layers if (a := self.activation(z)) is not None}
@@ -314,7 +314,7 @@ class Names:
                 self.give(thing, Label(letter, str(k) if len(cells) > 1 else ""))
 
     def give_normalised(self, node: Node) -> None:
-        """Name what a norm consists of, if a quotient is one: x̂ = d / s, with d = x − μ and s = √(σ² + ε)."""
+        """If a quotient is a normalisation, name its parts: x̂ = d / s, with d = x − μ and s = √(σ² + ε)."""
         top, bottom = self.operands[node]
         x, mean = self.operands_if(top, np.subtract)
         (inside,) = self.operands_if(bottom, np.sqrt, 1)
@@ -329,7 +329,7 @@ class Names:
         self.give(node, Label("x\u0302"))
 
     def give_attention(self, softmax: Node) -> None:
-        """Name what attention consists of, if a softmax is its: A = softmax(S / √d), with S = Q Kᵀ, and A V."""
+        """If a softmax is that of attention, name the parts: A = softmax(S / √d), with S = Q Kᵀ, and A V."""
         scores: Any = self.operands[softmax][0]
         while isinstance(scores, Node) and scores.rule and scores.rule.function in (np.divide, np.multiply, np.add, np.where):
             scores = next((thing for thing in self.operands[scores] if isinstance(thing, Node) and thing.rule), None)
@@ -346,7 +346,7 @@ class Names:
                 self.give(value, Label("V"))
 
     def cell(self, h: Node) -> dict[str, Node]:
-        """Return what an LSTM's step consists of, if h is its result: h = o ⊙ tanh(c), c = f ⊙ c + i ⊙ g; gates are slices of one z."""
+        """If h is the output of an LSTM cell, return its parts by letter: h = o ⊙ tanh(c), c = f ⊙ c + i ⊙ g; gates are slices of one z."""
         ways = [(o, c) for o, t in self.both_ways(h, np.multiply) if (c := self.operands_if(t, np.tanh, 1)[0]) is not None]
         for o, c in ways:
             z = self.sliced(o, neural.sigmoid)
@@ -359,25 +359,25 @@ class Names:
         return {}
 
     def both_ways(self, thing: Any, function: Any) -> list[tuple[Any, Any]]:
-        """Return the two operands of a call in both orders; none if it is no call of the function."""
+        """Return the two operands of a call of the function in both orders; nothing if it is another call."""
         x, y = self.operands_if(thing, function)
         return [(x, y), (y, x)] if isinstance(x, Node) or isinstance(y, Node) else []
 
     def sliced(self, gate: Any, function: Any) -> Any:
-        """Return what a gate is a function of a slice of, or None."""
+        """Return the array of which a gate takes a slice, or None."""
         return self.operands_if(self.operands_if(gate, function, 1)[0], getitem, 1)[0]
 
     def is_gated(self, z: Any, i: Any, g: Any) -> bool:
-        """Tell whether i and g are an input gate and what it lets in."""
+        """Tell whether i is the input gate and g the candidate that are computed from z."""
         return z is not None and self.sliced(i, neural.sigmoid) is z is self.sliced(g, np.tanh)
 
     def operands_if(self, thing: Any, function: Any, count: int = 2) -> list[Any]:
-        """Return the first operands of a call of a function, None for each where it is none."""
+        """Return the first operands if this is a call of the function, else None for each."""
         called = isinstance(thing, Node) and thing.rule and thing.rule.function is function
         return self.operands[thing][:count] if called else [None] * count
 
     def unexpanded(self, thing: Any) -> Any:
-        """Return what axes of length 1 were put into, or the thing itself."""
+        """Return the value before axes of length 1 were inserted."""
         while isinstance(thing, Node) and thing.rule and thing.rule.function in (np.expand_dims, np.reshape):
             thing = self.operands[thing][0]
         return thing
@@ -394,25 +394,25 @@ class Names:
         return dict(sorted(found.items(), key=lambda item: item[0].number))
 
     def factors(self, product: Node) -> tuple[Any, Any]:
-        """Return what a product is of: something, and a parameter if one is there; a vector before a matrix."""
+        """Return the two factors of a product: the parameter last if there is one, a vector before a matrix."""
         things: list[Any] = [self.untransposed(thing) for thing in self.operands[product] if thing is not None]
         x, *_, y = things if len(things) > 1 else (*things, None, None)  # (einsum may have one operand)
         swapped = is_parameter(x) and (not is_parameter(y) or len(shape_of(x)) > len(shape_of(y)))
         return (y, x) if swapped else (x, y)
 
     def untransposed(self, thing: Thing) -> Thing:
-        """Return what was transposed, or the thing itself."""
+        """Return the value before it was transposed."""
         while isinstance(thing, Node) and thing.rule and thing.rule.function in (np.transpose, np.swapaxes):
             thing = self.operands[thing][0]  # type: ignore[assignment]
         return thing
 
     def beside(self, weight: Any) -> list[Any]:
-        """Return what a weight is multiplied with."""
+        """Return the other factor of each product that a weight is in."""
         products = [node for node in self.users.get(weight, ()) if node.rule.function in PRODUCTS]
         return [self.factors(node)[0] for node in products]
 
     def activation(self, z: Node) -> Node | None:
-        """Return what a sum passes through: a function of it alone, entry by entry, that is not arithmetic; or a softmax."""
+        """Return the activation of a sum: an elementwise function of it alone, arithmetic aside; or a softmax."""
         for node in self.users.get(z, ()):
             alone = [thing for thing in self.operands[node] if thing is not None] == [z]
             of_entries = node.rule.kind in ("elementwise", "choice") and node.rule.function not in ARITHMETIC
@@ -432,7 +432,7 @@ class Names:
             self.give(weight, Label("W", "" if len(often) == 1 else "x" if all(map(is_leaf, self.beside(weight))) else "h"))
 
     def biases(self, z: Node, products: list[Node]) -> list[Thing]:
-        """Return the parameters that the sums between a product and z add to it along one axis."""
+        """Return the parameters, with at most one axis longer than 1, that are added between a product and z."""
         found: list[Any] = []
         for product in products:
             node = product
@@ -443,7 +443,7 @@ class Names:
         return list(dict.fromkeys(found))
 
     def give_target(self, layers: dict[Node, Any], activations: Mapping[Node, Node]) -> None:
-        """Name what the loss compares: y, brought along, and ŷ, computed."""
+        """Name the target y and the prediction ŷ that the loss compares."""
         networks = {*layers, *activations.values()}
         for node in reversed(self.nodes):
             things: list[Any] = self.operands[node]
@@ -464,18 +464,18 @@ class Names:
                     return
 
     def guess(self, thing: Any) -> tuple[Any, bool]:
-        """Return the prediction that stands beside a target, taken out of its logarithm, and whether it was in one."""
+        """Return the prediction that is compared with a target, without its logarithm, and whether np.log was taken of it."""
         if not isinstance(thing, Node) or not thing.rule or thing.rule.function not in (np.log, reductions.log_softmax):
             return thing, False
         return self.operands[thing][0], thing.rule.function is np.log
 
     def is_plain(self, thing: Fingerprint) -> bool:
-        """Tell whether all entries of an array are one number, which equations write as that number."""
+        """Tell whether all entries of an array are the same number; equations write that number."""
         array = self.arrays[thing]
         return bool(array.size and (array == array.flat[0]).all())
 
     def cotangent(self, node: Node) -> Label:
-        """Return what the gradient with respect to a node is called: δₖ of a layer's z, else δ with the node's name."""
+        """Return the name of the gradient with respect to a node: δₖ for a layer's z, else δ with the node's name as index."""
         label = self.labels[node]
         if label.base == "z" and label.sub:
             return Label("δ", label.sub)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, common, fold, turns
+from .fold import Group, common, fold, repetitions
 from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, Vertex
@@ -103,7 +103,7 @@ def box_of(recorded: Recorded, group: Group, look: Look, gradients: Mapping[Node
 
 
 def name_of(recorded: Recorded, group: Group) -> str:
-    """Return what a group is called that has no title: its vertex, or the first and the last of several."""
+    """Return the name of a group without a title: that of its vertex, or of the first and the last of several."""
     times = group.times or group.members[-1:]
     first, last = (recorded.vertices[times[j]].name for j in (0, -1))
     if "." in first:
@@ -131,7 +131,7 @@ def size(count: int) -> str:
 def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reached: set[int]) -> list[Arrow]:
     """Return an arrow for each use; uses between groups that hold more than one vertex are one arrow that says how many."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    turn = {vertex: time for group in groups for vertex, time in turns(group).items()}
+    turn = {vertex: time for group in groups for vertex, time in repetitions(group).items()}
     arrows: list[Arrow] = []
     several: Counter[tuple[int, int, str]] = Counter()
     for head, group in enumerate(groups):
@@ -166,7 +166,7 @@ def arrows_of_several(tail: int, head: int, kind: str, uses: int, times: int, li
 
 
 def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:
-    """Return how a use in a body that is drawn once is meant: within one time of it ("same"), or from one time to the next ("next")."""
+    """Return whether a use in a repeated body stays in one repetition ("same") or reaches the next ("next"), "" for any other."""
     if tail.run is None or tail.run != head.run:
         return ""
     return "same" if before == after else "next"

@@ -20,7 +20,7 @@ import numpy as np
 from .picture import shared_path
 from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "common", "fold", "pattern", "turns"]
+__all__ = ["Group", "common", "fold", "pattern", "repetitions"]
 
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
@@ -38,7 +38,7 @@ class Group(NamedTuple):
     title : what it is called, "" for a single operation.
     path : the modules that it lies in.
     words : what it is made of, to tell whether two groups are alike.
-    times : of a group in a repeated body, the vertex that gives the result at each time; else empty.
+    times : of a group in a repeated body, the vertex that gives the result in each repetition; else empty.
     run : the first vertex of the repeated body that it belongs to, or None.
     """
 
@@ -68,7 +68,7 @@ def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | Non
 
 
 def ever_coarser(recorded: Recorded, most: int, depth: int | None) -> Iterator[list[Group]]:
-    """Yield ways to group the vertices, each coarser than the one before; those with too many results are left out, but for the last."""
+    """Yield ways to group the vertices, each coarser than the one before; all but the last only if their results fit."""
     vertices = recorded.vertices
     groups = results = [Group((i,), "", vertex.path, (vertex.operation,)) for i, vertex in enumerate(vertices) if vertex.operation]
     deepest = max([len(vertex.path) for vertex in vertices], default=0)
@@ -89,7 +89,7 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
     """Return groups of results with the leaves, in the order of creation.
 
     A leaf of the kinds to be merged goes into the first group that uses it, and so does a parameter that only a closed group uses;
-    leaves of which each time of a repeated body has its own are one group; any other leaf is a group of its own.
+    leaves of which each repetition of a body has its own are one group; any other leaf is a group of its own.
     """
     vertices = recorded.vertices
     carried: dict[int, list[int]] = {}
@@ -114,10 +114,10 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
 
 
 def uses_of_leaves(vertices: Sequence[Vertex], groups: Sequence[Group]) -> dict[int, list[tuple[int, int]]]:
-    """Return for each leaf the groups that use it, with the time of a repeated body at which they do."""
+    """Return for each leaf the groups that use it, each with the repetition in which it does."""
     uses: dict[int, list[tuple[int, int]]] = {i: [] for i, vertex in enumerate(vertices) if not vertex.operation}
     for i, group in enumerate(groups):
-        turn = turns(group)
+        turn = repetitions(group)
         for member in group.members:
             for operand in vertices[member].operands:
                 if operand in uses:
@@ -126,7 +126,7 @@ def uses_of_leaves(vertices: Sequence[Vertex], groups: Sequence[Group]) -> dict[
 
 
 def belongs_to_one_time(groups: Sequence[Group], uses: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether all uses are by one repeated body at one time."""
+    """Tell whether all uses are in one repetition of one body."""
     runs = {groups[i].run for i, _ in uses}
     return len(runs) == 1 and None not in runs and len({turn for _, turn in uses}) == 1
 
@@ -136,8 +136,8 @@ def single(vertices: Sequence[Vertex], i: int) -> Group:
     return Group((i,), "", vertices[i].path)
 
 
-def turns(group: Group) -> dict[int, int]:
-    """Return for each vertex of a repeated group the time to which it belongs."""
+def repetitions(group: Group) -> dict[int, int]:
+    """Return for each vertex of a repeated group the repetition that it belongs to."""
     return {member: bisect_left(group.times, member) for member in group.members} if group.times else {}
 
 
@@ -170,7 +170,7 @@ def common(names: Sequence[str]) -> str:
 
 # Repetition
 def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[Group]:
-    """Draw a body that repeats once: each of its groups stands for itself at all times."""
+    """Draw a repeated body once: each of its groups stands for all repetitions."""
     found: list[Group] = []
     i = 0
     runs = runs_of(vertices, results, LEAST_SAVED)
@@ -191,7 +191,7 @@ def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
 
 
 def stacked_path(paths: Sequence[Path], frame: str, times: int) -> Path:
-    """Return the modules that the same group lies in at all times, with stars for the numbers that differ, and how often it is repeated."""
+    """Return the modules that a group lies in in all repetitions, with stars for numbers that differ, and the number of repetitions."""
     path = [common(levels) for levels in zip(*paths)]
     differs = next((i for i, levels in enumerate(zip(*paths)) if len(set(levels)) > 1), None)
     if differs is None:
@@ -217,7 +217,7 @@ def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
 
 
 def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> dict[int, tuple[int, int]]:
-    """Return where a body that repeats begins, with its length and how often it is there, if that saves at least so many groups."""
+    """Return where repeated bodies begin, with their length and number of repetitions, if that saves at least so many groups."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
     likeness, looks = alike(vertices, groups, owner)
     candidates: list[tuple[int, int, int, int]] = []
@@ -246,7 +246,7 @@ def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> 
 
 
 def how_odd(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int], start: int, period: int) -> tuple[int, int, int]:
-    """Return how odd it is to let a body begin here: how much each time hands on to the next, and how many modules it cuts through."""
+    """Return how odd it is to let a body begin here: by how many values repetitions pass on, and how shallow a module holds it."""
     inside = range(start + period, min(start + 2 * period, len(groups)))
     operands = {operand for i in inside for member in groups[i].members for operand in vertices[member].operands}
     handed_on = sum(start <= owner.get(operand, -1) < start + period for operand in operands)
@@ -254,7 +254,7 @@ def how_odd(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int
 
 
 def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return two numbers for each group: equal ones do the same, and equal first ones do it with operands that lie equally far back.
+    """Return two numbers for each group: equal second ones mean the same work, equal first ones also operands equally far back.
 
     The group just before does not count: where a chain begins, a leaf is in its place. What is widely used lies outside all bodies,
     so that it is the same for each.
@@ -276,7 +276,7 @@ def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, 
 
 
 def summary(groups: Sequence[Group]) -> str:
-    """Return what one time of a repeated body does."""
+    """Return what a repeated body does."""
     words = [group.words[0] for group in groups]
     more = [f"… {len(words) - WORDS_IN_TITLE} more"] if len(words) > WORDS_IN_TITLE else []
     return " + ".join(words[:WORDS_IN_TITLE] + more)

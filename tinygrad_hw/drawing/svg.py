@@ -50,7 +50,7 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
 
 
 def dark_style(name: str) -> ElementTree.Element:
-    """Return the dark theme's colours, for where the page is dark; what comes later goes before what comes earlier."""
+    """Return CSS with the dark theme's colours, for where the page is dark; later rules override earlier ones."""
     shapes = ":is(polygon, path, ellipse, polyline)"
     rules = {".graph > polygon": f"fill: {DARK.back}", "text": f"fill: {DARK.fore}", f".cluster {shapes}": f"stroke: {DARK.frame}"}
     for kind, (inside, border) in DARK.kinds.items():

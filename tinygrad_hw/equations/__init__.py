@@ -174,7 +174,7 @@ class Equations:
         return [(equation, values[equation.line.variable]) for equation in (*self.forward, *self.backward)]
 
     def _read_again(self, line: Line, values: Mapping[Expression, Any], expected: np.ndarray) -> bool | None:
-        """Tell whether the text of a line, read again, gives what is expected; None if it says less than the tree behind it.
+        """Tell whether the text of a line, read again, gives the expected value; None if it cannot be read.
 
         The text does not tell whether an axis that is added up stays, with length 1: either will do.
         """

@@ -280,11 +280,11 @@ class Derivation:
         return missing
 
     def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
-        """Return what a reading says with other expressions in the place of variables, as short as it gets."""
+        """Return a reading with expressions put in the place of variables, simplified."""
         return simpler(self.folded(self.with_one_hot(substitute(reading.expression, here))))
 
     def is_shorter_inline(self, node: Node, total: Expression) -> bool:
-        """Tell whether so much cancels that what a node hands on is no longer than the gradient that arrives there."""
+        """Tell whether writing a node's gradient out makes what it passes on no longer than the gradient itself."""
         here = {**self.local(node), self.gradient[node]: total}
         return sum(self.contributed(reading, here).size for reading in self.readings[node]) <= total.size
 
@@ -294,7 +294,7 @@ class Derivation:
         return {atom: self.inline[atom] for atom in atoms if atom in self.inline}
 
     def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
-        """Write the gradients of the leaves whose last use the sweep has passed."""
+        """Write the gradients of the leaves whose last use has been swept."""
         for leaf in sorted(pending, key=lambda node: node.number):
             lines += [Line(leaf, self.gradient[leaf], sum_of(waiting.pop(leaf)), "gradient")]
         pending.clear()
@@ -323,7 +323,7 @@ class Derivation:
 
 
 def classes_of(x: Expression) -> Expression | None:
-    """Return the classes whose rows x holds, one 1 in each, if it does."""
+    """Return the classes, if x holds their one-hot rows."""
     if isinstance(x, Call) and x.function is neural.one_hot:
         return express_classes(x.args[0])
     if not isinstance(x, Call) or x.function is not shaping.scatter or not isinstance(x.args[0], Ones) or len(x.shape) != 2:

@@ -230,7 +230,7 @@ def multiplied(coefficient: Number, bases: list[Any], exponents: list[Number]) -
 
 
 def magnitude(x: Expression, values: Mapping[Expression, Any]) -> Any:
-    """Compute x with every sum of sizes in place of a sum: rounding errors are small beside this, whatever cancels in x."""
+    """Compute x with absolute values in every sum: the scale by which rounding errors are judged, whatever cancels in x."""
     if isinstance(x, Sum):
         total = magnitude(x.parts[0], values)
         for term in x.parts[1:]:

@@ -26,7 +26,7 @@ SENTENCES = {
 
 
 def explained(printed: list[str], derivation: Derivation) -> list[str]:
-    """Return a sentence for each sign that the lines use and that is not everybody's."""
+    """Return a sentence for each sign in the lines that a reader may not know."""
     text = "\n".join(printed)
     found = [f"Σ{low} adds up over {axes_in_words(low)}" for low in sorted(set(re.findall("Σ([₀-₉,]+)", text)))]
     calls = [part for part in printed_parts(derivation) if isinstance(part, Call)]

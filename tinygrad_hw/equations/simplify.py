@@ -350,7 +350,7 @@ def expand_dims(shape: Shape, x: Expression, axis: Any) -> Expression | None:
 
 
 def with_axes_kept(x: Expression, axes: set[int]) -> Expression | None:
-    """Return what is made of reductions over these axes and of numbers, with the axes kept; None if it is made of anything else."""
+    """Return an expression made of reductions over these axes with the axes kept; None if it contains other arrays."""
     if not x.shape:
         return x
     if isinstance(x, Product):
@@ -368,7 +368,7 @@ def with_axes_kept(x: Expression, axes: set[int]) -> Expression | None:
 
 
 def column(x: Expression) -> Expression | None:
-    """Return the vector whose entries x has below each other, if it is one."""
+    """Return v if x is v[:, None], else None."""
     is_column = isinstance(x, Call) and x.function is np.expand_dims and len(x.shape) == 2 and x.shape[1] == 1
     return x.parts[0] if is_column else None
 
@@ -386,7 +386,7 @@ def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Nu
 
 
 def matrix_times_vector(x: Expression) -> Expression | None:
-    """Return Aᵀ v for what is, summed over axis 0, a column v times a matrix A."""
+    """Return Aᵀ v if x, which is to be summed over axis 0, is v[:, None] ⊙ A."""
     factors = factors_of(x)
     columns = [base for base, exponent in factors if exponent == 1 and column(base) is not None]
     rest = product([factor for factor in factors if factor[0] not in columns]) if len(columns) == 1 else x
@@ -398,7 +398,7 @@ def matrix_times_vector(x: Expression) -> Expression | None:
 
 
 def side_by_side(x: Expression) -> Expression:
-    """Write a sum of parts that are scattered to slices of one axis, and fill it, as the parts joined along that axis."""
+    """Write a sum of parts scattered to slices of one axis as their concatenation, if the slices fill that axis."""
     scalars, terms = scalars_apart(x)
     if not isinstance(terms, Sum):
         return x
@@ -414,7 +414,7 @@ def side_by_side(x: Expression) -> Expression:
 
 
 def slice_of(x: Expression) -> tuple[int, int, Expression] | None:
-    """Return the axis, the first place and the values of what is scattered to a slice of one axis, None for anything else."""
+    """Return axis, start and values if x scatters values to a slice of one axis, else None."""
     number, rest = scalars_apart(x)
     index = rest.args[1] if isinstance(rest, Call) and rest.function is shaping.scatter else None
     parts = index if isinstance(index, tuple) else (index,)

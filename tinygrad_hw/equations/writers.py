@@ -210,7 +210,7 @@ class Writer:
         return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
 
     def reshaped(self, x: Call) -> tuple[str, int] | None:
-        """Set a reduction whose axes of length 1 are cut off in front as the reduction."""
+        """Set a reduction that only loses leading axes of length 1 as the reduction."""
         inside = x.parts[0]
         is_kept = isinstance(inside, Call) and inside.function in FOLDS and inside.kwargs.get("keepdims")
         return self.parts(inside) if is_kept and inside.shape[len(inside.shape) - len(x.shape) :] == x.shape else None
@@ -256,7 +256,7 @@ class Writer:
         return self.row(self.at(SUM, array), *words, *views, *place, self.symbol(" = "), self.argument(value)), WRITE
 
     def view(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Set the way from an array to a view of it."""
+        """Set one step from an array to a view of it."""
         if function is shaping.getitem:
             return self.brackets(self.index(args[0]), "[", "]")
         if function is np.transpose and args in ((), (None,)):
