@@ -266,14 +266,31 @@ def explain(
 
     Raises
     ------
+    TypeError
+        If the loss is not a Tensor.
+    ValueError
+        If ``derivative`` is neither "prime" nor "expanded".
     GradientError
         If the loss requires no gradient, or is more than one number.
 
     Notes
     -----
     ⊙ multiplies entry by entry, Σ₀ sums over axis 0, [a > b] is 1 where it is true and else 0 (Iverson's bracket), 𝟏 is an
-    array of ones; N is the number of rows that a mean divides by. A rule that looks at values cannot be written
-    as a formula and is printed as ``vjp[op](…)``.
+    array of ones; N is the number of rows that a mean divides by. An axis that was summed or averaged over stays, with length 1,
+    where the result stands beside what still has it. A rule that looks at values cannot be written as a formula and is printed as
+    ``vjp[op](…)``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> W, b = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 1), 1))
+    >>> x, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
+    >>> equations = explain(((x @ W + b - y) ** 2).mean() / 2)
+    >>> print(equations.backward[0], equations.backward[1], sep="\n")
+    δ₁ = (ŷ − y) / N
+    ∂L/∂W = xᵀ δ₁
+    >>> equations.check().unverified
+    {}
     """
     if derivative not in ("prime", "expanded"):
         raise ValueError(f"derivative={derivative!r}: give 'prime' or 'expanded'")
