@@ -286,9 +286,8 @@ def explain(
     >>> W, b = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 1), 1))
     >>> x, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
     >>> equations = explain(((x @ W + b - y) ** 2).mean() / 2)
-    >>> print(equations.backward[0], equations.backward[1], sep="\n")
-    δ₁ = (ŷ − y) / N
-    ∂L/∂W = xᵀ δ₁
+    >>> [str(equation) for equation in equations.backward]
+    ['δ₁ = (ŷ − y) / N', '∂L/∂W = xᵀ δ₁', '∂L/∂b = Σ₀ δ₁']
     >>> equations.check().unverified
     {}
     """
