@@ -158,3 +158,17 @@ def test_a_raw_array_is_copied_where_a_graph_keeps_it():
         x.grad = None
         out.backward(np.ones(X.shape))
         assert_array_equal(x.grad, Y)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min"])
+def test_a_reduction_takes_its_arguments_by_position_as_an_arrays_method_does(name):
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    for args in ((0,), (1, None, None, True) if name in ("sum", "prod", "mean") else (1, None, True)):
+        found, expected = getattr(Tensor(x, requires_grad=True), name)(*args), getattr(x, name)(*args)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found.data, expected)
+
+
+def test_an_entry_at_a_place_is_a_python_number():
+    x = np.arange(6.0).reshape(2, 3)
+    assert Tensor(x, requires_grad=True).item(4) == Tensor(x).item(1, 1) == Tensor(x).item((1, 1)) == 4.0

@@ -111,7 +111,7 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def fold(self: Tensor, axis: reductions.Axis = None, *args: Any, keepdims: Any = False, **more: Any) -> Tensor:
         if args or more:
-            return getattr(np, rule.name)(self, axis, *args, keepdims=keepdims, **more)
+            return getattr(np, rule.name)(self, axis, *args, **({"keepdims": keepdims} if keepdims else {}), **more)
         if axis is None and not keepdims:
             return fold_all(self)
         return record(rule, (self,), {"axis": axis, "keepdims": keepdims})

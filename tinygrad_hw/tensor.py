@@ -423,9 +423,9 @@ class Tensor:
         """Return a copy of the values."""
         return np.copy(self._node.value)
 
-    def item(self) -> Any:
-        """Return the value of a tensor of one entry as a Python number."""
-        return self._node.value.item()
+    def item(self, *place: Any) -> Any:
+        """Return the value of a tensor of one entry, or the entry at a place, as a Python number."""
+        return self._node.value.item(*place)
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
