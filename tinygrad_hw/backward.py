@@ -69,10 +69,11 @@ def flow(
 
     Behind a choice NumPy's warnings are held back: they may be about what was not taken. ``mine`` is for ``entries.hand_on``.
     """
-    cotangents, chose = seeds.copy(), False
+    cotangents = seeds.copy()
+    chose = False
     waiting = started(seeds, since)
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
-    with np.errstate():  # (what is set inside ends here)
+    with np.errstate():  # (what is set inside ends here, whatever comes between)
         while waiting or ready is not None:
             node: Any = youngest(waiting, ready) if waiting else ready
             ready = None
@@ -93,12 +94,13 @@ def flow(
                     c = fit(c, x)
                 if parent in cotangents:
                     cotangents[parent] = cotangents[parent] + c
-                else:
+                elif parent.parents and parent.number >= since:
                     cotangents[parent] = c
-                    if parent.parents and parent.number >= since:
-                        if ready is not None:
-                            heappush(waiting, (-ready.number, ready))
-                        ready = parent
+                    if ready is not None:
+                        heappush(waiting, (-ready.number, ready))
+                    ready = parent
+                else:
+                    cotangents[parent] = c.copy() if c is g else c
                 if trail is not None:
                     trail[-1].added.append((c, cotangents[parent]))
     return cotangents, chose

@@ -405,7 +405,8 @@ class Tensor:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
         with adding_up:
-            deque(map(setattr, cotangents, repeat("grad"), added_up(cotangents)), maxlen=0)  # (an interrupt comes before it, or after)
+            grads = [added_up(kept, g) for kept, g in cotangents.items()]
+            deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
 
     def retain_grad(self) -> Tensor:
         """Let ``backward`` keep this result's gradient in ``.grad`` too; return the tensor."""
@@ -868,18 +869,11 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
     return array.astype(dtype)
 
 
-def added_up(cotangents: dict[Node, Any]) -> list[np.ndarray]:
-    """Return the new gradient of each node: its cotangent as an array that is no view and belongs to no other node, or the sum."""
-    grads: list[np.ndarray] = []
-    given: set[int] = set()
-    for node, g in cotangents.items():
-        if node.grad is not None:
-            g = np.asarray(node.grad + g)
-        elif type(g) is not ndarray or g.base is not None or id(g) in given:
-            g = np.array(g)
-        given.add(id(g))
-        grads.append(g)
-    return grads
+def added_up(node: Node, g: Any) -> np.ndarray:
+    """Return the new gradient of a node, an array of its own: the sweep shares a cotangent with no leaf, but for views."""
+    if node.grad is not None:
+        return np.asarray(node.grad + g)
+    return g if type(g) is ndarray and g.base is None and not node.parents else np.array(g)
 
 
 def label(tensor: Tensor) -> str:

@@ -245,7 +245,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         ),
         (tensor, "beside", "tensors in a list are constants", "stacked(arg) if", "arg if"),
         (tensor, "composed", "integers that need no gradient are computed as floats", "needed = function", "needed = True or function"),
-        (tensor, "added_up", "two gradients share an array", " or id(g) in given", ""),
+        (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
         (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
