@@ -251,3 +251,14 @@ def test_at_infinite_logits_a_wrong_answer_has_the_loss_infinity():
 def test_sigmoid_and_its_derivative_are_0_at_minus_infinity():
     assert tg.sigmoid(np.array(-np.inf)) == tg.sigmoid(np.array(-800.0)) == 0
     assert_array_equal(gradient_at(tg.sigmoid, [-np.inf, -800.0]), [0, 0])
+
+
+def test_the_cross_entropy_of_half_precision_is_that_of_double_rounded():
+    x = np.random.default_rng(0).normal(size=(3, 4000)).astype(np.float16)
+    classes = np.array([5, 0, 3999])
+    for target in (classes, np.eye(4000, dtype=np.float16)[classes]):
+        found = neural.softmax_cross_entropy(x, target)
+        assert found.dtype == np.float16
+        assert_allclose(
+            found, neural.softmax_cross_entropy(x.astype(float), target.astype(float) if target.ndim > 1 else target), rtol=1e-3
+        )

@@ -13,7 +13,7 @@ import numpy as np
 
 from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
 from .gaussian import erf, erfc, exact_gelu, gelu_slope
-from .reductions import centred, excess, floating, log_softmax, logsumexp, softmax, sum_of_others
+from .reductions import centred, excess, floating, log_softmax, logsumexp, softmax, sum_of_others, widened
 from .table import dispatched, formula, no_derivative, rule
 
 __all__ = [
@@ -167,7 +167,8 @@ def softmax_cross_entropy(x: Any, target: Any) -> Any:
     taken off it: a confident sample keeps its digits. What has the weight 0 counts for nothing, even at infinite logits. The
     derivative is softmax(x) - t for weights that add up to 1.
     """
-    x = np.ascontiguousarray(floating(x))
+    given = floating(x)
+    x = np.ascontiguousarray(widened(given))
     by_row = x.reshape(-1, x.shape[-1])
     places = np.arange(len(by_row)), np.argmax(by_row, -1)
     top = by_row[places][:, None]
@@ -176,9 +177,10 @@ def softmax_cross_entropy(x: Any, target: Any) -> Any:
     rest[places] = 0
     log_whole = np.log1p(np.add.reduce(rest, axis=-1))
     if np.result_type(target).kind in "iu":
-        return (log_whole - below[places[0], np.reshape(target, -1)]).reshape(x.shape[:-1])
+        out = log_whole - below[places[0], np.reshape(target, -1)]
+        return out.reshape(x.shape[:-1]).astype(given.dtype, copy=False)
     left = np.where(np.equal(target, 0), 0, (log_whole[:, None] - below).reshape(x.shape))
-    return np.add.reduce(target * left, axis=-1)
+    return np.add.reduce(target * left, axis=-1).astype(np.result_type(given, target), copy=False)
 
 
 @dispatched
