@@ -484,7 +484,7 @@ class Grader:
             self.say(f"{done:3}/{total} " + (f"caught   {mutant}  [{test}]" if test else f"SURVIVED {mutant}"))
         for topic in of_topic:
             self.say(f"{topic:<12} {caught[topic]} of {of_topic[topic]} caught")
-        self.say(f"caught {caught.total()} of {total} mutants: {caught.total() / total:.0%}")
+        self.say(f"caught {caught.total()} of {total} mutants: {100 * caught.total() // total}%")
         self.status = int(caught.total() < total)
 
     def run_all(self, session: Any, work: Iterable[tuple[Mutant, list[Any]]]) -> Iterator[tuple[Mutant, str]]:
