@@ -305,6 +305,11 @@ def test_the_graph_of_a_gradient_has_equations_too():
     assert not explain((slope * slope).sum()).check().unverified
 
 
+def test_a_name_with_a_power_in_it_is_bracketed_where_it_gets_another():
+    x = Tensor([1.0, 2.0], requires_grad=True, name=r"\sigma^2")
+    assert lines(explain((x**2 + x).sum()))[0] == "L = Σ ((σ²)² + σ²)"
+
+
 # Writes
 def test_writes_read_as_they_were_written_and_each_value_of_the_array_has_a_name():
     x = Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
@@ -584,7 +589,27 @@ def graphs():
     ]
 
 
-HOSTILE = ["a_b^c", "x{", "}", "\\frac", "$", "%", "<b>", "amp;", "</math>", "\x00", "\ud800", "a b", "‮rtl", "#1", "~", "'", '"']
+HOSTILE = [
+    "a_b^c",
+    r"$\theta_{ij}^2$",
+    r"\hat x",
+    "x{",
+    "}",
+    "\\frac",
+    "$",
+    "%",
+    "<b>",
+    "amp;",
+    "</math>",
+    "\x00",
+    "\ud800",
+    "a b",
+    "‮rtl",
+    "#1",
+    "~",
+    "'",
+    '"',
+]
 
 
 def test_every_line_of_latex_can_be_set():

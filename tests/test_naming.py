@@ -33,7 +33,9 @@ def labels(output, **names):
     ("W1", "W₁", "W1"), ("W_1", "W₁", "W_1"), ("W₁", "W₁", "W1"), ("x_i", "xᵢ", "x_i"), ("gamma_2", "γ₂", "gamma_2"),
     ("δ₁", "δ₁", "delta1"),
     ("y_pred", "ŷ", "y_pred"), ("W_ih", "W_ih", "W_ih"), ("fc1.weight", "fc1.weight", "fc1_weight"), ("layers.0", "layers.0", "layers_0"),
-    ("x_test_2", "x_test₂", "x_test_2"), ("_", "_", "_"), ("a\nb", "a␊b", "a_b"),
+    ("x_test_2", "x_test₂", "x_test_2"),
+    (r"$\theta_{ij}^2$", "θ²_ij", "theta2_ij"), (r"\hat{y}", "ŷ", "y_hat"), (r"\mathbf{W}_1", "W₁", "W1"),
+    (r"\frac{a}{b}", r"\frac{a}{b}", "frac_a_b"), ("$", "$", "$"), ("_", "_", "_"), ("a\nb", "a␊b", "a_b"),
 ])  # fmt: skip
 def test_a_name_is_spelt_with_an_index_in_pictures_and_as_it_was_typed_in_code(text, label, identifier):
     assert str(label_of(text)) == label

@@ -38,9 +38,16 @@ GREEK = {
     "chi": "χ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
 HATS = {"yhat": "ŷ", "y_pred": "ŷ", "y_hat": "ŷ"}
-LETTERS = {letter: name for table in (GREEK, HATS) for name, letter in table.items()} | {"\u0302": "_hat", "²": "2"}
+LETTERS = {letter: name for table in (GREEK, HATS) for name, letter in table.items()} | {
+    "\u0302": "_hat",
+    "\u0304": "_bar",
+    "\u0303": "_tilde",
+}
+HIGHER = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+LETTERS |= {high: digit for digit, high in HIGHER.items()}
 LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
 HIGH = {low: letter for letter, low in LOW.items()}
+MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 UNSAFE = re.compile(
     "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
@@ -82,13 +89,30 @@ class Label:
 
 
 def label_of(text: str) -> Label:
-    """Read a name as base and subscript: ``W1``, ``W_1`` and ``W₁`` as W₁, ``gamma`` as γ, ``y_pred`` as ŷ."""
+    """Read a name as base and subscript: ``W1``, ``W_1`` and ``W₁`` as W₁, ``gamma`` as γ, ``y_pred`` as ŷ, LaTeX as it is set."""
+    if (latex := label_of_latex(text)) is not None:
+        return latex
     plain = re.sub(f"[{''.join(HIGH)}]+$", lambda low: "_" + "".join(map(HIGH.__getitem__, low[0])), normalize("NFC", clean(text)))
     match = re.fullmatch(r"([^\W\d_](?:[\w.]*[^\W\d_])?)_?([0-9]+)", plain) or re.fullmatch(r"([^\W\d_]|[a-z]{2,7})_(\w+)", plain)
     base, sub = match.groups() if match and plain not in HATS else (plain, "")
     if len(base) > 1 and not sub.isdigit() and base not in GREEK:
         base, sub = plain, ""
     return Label(HATS.get(base, GREEK.get(base, base)), sub, text)
+
+
+def label_of_latex(text: str) -> Label | None:
+    r"""Read ``$\theta_{ij}^2$`` as θ² with the index ij; None for what is not LaTeX, or more than one letter with its marks."""
+    if not set(text) & set("$\\{"):
+        return None
+    inner = re.sub(r"\\(?:math\w*|boldsymbol|text)\{(\w+)\}", r"\1", clean(text).strip("$ "))
+    inner = re.sub(r"\\(hat|bar|tilde) ?\{?(\w)\}?", lambda mark: normalize("NFC", mark[2] + MARKS[mark[1]]), inner)
+    inner = re.sub(r"\\([a-z]+) ?", lambda word: GREEK.get(word[1], word[0]), inner)
+    match = re.fullmatch(r"(\w[\u0300-\u036f]?|\w+)(?:\^\{?(\d+)\}?)?(?:_(\w|\{\w+\}))?(?:\^\{?(\d+)\}?)?", inner)
+    if match is None:
+        return None
+    base, power, sub, later = match.groups()
+    raised = "".join([HIGHER[digit] for digit in power or later or ""])
+    return Label(base + raised, (sub or "").strip("{}"), text)
 
 
 def subscripted(base: str, index: str) -> str:

@@ -56,6 +56,8 @@ class Words:
 
 Side = Expression | Label | Gradient | Space | Bar | Words
 
+HIGH = tuple("⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("0123456789", "".join(HIGH))
 WRITE, SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(6)
 
 RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
@@ -125,7 +127,7 @@ class Writer:
     def parts(self, x: Expression) -> tuple[str, int]:
         """Set an expression; return it with how tightly it binds."""
         if x in self.labels:
-            return self.label(self.labels[x]), ATOM
+            return self.label(self.labels[x]), POSTFIX if self.labels[x].base[-1:] in HIGH else ATOM
         if isinstance(x, Product):
             return self.product(x)
         if isinstance(x, Sum):
@@ -412,8 +414,6 @@ def new_axes(x: Call) -> tuple[Any, ...]:
 class Text(Writer):
     """Plain text with Unicode's subscripts and superscripts."""
 
-    HIGH = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
     def symbol(self, text: str) -> str:
         return text
 
@@ -426,7 +426,7 @@ class Text(Writer):
     def above(self, base: str, exponent: str) -> str:
         if exponent in "′ᵀ":
             return base + exponent
-        return base + exponent.translate(self.HIGH) if exponent.isdigit() else f"{base}^({exponent})"
+        return base + exponent.translate(RAISED) if exponent.isdigit() else f"{base}^({exponent})"
 
     def below(self, base: str, index: str) -> str:
         return subscripted(base, index)
