@@ -91,12 +91,24 @@ def _softmax_error(x: Any, target: Any) -> Any:
     return -reductions.excess_by_masks(weights, e / np.add.reduce(e, axis=-1, keepdims=True), -1)
 
 
+def _var(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
+    count = prod([x.shape[k] for k in axes_of(axis, x.ndim)])
+    from_mean = x - np.add.reduce(x, axis=axis, keepdims=True) / count
+    return np.add.reduce(from_mean * from_mean, axis=axis, keepdims=keepdims) / (count - ddof)
+
+
+def _std(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
+    return np.sqrt(_var(x, axis, ddof, keepdims))
+
+
 EXPANSIONS = {
     neural.one_hot: _one_hot,
     neural.softmax_cross_entropy: _softmax_cross_entropy,
     neural.softmax_error: _softmax_error,
     reductions.centred: reductions.centred_by_masks,
     reductions.excess: reductions.excess_by_masks,
+    np.var: _var,
+    np.std: _std,
 }
 
 
@@ -386,18 +398,21 @@ class Module:
     def matrix_product(self, op: Op, index: Index) -> str:
         """Return the code of an entry of a matrix product: a loop before it adds it up."""
         a, b = op.args
-        if len(a.shape) > 2 or len(b.shape) > 2:
-            batch, rest = index[:-2], index[-2:]
-            pick = lambda x: ["0" if n == 1 else i for n, i in zip(self.sizes.shape(x)[:-2], batch[len(batch) - len(x.shape) + 2 :])]
-        else:
-            rest, pick = index, lambda x: []
+        if op.function is np.dot and len(b.shape) > 2:
+            raise refused(op, "np.dot of stacks of matrices")
+        is_row, is_column = len(a.shape) > 1, len(b.shape) > 1
+        batch = index[: len(index) - is_row - is_column]
+        row, column = index[len(batch) : len(batch) + is_row], index[len(index) - is_column :]
+
+        def stack(x: Op) -> Index:
+            lengths = self.sizes.shape(x)[:-2]
+            return ["0" if n == 1 else i for n, i in zip(lengths, batch[len(batch) - len(lengths) :])]
+
         k, length = self.fresh("k"), self.sizes.shape(a)[-1]
-        rows = [*pick(a), *([rest[0]] if len(a.shape) > 1 else [])]
-        columns = [rest[-1]] if len(b.shape) > 1 else []
         if length == 1:
-            return f"({self.value(a, [*rows, '0'])} * {self.value(b, [*pick(b), '0', *columns])})"
-        product = lambda: f"{self.value(a, [*rows, k])} * {self.value(b, [*pick(b), k, *columns])}"
-        return self.accumulated("0", "{0} += {1}", [(k, code_of(length))], product)
+            return f"({self.value(a, [*stack(a), *row, '0'])} * {self.value(b, [*stack(b), '0', *column])})"
+        step = lambda: f"{self.value(a, [*stack(a), *row, k])} * {self.value(b, [*stack(b), k, *column])}"
+        return self.accumulated("0", "{0} += {1}", [(k, code_of(length))], step)
 
     def reduction(self, op: Op, index: Index) -> str:
         """Return the code of an entry of a sum, a maximum and such: loops before it fold the entries."""
@@ -524,7 +539,9 @@ def is_entrywise(op: Op) -> bool:
 
 
 def axes_of(axis: Any, ndim: int) -> set[int]:
-    """Return the axes that an ``axis`` argument means."""
+    """Return the axes that an ``axis`` argument means; a number has none."""
+    if not ndim:
+        return set()
     return set(range(ndim)) if axis is None else {a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
 
 
@@ -572,7 +589,7 @@ def flat(index: Index, shape: tuple[Any, ...]) -> str:
     for axis, i in enumerate(index):
         stride = [factor(n) for n in shape[axis + 1 :] if n != 1]
         if i != "0":
-            terms.append(" * ".join([f"({i})" if stride and " " in i and not i.startswith("(") else i, *stride]))
+            terms.append(" * ".join([f"({i})" if stride and " " in unbracketed(i) == i else i, *stride]))
     return " + ".join(terms) or "0"
 
 
@@ -582,16 +599,18 @@ def unraveled(place: str, shape: tuple[Any, ...]) -> Index:
     for axis, n in enumerate(shape):
         stride = product(shape[axis + 1 :])
         whole = place if stride == "1" else f"Math.floor({place} / ({stride}))"
-        index.append("0" if n == 1 else whole if axis == 0 else f"{whole} % {factor(n)}")
+        index.append("0" if n == 1 else whole if axis == 0 else f"{whole} % ({code_of(n)})")
     return index
 
 
 def placed(part: slice, i: str, n: Any) -> str:
     """Return the index that the entry i of a slice has in what was sliced."""
     step = part.step if part.step is not None else 1
-    start = part.start if part.start is not None else 0 if step > 0 else Sized(f"{code_of(n)} - 1")
-    if isinstance(start, int) and start < 0:
-        start = Sized(f"{code_of(n)} - {-start}")
+    start = part.start if part.start is not None else 0 if step > 0 else -1
+    if isinstance(n, int) and isinstance(start, int):
+        start = part.indices(n)[0]
+    elif isinstance(start, int) and start < 0:
+        start = Sized(f"{code_of(n)} - {-start}" if start == -1 else f"Math.max({code_of(n)} - {-start}, 0)")
     moved = i if step == 1 else f"{i} * {step}" if step > 0 else f"-{i}" if step == -1 else f"{i} * ({step})"
     return moved if start == 0 else f"{code_of(start)} + {moved}"
 

@@ -30,6 +30,10 @@ PRIMES = [[11, 17, 23, 31, 41, 47, 59, 67, 73, 83], [13, 19, 29, 37, 43, 53, 61,
 Axis = tuple[Op, int]
 
 
+class Unknown(ValueError):
+    """A number changes with the lengths in a way that is not known."""
+
+
 @dataclass(frozen=True)
 class Blank:
     """An array of which only the shape and the dtype are known."""
@@ -86,23 +90,34 @@ def sizes_of(program: Program, record: Record) -> Sizes:
     record : callable
         Records the program again; it takes, by an input's role, the new lengths of its axes by their number.
     """
-    groups = [group for group in tied(program) if group[0][0].shape[group[0][1]] > 1]
-    free = [group for k, group in enumerate(groups) if probed(program, record, {k: group}, PRIMES[0]) is not None]
-    free = free[: len(PRIMES[0])]
-    chosen = dict(enumerate(free))
-    probes = [probed(program, record, chosen, primes) for primes in PRIMES]
-    if not free or any(probe is None for probe in probes):
-        return Sizes({}, {}, {})
-    names = named(free)
-    lengths = [[group[0][0].shape[group[0][1]] for group in free], *(primes[: len(free)] for primes in PRIMES)]
+    free: list[list[Axis]] = []
+    found = Sizes({}, {}, {})
+    for group in tied(program):
+        if group[0][0].shape[group[0][1]] > 1 and len(free) < len(PRIMES[0]):
+            more = with_free(program, record, [*free, group])
+            if more is not None:
+                found = more
+                free.append(group)
+    return found
+
+
+def with_free(program: Program, record: Record, groups: list[list[Axis]]) -> Sizes | None:
+    """Return what depends on the lengths of some groups of axes; None if these have to be what they are."""
+    probes = [probed(program, record, dict(enumerate(groups)), primes) for primes in PRIMES]
+    others = [probe for probe in probes if probe is not None]
+    if len(others) < len(PRIMES):
+        return None
+    names = named(groups)
+    lengths = [[group[0][0].shape[group[0][1]] for group in groups], *(primes[: len(groups)] for primes in PRIMES)]
     code = Coder(list(names), lengths)
     shapes, arguments = {}, {}
-    for op, *others in zip((*program.inputs, *program.ops), *((*p.inputs, *p.ops) for p in probes if p is not None)):
-        shapes[op] = tuple(code.of(numbers) for numbers in zip(op.shape, *(other.shape for other in others)))
-        arguments[op] = (
-            symbolic([op.args, *(other.args for other in others)], code),
-            symbolic([op.kwargs, *(other.kwargs for other in others)], code),
-        )
+    try:
+        for op, *twins in zip((*program.inputs, *program.ops), *((*p.inputs, *p.ops) for p in others)):
+            shapes[op] = tuple(code.of(numbers) for numbers in zip(op.shape, *(twin.shape for twin in twins)))
+            args, kwargs = ([part(op), *map(part, twins)] for part in (lambda x: x.args, lambda x: x.kwargs))
+            arguments[op] = (symbolic(args, code), symbolic(kwargs, code))
+    except Unknown:
+        return None
     return Sizes(names, shapes, arguments)
 
 
@@ -244,7 +259,7 @@ class Coder:
                 found = written(numbers, products, text)
                 if found is not None:
                     return Sized(found)
-        raise ValueError(f"the number {first} changes with the lengths of the inputs in a way that is not known")
+        raise Unknown(f"the number {first} changes with the lengths of the inputs in a way that is not known")
 
 
 def written(numbers: Any, products: list[int], text: str) -> str | None:
