@@ -1,5 +1,6 @@
 """vmap is a loop: values, shapes and gradients are those of the function called for each entry, one after the other."""
 
+import random
 import tracemalloc
 from functools import partial
 
@@ -460,6 +461,35 @@ def test_random_numbers_are_drawn_for_each_entry_as_in_a_loop(make):
     found, wanted = vmap(noisy(make(5)))(x), looped(noisy(make(5)), x)
     assert_equal(found, wanted)
     assert not (array(found)[0] == array(found)[1]).all()
+
+
+GLOBAL = np.random.default_rng(7)
+
+
+class Noisy:
+    """A callable whose method draws from a global generator."""
+
+    def __call__(self, x):
+        return self.moved(x)
+
+    def moved(self, x):
+        return x + GLOBAL.normal(size=3)
+
+
+@pytest.mark.parametrize(
+    "f, seeded",
+    [
+        (Noisy(), lambda: GLOBAL.bit_generator.__setattr__("state", np.random.default_rng(3).bit_generator.state)),
+        (partial(lambda scale, x: x + scale * random.random(), 2.0), lambda: random.seed(3)),
+        (lambda x: x + np.mean([random.gauss(0, 1) for _ in range(2)]), lambda: random.seed(3)),
+    ],
+    ids=["a method", "partial", "random"],
+)
+def test_generators_are_found_wherever_a_function_can_reach_them(f, seeded):
+    seeded()
+    found = vmap(f)(np.ones((4, 3)))
+    seeded()
+    assert_equal(found, looped(f, np.ones((4, 3))))
 
 
 def test_numpys_global_generator_is_drawn_from_for_each_entry():

@@ -85,7 +85,14 @@ def held(thing: Any) -> Iterator[Any]:
         yield from (thing.__self__, getattr(thing, "__func__", None))
     else:
         yield from getattr(thing, "__dict__", {}).values()
-        yield from (part for kind in type(thing).__mro__ for part in vars(kind).values() if isinstance(part, FunctionType))
+        yield from own_methods(type(thing))
+
+
+@lru_cache(1024)
+def own_methods(kind: type) -> tuple[FunctionType, ...]:
+    """Return the methods of a class that are the user's own code."""
+    methods = (part for base in kind.__mro__ for part in vars(base).values() if isinstance(part, FunctionType))
+    return tuple(method for method in methods if not method.__code__.co_filename.startswith(OTHERS))
 
 
 def around(function: FunctionType) -> Iterator[Any]:
