@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from training import train
 
 import tinygrad_hw as tg
 from tinygrad_hw import Tensor, data, nn, optim
@@ -68,16 +69,8 @@ def test_a_network_for_images_learns_in_single_precision_and_compiled_as_well(ma
     def trained(compiled):
         net = make().reset_parameters(0).astype(np.float32)
         optimizer = optim.Adam(net.parameters(), lr=0.02)
-        loss_of = lambda X, y: nn.cross_entropy(net(X), y, label_smoothing=0.01)
-        step = tg.compile(loss_of, optimizer)
-        for epoch in range(6):
-            for X_batch, y_batch in data.batches(X, y, size=32, rng=epoch):
-                if compiled:
-                    step(X_batch, y_batch)
-                else:
-                    optimizer.zero_grad()
-                    loss_of(X_batch, y_batch).backward()
-                    optimizer.step()
+        batches = [batch for epoch in range(6) for batch in data.batches(X, y, size=32, rng=epoch)]
+        train(lambda X, y: nn.cross_entropy(net(X), y, label_smoothing=0.01), optimizer, batches, compiled)
         net.eval()
         with tg.no_grad():
             return net(X).numpy()
@@ -159,21 +152,15 @@ def trained_gpt(compiled):
     optimizer = optim.AdamW(groups, lr=0.02, betas=(0.9, 0.95))
     s = optim.lr_scheduler
     scheduler = s.SequentialLR(optimizer, [s.LinearLR(optimizer, 0.1, total_iters=3), s.CosineAnnealingLR(optimizer, 40)], [3])
-    rng, losses = np.random.default_rng(5), []
-    step = tg.compile(lambda x, y: gpt(x, y)[1], optimizer)
-    for _ in range(20):
-        starts = rng.integers(0, len(codes) - 13, 8)
-        x, y = (np.stack([codes[i + shift : i + shift + 12] for i in starts]) for shift in (0, 1))
-        if compiled:
-            losses.append(float(step(x, y)))
-        else:
-            loss = gpt(x, y)[1]
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(gpt.parameters(), 1e6)
-            optimizer.step()
-            losses.append(loss.item())
-        scheduler.step()
+    rng = np.random.default_rng(5)
+
+    def batches():
+        for _ in range(20):
+            starts = rng.integers(0, len(codes) - 13, 8)
+            yield tuple(np.stack([codes[i + shift : i + shift + 12] for i in starts]) for shift in (0, 1))
+            scheduler.step()
+
+    losses = train(lambda x, y: gpt(x, y)[1], optimizer, batches(), compiled)
     gpt.eval()
     idx = np.zeros((1, 1), int)
     for _ in range(5):

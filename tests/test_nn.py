@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from laws import arrays, gradients, numeric_gradients
 from numpy.testing import assert_allclose, assert_array_equal
+from training import train
 
-import tinygrad_hw as tg
 from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, nn, no_grad, optim
 
 seeds = st.integers(0, 2**16)
@@ -351,15 +351,7 @@ def test_clipping_inside_an_optimisers_step_is_compiled_with_it():
     def trained(compiled):
         net = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
         optimizer = Clipped(net.parameters(), lr=0.1)
-        loss_of = lambda x: nn.mse_loss(net(x), x[:, :1])
-        step = tg.compile(loss_of, optimizer)
-        for _ in range(4):
-            if compiled:
-                step(x)
-            else:
-                optimizer.zero_grad()
-                loss_of(x).backward()
-                optimizer.step()
+        train(lambda x: nn.mse_loss(net(x), x[:, :1]), optimizer, [(x,)] * 4, compiled)
         return net.state_dict()
 
     for path, values in trained(False).items():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from training import train
 
-import tinygrad_hw as tg
 from tinygrad_hw import DTypeError, ShapeError, Tensor, nn, optim
 
 RNG = np.random.default_rng(0)
@@ -101,15 +101,7 @@ def test_a_compiled_step_of_a_layer_in_training_is_the_eager_one(name):
     def trained(compiled):
         layer = make(dtype=float).reset_parameters(0)
         optimizer = optim.SGD(layer.parameters(), lr=0.05)
-        loss_of = lambda x: sum((out * out).mean() for out in results(layer(x)))
-        step = tg.compile(loss_of, optimizer)
-        for _ in range(3):
-            if compiled:
-                step(x)
-            else:
-                optimizer.zero_grad()
-                loss_of(x).backward()
-                optimizer.step()
+        train(lambda x: sum((out * out).mean() for out in results(layer(x))), optimizer, [(x,)] * 3, compiled)
         return layer.state_dict()
 
     for path, values in trained(False).items():

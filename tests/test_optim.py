@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from training import train
 
-import tinygrad_hw as tg
 from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, no_grad, optim
 
 SHAPES = [(), (1,), (0,), (3,), (2, 3)]
@@ -372,18 +372,15 @@ def test_compiled_training_with_groups_is_the_eager_one(make):
     def trained(compiled):
         w, b = Tensor([1.0, 2.0], requires_grad=True, name="w"), Tensor(0.5, requires_grad=True, name="b")
         optimizer = make([{"params": [w], "weight_decay": 0.1}, {"params": [b], "lr": 0.2}], lr=0.1)
-        loss_of = lambda x: ((x @ w + b) ** 2).mean()
-        step = tg.compile(loss_of, optimizer)
-        for i in range(6):
-            optimizer.param_groups[1].lr = 0.2 / (i + 1)
-            if i == 3:
-                optimizer.param_groups[0].weight_decay = 0.5
-            if compiled:
-                step(x)
-            else:
-                optimizer.zero_grad()
-                loss_of(x).backward()
-                optimizer.step()
+
+        def batches():
+            for i in range(6):
+                optimizer.param_groups[1].lr = 0.2 / (i + 1)
+                if i == 3:
+                    optimizer.param_groups[0].weight_decay = 0.5
+                yield (x,)
+
+        train(lambda x: ((x @ w + b) ** 2).mean(), optimizer, batches(), compiled)
         return [*w.numpy(), b.item()]
 
     assert_allclose(trained(True), trained(False), rtol=1e-12)

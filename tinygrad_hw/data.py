@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ShapeError
+from .errors import ShapeError, no_attribute
 from .nn.checks import generator, require_positive
 from .tensor import Tensor
 
@@ -109,3 +109,10 @@ def accuracy(scores: Any, classes: Any) -> float:
     if given.ndim not in (1, 2) or right.shape != given.shape[:1] or not right.size:
         raise ShapeError(f"accuracy: scores of shape (N, C), or classes (N,), need classes (N,); they have {given.shape} and {right.shape}")
     return float(np.mean((given.argmax(1) if given.ndim == 2 else given) == right))
+
+
+def __getattr__(name: str) -> Any:
+    loader = "batches(X, y, size=32, rng=0)"
+    raise no_attribute(
+        f"module {__name__!r}", name, {"DataLoader": loader, "TensorDataset": loader, "random_split": "rng.permutation(len(X))"}
+    )
