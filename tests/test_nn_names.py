@@ -25,7 +25,8 @@ MODULE = """parameters named_parameters modules named_modules children named_chi
 OPTIMISER = "step zero_grad state_dict load_state_dict param_groups"
 PLACES = [
     (nn, NN), (nn.functional, FUNCTIONAL), (nn.init, INIT), (nn.utils, "clip_grad_norm_ clip_grad_value_"), (optim, OPTIM),
-    (tg.data, "DataLoader TensorDataset random_split batches accuracy"), (optim.lr_scheduler, SCHEDULES), (nn.Linear(1, 1), MODULE), (optim.SGD([Tensor(1.0, requires_grad=True)], 0.1), OPTIMISER),
+    (tg.data, "DataLoader TensorDataset random_split batches accuracy"),
+    (optim.lr_scheduler, SCHEDULES), (nn.Linear(1, 1), MODULE), (optim.SGD([Tensor(1.0, requires_grad=True)], 0.1), OPTIMISER),
 ]  # fmt: skip
 NAMES = [(place, name) for place, names in PLACES for name in names.split()]
 
