@@ -38,7 +38,7 @@ class Columns:
     turned : the ops that are computed transposed.
     pairs : for xᵀ δ, and for the sum of the rows of δ whose place is behind it, all three: x and both ops.
     twins : of an op, the one that computes its transpose instead.
-    now : of an op that others want as it was, what stands for it.
+    instead : maps an op to the op that now gives its untransposed value.
     """
 
     def __init__(self, program: Program) -> None:
@@ -49,8 +49,8 @@ class Columns:
         self.pairs = self.gradient_pairs()
         self.ops: list[Op] = []
         self.twins: dict[Op, Op] = {}
-        self.now: dict[Op, Op] = {}
-        self.both: dict[Op, Op] = {}  # of the first of a pair, the op that gives both
+        self.instead: dict[Op, Op] = {}
+        self.joint: dict[Op, Op] = {}  # of the first of a pair, the op that gives both
         self.known: dict[Any, Op] = {}
 
     # What to do
@@ -93,22 +93,22 @@ class Columns:
     def rewritten(self) -> Program:
         """Return the program anew."""
         for op in self.program.ops:
-            self.take(op)
+            self.write(op)
         return drop_dead(self.program.made_of(self.ops, self.upright))
 
-    def take(self, op: Op) -> None:
+    def write(self, op: Op) -> None:
         """Write an op anew."""
         if op in self.layers:
             x, whole, start = self.layers[op]
-            weights = self.once(part, whole, start, (x.shape[1] + 1, op.shape[1]))
-            self.turn(op, np.dot, self.once(np.transpose, weights), self.with_ones(x))
+            weights = self.call(part, whole, start, (x.shape[1] + 1, op.shape[1]))
+            self.turn(op, np.dot, self.call(np.transpose, weights), self.with_ones(x))
         elif op in self.turned:
             self.turn(op, op.function, *map(self.across, op.args[::-1] if op.function is np.dot else op.args))
         elif op in self.pairs:
-            if op not in self.now:
-                self.take_pair(*self.pairs[op])
+            if op not in self.instead:
+                self.write_pair(*self.pairs[op])
         elif op.function is np.reshape and op.args[1:] == (-1,) and op.args[0] in self.twins and self.only_summed(op):
-            self.now[op] = self.add(op, np.reshape, self.twins[op.args[0]], -1)
+            self.instead[op] = self.add(op, np.reshape, self.twins[op.args[0]], -1)
         else:
             if op.function is end_to_end:
                 op.args = tuple(x for x in map(self.paired, op.args) if x is not None)
@@ -117,27 +117,27 @@ class Columns:
 
     def paired(self, x: Any) -> Any:
         """Return an argument; in place of the first of a pair the product that gives both, and None in place of the second."""
-        return self.both.get(x) if isinstance(x, Op) and x in self.pairs else x
+        return self.joint.get(x) if isinstance(x, Op) and x in self.pairs else x
 
     def turn(self, op: Op, function: Any, *args: Any) -> None:
         """Write an op transposed."""
         twin = self.twins[op] = Op(function, args, {}, np.ascontiguousarray(op.value.T))
-        self.keep(op, twin)
+        self.add_like(op, twin)
 
-    def take_pair(self, x: Op, product: Op, total: Op) -> None:
+    def write_pair(self, x: Op, product: Op, total: Op) -> None:
         """Write a pair as one product, of which both are parts."""
-        both = self.both[product] = self.add(product, np.dot, self.with_ones(x), self.upright(product.args[1]))
-        flat = self.once(np.reshape, both, -1)
-        self.now[product] = self.once(part, flat, 0, product.shape)
-        self.now[total] = self.once(part, flat, product.value.size, total.shape)
+        joint = self.joint[product] = self.add(product, np.dot, self.with_ones(x), self.upright(product.args[1]))
+        flat = self.call(np.reshape, joint, -1)
+        self.instead[product] = self.call(part, flat, 0, product.shape)
+        self.instead[total] = self.call(part, flat, product.value.size, total.shape)
         for op in (product, total):
-            self.now[op].name = op.name
+            self.instead[op].name = op.name
 
     def with_ones(self, x: Op) -> Op:
         """Return xᵀ with a row of ones behind it."""
         n, k = x.shape
-        flat = self.once(end_to_end, self.across(x), np.ones(n, x.dtype), key=("ones", x))
-        return self.once(np.reshape, flat, (k + 1, n))
+        flat = self.call(end_to_end, self.across(x), np.ones(n, x.dtype), key=("ones", x))
+        return self.call(np.reshape, flat, (k + 1, n))
 
     def across(self, x: Any) -> Any:
         """Return the transpose of an argument; of a vector along the rows a column."""
@@ -149,13 +149,13 @@ class Columns:
             return self.twins[x]
         if (original := transposed_of(x)) is not None:
             return self.upright(original)
-        return self.once(np.transpose, self.upright(x)) if len(x.shape) == 2 else self.once(np.reshape, self.upright(x), (-1, 1))
+        return self.call(np.transpose, self.upright(x)) if len(x.shape) == 2 else self.call(np.reshape, self.upright(x), (-1, 1))
 
     def upright(self, tree: Any) -> Any:
         """Return arguments with every op as it was."""
-        return replaced(tree, Op, lambda op: self.now.get(op) or (self.once(np.transpose, self.twins[op]) if op in self.twins else op))
+        return replaced(tree, Op, lambda op: self.instead.get(op) or (self.call(np.transpose, self.twins[op]) if op in self.twins else op))
 
-    def once(self, function: Any, *args: Any, key: Any = None) -> Op:
+    def call(self, function: Any, *args: Any, key: Any = None) -> Op:
         """Return a call, written at its first use."""
         key = key or (function, *args)
         if key not in self.known:
@@ -165,9 +165,9 @@ class Columns:
     def add(self, like: Op | None, function: Any, *args: Any) -> Op:
         """Write a call, in the place of another one or as a view."""
         op = Op(function, args, {}, function(*(getattr(x, "value", x) for x in args)))
-        return self.keep(like, op)
+        return self.add_like(like, op)
 
-    def keep(self, like: Op | None, op: Op) -> Op:
+    def add_like(self, like: Op | None, op: Op) -> Op:
         """Write an op down, with what is known of the one whose place it takes."""
         if like is not None:
             op.place, op.errstate, op.stage, op.name = like.place, like.errstate, like.stage, like.name

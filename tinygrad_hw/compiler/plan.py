@@ -124,37 +124,37 @@ class Plan:
         self.stretch: dict[Op, int] = {}
         starts, self.nbytes = self.allocated().placed()
         memory = self.memory = aligned(self.nbytes)
-        known: dict[Any, np.ndarray] = {}  # (NumPy works in place sooner if that is one array, not two that look at the same memory)
+        known: dict[Any, np.ndarray] = {}  # (NumPy works in place with less overhead on one array than on two that share memory)
 
-        def one(array: np.ndarray) -> np.ndarray:
+        def shared(array: np.ndarray) -> np.ndarray:
             return known.setdefault((array.__array_interface__["data"][0], array.dtype, array.shape, array.strides), array)
 
         for op, place in self.stretch.items():
-            self.arrays[op] = one(like(memory, starts[place] + self.parts.get(op, (op, 0))[1], op.value))
+            self.arrays[op] = shared(like(memory, starts[place] + self.parts.get(op, (op, 0))[1], op.value))
         for whole, start, constant in self.constants:
             part(self.arrays[whole], start, constant.shape)[...] = constant
         self.arrays.update({op: self.fixed[target] for op, target in self.placed.items()})
         for op in program.ops:
             if self.kinds[op] == "view" and op.args[0] in self.arrays:
-                self.arrays[op] = one(op.function(self.arrays[op.args[0]], *op.args[1:], **op.kwargs))
+                self.arrays[op] = shared(op.function(self.arrays[op.args[0]], *op.args[1:], **op.kwargs))
 
     def allocated(self) -> Arena:
         """Give each buffer a stretch of an arena, for as long as it is needed."""
         arena = Arena(reuse="reuse_buffers" not in self.without)
         lasting = {self.parts.get(whole, (whole, 0))[0] for whole, _, _ in self.constants}
         self.last.update(dict.fromkeys(lasting, len(self.program.ops)))
-        over = Over(self)
+        overwriting = Overwriting(self)
         for op in self.program.ops:
             if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in self.stretch:
                 continue
-            if op not in self.parts and (spot := over.spot(op)):
-                self.parts[op] = spot
+            if op not in self.parts and (place := overwriting.place_for(op)):
+                self.parts[op] = place
             whole = self.parts.get(op, (op, 0))[0]
             if whole not in self.stretch:
-                self.stretch[whole] = arena.take(whole.value.nbytes, 0 if whole in lasting else self.order[op], self.last[whole])
+                self.stretch[whole] = arena.reserve(whole.value.nbytes, 0 if whole in lasting else self.order[op], self.last[whole])
             self.last[whole] = max(self.last[whole], self.last[op])
-            place = self.stretch[op] = self.stretch[whole]
-            arena.stretches[place][2] = max(arena.stretches[place][2], self.last[whole])
+            number = self.stretch[op] = self.stretch[whole]
+            arena.stretches[number][2] = max(arena.stretches[number][2], self.last[whole])
         return arena
 
     def last_uses(self) -> dict[Op, int]:
@@ -405,7 +405,7 @@ def alike(x: np.ndarray, y: np.ndarray) -> bool:
     return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides
 
 
-class Over:
+class Overwriting:
     """Finds results places over arguments that nothing needs any more, so that the work is done in place."""
 
     def __init__(self, plan: Plan) -> None:
@@ -420,7 +420,7 @@ class Over:
                 end = len(plan.program.ops) if plan.kinds[op] == "own" else plan.order[op]  # (what it makes may be a view as well)
                 self.read |= {x: max(end, self.read.get(x, -1)) for x in op.uses}
 
-    def spot(self, op: Op) -> tuple[Op, int] | None:
+    def place_for(self, op: Op) -> tuple[Op, int] | None:
         """Return the op over which a result can lie, and the offset in bytes: preferably a part of it, the rest of which is not lost."""
         if not self.reuse or not elementwise(op):
             return None
@@ -442,12 +442,12 @@ class Over:
 
     def part_of(self, x: Op, op: Op) -> tuple[Op, int] | None:
         """Return the place of an argument that is a part of something, the other parts of which are still needed."""
-        plan, now, root = self.plan, self.plan.order[op], self.plan.root.get(x)
+        plan, number, root = self.plan, self.plan.order[op], self.plan.root.get(x)
         place = None if root is None or root.function is end_to_end else self.place(root)
         if place is None or root is None or plan.last[root] == len(plan.program.ops):
             return None
-        later = [y for y in (root, *self.views[root]) if self.read.get(y, -1) > now or plan.last.get(y, -1) == len(plan.program.ops)]
-        if self.read[x] > now or any(np.may_share_memory(y.value, x.value) for y in later):
+        later = [y for y in (root, *self.views[root]) if self.read.get(y, -1) > number or plan.last.get(y, -1) == len(plan.program.ops)]
+        if self.read[x] > number or any(np.may_share_memory(y.value, x.value) for y in later):
             return None
         first, start = (array.__array_interface__["data"][0] for array in (root.value, x.value))
         return place[0], place[1] + start - first
@@ -460,7 +460,7 @@ class Arena:
         self.reuse = reuse
         self.stretches: list[list[int]] = []  # [bytes, the first and the last call that need them]
 
-    def take(self, nbytes: int, first: int, last: int) -> int:
+    def reserve(self, nbytes: int, first: int, last: int) -> int:
         """Return the number of a new stretch."""
         self.stretches.append([-(-nbytes // ALIGNMENT) * ALIGNMENT, first, last])
         return len(self.stretches) - 1

@@ -59,18 +59,18 @@ class Program:
     def rewritten(self, rule: Callable[[Op], Any]) -> Program:
         """Return the program with each call replaced by what the rule makes of it: itself, another op, several, or a constant.
 
-        The rule sees a call whose arguments are already replaced, and may change it. Of several ops in a list the last one
-        stands for the call.
+        The rule sees a call whose arguments are already replaced, and may change it. If the rule returns a list,
+        later ops use the last one in place of the call.
         """
-        now: dict[Op, Any] = {}
+        instead: dict[Op, Any] = {}
         ops: list[Op] = []
         written: set[Op] = set(self.inputs)
 
         def renew(tree: Any) -> Any:
-            return replaced(tree, Op, lambda op: now.get(op, op))
+            return replaced(tree, Op, lambda op: instead.get(op, op))
 
         for op in self.ops:
-            if any(x in now for x in op.uses):
+            if any(x in instead for x in op.uses):
                 op.args, op.kwargs = renew((op.args, op.kwargs))
             made = rule(op)
             for part in made if isinstance(made, list) else [made]:
@@ -80,7 +80,7 @@ class Program:
                     ops.append(part)
             result = made[-1] if isinstance(made, list) else made
             if result is not op:
-                now[op] = result
+                instead[op] = result
                 if isinstance(result, Op) and result.function is not None:
                     result.name, result.hint = result.name or op.name, result.hint or op.hint
         return self.made_of(ops, renew)

@@ -122,7 +122,7 @@ def merge_equal(program: Program) -> Program:
 
 
 def sum_by_product(program: Program) -> Program:
-    """Write sums as products with ones, which start sooner: over the rows of a matrix, as the eager sweep does, and of few numbers.
+    """Write sums as products with ones, which have less overhead: over the rows of a matrix, as the eager sweep does, and of few numbers.
 
     The product adds in another order than ``np.add.reduce``, so a sum may round otherwise; that of squares is a product too.
     """
@@ -170,7 +170,7 @@ def cast_first(program: Program) -> Program:
 
 
 def prefer_dot(program: Program) -> Program:
-    """Multiply two matrices by np.dot, which starts sooner than np.matmul and calls the same routine."""
+    """Multiply two matrices by np.dot, which has less overhead than np.matmul and calls the same routine."""
 
     def rule(op: Op) -> Any:
         if op.function is np.matmul and not op.kwargs and all(isinstance(x, Op) and len(x.shape) == 2 for x in op.args):

@@ -32,7 +32,7 @@ from .program import Program
 from .record import STATIC, Recorded, first_of, is_number, record
 from .sizes import Blank, resized, sizes_of
 from .store import Store, store_of
-from .trace import Op, Traced, replaced
+from .trace import Op, Traced
 
 __all__ = ["CompiledFunction", "CompiledStep", "compile"]
 
@@ -621,16 +621,22 @@ def signature(x: Any) -> Any:
 def compare(first: Program, second: Program) -> None:
     """Raise if two recordings of one function with the same arguments differ."""
     twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
+
+    def alike(x: Any, y: Any) -> bool:
+        if type(x) is Op:
+            return twin.get(x) is y
+        if type(x) in (tuple, list) and type(y) is type(x):
+            return len(x) == len(y) and all(map(alike, x, y))
+        return x is y or content(x) == content(y)
+
     for a, b in zip(first.ops, second.ops):
-        args = replaced((a.args, a.kwargs), Op, lambda op: twin.get(op, op))
-        if a.function != b.function or content(args) != content((b.args, b.kwargs)):
+        if a.function != b.function or not alike(a.args, b.args) or not alike([*a.kwargs.items()], [*b.kwargs.items()]):
             raise differs(a)
         twin[a] = b
     if len(first.ops) != len(second.ops):
         raise differs(max(first.ops, second.ops, key=len)[-1])
-    for a, b in zip(first.results, second.results):
-        if not (twin.get(a) is b if isinstance(a, Op) else content(a) == content(b)):
-            raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
+    if not alike(first.results, second.results) or not alike(first.updates, second.updates):
+        raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
 
 
 def differs(op: Op) -> CompileError:

@@ -101,7 +101,11 @@ def elementwise(op: Any) -> bool:
 
 def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """Return arguments with each part of a kind changed."""
-    return mapped(lambda x: change(x) if type(x) is kind else x, tree)
+
+    def changed(x: Any) -> Any:
+        return change(x) if type(x) is kind else mapped(changed, x) if isinstance(x, CONTAINERS) else x
+
+    return tuple([changed(x) for x in tree]) if type(tree) is tuple else changed(tree)
 
 
 class Recording:
