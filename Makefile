@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
-PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_writes.py tests/test_scopes.py tests/test_trees.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
+PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_operators.py tests/test_views.py tests/test_writes.py tests/test_scopes.py tests/test_trees.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
 
 .PHONY: report playground test mutants bench lint clean
 
