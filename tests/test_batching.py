@@ -392,6 +392,12 @@ def test_axes_may_be_anywhere_and_shared_and_trees():
     assert vmap(lambda x: 3.0, out_axes=None)(y) == 3.0
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.float16, np.float32, np.complex64])
+def test_a_product_of_vectors_keeps_its_dtype(dtype):
+    x = np.array([[1, 0, 1], [1, 1, 0]]).astype(dtype)
+    assert_equal(vmap(lambda x, y: x @ y)(x, x), looped(lambda x, y: x @ y, x, x))
+
+
 def test_batches_of_one_and_of_none_keep_their_shapes():
     f = lambda x: (x @ W, x.sum(), np.unique(x[:1]))
     assert [part.shape for part in vmap(f)(np.ones((1, 3)))] == [(1, 4), (1,), (1, 1)]

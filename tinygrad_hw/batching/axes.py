@@ -20,7 +20,21 @@ from ..errors import BatchError
 from ..graph import leaf
 from ..rules import convolution, linalg, neural, products, reductions, shaping
 from ..tensor import Tensor, handle
-from .batched import AXES, WRITE, Batched, Levels, batches_in, common, elementwise, expanded, lined_up, one_entry, with_axes, wrapped
+from .batched import (
+    AXES,
+    WRITE,
+    Batched,
+    Levels,
+    batches_in,
+    common,
+    elementwise,
+    expanded,
+    is_view,
+    lined_up,
+    one_entry,
+    with_axes,
+    wrapped,
+)
 
 Axis = Any
 
@@ -383,7 +397,7 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     if n == 1 and m <= 2 and not isinstance(x, Batched):
         return Batched(y._raw @ (x.T if m == 2 else x), y._levels)
     if m == n == 1:
-        return np.sum(x * y, axis=-1)
+        return np.sum(x * y, axis=-1) if x.dtype.kind in "fc" or y.dtype.kind in "fc" else NotImplemented  # (a sum widens integers)
     if m > 1 and n > 1:
         levels, (a, b) = lined_up((x, y))
         return Batched(a @ b, levels)
@@ -546,7 +560,8 @@ def getitem(function: Any, x: Any, index: Any) -> Any:
     found = Batched(moved(x._raw[whole], *where), levels)
     if where[0]:
         lay_out(found)
-    return found if found.ndim or x.ndim == 0 or Ellipsis in spelt_dots(index) else np.copy(found)  # (a single number is no view)
+    of_array = x.ndim > 0 or is_view(x._raw)
+    return found if found.ndim or (of_array and spelt_dots(index)) else np.copy(found)  # (a single number is no view)
 
 
 def lay_out(x: Batched) -> None:
