@@ -1,5 +1,7 @@
 """Models as a textbook has them: the form was written down first, from the literature, and explain must print it."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -175,6 +177,14 @@ MODELS = {
         lambda: (lambda u, v: (u @ P(4, 3, name="W") @ v, {"u": u, "v": v}))(rng.normal(size=4), rng.normal(size=3)),
         ["∂L/∂W = u vᵀ"],
     ),
+    "norm": (lambda: (np.linalg.norm(P(4, name="x")),), ["L = ‖x‖", "∂L/∂x = x / L"]),
+    "cosine similarity": (
+        lambda: (lambda x, y: ((x @ y) / (np.linalg.norm(x) * np.linalg.norm(y)), {"y": y}))(P(4, name="x"), rng.normal(size=4)), [],
+    ),
+    "rows of length 1": (
+        lambda: (lambda A: (((A / np.linalg.norm(A, axis=1, keepdims=True)) ** 3).sum(), {}))(P(3, 4, name="A")),
+        ["euclidean₁ = ‖A‖₁", "∂L/∂A = 3 (divide₁² / euclidean₁ − (Σ₁ (divide₁³ / euclidean₁)) ⊙ A / euclidean₁)"],
+    ),
     "gelu": (lambda: (((tg.gelu(X @ P(4, 3)) @ P(3, 1) - T) ** 2).mean() / 2,), ["∂L/∂W₁ = xᵀ ((δ₂ W₂ᵀ) ⊙ gelu′(z₁))"]),
 }  # fmt: skip
 
@@ -189,3 +199,14 @@ def test_explain_prints_the_form_of_the_textbook_and_it_agrees_with_the_engine(n
     checked = equations.check()
     assert checked.unverified == {}
     assert checked.as_printed == checked.verified == tuple(range(1, len(printed) + 1))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_line_of_a_model_can_be_set_as_latex_and_as_mathml(name):
+    from matplotlib.mathtext import MathTextParser
+
+    loss, *names = MODELS[name][0]()
+    equations = explain(loss, names=names[0] if names else None)
+    ElementTree.fromstring(equations.mathml())
+    for formula in (*equations.forward, *equations.backward, *equations.notes):
+        MathTextParser("agg").parse(f"${formula.latex}$")

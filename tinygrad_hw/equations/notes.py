@@ -20,6 +20,7 @@ SENTENCES = {
     "∗ ": "x ∗ W slides the kernels W over x",
     "⋆": "x ⋆ δ adds up, for each place in a kernel, what lies under it in x times δ",
     "∗ᵀ": "δ ∗ᵀ W carries each δ back to what lay under the kernel",
+    "‖": "‖x‖ is the root of the sum of squares; an index says over which axes",
     " with [": "y with [i] = v is y, but at the index i, where it is v",
     "scatter(": "scatter(a, [i], shape) is 0 but at the index i, where it is a",
 }

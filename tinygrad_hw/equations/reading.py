@@ -171,6 +171,11 @@ class Reader:
             value = np.abs(self.write())
             self.expect("|")
             return value
+        if self.take("‖"):
+            value = self.write()
+            self.expect("‖")
+            axes = tuple(map(int, self.lowered(",")))
+            return np.sqrt(np.sum(np.square(np.abs(value)), axes or None, keepdims=self.kept and bool(axes)))
         if self.take("["):
             return self.truth()
         return self.number() if NUMBER.match(self.text, self.at) else self.call()

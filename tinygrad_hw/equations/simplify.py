@@ -74,7 +74,7 @@ def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
 def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
     factors = list(factors)
-    powers, coefficient = merged(factors, coefficient)
+    powers, coefficient = without_guard(*merged(factors, coefficient))
     shape, coefficient = joint([base.shape for base, _ in factors]), rounded(coefficient)
     kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
     if coefficient < 0:
@@ -88,6 +88,26 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
+
+
+def without_guard(powers: dict[Expression, Number], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
+    """Write (1 - [a = 0]) / (a + [a = 0]), with which rules say that x / 0 is to be 0, as 1 / a."""
+    for base, power in powers.items():
+        guard = next(filter(is_equal_to_zero, base.parts), None) if power == -1 and isinstance(base, Sum) and len(base.parts) == 2 else None
+        if guard is None or guard.parts[0] not in base.parts:
+            continue
+        where = sum_of([ONE, negative(guard)])
+        for choice, sign in ((where, 1), (negated(where), -1)) if isinstance(where, Sum) else ():
+            if powers.get(choice) == 1:
+                rest = {other: exponent for other, exponent in powers.items() if other not in (choice, base)}
+                rest[guard.parts[0]] = rest.get(guard.parts[0], 0) - 1
+                return rest, coefficient * sign
+    return powers, coefficient
+
+
+def is_equal_to_zero(x: Expression) -> bool:
+    """Tell whether x is [a = 0]."""
+    return isinstance(x, Call) and x.function is np.equal and isinstance(x.args[0], Expression) and number_of(express(x.args[1])) == 0
 
 
 def without_leading_axes(x: Expression, factors: list[tuple[Expression, Number]], shape: Shape) -> Expression:
@@ -437,18 +457,28 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
 
 
 def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
-    """Return what was scattered to an index, if it is taken from there again; no entry may be named twice."""
-    back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
+    """Return x for x[…], new axes as expand_dims, and what was scattered to an index if it is taken from there again."""
     parts = index if isinstance(index, tuple) else (index,)
-    if len(parts) == 1 and parts[0] is Ellipsis and isinstance(x, Expression):
+    if not isinstance(x, Expression):
+        return None
+    if len(parts) == 1 and parts[0] is Ellipsis:
         return x
-    whole = all(part is None or part is Ellipsis or (isinstance(part, slice) and part == slice(None)) for part in parts)
-    if isinstance(x, Expression) and len(shape) > len(x.shape) and whole:
+    if len(shape) > len(x.shape) and all(part is None or part is Ellipsis or is_whole(part) for part in parts):
         before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
         new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
         return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)
-    basic = all(isinstance(part, (int, slice, type(Ellipsis))) for part in (index if isinstance(index, tuple) else (index,)))
-    return x.args[0] if isinstance(x, Call) and back and basic else None
+    back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
+    return x.args[0] if isinstance(x, Call) and back and basic(parts) else None
+
+
+def basic(parts: tuple[Any, ...]) -> bool:
+    """Tell whether an index is of integers, slices and dots, so that it names no entry twice."""
+    return all(isinstance(part, (int, slice, type(Ellipsis))) for part in parts)
+
+
+def is_whole(part: Any) -> bool:
+    """Tell whether a part of an index is a colon."""
+    return isinstance(part, slice) and part == slice(None)
 
 
 def matmul(shape: Shape, x: Any, y: Any) -> Expression:

@@ -17,7 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ..naming import GREEK, LOW, Label, bracketed, clean, subscripted
-from ..rules import convolution, gaussian, neural, shaping
+from ..rules import convolution, gaussian, linalg, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
@@ -217,6 +217,14 @@ class Writer:
         is_kept = isinstance(inside, Call) and inside.function in FOLDS and inside.kwargs.get("keepdims")
         return self.parts(inside) if is_kept and inside.shape[len(inside.shape) - len(x.shape) :] == x.shape else None
 
+    def norm(self, x: Call) -> tuple[str, int]:
+        """Set ‖x‖, over axes if it is not over all."""
+        options = dict(zip(("axis", "keepdims"), x.args[1:])) | x.kwargs
+        axis, sign = options.get("axis"), self.symbol("‖")
+        text = self.row(sign, self.write(x.parts[0]), sign)
+        axes = sorted(int(i) % len(x.parts[0].shape) for i in np.atleast_1d(axis)) if axis is not None else ()
+        return self.below(text, self.number(",".join(map(str, axes)))) if axes else text, ATOM
+
     def outer(self, x: Call) -> tuple[str, int]:
         """Set the product of a column with a row: x yᵀ."""
         left, right = x.parts
@@ -368,6 +376,7 @@ NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     shaping.astype: lambda self, x: self.parts(x.parts[0]),
     **dict.fromkeys(PRODUCT_SIGNS, Writer.convolution),
     np.outer: Writer.outer,
+    linalg.euclidean: Writer.norm,
     np.reshape: Writer.reshaped,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
@@ -443,7 +452,7 @@ class Text(Writer):
 LATEX = {
     "−": "-", "⊙": r"\odot", "·": r"\cdot", "′": r"\prime", "ᵀ": r"\top", "Σ": r"\sum", "∂": r"\partial ", "≥": r"\geq", "≤": r"\leq",
     "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
-    "{": r"\{", "}": r"\}", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
+    "{": r"\{", "}": r"\}", "‖": r"\|", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
 }  # fmt: skip
 HATTED = {"ŷ": "y", "x\u0302": "x"}
 WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "x\u0302": r"\hat{x}", "σ²": r"\sigma^2", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
