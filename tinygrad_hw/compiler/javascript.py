@@ -101,7 +101,7 @@ def _std(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
     return np.sqrt(_var(x, axis, ddof, keepdims))
 
 
-EXPANSIONS = {
+EXPANSIONS: dict[Any, Callable[..., Any]] = {
     neural.one_hot: _one_hot,
     neural.softmax_cross_entropy: _softmax_cross_entropy,
     neural.softmax_error: _softmax_error,
