@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from training import train
 
-from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, no_grad, optim
+import tinygrad_hw as tg
+from tinygrad_hw import DTypeError, GradientError, ShapeError, Tensor, nn, no_grad, optim
 
 SHAPES = [(), (1,), (0,), (3,), (2, 3)]
 weights = st.sampled_from([0.0, 0.01, 0.3])
@@ -579,6 +580,19 @@ def test_steps_work_inside_no_grad_too():
         optim.SGD([w], lr=0.5).step()
     assert_array_equal(w.numpy(), [0.5])
     assert w.requires_grad
+
+
+def test_scipys_optimisers_take_a_network_as_one_vector():
+    scipy_optimize = pytest.importorskip("scipy.optimize")
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    y = np.tanh(X[:, :1] - X[:, 1:])
+    net = nn.Sequential(nn.Linear(2, 5, rng=0), nn.Tanh(), nn.Linear(5, 1, rng=1))
+    start, unravel = tg.ravel(net)
+    loss = tg.value_and_grad(lambda vector: nn.mse_loss(nn.functional_call(net, unravel(vector), X), y))
+    found = scipy_optimize.minimize(loss, start.numpy(), jac=True, method="L-BFGS-B")
+    net.load_state_dict(unravel(found.x))
+    assert nn.mse_loss(net(X), y).item() == pytest.approx(found.fun, rel=1e-12)
+    assert found.fun < 1e-3
 
 
 # Schedules (whose rates are compared with PyTorch's in test_nn_torch.py)

@@ -12,6 +12,13 @@
     >>> loss.item() < 1e-12
     True
 
+SciPy's optimisers, such as L-BFGS, take one vector; ``tg.ravel`` makes it of a network's parameters, and the way back:
+
+    start, unravel = tg.ravel(net)
+    loss = tg.value_and_grad(lambda vector: nn.mse_loss(nn.functional_call(net, unravel(vector), X), y))
+    found = scipy.optimize.minimize(loss, start.numpy(), jac=True, method="L-BFGS-B")
+    net.load_state_dict(unravel(found.x))
+
 An optimiser of one's own is a subclass of ``Optimizer`` with one method, ``update``.
 The symbols in the formulas: θ a parameter, g its gradient, γ the learning rate, λ the weight decay, t the number of the step.
 """
