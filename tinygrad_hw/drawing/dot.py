@@ -182,11 +182,8 @@ def in_words(box: Box) -> str:
     """Return a box as one line, for tooltips and screen readers."""
     first = f"{box.name} = {box.formula}" if box.formula else box.name
     shape = "" if box.shape is None else f"shape {shape_text(box.shape)}"
-    return ", ".join(
-        filter(
-            None, (first, box.kind, shape, f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else "")
-        )
-    )
+    figures = [f"{what} {text}" for what, text in (("value", box.value), ("gradient", box.gradient)) if text]
+    return ", ".join(filter(None, (first, box.kind, box.about, shape, *figures)))
 
 
 def quoted(texts: list[str], left: bool = False) -> str:
