@@ -95,6 +95,14 @@ def test_rows_are_not_taken_for_what_they_were_read_from(x):
     assert slope(y, x) == [4.0, 4.0, 4.0]
 
 
+def test_a_turned_view_written_into_its_base_is_not_taken_for_a_row_of_it(x):
+    y = np.stack([x, 2 * x, 3 * x])
+    y[-1] = np.moveaxis(y, -1, 0)[0]
+    assert y[2].tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError):
+        y[-1] = np.swapaxes(y, -1, 0)
+
+
 def test_a_view_made_inside_no_grad_is_of_the_graph_outside(x):
     y = x * 1
     with no_grad():

@@ -163,7 +163,7 @@ def taken(node: Node) -> Any:
     if node.lent is OPEN:
         node.lent = False
         return node.value
-    return node.value.copy() if node.lent else node.value
+    return node.value.copy("K") if node.lent else node.value
 
 
 def outline(array: Any) -> Any:
@@ -190,7 +190,7 @@ def checked(arg: Any) -> Any:
 def private(arg: Any) -> Any:
     """Return an argument so that nobody else can change it: arrays are copied, in lists and tuples too."""
     if isinstance(arg, ndarray):
-        return arg.copy()
+        return arg.copy("K")
     if isinstance(arg, Tensor):
         return taken(arg._node)
     if isinstance(arg, (tuple, list)):

@@ -269,7 +269,8 @@ ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the ref
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
-    if type(value) is View and value._parent is self and value._step is not None and value._step.args[:1] and value._step.args[0] is index:
+    step = value._step if type(value) is View and value._parent is self else None
+    if step is not None and step.function is shaping.getitem and step.args[0] is index:
         return  # (the second half of ``t[index] += v``: it is written already)
     write(self, plain(index), value)
 

@@ -32,7 +32,7 @@ def _castable(value: Any, target: Any, rule: str) -> Any:
 @composition(np.copyto, as_written=True)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     src = _castable(src, dst, casting)
-    dst[...] = src if where is True else np.where(where, src, dst)
+    dst[...] = src if where is True else np.where(np.broadcast_to(where, dst.shape), src, dst)
 
 
 @composition(np.put, as_written=True)
@@ -47,7 +47,7 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 def _only_safely(values: Any, target: Any) -> Any:
     """Return values to be written as an array; an array's must fit into the target's dtype whatever they are."""
-    return _castable(values, target, "safe") if hasattr(values, "dtype") and not isinstance(values, np.generic) else array(values)
+    return _castable(values, target, "safe") if hasattr(values, "dtype") and np.ndim(values) else array(values)
 
 
 def _repeated(values: Any, places: Any) -> Any:

@@ -88,7 +88,7 @@ np.sum({y}, out={x}[0]) | np.add({x}[1:], {x}[:-1], out={x}[1:]) | np.multiply({
 np.add.accumulate({x}, out={x})
 """
 STEPS_GIVEN = """
-np.maximum({y}, {z}, out={x}) | np.clip({x}, -1, 1, out={x}) | np.round({y}, out={x}) | np.max({y}, 0, out={x})
+np.maximum({y}, {z}, out={x}) | np.clip({x}, -1, 1, out={x}) | np.round({y} + 0 * {x}, out={x}) | np.max({y}, 0, out={x})
 np.floor_divide({x}, 2, out={x}) | {x}.clip(0, 1, out={x}) | {x}.sum(0, out={x}[0]) | np.greater({y}, {z}, out={x})
 np.argmax({y}, 0, out={x}) | np.logical_and({y}, {z}, out={x})
 """
@@ -343,7 +343,7 @@ class Writer(dict[str, str]):
         shape = self.choose(((3,), (2, 3), (4,), (2, 2), (3, 3), (), (1, 3), (2, 1, 3), (2, 3, 2), (0,), (0, 2)))
         size, rng = int(np.prod(shape)), np.random.default_rng(self.number(0, 99))
         if self.smooth:
-            x = np.round(rng.uniform(-2, 2, size), 3)
+            x = np.round(rng.uniform(-2, 2, size), 3) + 0.0003  # (off the numbers that programs compare with)
         else:
             x = (rng.integers(-8, 9, size) / 4).astype(self.choose((float, float, float, np.float32, int, bool, complex)))
         return np.array(x.reshape(shape), order=self.choose(("C", "C", "F")))
