@@ -31,6 +31,18 @@ def check_plan(plan, rng):
                 space |= {name: thing for name, thing in plan.space.items() if name not in space}
                 exec(code, space)
         expect(plan, space, right, [op for op in operands(program.wanted()) if op not in plan.fixed], "the end")
+        code = "\n".join(plan.copies_to_fixed())
+        space |= {name: thing for name, thing in plan.space.items() if name not in space}
+        exec(code, space)
+        for old, new in program.updates:
+            if old in plan.fixed and not np.allclose(plan.fixed[old], right.get(new, new), rtol=1e-6, atol=1e-9, equal_nan=True):
+                raise Overwritten(f"{old} becomes {plan.fixed[old]}, not {right.get(new, new)}")
+        results = plan.run(*given.values())
+        for result in results if isinstance(results, list) else [results]:
+            if isinstance(result, np.ndarray) and any(
+                np.may_share_memory(result, memory) for memory in (plan.memory, *plan.fixed.values(), *given.values())
+            ):
+                raise Overwritten(f"the result {result} lies in memory that somebody else writes to")
     finally:
         for op, array in plan.fixed.items():
             array[...] = before[op]

@@ -11,6 +11,7 @@ import inspect
 import os
 import pickle
 import random
+import sys
 import threading
 import time
 import types
@@ -22,6 +23,7 @@ import pytest
 import tinygrad_hw as tg
 from tinygrad_hw import CompileError, Tensor, compile, nn, optim
 from tinygrad_hw.compiler.guards import Watch
+from tinygrad_hw.compiler.trace import Recording
 from tinygrad_hw.trees import leaves
 
 X = np.array([1.0, 2.0])
@@ -883,3 +885,69 @@ def test_what_is_written_through_a_view_is_written_when_compiled(f):
     for _ in range(2):
         for got, expected in zip(leaves(compiled(x)), leaves(right), strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+# Interrupts
+@pytest.mark.parametrize("number", [1, 2, 5, 9, 14, 20, 27, 35, 44, 60, 80])
+def test_an_interrupt_while_it_records_leaves_everything_as_it_was(number, monkeypatch):
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Linear(2, 3, rng=rng), nn.Dropout(0.5, rng=rng), nn.Linear(3, 1, rng=rng))
+    twin = copy.deepcopy(net)
+    table = np.array([1.0, 2.0])
+    optimizer, other = optim.Adam(net.parameters(), lr=0.1), optim.Adam(twin.parameters(), lr=0.1)
+    step = compile(lambda x: (net(x * table) ** 2).mean(), optimizer)
+    calls, call = iter(range(1, 10**6)), Recording.call
+
+    def interrupted(self, *args):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return call(self, *args)
+
+    monkeypatch.setattr(Recording, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        step(X[None])
+    monkeypatch.undo()
+    assert type(table) is np.ndarray
+    assert all(type(p._node.value) is np.ndarray for p in net.parameters())
+    assert (optimizer.lr, optimizer.state) == (0.1, [{}] * 4)
+    for _ in range(3):
+        loss = (twin(Tensor(X[None]) * table) ** 2).mean()
+        other.zero_grad()
+        loss.backward()
+        other.step()
+        np.testing.assert_allclose(step(X[None]), loss.item(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_an_interrupt_in_a_step_leaves_a_step_that_works(number):
+    w, v = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    optimizer = optim.Adam([w, v], lr=0.1)
+    step = compile(lambda x: ((w * x - v) ** 2).sum() + (np.sin(v) * w).sum(), optimizer)
+    step(X), step(X)
+    entry, lines = step._entry(), 0
+
+    def tracer(frame, event, _):
+        nonlocal lines
+        if frame.f_code.co_filename.startswith("<plan"):
+            if event == "line":
+                lines += 1
+                if lines == number:
+                    raise KeyboardInterrupt
+            return tracer
+        return None
+
+    sys.settrace(tracer)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            step(X)
+    finally:
+        sys.settrace(None)
+    twins = [leaf(p.numpy()) for p in (w, v)]
+    other = optim.Adam(twins, lr=0.1)
+    other.load_state_dict(optimizer.state_dict())
+    loss = ((twins[0] * X - twins[1]) ** 2).sum() + (np.sin(twins[1]) * twins[0]).sum()
+    loss.backward()
+    other.step()
+    np.testing.assert_allclose(step(X), loss.item(), rtol=1e-12)
+    np.testing.assert_allclose(w.numpy(), twins[0].numpy(), rtol=1e-12)
+    assert entry.plan is not None

@@ -1,0 +1,112 @@
+"""The checker of plans is checked: slips planted in the planner are caught by it."""
+
+import inspect
+import textwrap
+
+import numpy as np
+import pytest
+from plan_checker import Overwritten, check_plan
+
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, compile, optim
+from tinygrad_hw.compiler import plan as planner
+from tinygrad_hw.compiler.plan import Arena, Overwriting, Plan
+
+
+def joint_halves(p, q):
+    p, q = p * p, q * q
+    u, v = 1 - p, 1 - q
+    return u.sum() + (v * v).sum() + (v[1:] * q[1:]).sum()
+
+
+def chain(p, q):
+    a = np.tanh(p * 2 + 1)
+    b = np.exp(-a) * a + np.sin(a)
+    c = b.reshape(-1)[::-1] * np.cos(b).reshape(-1)
+    return (c * c).sum() + (a[0] * b[-1]).sum() + np.sqrt(q * q + 1).sum()
+
+
+def layers(p, q):
+    a = tg.sigmoid(p @ p.T + q[:3])
+    b = tg.sigmoid(a @ p + q[0])
+    c = np.concatenate([a[1:], b[:2] * a[:2]])
+    return ((b - a) ** 2).mean() + c.sum() + np.stack([a, b.T]).max(axis=0).sum()
+
+
+def of_views(p, q):
+    a = p * 3
+    t = a.T
+    b = np.sin(t) + a
+    c = np.cos(b[1:]) * b[:-1]
+    d = np.where(b > 0, t, -a)
+    return (c.sum(axis=0) * d[0]).sum() + (d * b).mean() + (q[1:] - q[:-1]).sum() ** 2
+
+
+PROGRAMS = [joint_halves, chain, layers, of_views]
+
+
+class Sorted(optim.Optimizer):
+    """Steps whose result is not computed entry by entry, so that it has to be copied to where the parameter lies."""
+
+    def update(self, value, grad, state):
+        return np.sort(value - self.lr * grad, axis=0)
+
+
+def plans():
+    """Yield the plans of gradients and training steps of the programs."""
+    rng = np.random.default_rng(0)
+    results = compile(lambda x, k: (x.T, np.sin(x).T[1:], np.cos(np.sin(x) * k) + (x * k).astype(np.float32)))
+    results(rng.normal(size=(3, 3)), rng.integers(0, 9, (3, 3)))
+    yield results._entry().plan
+    for f in PROGRAMS:
+        p, q = rng.normal(size=(3, 3)), rng.normal(size=5)
+        gradient = compile(tg.value_and_grad(f, (0, 1)))
+        gradient(p, q)
+        yield gradient._entry().plan
+        for make in (lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9), lambda ps: optim.Adam(ps, lr=0.1), lambda ps: Sorted(ps, lr=0.1)):
+            ps = [Tensor(value, requires_grad=True) for value in (p, q)]
+            step = compile(lambda f=f, ps=ps: f(*ps), make(ps))
+            step(), step()
+            yield step._entry().plan
+
+
+SLIPS = [
+    (Plan, "last_uses", "last[y] = max(last.get(y, -1), self.order[op])", "last.setdefault(y, self.order[op])"),
+    (Plan, "allocated", "self.last[whole] = max(self.last[whole], self.last[op])", "pass"),
+    (Plan, "allocated", "arena.stretches[number][2] = max(arena.stretches[number][2], self.last[whole])", "pass"),
+    (Plan, "allocated", "0 if whole in lasting else self.order[op]", "self.order[op]"),
+    (Plan, "parts_in_place", "parts[x] = (whole, start * whole.value.itemsize)", "parts[x] = (whole, start)"),
+    (Plan, "parts_in_place", 'start += getattr(x, "value", x).size', "start += 1"),
+    (Plan, "parts_in_place", "self.joined[whole].append(x)", "pass"),
+    (Overwriting, "whole_of", "self.plan.last[x] == self.plan.order[op]", "self.plan.last[x] <= self.plan.order[op] + 1"),
+    (Overwriting, "whole_of", "self.plan.last[x] == self.plan.order[op]", "True"),
+    (Overwriting, "part_of", "any(np.may_share_memory(y.value, x.value) for y in later)", "False"),
+    (Arena, "placed", "until < first or last < since", "until <= first or last <= since"),
+    (Arena, "placed", "until < first or last < since", "until < first or since < last"),
+    (Arena, "placed", "if low - start >= nbytes:", "if low - start >= nbytes - 64:"),
+    (Arena, "reserve", "-(-nbytes // ALIGNMENT) * ALIGNMENT", "nbytes // ALIGNMENT * ALIGNMENT"),
+    (Plan, "result", "name if own else", "name if True else"),
+    (Plan, "copies_to_fixed", "self.argument(new) for _, new", "self.argument(old) for old, new"),
+    (Plan, "fill", "start += value.size", "start += 1"),
+    (Plan, "lay_out", "starts[place] + self.parts.get(op, (op, 0))[1]", "starts[place]"),
+    (Plan, "lay_out", "self.fixed[target] for op, target", "np.array(self.fixed[target]) for op, target"),
+    (Plan, "computed_in_place", "[*args, self.name(op), *kwargs]", "[*args[::-1], self.name(op), *kwargs]"),
+    (Plan, "argument", "return self.name(x)", "return self.name(x.uses[0] if x.uses else x)"),
+]
+
+
+def test_right_plans_pass():
+    for made in plans():
+        check_plan(made, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("place, name, right, wrong", SLIPS)
+def test_a_slip_in_the_planner_is_caught(place, name, right, wrong, monkeypatch):
+    source = textwrap.dedent(inspect.getsource(getattr(place, name)))
+    assert right in source
+    space = {}
+    exec(f"from __future__ import annotations\n{source.replace(right, wrong)}", vars(planner), space)
+    monkeypatch.setattr(place, name, space[name])
+    with pytest.raises((Overwritten, ValueError, TypeError, KeyError, IndexError, AssertionError)):  # (many a slip does not even run)
+        for made in plans():
+            check_plan(made, np.random.default_rng(1))
