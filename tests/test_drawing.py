@@ -393,6 +393,8 @@ def test_the_weights_that_all_steps_share_and_the_inputs_stay_to_be_seen():
     notes = {picture.boxes[a.tail].name: a.note for a in picture.arrows if not a.to_next}
     assert notes["Wx"] == notes["Wh"] == notes["b"] == "×20"
     assert notes["h₀"] == ""
+    flows = {picture.boxes[a.tail].name: a.gradient for a in picture.arrows}
+    assert not flows["x₀ … x₁₉"] and not flows["h₀"] and flows["Wx"] and flows["a₁ … a₂₀"]
 
 
 # Options

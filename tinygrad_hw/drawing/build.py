@@ -134,6 +134,7 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
     turn = {vertex: time for group in groups for vertex, time in repetitions(group).items()}
     arrows: list[Arrow] = []
     several: Counter[tuple[int, int, str]] = Counter()
+    flowing: set[tuple[int, int, str]] = set()
     for head, group in enumerate(groups):
         for member in group.members:
             vertex = recorded.vertices[member]
@@ -142,14 +143,17 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
                 if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
                     continue  # (a leaf that went into the group of an operation)
                 if is_several(group) or is_several(groups[tail]):
-                    several[tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))] += 1
+                    use = tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))
+                    several[use] += 1
+                    flowing |= {use} if flows(vertex, i) else set()
                 elif tail != head:
                     arrow = arrow_of(recorded, vertex, i, operand, tail, head, look)
                     arrows.append(replace(arrow, highlighted=operand in reached and member in reached))
     for (tail, head, kind), uses in several.items():
         if tail != head or kind == "next":
             lit = not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
-            arrows += arrows_of_several(tail, head, kind, uses, len(groups[head].times), lit)
+            arrow = Arrow(tail, head, gradient=(tail, head, kind) in flowing, highlighted=lit)
+            arrows += arrows_of_several(arrow, kind, uses, len(groups[head].times))
     return arrows
 
 
@@ -158,11 +162,16 @@ def is_several(group: Group) -> bool:
     return bool(group.title or group.times)
 
 
-def arrows_of_several(tail: int, head: int, kind: str, uses: int, times: int, lit: bool) -> list[Arrow]:
+def arrows_of_several(arrow: Arrow, kind: str, uses: int, times: int) -> list[Arrow]:
     """Return the arrows between two groups, one of which stands for several vertices."""
     if kind == "same":
-        return [Arrow(tail, head, highlighted=lit)] * max(1, uses // times)
-    return [Arrow(tail, head, kind or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next", highlighted=lit)]
+        return [arrow] * max(1, uses // times)
+    return [replace(arrow, note=kind or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next")]
+
+
+def flows(vertex: Vertex, place: int) -> bool:
+    """Tell whether a gradient flows from a result to the argument at a place."""
+    return vertex.node is not None and vertex.node.parents[place] is not None
 
 
 def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:
@@ -177,7 +186,7 @@ def arrow_of(recorded: Recorded, vertex: Vertex, i: int, operand: int, tail: int
     before, after = np.shape(recorded.vertices[operand].value), np.shape(vertex.value)
     node = vertex.node
     repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
-    flowing = node is not None and node.parents[i] is not None
+    flowing = flows(vertex, i)
     note = f"{before} → {after}" if repeated else ""
     if look.edges == "derivative":
         note = derivative(recorded, vertex, i) if flowing else ""

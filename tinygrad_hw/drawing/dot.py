@@ -146,6 +146,7 @@ def arrow_legend(picture: Picture) -> list[str]:
         *(["solid arrow: a gradient flows back along it"] if plain else []),
         *(["dashed arrow: broadcasting repeats the operand"] if repeated else []),
         *(["grey arrow: no gradient flows back along it"] if data else []),
+        *(["thick arrow, next: to the next repetition"] if any(arrow.to_next for arrow in picture.arrows) else []),
     ]
 
 
