@@ -141,6 +141,7 @@ def test_right_gradients_of_every_scale_pass(f, inputs):
     ("f", "inputs"),
     [
         (lambda z: tg.nn.cross_entropy(z, np.array([0, 1])), (np.array([[40.0, 0.0], [0.0, 40.0]]),)),
+        (lambda z: tg.nn.binary_cross_entropy_with_logits(z, np.array([1.0, 0.0])), (np.array([20.0, -20.0]),)),
         (np.linalg.inv, (hilbert(12),)),
         (lambda A: np.linalg.slogdet(A)[1], (hilbert(8),)),
         (np.tanh, (np.array([40.0]),)),

@@ -373,7 +373,7 @@ class _Check:
             if not steepness and errors[-1] <= 1e-6 * scale:
                 break
         if min(errors) <= 1e-4 * scale or (len(gaps) > 2 and gaps[2] <= gaps[1] / 2 <= gaps[0] / 4 < np.inf):
-            return Slope(exact, exact, np.array([min(errors)])), False
+            return Slope(exact, exact, np.array([2 * min(errors)])), False
         return (None, False) if np.isfinite(gaps).any() else (Slope(exact, exact, np.zeros(1)), True)
 
     def sensitivity(self, direction: Arrays) -> float:
