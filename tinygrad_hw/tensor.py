@@ -622,9 +622,9 @@ class Tensor:
         flat: Any
 
     # Shapes
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
-        """Return the entries in another shape, given as one tuple or as several integers."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        """Return the entries in another shape, given as one tuple or as several integers; ``order`` and ``copy`` are NumPy's."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
 
     def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
         """Return the entries, those outside of the interval moved to its ends."""

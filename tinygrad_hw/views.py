@@ -469,7 +469,7 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     targets = out if isinstance(out, tuple) else (out,)
     tensors = [target for target in targets if isinstance(target, Tensor)]
     name = getattr(function, "__name__", str(function))
-    if flows((args, kwargs)) and len(tensors) < len(targets):
+    if flows((args, kwargs)) and any(not isinstance(target, Tensor) and target is not None for target in targets):
         raise DetachError(
             f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...)), "
             "or let out be a Tensor"
@@ -478,22 +478,31 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (each is looked at: a leaf may be among them)
         if not any(recorded):
             places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
-            function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
-            return out if len(targets) > 1 else targets[0]
-        (target,) = targets
-        casting, kept = kwargs.pop("casting", "same_kind"), True
+            made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
+            results = [wrapped(value) if t is None else t for t, value in zip(targets, made if len(targets) > 1 else (made,), strict=True)]
+            return tuple(results) if len(targets) > 1 else results[0]
+        casting, kept = kwargs.pop("casting", "same_kind"), kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
         token = recording.set(True)
         try:
-            if isinstance(function, np.ufunc):
-                kept = kwargs.pop("where", True)
-            value = function(*args, **kwargs)
-            if isinstance(function, np.ufunc) and function.signature is None:
-                value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
-            elif isinstance(function, np.ufunc) and target.shape[target.ndim - value.ndim :] == value.shape:
-                value = np.broadcast_to(value, target.shape)
-            return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, casting)
+            made = function(*args, **kwargs)
+            pairs = zip(targets, made if len(targets) > 1 else (made,), strict=True)
+            results = [value if t is None else put_into(t, value, function, kept, casting) for t, value in pairs]
+            return tuple(results) if len(targets) > 1 else results[0]
         finally:
             recording.reset(token)
+
+
+def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any, casting: Any) -> Any:
+    """Let a tensor that was given as ``out`` take on a result of the function, where it is kept; return it."""
+    if not isinstance(target, Tensor):
+        np.copyto(target, plain(value), casting=casting, where=plain(kept))
+        return target
+    if isinstance(function, np.ufunc) and function.signature is None:
+        value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
+    elif isinstance(function, np.ufunc) and target.shape[target.ndim - value.ndim :] == value.shape:
+        value = np.broadcast_to(value, target.shape)
+    name = getattr(function, "__name__", str(function))
+    return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, casting)
 
 
 def writer(function: Callable[..., Any]) -> Callable[..., Any]:

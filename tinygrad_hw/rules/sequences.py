@@ -201,7 +201,8 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     n = len(xi)
     places = [1, 0, *range(2, n)][:n] if indexing == "xy" and n > 1 else list(range(n))
     open_grid = [np.reshape(x, [-1 if axis == place else 1 for axis in range(n)]) for x, place in zip(xi, places)]
-    return tuple(open_grid if sparse else np.broadcast_arrays(*open_grid))
+    grids = open_grid if sparse else np.broadcast_arrays(*open_grid)
+    return tuple(np.copy(grid) if copy else grid for grid in grids)
 
 
 # Functions applied lane by lane, and piece by piece

@@ -199,7 +199,7 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
 
 
 rule(astype, lambda g, out, x, dtype, copy=True: g, None, kind="movement")
-composition("astype")(lambda x, dtype, /, **kwargs: astype(x, dtype))
+composition("astype")(lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy))
 
 
 # Joining

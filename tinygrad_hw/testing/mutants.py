@@ -329,7 +329,7 @@ def _of_views_and_writes() -> Iterator[Mutant]:
         (v, "become", "an in-place operator on a view makes a new tensor", "isinstance(target, View) or not", "not"),
         (
             v,
-            "into_out",
+            "put_into",
             "where= is forgotten beside out=",
             "value if kept is True else np.where(kept, value, as_recorded(target))",
             "value",
