@@ -12,7 +12,7 @@ Read on: ``rules.elementwise`` (the calculus, a line a rule), ``graph``, ``backw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import array_api, data, nn, operators, optim, views  # noqa: F401 (operators and views complete the class Tensor)
+from . import array_api, operators, views  # noqa: F401 (all three complete the class Tensor)
 from .batching import vmap
 from .errors import (
     OF_MODULE,
@@ -31,7 +31,7 @@ from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
 
 if TYPE_CHECKING:
-    from . import testing
+    from . import data, nn, optim, testing
     from .compiler import compile
     from .drawing import draw
     from .equations import explain
@@ -84,14 +84,20 @@ __all__ = [
 ]
 
 # What is imported only when it is used.
-LATER = {"draw": "drawing", "explain": "equations", "detect_anomaly": "testing", "testing": "testing", "compile": "compiler"}
+LATER = {
+    "draw": "drawing",
+    "explain": "equations",
+    "detect_anomaly": "testing",
+    "compile": "compiler",
+    **{name: name for name in ("data", "nn", "optim", "testing")},
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in LATER:
         raise no_attribute(f"module {__name__!r}", name, OF_MODULE)
     module = import_module(f".{LATER[name]}", __name__)
-    globals()[name] = module if name == "testing" else getattr(module, name)
+    globals()[name] = module if LATER[name] == name else getattr(module, name)
     return globals()[name]
 
 

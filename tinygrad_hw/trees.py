@@ -13,7 +13,6 @@ in which their keys were inserted says nothing.
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -128,7 +127,7 @@ def paths(tree: Any, path: str = "") -> Iterator[str]:
 def content(tree: Any) -> Any:
     """Return something hashable that equal values have in common, and no others: 1, 1.0, True and -0.0 are told apart from each other."""
     if isinstance(tree, np.ndarray):
-        return tree.shape, tree.dtype.str, hashlib.blake2b(tree.tobytes(), digest_size=16).digest()
+        return tree.shape, tree.dtype.str, tree.tobytes()
     if isinstance(tree, (tuple, list)):
         return (type(tree), *map(content, tree))
     if isinstance(tree, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +55,8 @@ class Summary:
         return f"{self.parameters:,} parameters; {self.bytes:,} bytes with buffers"
 
     def _repr_html_(self) -> str:
+        from html import escape  # (slow to import, and seldom needed)
+
         head, *rows = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in self._cells()]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><thead><tr>{head.replace('td>', 'th>')}</tr></thead><tbody>{body}</tbody></table><p>{self._total()}</p>"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +34,8 @@ def save(path: str | os.PathLike[str], **parts: Any) -> None:
     >>> nn.save(path, net=net, optimizer=optimizer)
     >>> nn.load(path, net=net, optimizer=optimizer)
     """
+    import json  # (slow to import, and seldom needed)
+
     arrays: dict[str, Any] = {}
     structure = {name: _with_names(part.state_dict(), name, arrays) for name, part in parts.items()}
     write(path, {**arrays, STRUCTURE: np.array(json.dumps(structure))})
@@ -55,6 +55,8 @@ def load(path: str | os.PathLike[str], **parts: Any) -> None:
     ValueError
         If the file holds other names, or a state does not fit.
     """
+    import json  # (slow to import, and seldom needed)
+
     arrays = read(path)
     if STRUCTURE not in arrays:
         raise ValueError(f"{os.fspath(path)!r} holds no states of several objects: Module.load reads what Module.save wrote")
@@ -73,6 +75,7 @@ def load(path: str | os.PathLike[str], **parts: Any) -> None:
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to a file of NumPy's .npz format, under exactly this name: to another one beside it, which then takes its place."""
+    import shutil  # (slow to import, and seldom needed)
     import zipfile  # (slow to import, and seldom needed)
 
     path = os.path.realpath(path)
