@@ -85,7 +85,8 @@ def held(thing: Any) -> Iterator[Any]:
         yield from (thing.__self__, getattr(thing, "__func__", None))
     else:
         yield from getattr(thing, "__dict__", {}).values()
-        yield from own_methods(type(thing))
+        kind: Any = type(thing)
+        yield from own_methods(kind)
 
 
 @lru_cache(1024)
