@@ -327,7 +327,7 @@ def test_writes_read_as_they_were_written_and_each_value_of_the_array_has_a_name
 
 
 @pytest.mark.parametrize("view, place", [
-    (lambda y: y.T, "ᵀ[0]"), (lambda y: y[1], "[1][0]"), (lambda y: y.reshape(-1), ".reshape(−1, order=C)[0]"),
+    (lambda y: y.T, "ᵀ[0]"), (lambda y: y[1], "[1][0]"), (lambda y: y.reshape(-1), ".reshape(−1)[0]"),
     (lambda y: y[:, None], "[:, None][0]"),
 ])  # fmt: skip
 def test_a_write_to_a_view_says_which_view(view, place):
