@@ -627,7 +627,7 @@ def compare(first: Program, second: Program) -> None:
     def alike(x: Any, y: Any) -> bool:
         if type(x) is Op:
             return twin.get(x) is y
-        if type(x) in (tuple, list) and type(y) is type(x):
+        if isinstance(x, (tuple, list)) and type(y) is type(x):
             return len(x) == len(y) and all(map(alike, x, y))
         return x is y or content(x) == content(y)
 
