@@ -951,3 +951,19 @@ def test_an_interrupt_in_a_step_leaves_a_step_that_works(number):
     np.testing.assert_allclose(step(X), loss.item(), rtol=1e-12)
     np.testing.assert_allclose(w.numpy(), twins[0].numpy(), rtol=1e-12)
     assert entry.plan is not None
+
+
+def test_what_the_package_itself_decides_by_captured_labels_is_checked_at_each_call():
+    scope = {"nn": nn, "x": np.random.default_rng(0).normal(size=(4, 3)), "y": np.array([0, 1, 2, 0])}
+    scope["w"] = leaf(np.random.default_rng(1).normal(size=(3, 3)))
+    exec("def loss():\n    return nn.cross_entropy(x @ w, y)\n", scope)
+    step = compile(scope["loss"], optim.SGD([scope["w"]], lr=0.1))
+    for labels in ([0, 1, 2, 0], [2, 2, 1, 0], [1, 1, 1, 1]):
+        scope["y"] = np.array(labels)
+        right = scope["loss"]().item()
+        np.testing.assert_allclose(step(), right, rtol=1e-12)
+    assert step.recordings == 1
+    scope["y"] = np.array([0, 1, 2, 7])
+    for call in (scope["loss"], step):
+        with pytest.raises(IndexError, match="classes must be from 0 to 2, and there is 7"):
+            call()

@@ -413,10 +413,12 @@ class Traced:
         while caller.f_code.co_name in ("__bool__", "__contains__"):
             caller = caller.f_back
         outcome = bool(self._op.value)
-        if self._recording.is_settled(self._op):
+        if self._recording.is_over():
             return outcome
         if caller.f_code.co_filename.startswith(PACKAGE) and not caller.f_code.co_filename.startswith(COMPILER):
             self._recording.checks.append((self._op, outcome))
+            return outcome
+        if self._recording.is_settled(self._op):
             return outcome
         raise self._recording.refused(
             f"a decision (if, while, and, or, not, min, max) depends on a value that differs from call to call; {DECISION}"
