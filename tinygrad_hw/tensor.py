@@ -739,8 +739,7 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     needed = function in AS_WRITTEN or (flows(given) and gives_floats(kwargs))
     if any(map(stands_in, arrays)):
         value = None if needed else function(*plain(args), **plain(kwargs))
-        shared = any(hasattr(y, "is_view_of") and y.is_view_of(x) for x in arrays for y in leaves(value))
-        return body(*args, **kwargs) if needed or shared else wrapped(value)
+        return body(*args, **kwargs) if needed or views_among(value, arrays) else wrapped(value)
     bare = with_indices(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
     if needed and function not in CHECKED:
         return wrapped(body(*bare[0], **bare[1]))
@@ -750,9 +749,13 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
         raise reworded(refused, function.__name__, body, *bare) from None
     if needed:
         return wrapped(body(*bare[0], **bare[1]))
-    results = [y for y in leaves(value) if isinstance(y, ndarray)]
-    shared = any(isinstance(x, ndarray) and np.may_share_memory(x, y) for x in arrays for y in results)
-    return wrapped(body(*args, **kwargs) if shared else value)
+    return wrapped(body(*args, **kwargs) if views_among(value, arrays) else value)
+
+
+def views_among(results: Any, arrays: list[Any]) -> bool:
+    """Tell whether one of a function's results may lie in the memory of an argument."""
+    share = lambda x, y: isinstance(x, ndarray) and np.may_share_memory(x, y) if isinstance(y, ndarray) else y.is_view_of(x)
+    return any(share(x, y) for y in leaves(results) if isinstance(y, ndarray) or hasattr(y, "is_view_of") for x in arrays)
 
 
 def with_indices(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:

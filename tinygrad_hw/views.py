@@ -479,17 +479,22 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         if not any(recorded):
             places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
-            results = [wrapped(value) if t is None else t for t, value in zip(targets, made if len(targets) > 1 else (made,), strict=True)]
-            return tuple(results) if len(targets) > 1 else results[0]
+            return handed_back(targets, made, lambda target, value: target)
         casting, kept = kwargs.pop("casting", "same_kind"), kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
         token = recording.set(True)
         try:
-            made = function(*args, **kwargs)
-            pairs = zip(targets, made if len(targets) > 1 else (made,), strict=True)
-            results = [value if t is None else put_into(t, value, function, kept, casting) for t, value in pairs]
-            return tuple(results) if len(targets) > 1 else results[0]
+            return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept, casting))
         finally:
             recording.reset(token)
+
+
+def handed_back(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], Any]) -> Any:
+    """Return the results of a function: what ``put`` makes of one that goes into a target, the others as tensors."""
+    several = len(targets) > 1
+    results = tuple(
+        [wrapped(value) if t is None else put(t, value) for t, value in zip(targets, made if several else (made,), strict=True)]
+    )
+    return results if several else results[0]
 
 
 def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any, casting: Any) -> Any:

@@ -390,7 +390,7 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     m, n = np.ndim(x), np.ndim(y)
     if not m or not n or np.shape(x)[-1] != np.shape(y)[-2 if n > 1 else 0]:
         return NotImplemented
-    if not isinstance(y, Batched) and n <= 2 and m:  # (the batch's axes are rows more)
+    if not isinstance(y, Batched) and n <= 2:  # (the batch's axes are rows more)
         return Batched(x._raw @ y, x._levels)
     if m == 1 and n == 2 and not isinstance(x, Batched):
         return np.swapaxes(y, -1, -2) @ x
@@ -401,7 +401,11 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     if m > 1 and n > 1:
         levels, (a, b) = lined_up((x, y))
         return Batched(a @ b, levels)
-    vector, matrix = (x, y) if m == 1 else (y, np.swapaxes(x, -1, -2))
+    return vector_by_matrix(x, y) if m == 1 else vector_by_matrix(y, np.swapaxes(x, -1, -2))
+
+
+def vector_by_matrix(vector: Any, matrix: Any) -> Any:
+    """Multiply the vector of each entry by its matrix."""
     levels = common(z for z in (vector, matrix) if isinstance(z, Batched))
     a, b = (with_axes(at_levels(z, levels), levels, n) for z, n in ((vector, np.ndim(matrix) - 1), (matrix, 0)))
     return Batched(products.vecmat(a, b), levels)
