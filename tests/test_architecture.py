@@ -76,7 +76,7 @@ def place(module):
     return ORDER.index(module[0])
 
 
-SLOW = {"difflib", "html", "json", "shutil", "zipfile"}  # of the standard library: milliseconds to import, for hints in errors and for saving
+SLOW = {"difflib", "html", "json", "shutil", "zipfile"}  # of the standard library: milliseconds to import, for hints and for saving
 
 
 @cache
