@@ -657,6 +657,45 @@ def test_layers_and_losses_work_for_each_entry():
         vmap(lambda x, labels: tg.nn.cross_entropy(x, labels))(x[:, :, :3], labels + 1)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, axis=1, writeable=True),
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3), writeable=True)[1],
+        lambda x: np.einsum("ij->ji", x),
+        lambda x: np.einsum("ji", x),
+        lambda x: np.einsum("i...", x),
+        lambda x: np.einsum(x[:, :3], [0, 0], [0]),
+        lambda x: x.reshape(2, 6, copy=True),
+        lambda x: x.reshape(2, 6, copy=False),
+        lambda x: x.T.ravel("K"),
+        lambda x: x.T.ravel("A"),
+    ],
+)
+def test_what_shares_entries_within_an_entry_of_a_batch_is_what_numpy_says(part):
+    def f(x):
+        x = x * 1
+        y = part(x)
+        old = y * y
+        x *= x + 1
+        new = y * 3
+        y[0] = 2
+        return old, new, x * 1
+
+    slope = grad(lambda x: sum(np.sum(y * np.cos(np.arange(y.size)).reshape(y.shape)) for y in f(x)))
+    x = RNG.normal(size=(2, 3, 4))
+    assert_equal(vmap(f)(x), looped(f, x))
+    assert_equal(vmap(slope)(x), looped(slope, x))
+
+
+def test_methods_leave_arguments_out_as_an_arrays_do_and_a_mask_may_be_batched_too():
+    x = RNG.normal(size=(2, 3, 4))
+    for f in (lambda x: x.clip(0), lambda x: x.clip(max=0.5), lambda x: np.sum(x * x, where=x > 0.1), lambda x: np.mean(x, where=x > 0.1)):
+        slope = grad(lambda x, f=f: np.sum(f(x) ** 2))
+        assert_equal(vmap(f)(x), looped(f, x))
+        assert_equal(vmap(slope)(x), looped(slope, x))
+
+
 # Random programs with views and writes
 def numbers_in(space):
     """Return the names and values of a program's variables that are arrays."""

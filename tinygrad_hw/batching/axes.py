@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..backward import values
 from ..errors import BatchError
@@ -259,12 +260,12 @@ def first_entry(a: Batched) -> Any:
 @axes_of(np.reshape)
 def reshape(function: Any, a: Any, shape: Any = None, order: Any = "C", **kwargs: Any) -> Any:
     """Return the numbers of each entry in another shape."""
-    shape = kwargs.get("newshape") if shape is None else shape
+    shape = kwargs.pop("newshape") if shape is None else shape
     shape = (int(shape),) if not hasattr(shape, "__iter__") else tuple(shape)
     if order == "A" and isinstance(entry := first_entry(a), np.ndarray):
         order = "F" if entry.flags.f_contiguous and not entry.flags.c_contiguous else "C"
     if order == "F":
-        return np.transpose(np.reshape(np.transpose(a), shape[::-1]))
+        return np.transpose(np.reshape(np.transpose(a), shape[::-1], **kwargs))
     if order not in ("C", None):
         return NotImplemented
     if -1 in shape:
@@ -275,7 +276,14 @@ def reshape(function: Any, a: Any, shape: Any = None, order: Any = "C", **kwargs
     if int(np.prod(shape, dtype=int)) != a.size:
         return NotImplemented
     raw = a._raw if a.ndim else np.copy(a._raw)  # (a single number is no view)
-    return Batched(np.reshape(raw, (*raw.shape[: len(a._levels)], *shape)), a._levels)
+    return Batched(np.reshape(raw, (*raw.shape[: len(a._levels)], *shape), **kwargs), a._levels)
+
+
+@axes_of(shaping.by_stride, shaping.contiguous)
+def layout(function: Any, x: Any, *args: Any) -> Any:
+    """Return how the memory of each entry lies: as that of the first."""
+    entry = first_entry(x)
+    return function(np.empty(x.shape) if entry is None else entry, *args)
 
 
 @axes_of(np.ravel)
@@ -285,6 +293,14 @@ def ravel(function: Any, a: Any, order: Any = "C") -> Any:
     entry = first_entry(a)
     in_a_row = not isinstance(entry, np.ndarray) or entry.flags["F" if order == "F" else "C"]
     return row if in_a_row or order not in ("C", "F") else np.copy(row)  # (what does not lie in one row becomes a copy)
+
+
+@axes_of(sliding_window_view)
+def sliding_windows(function: Any, x: Any, window_shape: Any, axis: Any = None, **options: Any) -> Any:
+    """Return a view of the windows of each entry."""
+    k = len(x._levels)
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
+    return Batched(sliding_window_view(x._raw, window_shape, tuple(i + k for i in axes), **options), x._levels)
 
 
 @axes_of(np.transpose)
@@ -462,8 +478,9 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
 
 @axes_of(products.turned)
 def turned(function: Any, x: Any, subscripts: str) -> Any:
-    """Turn the axes of every entry of a batch."""
-    return products.einsum(subscripts, x)
+    """Turn the axes of every entry of a batch: a view."""
+    label, result = subscripts.split("->")
+    return Batched(np.einsum(f"...{label}->...{result}", x._raw), x._levels)
 
 
 # Linear algebra: the last two axes are the matrix's, all before them are free.

@@ -247,15 +247,19 @@ class Batched:
     sum, mean, prod, max, min = method(np.sum), method(np.mean), method(np.prod), method(np.max), method(np.min)
     var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
     argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
-    all, any, nonzero, clip, round = method(np.all), method(np.any), method(np.nonzero), method(np.clip), method(np.round)
+    all, any, nonzero, round = method(np.all), method(np.any), method(np.nonzero), method(np.round)
     ravel, squeeze, swapaxes, put = method(np.ravel), method(np.squeeze), method(np.swapaxes), method(np.put)
     repeat, take, diagonal, trace, dot = method(np.repeat), method(np.take), method(np.diagonal), method(np.trace), method(np.dot)
     copy, choose, astype = method(np.copy), method(np.choose), method(shaping.astype)
 
     # Methods that take other arguments than NumPy's functions of their names
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Return the numbers of each entry in another shape, given as one tuple or as several integers."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
+
+    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
+        """Return the numbers, those outside of the interval moved to its ends."""
+        return np.clip(self, min, max, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes of each entry in another order, given as one tuple or as several integers."""
@@ -339,7 +343,7 @@ WRITE = (
 # The way of one call
 def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function on whole batches where it is known how, else entry by entry."""
-    row = RULES.get(function)
+    row, given = RULES.get(function), (args, kwargs)
     if row is not None and kwargs and any(isinstance(x, Batched) for x in kwargs.values()):
         args, kwargs = by_position(function, args, kwargs)
     if row is not None and row.kind == "elementwise":
@@ -351,7 +355,7 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             continue
         if found is None or (found is not NotImplemented and (way is AXES.get(function) or is_like_numpys(found, function, args, kwargs))):
             return found
-    return entry_by_entry(function, args, kwargs)
+    return entry_by_entry(function, *given)
 
 
 def is_like_numpys(found: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
