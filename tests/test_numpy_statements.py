@@ -266,6 +266,9 @@ says("cumsum: a reference to out is returned", "r = np.cumsum(x, axis=1, out=x);
 says("clip: it may be the input array for in-place clipping", "r = np.clip(x, 0.6, 2.1, out=x); assert r is x; y = x * x")
 says("methods take out as the functions do", "o = x[0] * 0; x.sum(0, out=o); x.mean(0, out=x[1]); x.clip(0.3, 2.5, out=x)")
 says("matmul and dot take out", "o = x * 0; np.matmul(x, x, out=o); x.dot(o, out=x); y = x + o", (3, 3))
+says("dot: out must have the exact kind that would be returned", "o = x.astype('f'); np.dot(x, x, out=o)", (3, 3), (TypeError, ValueError))
+says("einsum: casting='safe' unless told otherwise", "o = x[0].astype('f'); np.einsum('ij->j', x, out=o)", raises=TypeError)
+says("einsum: casting='same_kind'", "o = x[0].astype('f'); np.einsum('ij->j', x, out=o, casting='same_kind'); del o")
 says("concatenate and stack take out",
      "o = np.concatenate([x, x]) * 0; np.concatenate([x, x * x], out=o); np.stack([x[0] * x[1]], out=x[1:2])")
 says("take and compress take out", "np.take(x, [2, 0], axis=0, out=x[:2], mode='clip'); y = x * x")

@@ -462,6 +462,9 @@ def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") ->
     return target
 
 
+CASTING = {np.dot: "no", np.einsum: "safe"}  # how a result is cast into ``out``, where that is not "same_kind"
+
+
 def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Do ``function(..., out=t)``: write the result into a tensor, or into an array where no gradient is lost by it."""
     kwargs = dict(kwargs)
@@ -480,7 +483,8 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
             return handed_back(targets, made, lambda target, value: target)
-        casting, kept = kwargs.pop("casting", "same_kind"), kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
+        casting = kwargs.pop("casting", CASTING.get(function, "same_kind"))
+        kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
         token = recording.set(True)
         try:
             return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept, casting))
