@@ -121,6 +121,21 @@ def test_an_entry_of_a_vector_is_a_copy_as_numpys_scalars_are():
             entry[...] = 1.0
 
 
+@pytest.mark.parametrize("way", [lambda f: f, tg.compile, lambda f: lambda x: tg.vmap(f)(x[None])[0]], ids=["eager", "compiled", "batched"])
+def test_an_in_place_operator_gives_a_scalar_a_new_value_and_its_other_names_the_old_one(way):
+    def f(x):
+        total = x.sum()
+        kept = total
+        total += 1.0
+        entry = x[0]
+        entry *= 10.0
+        return total * kept + entry * x[0]
+
+    x = np.array([1.0, 2.0])
+    assert_allclose(way(f)(x), 4 * 3 + 10)
+    assert_allclose(way(tg.grad(f))(x), [7 + 20, 7])
+
+
 def test_a_reshape_that_copies_in_fortran_order_copies():
     array = np.asfortranarray(spread(2, 3))
     for order, shares in (("C", False), ("F", True)):

@@ -158,6 +158,11 @@ def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     return held, shared
 
 
+def is_scalar(value: Any) -> bool:
+    """Tell whether a value is one of NumPy's scalars, or stands for one: it is no array, and cannot be written to."""
+    return isinstance(value, np.generic) or getattr(value, "stands_for_a_scalar", False)
+
+
 def shares(value: Any, array: Any) -> bool:
     """Tell whether a value lies in the memory of an array."""
     if isinstance(value, ndarray):
@@ -280,7 +285,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = stacked(value)
     with writing:
-        if isinstance(target._node.value, np.generic):
+        if is_scalar(target._node.value):
             raise TypeError(
                 f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name"
             )
@@ -332,7 +337,7 @@ def fitting(target: Tensor, value: Any, index: Any) -> Iterator[None]:
 def refuse_what_cannot_be_written(target: Tensor, root: Tensor) -> None:
     """Raise for a write to a NumPy scalar, or outside of ``no_grad`` to a leaf that requires a gradient."""
     node = root._node
-    if isinstance(target._node.value, np.generic):
+    if is_scalar(target._node.value):
         raise TypeError(f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name")
     if node.requires_grad and not node.parents and is_recording():
         what = label(target) if target is root else f"{label(target)} is a view of {label(root)}, which"
@@ -399,7 +404,7 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
 
     def method(self: Tensor, other: Any) -> Any:
         value = self._node.value
-        if isinstance(value, np.generic):
+        if is_scalar(value):
             return operator(self, other)  # (a scalar is not changed in place: the name gets a new one)
         if isinstance(value, ndarray) and not value.flags.writeable:
             raise ValueError("output array is read-only")
@@ -568,7 +573,7 @@ def put(self: Tensor, indices: Any, values: Any, mode: Any = "raise") -> None:
 def copy(self: Tensor, order: Any = "C") -> Tensor:
     """Return a tensor of the same entries in memory of its own."""
     out: Any = np.copy(self, order)
-    if isinstance(self._node.value, np.generic):
+    if is_scalar(self._node.value):
         out._node.value = out._node.value[()]  # (a copy of a NumPy scalar is a scalar)
     return out
 

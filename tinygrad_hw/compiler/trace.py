@@ -335,6 +335,8 @@ class Traced:
     def __len__(self) -> int:
         return len(self._op.value)
 
+    stands_for_a_scalar = property(lambda self: isinstance(self._op.value, np.generic))
+
     def is_view_of(self, other: Any) -> bool:
         """Tell whether this stands for a view of what another stand-in stands for."""
         return type(other) is Traced and isinstance(self._op.value, np.ndarray) and np.may_share_memory(self._op.value, other._op.value)
