@@ -311,6 +311,17 @@ def test_the_loop_that_everyone_writes_first_trains():
     assert (w.name, b.name) == names and w.requires_grad
 
 
+def test_a_parameter_of_one_number_stays_one_that_can_be_written_to():
+    (b,) = leaves_of([np.array(1.0)])
+    optimizer = tg.optim.SGD([b], lr=0.25)
+    (b * b).backward()
+    optimizer.step()
+    with no_grad():
+        for p in [b]:
+            p -= 0.25
+    assert b.item() == 0.25 and b.requires_grad
+
+
 def test_a_leaf_that_was_written_to_keeps_its_graphs_its_name_and_its_gradient():
     w = Tensor(M, requires_grad=True, name="W")
     loss = (w * w).sum()

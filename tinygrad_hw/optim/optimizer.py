@@ -196,6 +196,7 @@ class Optimizer:
         missing: list[Tensor] = []
         for group in self._groups or (self,):
             update = group.update
+            own = update.__func__.__module__.startswith(__package__)  # (of this package, and keeps shape and dtype)
             for parameter, state in zip(group.parameters, states):
                 node = parameter._node
                 grad, value = node.grad, node.value
@@ -204,12 +205,12 @@ class Optimizer:
                     continue
                 half = value.dtype is HALF
                 new = update(value.astype(SINGLE), grad.astype(SINGLE), state) if half else update(value, grad, state)
-                if new.dtype is not value.dtype or new.shape != value.shape:
+                if (half or not own) and (new.dtype is not value.dtype or new.shape != value.shape):
                     new = self._fitted(parameter, new)
                 if node.lent:
                     value[...] = new
                 else:
-                    node.value = new
+                    node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:
             self._tell_of(missing)
 
