@@ -56,6 +56,7 @@ from .trees import leaves
 
 ndarray = np.ndarray
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
+TRANSPOSE = RULES[np.transpose]
 writing = threading.RLock()
 
 
@@ -228,11 +229,17 @@ def made_again(root: Tensor, steps: tuple[Step, ...]) -> Tensor:
 at = shaping.at
 
 
+BASIC = {int, slice, type(None), type(...)}  # what an index holds that holds no array
+
+
 def getitem(self: Tensor, index: Any) -> Tensor:
     """Return self[index]: a view where NumPy gives one, else a copy."""
-    if type(index) is not int and any(map(stands_in, leaves(plain(index)))):
+    if type(index) in BASIC or (type(index) is tuple and BASIC.issuperset(map(type, index))):
+        return view_of(self, GETITEM, (index,), NOTHING)
+    index = plain(index)
+    if any(map(stands_in, leaves(index))):
         return record(GETITEM, (self, index), {})
-    return view_of(self, GETITEM, (plain(index),), NOTHING)
+    return view_of(self, GETITEM, (index,), NOTHING)
 
 
 def iterated(self: Tensor) -> Iterator[Tensor]:
@@ -660,7 +667,7 @@ for name, member in {
     "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "fill": fill, "put": put,
     "copy": copy, "flatten": flatten, "astype": astype,
     "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
-    "T": property(lambda self: view_of(self, RULES[np.transpose], (), NOTHING), doc="The axes in reverse order."),
+    "T": property(lambda self: view_of(self, TRANSPOSE, (), NOTHING), doc="The axes in reverse order."),
     "mT": property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged."),
     "real": part(np.real, "The real part."), "imag": part(np.imag, "The imaginary part."),
     "flat": property(Flat, lambda self, value: self.put(range(self.size), value), doc="The entries as of a vector."),
