@@ -121,7 +121,8 @@ def test_the_catalogue_has_more_than_sixty_mutants_over_every_topic_and_no_two_t
 def test_every_argument_that_has_a_rule_has_a_mutant():
     for row in RULES.values():
         bodies = [row.vjps.vjp] if isinstance(row.vjps, Each) else row.vjps
-        if any(body is not None and body.__module__.startswith("tinygrad_hw.rules") for body in bodies):
+        modules = {body.__module__ for body in bodies if body is not None} - {"tinygrad_hw.rules.special"}  # (loaded when first used)
+        if any(module.startswith("tinygrad_hw.rules") for module in modules):
             of_row = [mutant for mutant in CATALOGUE if mutant.function == row.name and "in the rule of argument" in mutant.mistake]
             assert len(of_row) >= sum(body is not None for body in bodies)
 

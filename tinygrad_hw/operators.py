@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import operands_do_not_fit
 from .rules import RULES, neural, reductions
-from .tensor import QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
+from .tensor import FOLDS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
 
@@ -116,6 +116,7 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
             return fold_all(self)
         return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
 
+    FOLDS[function] = fold
     fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
     return fold
 

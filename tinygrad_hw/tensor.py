@@ -208,8 +208,13 @@ def takes_over(kind: type) -> bool:
     return not issubclass(kind, (ndarray, np.generic)) and getattr(kind, "__array_priority__", 0) > Tensor.__array_priority__
 
 
+DOUBLE = np.dtype(float)
+
+
 def operand(other: Any) -> Any:
     """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
+    if type(other) is ndarray and other.dtype is DOUBLE:  # (the usual case, told sooner than by the rest)
+        return other
     if isinstance(other, (int, float, complex, np.generic)):
         return other
     if isinstance(other, (list, tuple)):
@@ -248,6 +253,7 @@ OPEN = "open"  # the state ``Node.lent`` of an array that the next write may cha
 
 # What to call for a NumPy function, or one of our own, instead of taking the long way through ``record``; filled by ``operators.py``.
 QUICK: dict[Any, Callable[..., Any]] = {}
+FOLDS: dict[Any, Callable[..., Any]] = {}  # the same for the functions that fold axes, with an axis
 # What to call for the functions that give views, and those that write; filled by ``views.py``.
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 
@@ -651,8 +657,11 @@ class Tensor:
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if len(types) > 1 and any(map(takes_over, types)):
             return NotImplemented
-        if len(args) == 1 and not kwargs and function in QUICK and isinstance(args[0], Tensor):
-            return QUICK[function](args[0])
+        if len(args) == 1 and function in QUICK and isinstance(args[0], Tensor):
+            if not kwargs:
+                return QUICK[function](args[0])
+            if function in FOLDS and len(kwargs) == 1 and "axis" in kwargs:
+                return FOLDS[function](args[0], kwargs["axis"])
         if kwargs.get("out") is not None:
             return INSTEAD["out="](function, args, kwargs)
         kwargs.pop("out", None)
