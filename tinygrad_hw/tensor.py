@@ -47,6 +47,7 @@ from .errors import (
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, LISTS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
+from .rules.elementwise import DOUBLE
 from .rules.table import stands_in
 from .scopes import Scope
 from .trees import leaves, mapped
@@ -206,9 +207,6 @@ def names_of(args: tuple[Any, ...]) -> list[str | None]:
 def takes_over(kind: type) -> bool:
     """Tell whether values of a class compute with tensors inside of them: batches do."""
     return not issubclass(kind, (ndarray, np.generic)) and getattr(kind, "__array_priority__", 0) > Tensor.__array_priority__
-
-
-DOUBLE = np.dtype(float)
 
 
 def operand(other: Any) -> Any:

@@ -273,18 +273,7 @@ class Module:
                 lambda: self.put(f"{target}[{p}] = {unbracketed(self.value_of(op, [p]))};"),
             )
             return
-        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
-
-        def inside(axis: int) -> None:
-            if axis == len(shape):
-                value = unbracketed(self.value_of(op, index))
-                self.put(f"{target}[{flat(index, shape)}] = {value};")
-            elif shape[axis] == 1:
-                inside(axis + 1)
-            else:
-                self.loop(index[axis], code_of(shape[axis]), lambda: inside(axis + 1))
-
-        inside(0)
+        self.each_entry(shape, lambda index: self.put(f"{target}[{flat(index, shape)}] = {unbracketed(self.value_of(op, index))};"))
 
     def is_flat(self, op: Op) -> bool:
         """Tell whether one loop over all entries will do: everything read has the op's own shape, or is a number."""
@@ -300,6 +289,20 @@ class Module:
         name, kind = self.names[op], ARRAYS[op.value.dtype.str[1:]]
         self.memory.append(f"  const {name} = new {kind}({product(self.sizes.shape(op))});")
         return name
+
+    def each_entry(self, shape: Any, body: Callable[[Index], None]) -> None:
+        """Write a loop over each axis that is longer than 1, and inside them what ``body`` writes for an index."""
+        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+
+        def inside(axis: int) -> None:
+            if axis == len(shape):
+                body(index)
+            elif shape[axis] == 1:
+                inside(axis + 1)
+            else:
+                self.loop(index[axis], code_of(shape[axis]), lambda: inside(axis + 1))
+
+        inside(0)
 
     def loop(self, index: str, end: str, body: Callable[[], None]) -> None:
         """Write a loop."""
@@ -485,19 +488,13 @@ class Module:
         g, key = op.args[0], self.sizes.call(op)[0][1]
         shape = self.sizes.shape(g)
         stand_in = Op(operator.getitem, (op, key), {}, g.value)
-        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+
+        def add(index: Index) -> None:
+            target = f"{self.names[op]}[{flat(self.sliced(stand_in, key, index), self.sizes.shape(op))}]"
+            self.put(f"{target} += {unbracketed(self.value(g, index))};")
+
         self.put(f"{self.names[op]}.fill(0);")
-
-        def inside(k: int) -> None:
-            if k == len(shape):
-                target = f"{self.names[op]}[{flat(self.sliced(stand_in, key, index), self.sizes.shape(op))}]"
-                self.put(f"{target} += {unbracketed(self.value(g, index))};")
-            elif shape[k] == 1:
-                inside(k + 1)
-            else:
-                self.loop(index[k], code_of(shape[k]), lambda: inside(k + 1))
-
-        inside(0)
+        self.each_entry(shape, add)
 
     # Constants
     def constant(self, x: Any, index: Index) -> str:

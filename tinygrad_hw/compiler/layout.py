@@ -16,7 +16,7 @@ import numpy as np
 from ..trees import content
 from .program import Program
 from .simplify import drop_dead
-from .trace import NUMBERS, Op, elementwise, replaced
+from .trace import NUMBERS, Op, elementwise, substitution
 
 SMALL = 4096  # entries: in larger arrays the work outweighs the overhead of a call
 CLAMPS = {np.maximum: np.minimum, np.minimum: np.maximum}  # -max(z, c) is min(-z, -c)
@@ -341,10 +341,7 @@ def laid_with_constants(program: Program) -> dict[Op, tuple[Op, int]]:
 def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]) -> Program:
     """Return the program with calls put in front of others, and others in the place of some."""
     ops: list[Op] = []
-
-    def renew(tree: Any) -> Any:
-        return replaced(tree, Op, lambda op: instead.get(op, op))
-
+    renew = substitution(instead)
     for op in program.ops:
         ops += before.get(op, [])
         if op not in instead:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .trace import Op, replaced
+from .trace import Op, replaced, substitution
 
 __all__ = ["Program"]
 
@@ -65,10 +65,7 @@ class Program:
         instead: dict[Op, Any] = {}
         ops: list[Op] = []
         written: set[Op] = set(self.inputs)
-
-        def renew(tree: Any) -> Any:
-            return replaced(tree, Op, lambda op: instead.get(op, op))
-
+        renew = substitution(instead)
         for op in self.ops:
             if any(x in instead for x in op.uses):
                 op.args, op.kwargs = renew((op.args, op.kwargs))

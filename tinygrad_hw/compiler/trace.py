@@ -24,7 +24,7 @@ from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..tensor import Tensor
 from ..trees import leaves, mapped
 
-__all__ = ["Op", "Recording", "Traced", "elementwise", "operands", "replaced"]
+__all__ = ["Op", "Recording", "Traced", "elementwise", "operands", "replaced", "substitution"]
 
 PACKAGE, NUMPY = str(Path(__file__).parents[1]), str(Path(np.__file__).parent)
 COMPILER = str(Path(__file__).parent)
@@ -106,6 +106,11 @@ def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
         return change(x) if type(x) is kind else mapped(changed, x) if isinstance(x, CONTAINERS) else x
 
     return tuple([changed(x) for x in tree]) if type(tree) is tuple else changed(tree)
+
+
+def substitution(instead: dict[Op, Any]) -> Callable[[Any], Any]:
+    """Return what puts into arguments, in the place of ops, what now stands for them."""
+    return lambda tree: replaced(tree, Op, lambda op: instead.get(op, op))
 
 
 class Recording:

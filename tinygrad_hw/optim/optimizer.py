@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import DTypeError, GradientError, ShapeError
+from ..rules.elementwise import HALF, SINGLE
 from ..tensor import Tensor
-
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
 

@@ -492,20 +492,20 @@ def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keep
     return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims, where=_present(a, where))
 
 
-@composition(np.nanvar, checked=True)
-def _nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-            where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    present, ddof = _present(a, where), _lost(ddof, correction)
-    spread = _masked_var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
-    return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
+def _nan_spread(masked: Any) -> Any:
+    """Return a nan- form of var or std; nan where too few entries are left."""
+
+    def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+             where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+        present, ddof = _present(a, where), _lost(ddof, correction)
+        spread = masked(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
+        return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
+
+    return call
 
 
-@composition(np.nanstd, checked=True)
-def _nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-            where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    present, ddof = _present(a, where), _lost(ddof, correction)
-    spread = _masked_std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
-    return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
+composition(np.nanvar, checked=True)(_nan_spread(_masked_var))
+composition(np.nanstd, checked=True)(_nan_spread(_masked_std))
 
 
 def _nan_extreme(fold: Any, neutral: float) -> Any:
