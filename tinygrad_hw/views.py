@@ -292,10 +292,6 @@ def write(target: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = stacked(value)
     with writing:
-        if is_scalar(target._node.value):
-            raise TypeError(
-                f"{label(target)} is a single number, as NumPy's scalars are, and cannot be written to: give the result a new name"
-            )
         root, steps = root_of(target), steps_to(target)
         refuse_what_cannot_be_written(target, root)
         source = value._node if isinstance(value, Tensor) else None
@@ -617,7 +613,7 @@ class Flat:
         return self._tensor.size
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
+        return (np.ravel(self._tensor)[i].copy() for i in range(len(self)))
 
 
 def part(function: Callable[..., Any], doc: str) -> property:
