@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_operators.py tests/test_views.py tests/test_writes.py tests/test_scopes.py tests/test_trees.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
 
-.PHONY: report playground test mutants bench lint clean
+.PHONY: report playground test mutants bench lint docs clean
 
 report: $(VENV)/report.done
 	$(BIN)/python -m examples.report $(ARGS)
@@ -25,10 +25,14 @@ lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/docs.done
+	$(BIN)/python -m sphinx --fail-on-warning --jobs $(JOBS) --doctree-dir out/docs.trees docs out/docs $(ARGS)
+
 $(VENV)/report.done: extras = draw,report
 $(VENV)/test.done: extras = draw,report,test,numba
 $(VENV)/bench.done: extras = draw,report,bench
 $(VENV)/dev.done: extras = draw,report,test,numba,dev
+$(VENV)/docs.done: extras = draw,report,test,numba,docs
 
 $(VENV)/%.done: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,58 @@
+"""How Sphinx builds these pages: ``make docs``. Nothing comes from the network, at build time or when a page is read."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "tools")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # (for the notebooks' kernels)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import tinygrad_hw  # noqa: E402
+
+
+def fingerprint() -> str:
+    """Return a name for the code that the notebooks run: results that other code gave are not used again."""
+    files = sorted(file for folder in ("tinygrad_hw", "examples") for file in (ROOT / folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+project = "tinygrad_hw"
+author = "the authors of tinygrad_hw"
+copyright = author
+version = release = tinygrad_hw.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml"]
+exclude_patterns = ["tools"]
+suppress_warnings = ["toc.empty_glob"]
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!tinygrad_hw).*")]  # names of NumPy, SciPy and Python are not looked up: that would need the network
+
+# Notebooks
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "out" / "docs.cache" / fingerprint())
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 180
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "substitution"]
+myst_heading_anchors = 3
+
+# Reference
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+# Pages
+html_theme = "pydata_sphinx_theme"
+html_title = "tinygrad_hw"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_math_renderer = "mathml"
+html_show_sourcelink = False
+html_theme_options = {"logo": {"text": "tinygrad_hw"}, "show_prev_next": True, "secondary_sidebar_items": ["page-toc"]}
