@@ -218,6 +218,13 @@ GRAPHS = {
 }
 
 
+def test_a_parameter_of_a_plain_sequential_is_named_by_its_role_or_else_by_its_place():
+    net = nn.Sequential(nn.Linear(3, 4, rng=0), nn.LayerNorm(4), nn.Sigmoid(), nn.Linear(4, 1, rng=1))
+    found = labels(np.mean(np.square(net(X) - Y)))
+    assert {"W₁", "b₁", "W₂", "b₂", "layers.1.weight", "layers.1.bias"} <= set(found)
+    assert not {"layers.0.weight", "layers.3.bias"} & set(found)
+
+
 def assigned(source):
     """Return the names that a source's function takes and assigns."""
     function = ast.parse(source).body[-1]

@@ -1,8 +1,8 @@
 """Naming: what the values of a graph are called, once, for drawings, equations and sources alike.
 
-A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module); the user's variable
-(``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁), ŷ, y, L); the path of the module whose
-result it is; its operation with a number (matmul₃). Nothing depends on where an object lies in memory, so one program
+A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module, unless that is only its
+place in a Sequential); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁),
+ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing depends on where an object lies in memory, so one program
 always gives the same names.
 
 A name is a ``Label``, a base with a subscript. Drawings and equations spell it W₁, LaTeX W_{1}, sources W1.
@@ -49,6 +49,7 @@ LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉�
 HIGH = {low: letter for letter, low in LOW.items()}
 MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
+PLACE = re.compile(r"layers\.\d+\.\w+")  # a parameter in a plain Sequential: its place is no name, its role says more
 UNSAFE = re.compile(
     "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
     + "".join([chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)])
@@ -275,7 +276,7 @@ class Names:
     def give_the_users(self, given: Mapping[str, Any]) -> None:
         """Give tensors their own names, then the names of variables; tensors are found by identity, arrays by their entries."""
         for node in self.nodes:
-            if node.name:
+            if node.name and not PLACE.fullmatch(node.name):
                 self.give(node, label_of(node.name))
         indices = [part for node in self.nodes for part in leaves(node.args) if isinstance(part, np.ndarray)] if given else []
         known = {*self.operands, *self.arrays, *map(fingerprint, indices)}
@@ -304,6 +305,9 @@ class Names:
                 self.give(activations[z], Label("a", self.layers[z]))
             inputs += self.give_operands(z, products)
         leaves = [node for node in self.nodes if is_leaf(node)]
+        for node in leaves:
+            if node.name:
+                self.give(node, label_of(node.name))
         self.give_leaves("x", [*inputs, *filter(is_leaf, roots)])
         self.give_leaves("x", filter(is_parameter, leaves))
         self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
