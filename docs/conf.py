@@ -26,7 +26,6 @@ version = release = tinygrad_hw.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml"]
 exclude_patterns = ["tools"]
-suppress_warnings = ["toc.empty_glob"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!tinygrad_hw).*")]  # names of NumPy, SciPy and Python are not looked up: that would need the network
 
