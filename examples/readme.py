@@ -1,28 +1,91 @@
-"""Make README's picture and equations from the code that README shows: ``python -m examples.readme``."""
+"""Make README's picture, output, equations and speed table: ``python -m examples.readme`` (the picture needs Chromium).
+
+The output and the equations come from running the code that README shows, the table from benchmarks/results/report.json.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import re
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import tinygrad_hw as tg
 
 ROOT = Path(__file__).parent.parent
+CONTESTANTS = {  # README's word for each contestant of the report's loop
+    "NumPy, the loop as printed": "NumPy, the loop as printed",
+    "tinygrad_hw, eager": "**tinygrad_hw, eager**",
+    "tg.compile, NumPy": "**`tg.compile`, NumPy alone** (the loop tuned by hand with `out=`: {tuned})",
+    "tg.compile, Numba, step.repeat": '**`tg.compile(backend="numba")`, `step.repeat`**',
+    "JAX, the loop inside jit": "JAX {jax}, the whole loop inside `jit` (a step: {step})",
+    "PyTorch, eager": "PyTorch {torch}, eager (MyGrad {mygrad}, HIPS autograd {hips})",
+}
 
 
 def main() -> None:
-    """Run README's first block; write its drawing to docs/ and its equations into README."""
+    """Run README's first block; write what it prints and implies between README's markers."""
     path = ROOT / "README.md"
     readme = path.read_text(encoding="utf-8")
+    output, loss = run_first_block(readme)
+    tg.draw(loss, legend=False).save(ROOT / "docs" / "graph.svg")
+    photograph(loss, ROOT / "docs" / "stepping.png")
+    readme = between(readme, "output", f"```text\n{output}```")
+    readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
+    readme = between(readme, "speed", speed_table())
+    path.write_text(readme, encoding="utf-8")
+
+
+def run_first_block(readme: str) -> tuple[str, tg.Tensor]:
+    """Return what README's first block of Python prints, and its loss."""
     block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
     assert block is not None
     scope: dict[str, tg.Tensor] = {}
-    exec(block[1], scope)
-    loss = scope["loss"]
-    tg.draw(loss, legend=False).save(ROOT / "docs" / "graph.svg")
-    readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
-    readme = between(readme, "picture", "![The computation graph of the loss](docs/graph.svg)")
-    path.write_text(readme, encoding="utf-8")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(block[1], scope)
+    return printed.getvalue(), scope["loss"]
+
+
+def photograph(loss: tg.Tensor, path: Path, step: int = 17) -> None:
+    """Save a picture of the page that steps through backward, at one step."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print(f"No chromium on PATH: {path.name} stays as it is.")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "graph.html"
+        tg.draw(loss).save(page)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1400,860", f"--user-data-dir={folder}/profile"]
+        subprocess.run([chromium, *flags, f"--screenshot={path}", f"{page.as_uri()}#step={step}"], check=True, capture_output=True, timeout=60)
+
+
+def speed_table() -> str:
+    """Return README's table of speed, from the latest measurements."""
+    measured = json.loads((ROOT / "benchmarks" / "results" / "report.json").read_text(encoding="utf-8"))
+    machine = measured["machine"]
+    ratios = {label: f"{timing['ratio']:.2f}" for label, timing in measured["results"]["contestants"].items()}
+    words = {
+        "tuned": ratios["NumPy, tuned by hand with out="],
+        "step": ratios["JAX, jit per step"],
+        "mygrad": ratios["MyGrad"],
+        "hips": ratios["HIPS autograd"],
+        **{name: version(machine[name]) for name in ("jax", "torch")},
+    }
+    rows = [f"| {text.format(**words)} | {ratios[label]} |" for label, text in CONTESTANTS.items()]
+    conditions = (
+        f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"NumPy {machine['numpy']}, Numba {machine['numba']}."
+    )
+    return "\n".join(["| | ratio |", "|---|---|", *rows, "", conditions])
+
+
+def version(text: str) -> str:
+    """Return the major and minor number of a version."""
+    return ".".join(text.split(".")[:2])
 
 
 def between(text: str, part: str, content: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_hw
+from examples import readme
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -27,12 +28,21 @@ def test_readmes_code_blocks_run_from_top_to_bottom(tmp_path, monkeypatch):
         exec(compile(block, "README.md", "exec"), scope)
 
 
-def test_readmes_equations_are_those_that_its_first_block_prints(capsys):
-    exec(compile(BLOCKS[0], "README.md", "exec"), {})
-    printed = capsys.readouterr().out.strip()
-    shown = re.search(r"examples\.readme: equations -->\n```text\n(.*?)```", README, re.DOTALL)
+@pytest.mark.parametrize("part", ["output", "equations"])
+def test_what_readme_prints_below_its_first_block_is_what_the_block_gives(part):
+    output, loss = readme.run_first_block(README)
+    given = {"output": output, "equations": f"{tinygrad_hw.explain(loss)}\n"}[part]
+    shown = re.search(rf"examples\.readme: {part} -->\n```text\n(.*?)```", README, re.DOTALL)
     assert shown is not None
-    assert shown[1].strip() == printed
+    assert shown[1] == given
+
+
+def test_readmes_table_of_speed_is_made_from_the_latest_measurements():
+    assert readme.speed_table() in README
+
+
+def test_readmes_code_is_narrow_enough_to_be_read_without_scrolling():
+    assert all(len(line) <= 100 for block in BLOCKS for line in block.splitlines())
 
 
 def test_readme_links_to_files_that_exist():
