@@ -59,8 +59,9 @@ def photograph(loss: tg.Tensor, path: Path, step: int = 17) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "graph.html"
         tg.draw(loss).save(page)
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1400,860", f"--user-data-dir={folder}/profile"]
-        subprocess.run([chromium, *flags, f"--screenshot={path}", f"{page.as_uri()}#step={step}"], check=True, capture_output=True, timeout=60)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1400,860"]
+        command = [chromium, *flags, f"--user-data-dir={folder}/profile", f"--screenshot={path}", f"{page.as_uri()}#step={step}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 def speed_table() -> str:

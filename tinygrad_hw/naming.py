@@ -2,8 +2,8 @@
 
 A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module, unless that is only its
 place in a Sequential); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁),
-ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing depends on where an object lies in memory, so one program
-always gives the same names.
+ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing depends on where an object
+lies in memory, so one program always gives the same names.
 
 A name is a ``Label``, a base with a subscript. Drawings and equations spell it W₁, LaTeX W_{1}, sources W1.
 
