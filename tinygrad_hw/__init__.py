@@ -93,12 +93,14 @@ LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in LATER:
-        raise no_attribute(f"module {__name__!r}", name, OF_MODULE)
-    module = import_module(f".{LATER[name]}", __name__)
-    globals()[name] = module if LATER[name] == name else getattr(module, name)
-    return globals()[name]
+if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+    def __getattr__(name: str) -> Any:
+        if name not in LATER:
+            raise no_attribute(f"module {__name__!r}", name, OF_MODULE)
+        module = import_module(f".{LATER[name]}", __name__)
+        globals()[name] = module if LATER[name] == name else getattr(module, name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -111,8 +111,10 @@ def accuracy(scores: Any, classes: Any) -> float:
     return float(np.mean((given.argmax(1) if given.ndim == 2 else given) == right))
 
 
-def __getattr__(name: str) -> Any:
-    loader = "batches(X, y, size=32, rng=0)"
-    raise no_attribute(
-        f"module {__name__!r}", name, {"DataLoader": loader, "TensorDataset": loader, "random_split": "rng.permutation(len(X))"}
-    )
+if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+    def __getattr__(name: str) -> Any:
+        loader = "batches(X, y, size=32, rng=0)"
+        raise no_attribute(
+            f"module {__name__!r}", name, {"DataLoader": loader, "TensorDataset": loader, "random_split": "rng.permutation(len(X))"}
+        )

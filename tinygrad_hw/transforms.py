@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -38,8 +38,51 @@ F = TypeVar("F", bound=Callable[..., Any])
 ROW_BYTES = 1 << 24  # of a Jacobian's rows that one sweep carries, for the largest value of the graph
 
 Argnums = int | Sequence[int]
+X = TypeVar("X")
 
 
+# What type checkers are told of the functions that come out, where it is their first argument that is differentiated
+class HasParameters(Protocol):
+    """A module."""
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]: ...
+
+
+class Gradient(Protocol):
+    """A function whose result is of the structure of its first argument; for a module, a dict of its parameters."""
+
+    @overload
+    def __call__(self, x: HasParameters, /, *args: Any, **kwargs: Any) -> dict[str, Tensor]: ...
+    @overload
+    def __call__(self, x: X, /, *args: Any, **kwargs: Any) -> X: ...
+
+
+class ValueAndGradient(Protocol):
+    """A function that returns a number besides."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __call__(self, x: HasParameters, /, *args: Any, **kwargs: Any) -> tuple[Tensor, dict[str, Tensor]]: ...
+    @overload
+    def __call__(self, x: X, /, *args: Any, **kwargs: Any) -> tuple[np.floating, X]: ...
+
+
+class Jacobian(Protocol):
+    """A function whose result is an array for an array, a Tensor for a Tensor."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: np.ndarray, /, *args: Any, **kwargs: Any) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
+
+
+@overload
+def grad(f: Callable[..., Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Gradient: ...
+@overload
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]: ...
 def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return the function that computes the gradient of f.
 
@@ -87,6 +130,10 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     return gradient
 
 
+@overload
+def value_and_grad(f: Callable[..., Any], argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> ValueAndGradient: ...
+@overload
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]: ...
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return the function that computes f and its gradient, in one forward call and one sweep.
 
@@ -205,6 +252,10 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
     return out, pushforward(tangents[0] if len(xs) == 1 else tangents)
 
 
+@overload
+def jacobian(f: Callable[..., Any], argnums: Literal[0] = 0) -> Jacobian: ...
+@overload
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]: ...
 def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that computes the Jacobian of f.
 
@@ -298,6 +349,10 @@ def _stacked(parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
     return stacked[()] if isinstance(stacked, np.ndarray) else stacked
 
 
+@overload
+def hessian(f: Callable[..., Any], argnums: Literal[0] = 0) -> Jacobian: ...
+@overload
+def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]: ...
 def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that computes the matrix of second derivatives of f, a function whose result is one real number.
 
@@ -321,7 +376,7 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+def hvp(f: Callable[..., Any], x: X, v: Any) -> X:
     """Return the product of the Hessian of f at x with v, without forming the Hessian.
 
     Parameters

@@ -39,8 +39,8 @@ def dlpack_device(self: Tensor, /) -> tuple[int, int]:
     return 1, 0
 
 
-Tensor.__array_namespace__ = array_namespace  # type: ignore[attr-defined]
-Tensor.device = property(lambda self: DEVICE, doc="Where the values are: 'cpu', always.")  # type: ignore[attr-defined]
-Tensor.to_device = to_device  # type: ignore[attr-defined]
-Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
-Tensor.__dlpack_device__ = dlpack_device  # type: ignore[attr-defined]
+for name, member in {
+    "__array_namespace__": array_namespace, "to_device": to_device, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
+    "device": property(lambda self: DEVICE, doc="Where the values are: 'cpu', always."),
+}.items():  # fmt: skip
+    setattr(Tensor, name, member)

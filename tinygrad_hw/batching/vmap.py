@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from .inside import at, one_level_less
 
 __all__ = ["vmap"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+
+def vmap(f: F, in_axes: Any = 0, out_axes: Any = 0) -> F:
     """Return f as a function of batches: it is written for one entry, and called once for all.
 
     Parameters
@@ -86,7 +88,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         results = [leaving(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
         return rebuilt(out, results if outer else [outside(y, as_tensors, shared) for y in results])
 
-    return batched
+    return batched  # type: ignore[return-value]
 
 
 def one_by_one(f: Callable[..., Any], given: Any, kwargs: dict[str, Any], outer: Levels, level: Level) -> Any:

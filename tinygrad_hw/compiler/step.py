@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from .trace import Op, Traced
 
 __all__ = ["CompiledFunction", "CompiledStep", "compile"]
 
+Loss = TypeVar("Loss")
 BACKENDS = ("numpy", "numba")
 PLANNING = ("reuse_buffers", "work_in_place")
 MANY = 8  # recordings after which to warn that it keeps happening
@@ -44,6 +45,18 @@ recorder = threading.RLock()  # one thread records at a time, since it puts stan
 recording_threads: set[int] = set()
 
 
+@overload
+def compile(
+    function: Callable[..., Any], optimizer: None = None, backend: str = "numpy", without: tuple[str, ...] = ()
+) -> CompiledFunction: ...
+@overload
+def compile(
+    function: Callable[..., tuple[Any, ...]], optimizer: Any, backend: str = "numpy", without: tuple[str, ...] = ()
+) -> CompiledStep[tuple[Any, ...]]: ...
+@overload
+def compile(
+    function: Callable[..., Any], optimizer: Any, backend: str = "numpy", without: tuple[str, ...] = ()
+) -> CompiledStep[np.floating]: ...
 def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = "numpy", without: tuple[str, ...] = ()) -> Any:
     """Return a function or a training step that records itself at the first call, and runs as a plan from then on.
 
@@ -399,7 +412,7 @@ class CompiledFunction:
         return self._last
 
 
-class CompiledStep(CompiledFunction):
+class CompiledStep(CompiledFunction, Generic[Loss]):
     """A training step that is recorded once and run as a plan: forward, backward and update.
 
     The parameters stay visible and assignable between calls. Their ``.grad`` is left alone.
@@ -416,7 +429,7 @@ class CompiledStep(CompiledFunction):
         self._settings = self._settings_now()
         self._first_loss: Any = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Loss:
         """Do one step; return the loss before it, and what else the loss function returns."""
         if kwargs:
             args = self._positional(args, kwargs)
@@ -427,7 +440,7 @@ class CompiledStep(CompiledFunction):
         with self._lock:
             entry: Any = self._last
             quick = entry is not None and entry.quick is not None and len(args) == len(entry.shapes)
-            out = entry.quick(*args) if quick else CHANGED  # (as ``_quickly``, with less overhead)
+            out: Any = entry.quick(*args) if quick else CHANGED  # (as ``_quickly``, with less overhead)
             if out is CHANGED:
                 with recorder:
                     entry, values = self._ready(args)

@@ -28,7 +28,7 @@ Wherever numbers are drawn, ``rng`` takes a ``numpy.random.Generator``, a legacy
 a run can be repeated; without it they differ from run to run. ``net.reset_parameters(0)`` draws a whole network anew from one seed.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import no_attribute
 from . import functional, init, utils
@@ -95,5 +95,7 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")
+if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")

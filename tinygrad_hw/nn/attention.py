@@ -101,7 +101,7 @@ class MultiheadAttention(Module):
         need_weights: bool = True,
         attn_mask: Any = None,
         is_causal: bool = False,
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the output, of the query's shape, and the weights or None."""
         size = self.out_weight.shape[0]
         for what, x in (("query", query), ("key", key), ("value", value)):

@@ -78,7 +78,7 @@ class Conv1d(_Conv):
 
     axes = 1
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the convolution of x, of shape (N, in_channels, L)."""
         return functional.conv1d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
@@ -128,7 +128,7 @@ class Conv2d(_Conv):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the convolution of x, of shape (N, in_channels, H, W)."""
         return functional.conv2d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
@@ -152,7 +152,7 @@ class MaxPool1d(_Pool):
 
     axes = 1
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the largest entries of x, of shape (N, C, L)."""
         return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
 
@@ -180,7 +180,7 @@ class MaxPool2d(_Pool):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the largest entries of x, of shape (N, C, H, W)."""
         return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
 
@@ -190,7 +190,7 @@ class AvgPool1d(_Pool):
 
     axes = 1
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the means of x, of shape (N, C, L)."""
         return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
 
@@ -200,7 +200,7 @@ class AvgPool2d(_Pool):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the means of x, of shape (N, C, H, W)."""
         return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
 
@@ -216,7 +216,7 @@ class AdaptiveAvgPool2d(Module):
     def __init__(self, output_size: int | tuple[int, ...]) -> None:
         self.output_size = _each("AdaptiveAvgPool2d", output_size, 2)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the means of x, of shape (N, C, H, W)."""
         return functional.adaptive_avg_pool2d(x, self.output_size)
 

@@ -6,7 +6,7 @@ Activations, convolution, pooling, normalisation, attention and losses; arrays i
 from __future__ import annotations
 
 from math import pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
 from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from ..rules.shaping import array
+from ..rules.table import like_first
 from .checks import Random, as_floats, generator, one_of, places_below, probability, require_positive
 from .losses import (
     binary_cross_entropy,
@@ -46,18 +47,21 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 # Activations
+@like_first
 def silu(x: Any) -> Any:
     """Return x σ(x), entry by entry (Hendrycks & Gimpel 2016; "swish": Ramachandran, Zoph & Le 2017)."""
     x = as_floats(x)
     return x * sigmoid(x)
 
 
+@like_first
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x where x > 0, else α (eˣ - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
     x = as_floats(x)
     return np.maximum(x, 0) + alpha * np.expm1(np.where(x > 0, 0, x))
 
 
+@like_first
 def gelu(x: Any, approximate: str = "none") -> Any:
     """Return x Φ(x), entry by entry, Φ the normal distribution function.
 
@@ -82,6 +86,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return 0.5 * x * (1 + np.tanh(sqrt(2 / pi) * x * (1 + 0.044715 * x * x)))
 
 
+@like_first
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -> Any:
     """Return x with 0 in place of each entry with probability p, and the others divided by 1 - p; x itself if not training.
 
@@ -107,6 +112,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -
     return np.where(kept, x, 0) / (1 - p)
 
 
+@like_first
 def adaptive_avg_pool2d(x: Any, output_size: int | tuple[int, ...]) -> Any:
     """Return the means of windows that divide an image evenly: place i of n holds the entries from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉.
 
@@ -197,6 +203,7 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 # Normalisation
+@like_first
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[int, ...] = -1, eps: float = 1e-5) -> Any:
     """Return x normalised over the axis: (x - mean) / √(var + ε) ⊙ weight + bias.
 
@@ -228,6 +235,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[i
     return scaled(standardized(x, axis, eps)[0], weight, bias)
 
 
+@like_first
 def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: float | None = None) -> Any:
     """Return x divided by its root mean square over the axis: x / √(mean x² + ε) ⊙ weight.
 
@@ -396,5 +404,7 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")
+if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(f"module {__name__!r}", name, ELSEWHERE, "x")

@@ -69,7 +69,7 @@ class Linear(Module):
         """Draw the weight, then the bias."""
         draw_uniform(rng, 1 / sqrt(self.weight.shape[0]), self.weight, self.bias)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x W + b."""
         x = as_input(self, x, self.weight)
         return x @ self.weight if self.bias is None else x @ self.weight + self.bias
@@ -82,7 +82,7 @@ class Linear(Module):
 class Sigmoid(Module):
     """σ(x) = 1 / (1 + e⁻ˣ), entry by entry."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return σ(x)."""
         return neural.sigmoid(x)
 
@@ -90,7 +90,7 @@ class Sigmoid(Module):
 class Tanh(Module):
     """tanh(x), entry by entry."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return tanh(x)."""
         return np.tanh(x)
 
@@ -98,7 +98,7 @@ class Tanh(Module):
 class ReLU(Module):
     """max(x, 0), entry by entry."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return max(x, 0)."""
         return neural.relu(x)
 
@@ -109,7 +109,7 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = float(negative_slope)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x, or the slope times x."""
         return neural.leaky_relu(x, self.negative_slope)
 
@@ -123,7 +123,7 @@ class ELU(Module):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = float(alpha)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x, or α (eˣ - 1)."""
         return functional.elu(x, self.alpha)
 
@@ -138,7 +138,7 @@ class GELU(Module):
         one_of("GELU: approximate", approximate, ("none", "tanh"))
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x Φ(x)."""
         return functional.gelu(x, self.approximate)
 
@@ -149,7 +149,7 @@ class GELU(Module):
 class SiLU(Module):
     """x σ(x), entry by entry."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x σ(x)."""
         return functional.silu(x)
 
@@ -157,7 +157,7 @@ class SiLU(Module):
 class Softplus(Module):
     """log(1 + eˣ), entry by entry."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return log(1 + eˣ)."""
         return neural.softplus(x)
 
@@ -168,7 +168,7 @@ class Softmax(Module):
     def __init__(self, dim: int = -1) -> None:
         self.dim = int(dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the softmax of x."""
         return neural.softmax(x, self.dim)
 
@@ -179,7 +179,7 @@ class Softmax(Module):
 class LogSoftmax(Softmax):
     """The logarithm of the softmax over an axis."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the logarithm of the softmax of x."""
         return neural.log_softmax(x, self.dim)
 
@@ -188,7 +188,7 @@ class LogSoftmax(Softmax):
 class Identity(Module):
     """x itself."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x."""
         return x
 
@@ -207,14 +207,14 @@ class Flatten(Module):
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = int(start_dim), int(end_dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x with fewer axes."""
         shape = np.shape(x)
         try:
             start, end = (range(len(shape))[axis] for axis in (self.start_dim, self.end_dim))
         except IndexError:
             raise ShapeError(f"{self!r} needs these axes, and x has shape {shape}") from None
-        return np.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
+        return np.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))  # type: ignore[return-value]
 
     def __repr__(self) -> str:
         return f"Flatten({self.start_dim}, {self.end_dim})"
@@ -250,7 +250,7 @@ class Dropout(Module):
         """Draw from this generator from now on."""
         self.rng = rng
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x, with entries dropped if training."""
         return functional.dropout(x, self.p, self.training, self.rng)
 

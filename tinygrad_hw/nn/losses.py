@@ -18,6 +18,7 @@ from ..batching import Batched
 from ..errors import ShapeError
 from ..rules import neural
 from ..rules.shaping import getitem
+from ..rules.table import like_first
 from ..tensor import Tensor
 from .checks import as_floats, one_of, places_below, same_shape
 from .module import Module
@@ -42,6 +43,7 @@ def reduced(loss: str, costs: Any, reduction: str, count: Any = None) -> Any:
 
 
 # Differences
+@like_first
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean squared error, mean((y - t)²).
 
@@ -69,18 +71,21 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     return reduced("mse_loss", (prediction - target) ** 2, reduction)
 
 
+@like_first
 def half_mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """Return half the mean squared error, mean((y - t)²) / 2, whose derivative is (y - t) / n; arguments as ``mse_loss`` has them."""
     prediction, target = same_shape("half_mse_loss", prediction, target)
     return reduced("half_mse_loss", (prediction - target) ** 2, reduction) / 2
 
 
+@like_first
 def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean absolute error, mean |y - t|, whose derivative at y = t is 0; arguments as ``mse_loss`` has them."""
     prediction, target = same_shape("l1_loss", prediction, target)
     return reduced("l1_loss", abs(prediction - target), reduction)
 
 
+@like_first
 def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
     """Return the mean of (y - t)² / 2 where |y - t| < δ, and of δ (|y - t| - δ/2) elsewhere.
 
@@ -117,6 +122,7 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     return reduced("huber_loss", near * (size - near / 2), reduction)
 
 
+@like_first
 def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """Return ``huber_loss`` with δ = β, divided by β: |y - t| far out, whatever β (Girshick 2015, "Fast R-CNN")."""
     prediction, target = same_shape("smooth_l1_loss", prediction, target)
@@ -124,6 +130,7 @@ def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: 
 
 
 # Two classes
+@like_first
 def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean of -t log p - (1 - t) log(1 - p), with p the predicted probabilities and t the targets, between 0 and 1.
 
@@ -157,6 +164,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     return reduced("binary_cross_entropy", -(t * np.log(p + SMALLEST) + (1 - t) * np.log((1 - p) + SMALLEST)), reduction)
 
 
+@like_first
 def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the mean of -t log σ(z) - (1 - t) log σ(-z), with z the logits and t the target, between 0 and 1.
 
@@ -191,6 +199,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
 
 
 # Many classes
+@like_first
 def cross_entropy(
     logits: Any,
     target: Any,
@@ -257,6 +266,7 @@ def cross_entropy(
     return _mean_of_kept("cross_entropy", neural.softmax_cross_entropy(z, shares), kept, total, reduction)
 
 
+@like_first
 def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """Return the mean of -l[c] over the samples, with l a sample's logarithms of probabilities and c its class.
 
@@ -353,7 +363,7 @@ class Loss(Module):
             raise TypeError(f"{type(self).__name__} has no setting {unknown[0]!r}; it has {', '.join(allowed)}")
         self.settings = settings
 
-    def forward(self, prediction: Any, target: Any) -> Any:
+    def forward(self, prediction: Any, target: Any) -> Tensor:
         """Return the loss of predictions."""
         return self.function(prediction, target, **self.settings)
 

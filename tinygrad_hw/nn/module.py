@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,22 @@ from .saving import read, write
 __all__ = ["Module", "ModuleList", "Sequential", "functional_call"]
 
 Self = TypeVar("Self", bound="Module")
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 ELSEWHERE = {
     "add_module": "setattr(module, name, child)", "cpu": "module itself: there are no devices",
     "cuda": "module itself: there are no devices", "double": "module.astype(np.float64)", "float": "module.astype(np.float32)",
     "half": "module.astype(np.float16)", "named_children": "module.named_modules(), or module.children()",
     "register_parameter": "setattr(module, name, tensor)", "to": "module.astype(dtype): there are no devices",
 }  # fmt: skip
+
+
+class Forward(Protocol[P, R]):
+    """What type checkers know of a call of a module: it takes and returns what its ``forward`` does."""
+
+    _path: str
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
 class Module:
@@ -50,7 +60,7 @@ class Module:
 
     forward: Callable[..., Any] = _no_forward
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: Forward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Return ``forward(*args, **kwargs)``."""
         before = next_number()
         output = self.forward(*args, **kwargs)
@@ -325,7 +335,7 @@ class Sequential(Module):
                 raise TypeError(f"layer {i} of Sequential is the class {layer.__name__}: make one of it, {layer.__name__}(...)")
         self.layers = list(layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the last layer's result."""
         for layer in self.layers:
             x = layer(x)

@@ -39,7 +39,7 @@ class _BatchNorm(Module):
         self.running_mean = Tensor(np.zeros(features), dtype=dtype) if track_running_stats else None
         self.running_var = Tensor(np.ones(features), dtype=dtype) if track_running_stats else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return x normalised, of its shape (N, C, *space); in training, update the running statistics."""
         shape = np.shape(x)
         if len(shape) not in self.ndims or shape[1] != self.features:
@@ -184,7 +184,7 @@ class LayerNorm(_FeatureNorm):
         self.weight = self._ones(shape, dtype)
         self.bias = Tensor(np.zeros(self.weight.shape), requires_grad=True, dtype=dtype) if bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the normalised samples, of x's shape."""
         return functional.layer_norm(as_input(self, x, self.weight), self.weight, self.bias, self._axes(x), self.eps)
 
@@ -229,7 +229,7 @@ class RMSNorm(_FeatureNorm):
         self.eps = eps
         self.weight = self._ones(shape, dtype)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Return the normalised samples, of x's shape."""
         return functional.rms_norm(as_input(self, x, self.weight), self.weight, self._axes(x), self.eps)
 

@@ -6,7 +6,7 @@ All gates of a cell come from one product: the weights of a cell are (inputs, k 
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .module import Module, ModuleList
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
+State = TypeVar("State")
 
-class _Cell(Module):
+
+class _Cell(Module, Generic[State]):
     gates: ClassVar[int]
     weight_ih: Any
     weight_hh: Any
@@ -44,7 +46,7 @@ class _Cell(Module):
         """Return the state before the first step, for x of shape (..., N, inputs)."""
         return np.zeros((*x.shape[-2:-1], self.hidden), self.weight_hh.dtype)
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Any, state: Any = None) -> State:
         """Return the state after a step with x of shape (N, inputs), or (inputs,)."""
         if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
             raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
@@ -59,7 +61,7 @@ class _Cell(Module):
         return f"{type(self).__name__}({self.weight_ih.shape[0]}, {self.hidden})"
 
 
-class RNNCell(_Cell):
+class RNNCell(_Cell[Tensor]):
     """A step of a recurrent network: h' = tanh(x W + b + h U + c).
 
     Parameters
@@ -100,7 +102,7 @@ class RNNCell(_Cell):
         return np.tanh(total) if self.nonlinearity == "tanh" else neural.relu(total)
 
 
-class LSTMCell(_Cell):
+class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
     """A step of a long short-term memory, whose state is a pair (h, c).
 
     Parameters
@@ -154,7 +156,7 @@ class LSTMCell(_Cell):
         return neural.sigmoid(o) * np.tanh(c), c
 
 
-class GRUCell(_Cell):
+class GRUCell(_Cell[Tensor]):
     """A step of a gated recurrent unit.
 
     Parameters
@@ -195,10 +197,10 @@ class GRUCell(_Cell):
         return new + neural.sigmoid(z + y) * (state - new)
 
 
-class _Recurrent(Module):
+class _Recurrent(Module, Generic[State]):
     """What layers over time have in common."""
 
-    cell: ClassVar[type[_Cell]]
+    cell: ClassVar[type[_Cell[Any]]]
 
     def __init__(
         self,
@@ -222,7 +224,7 @@ class _Recurrent(Module):
         """Draw from this generator from now on."""
         self.rng = rng
 
-    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, state: Any = None) -> tuple[Tensor, State]:
         """Return the states over time, and the last states of all layers."""
         cells: list[Any] = list(self.cells)
         first = cells[0]
@@ -242,7 +244,7 @@ class _Recurrent(Module):
             sequence = np.stack(states)
             if i < len(cells) - 1:
                 sequence = functional.dropout(sequence, self.dropout, self.training, self.rng)
-        ends = tuple(map(np.stack, zip(*last))) if isinstance(last[0], tuple) else np.stack(last)
+        ends: Any = tuple(map(np.stack, zip(*last))) if isinstance(last[0], tuple) else np.stack(last)
         return (np.swapaxes(sequence, 0, 1) if self.batch_first else sequence), ends
 
     def _of_layer(self, state: Any, i: int, samples: int) -> Any:
@@ -258,7 +260,7 @@ class _Recurrent(Module):
         return f"{type(self).__name__}({inputs}, {self.cells[0].hidden}{f', num_layers={layers}' if layers > 1 else ''})"
 
 
-class RNN(_Recurrent):
+class RNN(_Recurrent[Tensor]):
     """A recurrent network: ``RNNCell`` over time, in one layer or several, each of which feeds the sequence of its states to the next.
 
     Parameters
@@ -305,7 +307,7 @@ class RNN(_Recurrent):
     cell = RNNCell
 
 
-class LSTM(_Recurrent):
+class LSTM(_Recurrent[tuple[Tensor, Tensor]]):
     """A long short-term memory, ``LSTMCell`` over time; its states are pairs (h, c), its arguments those of ``RNN``.
 
     Examples
@@ -320,7 +322,7 @@ class LSTM(_Recurrent):
     cell = LSTMCell
 
 
-class GRU(_Recurrent):
+class GRU(_Recurrent[Tensor]):
     """A network of gated recurrent units, ``GRUCell`` over time; arguments as ``RNN`` has them."""
 
     cell = GRUCell

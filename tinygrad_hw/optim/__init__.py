@@ -23,7 +23,7 @@ An optimiser of one's own is a subclass of ``Optimizer`` with one method, ``upda
 The symbols in the formulas: θ a parameter, g its gradient, γ the learning rate, λ the weight decay, t the number of the step.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import no_attribute
 from . import lr_scheduler
@@ -35,5 +35,7 @@ __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_schedu
 LBFGS = "scipy.optimize.minimize(f, start, jac=True, method='L-BFGS-B'), with tg.ravel between it and the parameters"
 
 
-def __getattr__(name: str) -> Any:
-    raise no_attribute(f"module {__name__!r}", name, {"LBFGS": LBFGS})
+if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(f"module {__name__!r}", name, {"LBFGS": LBFGS})

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .table import dispatched, rule
+from .table import dispatched, like_first, rule
 
 __all__ = ["avg_pool", "conv1d", "conv2d", "max_pool"]
 
@@ -322,6 +322,7 @@ def _pooling(name: str, x: Any, size: Any, stride: Any, padding: Any) -> tuple[S
     return sizes, strides, paddings
 
 
+@like_first
 def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """Return the largest entry of each window; entries that tie share its gradient equally.
 
@@ -342,6 +343,7 @@ def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     return largest(x, *_pooling("max_pool", x, size, stride, padding))
 
 
+@like_first
 def avg_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """Return the mean of each window; the zeros of the padding count. Arguments as ``max_pool`` has them."""
     sizes, strides, paddings = _pooling("avg_pool", x, size, stride, padding)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .elementwise import DOUBLE, SINGLE
-from .table import dispatched, formula, rule
+from .table import dispatched, formula, like_first, rule
 
 __all__ = ["erf", "erfc", "normal_cdf", "normal_density"]
 
@@ -123,12 +123,14 @@ def _gelu_slope(y: Any, x: Any, series: Series) -> Any:
     return cdf + np.maximum(np.minimum(x, far), -far) * _bell(x, series) * (1 / sqrt(2 * pi))
 
 
+@like_first
 @dispatched
 def erf(x: Any) -> Any:
     """Return 2/√π ∫₀ˣ e^(-t²) dt, entry by entry, within 2 units in the last place; x of any shape."""
     return _by_blocks(_erf, x)
 
 
+@like_first
 @dispatched
 def erfc(x: Any) -> Any:
     """Return 1 - erf(x), entry by entry, within 8 units in the last place in the tails too; x of any shape."""

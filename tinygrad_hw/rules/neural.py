@@ -14,7 +14,7 @@ import numpy as np
 from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
 from .gaussian import erf, erfc, exact_gelu, gelu_slope
 from .reductions import centred, excess, floating, log_softmax, logsumexp, softmax, sum_of_others, widened
-from .table import dispatched, formula, no_derivative, rule
+from .table import dispatched, formula, like_first, no_derivative, rule
 
 __all__ = [
     "erf", "erfc", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
@@ -34,6 +34,7 @@ def _growth(x: Any) -> tuple[Any, Any]:
     return np.exp(e, e) if type(e) is np.ndarray else np.exp(e), one  # (a number has no memory to write into)
 
 
+@like_first
 @dispatched
 def sigmoid(x: Any) -> Any:
     """Return σ(x) = 1 / (1 + e⁻ˣ), entry by entry.
@@ -71,30 +72,35 @@ def logistic_slope(s: Any, x: Any) -> Any:
     return slope.astype(HALF) if x.dtype is HALF else slope
 
 
+@like_first
 @dispatched
 def log_sigmoid(x: Any) -> Any:
     """Return log σ(x) = -softplus(-x), entry by entry; x of any shape."""
     return -softplus(np.negative(floating(x)))
 
 
+@like_first
 @dispatched
 def relu(x: Any) -> Any:
     """Return max(x, 0), entry by entry; its derivative at 0 is 0 (the minimum-norm subgradient)."""
     return np.maximum(x, 0)
 
 
+@like_first
 @dispatched
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     """Return x where x > 0, else ``slope * x``; its derivative at 0 is the slope (Maas, Hannun & Ng 2013)."""
     return np.where(np.greater(x, 0), x, np.multiply(slope, x))
 
 
+@like_first
 @dispatched
 def softplus(x: Any) -> Any:
     """Return log(1 + eˣ), entry by entry, as max(x, 0) + log1p(e⁻ᵃᵇˢ⁽ˣ⁾); its derivative is σ(x)."""
     return np.maximum(x, 0) + np.log1p(np.exp(np.copysign(x, -1)))
 
 
+@like_first
 @dispatched
 def gelu(x: Any, approximate: str = "none") -> Any:
     """Return x Φ(x), entry by entry, Φ the normal distribution function (Hendrycks & Gimpel 2016).

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import HALF, _nonzero, conj, gap, squared
-from .table import SPELLINGS, composition, dispatched, formula, no_derivative, rule
+from .table import SPELLINGS, composition, dispatched, formula, like_first, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
 
@@ -91,6 +91,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
 
 
+@like_first
 @dispatched
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return log Σ exp x over the axis, without overflow.
@@ -127,6 +128,7 @@ def _below_the_top(x: Any, axis: Axis) -> Any:
     return x - top if type(x) is np.ndarray and np.isfinite(top).all() else gap(x, top)
 
 
+@like_first
 @dispatched
 def softmax(x: Any, axis: Axis = -1) -> Any:
     """Return eˣ / Σ eˣ over the axis, of x's shape; it sums to 1 there.
@@ -151,6 +153,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     return below.astype(x.dtype, copy=False)
 
 
+@like_first
 @dispatched
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """Return x - log Σ eˣ over the axis, of x's shape."""

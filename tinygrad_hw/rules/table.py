@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
 __all__ = [
     "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "FORMULAS", "LISTS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
-    "Each", "Rule", "composition", "dispatched", "formula", "no_derivative", "rule",
+    "Each", "Rule", "composition", "dispatched", "formula", "like_first", "no_derivative", "rule",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class Rule:
@@ -152,3 +153,30 @@ def dispatched(function: F) -> F:
 
     call.on_arrays = function  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
+
+
+# What type checkers are told
+class HasDtype(Protocol):
+    """An array, a NumPy scalar or a Tensor."""
+
+    @property
+    def dtype(self) -> Any: ...
+
+
+A = TypeVar("A", bound=HasDtype)
+
+
+class LikeFirst(Protocol[P]):
+    """A function whose result is of the kind of its first argument."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, x: A, /, *args: P.args, **kwargs: P.kwargs) -> A: ...
+    @overload
+    def __call__(self, x: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+def like_first(function: Callable[Concatenate[Any, P], Any]) -> LikeFirst[P]:
+    """Tell type checkers that a function gives a Tensor for a Tensor, an array for an array; it is returned as it is."""
+    return cast("LikeFirst[P]", function)
