@@ -29,9 +29,9 @@ docs: $(VENV)/docs.done
 	$(BIN)/python -m sphinx --fail-on-warning --jobs $(JOBS) --doctree-dir out/docs.trees docs out/docs $(ARGS)
 
 $(VENV)/report.done: extras = draw,report
-$(VENV)/test.done: extras = draw,report,test,numba
+$(VENV)/test.done: extras = draw,report,examples,test,numba
 $(VENV)/bench.done: extras = draw,report,bench
-$(VENV)/dev.done: extras = draw,report,test,numba,dev
+$(VENV)/dev.done: extras = draw,report,examples,test,numba,dev
 $(VENV)/docs.done: extras = draw,report,test,numba,docs
 
 $(VENV)/%.done: setup.cfg pyproject.toml

@@ -1,1 +1,1 @@
-"""Worked examples, which use the public names of tinygrad_hw alone."""
+"""Worked examples, which use the public names of tinygrad_hw alone; README.md beside this lists them."""

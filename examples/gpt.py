@@ -1,4 +1,4 @@
-"""A small GPT learns "The Zen of Python" letter by letter, and writes on: ``python -m examples.gpt``.
+"""A small GPT learns "The Zen of Python" letter by letter, and writes on: ``python -m examples.gpt``; its loss is in ``out/gpt.svg``.
 
 The network is that of GPT-2 (Radford et al. 2019), two blocks deep: attention to what came before, then two layers with a GELU between
 them, each beside a shortcut. It trains as a compiled step, with weight decay for matrices alone and a rate that warms up and falls again.
@@ -6,19 +6,22 @@ them, each beside a shortcut. It trains as a compiled step, with weight decay fo
 
 from __future__ import annotations
 
-import argparse
 import codecs
 import contextlib
 import io
-import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from tqdm import tqdm
 
 import tinygrad_hw as tg
 from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
+
+from .common import options, save
 
 with contextlib.redirect_stdout(io.StringIO()):
     import this
@@ -68,11 +71,6 @@ class GPT(nn.Module):
         return self.head(self.norm(x))
 
 
-def loss_of(net: GPT, codes: Any, following: Any) -> Any:
-    """Return the mean cross entropy of the letters that follow."""
-    return nn.cross_entropy(net(codes).reshape(-1, len(LETTERS)), following.reshape(-1))
-
-
 def train(steps: int, seed: int = 0, length: int = 32, batch: int = 16) -> tuple[GPT, list[float]]:
     """Return a trained network and the loss of each step."""
     net = GPT(len(LETTERS), length).reset_parameters(seed).astype(np.float32)
@@ -81,36 +79,39 @@ def train(steps: int, seed: int = 0, length: int = 32, batch: int = 16) -> tuple
     warm_up = optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=20)
     decay = optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps - 20), eta_min=1e-4)
     schedule = optim.lr_scheduler.SequentialLR(optimizer, [warm_up, decay], milestones=[20])
-    step = tg.compile(lambda codes, following: loss_of(net, codes, following), optimizer)
-    rng, losses, begun = np.random.default_rng(seed), [], time.perf_counter()
-    for i in range(steps):
-        starts = rng.integers(0, len(CODES) - length, batch)[:, None] + np.arange(length)
-        losses.append(float(step(CODES[starts], CODES[starts + 1])))
+    step = tg.compile(lambda codes, following: nn.cross_entropy(net(codes).reshape(-1, len(LETTERS)), following.reshape(-1)), optimizer)
+    rng, losses = np.random.default_rng(seed), []
+    for _ in (bar := tqdm(range(steps), unit=" steps", disable=None)):
+        places = rng.integers(0, len(CODES) - length, batch)[:, None] + np.arange(length)
+        losses.append(float(step(CODES[places], CODES[places + 1])))
         schedule.step()
-        if i % 50 == 0 or i == steps - 1:
-            print(f"step {i:4}  loss {losses[-1]:.3f}  {time.perf_counter() - begun:5.1f} s")
+        bar.set_postfix(loss=f"{losses[-1]:.3f}")
     return net, losses
 
 
 def written(net: GPT, count: int, seed: int = 0) -> str:
     """Return text that the network writes, each letter drawn by its probability."""
     rng, codes = np.random.default_rng(seed), CODES[:1]
-    net.eval()
     for _ in range(count):
-        with tg.no_grad():
-            logits = net(codes[None, -net.length :])[0, -1].numpy().astype(float)
+        logits = net(codes[None, -net.length :])[0, -1].detach().numpy().astype(float)
         codes = np.append(codes, rng.choice(len(LETTERS), p=tg.softmax(2 * logits)))
     return "".join(LETTERS[code] for code in codes)
 
 
+def draw(losses: Sequence[float]) -> Any:
+    """Return a figure of the losses."""
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    axes.plot(losses, linewidth=0.8)
+    axes.set(xlabel="step", ylabel="cross entropy of a letter", ylim=(0, None), title=f"Loss; guessing has {np.log(len(LETTERS)):.2f}")
+    return figure
+
+
 def main(arguments: Sequence[str] | None = None) -> list[float]:
-    """Train, and print what the network writes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--letters", type=int, default=300, help="how many to write")
-    given = parser.parse_args(arguments)
+    """Train, draw, and print what the network writes; return the losses."""
+    given = options(__doc__, arguments, steps=600, letters=300, out=Path("out/gpt.svg"))
     net, losses = train(given.steps)
-    print(f"{nn.summary(net, np.zeros((1, net.length), int)).parameters:,} parameters write:")
+    save(draw(losses), given.out)
+    print(f"loss {losses[-1]:.2f}; {given.out}\n{sum(p.size for p in net.parameters()):,} parameters write:")
     print(written(net, given.letters))
     return losses
 

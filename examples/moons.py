@@ -5,14 +5,18 @@ Two half circles of points, a network of two hidden layers, binary cross entropy
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from tqdm import tqdm
 
 import tinygrad_hw as tg
 from tinygrad_hw import data, nn, optim
+
+from .common import options, save
 
 
 def moons(count: int, noise: float = 0.15, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -29,22 +33,19 @@ def train(epochs: int, seed: int = 0) -> tuple[nn.Sequential, float]:
     X, y = moons(400, seed=seed)
     net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1)).reset_parameters(seed)
     optimizer = optim.Adam(net.parameters(), lr=0.01)
-    for epoch in range(epochs):
+    for epoch in (bar := tqdm(range(epochs), unit=" epochs", disable=None)):
         for points, labels in data.batches(X, y[:, None], size=50, rng=epoch):
             optimizer.zero_grad()
             loss = nn.binary_cross_entropy_with_logits(net(points), labels)
             loss.backward()
             optimizer.step()
-        if epoch % 10 == 0 or epoch == epochs - 1:
-            print(f"epoch {epoch:3}  loss {loss.item():.4f}")
+        bar.set_postfix(loss=f"{loss.item():.4f}")
     new, right = moons(1000, seed=seed + 1)
     return net, data.accuracy(net(new).numpy()[:, 0] > 0, right == 1)
 
 
-def draw(net: nn.Sequential, path: Path) -> None:
-    """Draw the points over the probability that the network gives to the second moon."""
-    import matplotlib.pyplot as plt
-
+def draw(net: nn.Sequential) -> Any:
+    """Return a figure of the points over the probability that the network gives to the second moon."""
     X, y = moons(400)
     across, up = np.meshgrid(np.linspace(-1.7, 2.7, 200), np.linspace(-1.2, 1.7, 140))
     probability = tg.sigmoid(net(np.stack([across.ravel(), up.ravel()], axis=1)).numpy()).reshape(across.shape)
@@ -54,19 +55,14 @@ def draw(net: nn.Sequential, path: Path) -> None:
     axes.contour(across, up, probability, levels=[0.5], colors="black")
     axes.scatter(*X.T, c=y, cmap="RdBu", edgecolors="white", linewidths=0.5, s=20)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title="Where the network decides")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    plt.close(figure)
+    return figure
 
 
 def main(arguments: Sequence[str] | None = None) -> float:
     """Train, tell how well, and draw."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=Path("out/moons.svg"))
-    given = parser.parse_args(arguments)
+    given = options(__doc__, arguments, epochs=60, out=Path("out/moons.svg"))
     net, share = train(given.epochs)
-    draw(net, given.out)
+    save(draw(net), given.out)
     print(f"{share:.1%} of new points are told right; {given.out}")
     return share
 

@@ -1,15 +1,99 @@
-"""The examples run, shortened, and learn what they say; the report has a file of its own."""
+"""The examples run, shortened, and learn what they say; the report and the playground have files of their own."""
 
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
-from examples import gpt, moons
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+from scipy.integrate import solve_ivp
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+import examples
+import tinygrad_hw as tg
+from examples import densities, expm, gaussian_process, moons, names, neural_ode, ode, pinn, vae
+from tinygrad_hw import nn
+
+FOLDER = Path(examples.__file__).parent
+SHORT = {
+    "densities": ["--count", "200"],
+    "digits": ["--epochs", "10"],
+    "expm": ["--steps", "150"],
+    "gaussian_process": [],
+    "gpt": ["--steps", "40", "--letters", "20"],
+    "logistic": [],
+    "moons": ["--epochs", "25"],
+    "names": ["--epochs", "8", "--count", "5"],
+    "neural_ode": ["--steps", "150"],
+    "ode": ["--most", "144"],
+    "pinn": ["--steps", "400"],
+    "vae": ["--epochs", "8"],
+}
 
 
-def test_two_moons_are_told_apart_and_drawn(tmp_path, capsys):
-    path = tmp_path / "new" / "moons.svg"
-    assert moons.main(["--epochs", "25", "--out", str(path)]) > 0.93
-    assert ElementTree.fromstring(path.read_bytes()).tag.endswith("svg")
-    assert "epoch  24  loss 0." in capsys.readouterr().out
+class Ran(NamedTuple):
+    """What an example returned, printed, and drew."""
+
+    result: object
+    out: str
+    err: str
+    picture: bytes
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Return the function that runs an example, shortened, once."""
+
+    @cache
+    def run(name, *more):
+        path = tmp_path_factory.mktemp(name) / "new" / "picture.svg"
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            result = importlib.import_module(f"examples.{name}").main([*SHORT[name], *more, "--out", str(path)])
+        return Ran(result, out.getvalue(), err.getvalue(), path.read_bytes())
+
+    return run
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_an_example_draws_where_it_is_told_and_shows_a_bar_on_a_terminal_only(ran, name):
+    found = ran(name)
+    assert ElementTree.fromstring(found.picture).tag.endswith("svg")
+    assert "picture.svg" in found.out
+    assert found.err == ""
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_an_example_says_in_its_first_line_what_it_does_and_how_to_run_it(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"examples.{name}").main(["--help"])
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"python -m examples.{name}" in printed
+    assert f"default: out/{name}.svg" in printed
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_an_example_has_at_most_120_lines_and_is_listed(path):
+    assert len(path.read_text().splitlines()) <= 120
+    if path.stem in SHORT:
+        assert f"`{path.stem}`" in (FOLDER / "README.md").read_text()
+    else:
+        assert path.stem in {"common", "readme"}
+
+
+# What they learn
+def test_two_moons_are_told_apart(ran):
+    assert ran("moons").result > 0.93
 
 
 def test_moons_are_two_half_circles():
@@ -20,9 +104,151 @@ def test_moons_are_two_half_circles():
         assert (own[:, 1] >= 0).all() if side == 0 else (own[:, 1] <= 0).all()
 
 
-def test_a_gpt_learns_letters_and_writes(capsys):
-    losses = gpt.main(["--steps", "30", "--letters", "20"])
-    assert losses[-1] < 0.75 * losses[0]
-    out = capsys.readouterr().out
-    assert "62,496 parameters write:" in out
-    assert len(out.split("write:\n")[1].rstrip("\n")) >= 15
+def test_a_cnn_reads_98_percent_of_the_digits_and_an_mlp_nearly_as_many(ran):
+    assert ran("digits").result >= 0.98
+    assert ran("digits", "--model", "mlp").result > 0.95
+
+
+def test_a_gpt_learns_letters_and_writes(ran):
+    losses = ran("gpt").result
+    assert np.mean(losses[-5:]) < 0.75 * losses[0]
+    text = ran("gpt").out.split("62,496 parameters write:\n")[1]
+    assert len(text.rstrip("\n")) >= 15
+
+
+def test_names_are_invented_that_do_not_exist(ran):
+    found = ran("names").result
+    assert len(set(found)) == 5
+    assert not set(found) & set(names.NAMES)
+
+
+def test_the_network_of_names_sees_the_letters_before_each_one():
+    before, letter = names.examples_of(["tin", "ab"])
+    spelt = ["".join(names.LETTERS[code] for code in (*row, own)) for row, own in zip(before, letter)]
+    assert spelt == ["....t", "...ti", "..tin", ".tin.", "....a", "...ab", "..ab."]
+
+
+def test_a_variational_autoencoder_raises_its_bound(ran):
+    losses = ran("vae").result
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_the_loss_of_the_autoencoder_lies_above_the_surprise_that_it_bounds():
+    """By importance sampling of p(x), for one image (Burda, Grosse & Salakhutdinov 2016)."""
+    rng, net = np.random.default_rng(0), vae.VAE(16).reset_parameters(0)
+    x = rng.uniform(0, 1, (1, 64)).round()
+    many = np.repeat(x, 5000, axis=0)
+    mean, log_variance = np.split(net.encoder(many).detach().numpy(), 2, axis=1)
+    noise = rng.normal(size=(5000, 2))
+    z = mean + np.exp(log_variance / 2) * noise
+    log_image = -nn.binary_cross_entropy_with_logits(net.decoder(z), many, reduction="none").detach().numpy().sum(1)
+    log_weight = scipy.stats.norm.logpdf(z).sum(1) - scipy.stats.norm.logpdf(z, mean, np.exp(log_variance / 2)).sum(1) + log_image
+    surprise = -(tg.logsumexp(log_weight) - np.log(5000))
+    bound = net(many, noise).item()
+    assert bound == pytest.approx(-log_weight.mean(), abs=0.1)
+    assert bound > surprise
+
+
+def test_a_physics_informed_network_comes_nearer_to_burgers_solution(ran):
+    assert ran("pinn").result < 0.4
+
+
+def test_the_solution_that_the_network_is_compared_with_obeys_burgers_equation():
+    t, x, h = np.full(7, 0.4), np.linspace(-0.9, 0.9, 7), 1e-4
+    u = pinn.exact(t, x)
+    u_t = (pinn.exact(t + h, x) - pinn.exact(t - h, x)) / (2 * h)
+    u_x = (pinn.exact(t, x + h) - pinn.exact(t, x - h)) / (2 * h)
+    u_xx = (pinn.exact(t, x + h) - 2 * u + pinn.exact(t, x - h)) / h**2
+    np.testing.assert_allclose(u_t + u * u_x, pinn.VISCOSITY * u_xx, atol=1e-4)
+    np.testing.assert_allclose(pinn.exact(np.full(7, 1e-9), x), -np.sin(np.pi * x), atol=1e-6)
+
+
+def test_three_ways_to_a_solutions_gradient_agree(ran):
+    gradients = ran("ode").result
+    np.testing.assert_allclose(gradients["checkpoint"], gradients["sweep"], rtol=1e-10)
+    apart = abs(gradients["adjoint"] - gradients["sweep"]).max(axis=1)
+    assert apart[-1] < apart[0] / 50  # (36 to 144 steps: a fourth of the step's length, 4⁴ times nearer)
+
+
+def test_the_solvers_gradient_is_that_of_scipys_solution():
+    p = {"born": 1.1, "eaten": 0.4, "fed": 0.1, "starved": 0.4}
+
+    def hares(vector):
+        *z, born, eaten, fed, starved = vector
+        p = {"born": born, "eaten": eaten, "fed": fed, "starved": starved}
+        return solve_ivp(ode.hares_and_lynxes, (0, 10), z, args=(p,), rtol=1e-11, atol=1e-11).y[0, -1]
+
+    at, step = np.array([10.0, 5.0, *p.values()]), 1e-4 * np.eye(6)
+    numeric = [(hares(at + h) - hares(at - h)) / 2e-4 for h in step]
+    start, unravel = tg.ravel((at[:2], p))
+    found = tg.grad(lambda vector: ode.solve(ode.hares_and_lynxes, *unravel(vector), 0.0, 10.0, 500)[0])(start)
+    np.testing.assert_allclose(found, numeric, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ode.WAYS)
+def test_a_network_learns_a_law_of_motion_by_each_way(ran, way):
+    losses = ran("neural_ode").result if way == "sweep" else neural_ode.train(neural_ode.network().reset_parameters(0), 150, way)[0]
+    assert np.mean(losses[-20:]) < 0.4 * np.mean(losses[:5])
+
+
+def test_the_adjoint_of_a_network_takes_less_memory_than_a_sweep():
+    sizes = {way: neural_ode.train(neural_ode.network().reset_parameters(0), 2, way)[1] for way in ("sweep", "adjoint")}
+    assert sizes["adjoint"] < sizes["sweep"] / 5
+
+
+def test_a_gaussian_process_is_scikit_learns(ran):
+    x, y = gaussian_process.points(30)
+    p = {"length": -0.5, "size": 0.3, "noise": -1.2}
+    theirs = ConstantKernel(np.exp(2 * p["size"])) * RBF(np.exp(p["length"])) + WhiteKernel(np.exp(2 * p["noise"]))
+    regressor = GaussianProcessRegressor(theirs, alpha=0, optimizer=None).fit(x[:, None], y)
+    surprise, gradient = tg.value_and_grad(gaussian_process.surprise)(p, x, y)
+    value, slopes = regressor.log_marginal_likelihood(regressor.kernel_.theta, eval_gradient=True)
+    assert surprise == pytest.approx(-value, rel=1e-10)
+    # (the same parameters, but for the squares of two of which theirs are the logarithms)
+    assert [gradient["size"] / 2, gradient["length"], gradient["noise"] / 2] == pytest.approx(list(-slopes), rel=1e-8)
+    new = np.linspace(-1, 10, 20)
+    mean, deviation = gaussian_process.foretell(p, x, y, new)
+    expected, spread = regressor.predict(new[:, None], return_std=True)
+    np.testing.assert_allclose(mean, expected, rtol=1e-8)
+    np.testing.assert_allclose(deviation**2 + np.exp(2 * p["noise"]), spread**2, rtol=1e-8)
+    assert ran("gaussian_process").result.success
+
+
+def test_logistic_regression_has_scikit_learns_coefficients(ran):
+    assert ran("logistic").result < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "theirs", "at"),
+    [
+        ("normal", {"mean": 0.3, "scale": 1.7}, scipy.stats.norm(0.3, 1.7), [-2.0, 0.0, 3.0]),
+        ("logistic", {"mean": 0.3, "scale": 1.7}, scipy.stats.logistic(0.3, 1.7), [-2000.0, 0.0, 3.0]),
+        ("student", {"mean": 0.3, "scale": 1.7, "ν": 2.5}, scipy.stats.t(2.5, 0.3, 1.7), [-200.0, 0.0, 3.0]),
+        ("gamma", {"shape": 2.5, "rate": 0.7}, scipy.stats.gamma(2.5, scale=1 / 0.7), [0.0, 0.1, 5.0]),
+        ("beta", {"a": 2.5, "b": 1.0}, scipy.stats.beta(2.5, 1.0), [0.0, 0.1, 1.0]),
+        ("poisson", {"rate": 3.3}, scipy.stats.poisson(3.3), [0, 1, 20]),
+    ],
+)
+def test_a_log_density_is_scipys(name, parameters, theirs, at):
+    log = theirs.logpmf if name == "poisson" else theirs.logpdf
+    np.testing.assert_allclose(densities.LOG_DENSITIES[name](np.array(at), **parameters), log(at), rtol=1e-12)
+
+
+def test_a_fitted_distribution_is_scipys_and_its_errors_are_the_textbooks(ran):
+    x = np.random.default_rng(1).normal(2, 3, 400)
+    fitted, errors = densities.fit("normal", x, 200, mean=0.0, scale=1.0)
+    assert [fitted["mean"], fitted["scale"]] == pytest.approx([x.mean(), x.std()], rel=1e-5)
+    assert [errors["mean"], errors["scale"]] == pytest.approx([x.std() / 20, x.std() / np.sqrt(800)], rel=1e-4)
+    assert ran("densities").result["student"]["ν"] < 10
+
+
+def test_expm_is_scipys_and_so_is_its_derivative():
+    rng = np.random.default_rng(0)
+    A, E = rng.normal(size=(2, 4, 4))
+    value, change = tg.jvp(expm.expm, (A,), (E,))
+    np.testing.assert_allclose(value, scipy.linalg.expm(A), rtol=1e-11)
+    np.testing.assert_allclose(change, scipy.linalg.expm_frechet(A, E, compute_expm=False), rtol=1e-9, atol=1e-11)
+
+
+def test_rates_are_found_again(ran):
+    assert ran("expm").result < 0.05

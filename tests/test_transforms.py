@@ -738,6 +738,23 @@ def test_a_primitive_with_too_many_rules_or_a_result_that_is_no_array_is_refused
         text(Tensor(1.0, requires_grad=True))
 
 
+def test_a_primitive_may_call_a_module_whose_parameters_it_is_given_and_not_one_that_it_holds():
+    net = tg.nn.Linear(2, 1, rng=0)
+
+    @primitive(lambda g, out, w: np.array([[3.0], [4.0]]) * g)
+    def called(w):
+        return tg.nn.functional_call(net, {"weight": w, "bias": np.zeros(1)}, np.array([3.0, 4.0]))
+
+    assert_array_equal(grad(lambda w: called(w).sum())(np.ones((2, 1))), [[3.0], [4.0]])
+
+    @primitive(lambda g, out, x: g)
+    def held(x):
+        return net(x)
+
+    with pytest.raises(GradientError, match="primitive held: it must return an array of numbers, not Tensor"):
+        held(Tensor(np.ones(2), requires_grad=True))
+
+
 def writes_to_g(g, out, x):
     g *= 2
     return g * x

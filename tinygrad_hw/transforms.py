@@ -787,6 +787,8 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
         @wraps(f)
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
             out = called_on_locked(f, f"primitive {name(f)}", args, kwargs)
+            if isinstance(out, Tensor) and not out.requires_grad:  # (as a module gives for arrays)
+                out = out._node.value
             if isinstance(out, Tensor) or numbers(out).dtype.kind not in "biufc":
                 raise GradientError(f"primitive {name(f)}: it must return an array of numbers, not {type(out).__name__}")
             if isinstance(out, np.ndarray):

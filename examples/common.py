@@ -1,0 +1,27 @@
+"""What all examples do alike: read the command line, and save a picture."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def options(about: str | None, arguments: Sequence[str] | None, **defaults: Any) -> argparse.Namespace:
+    """Read the command line: an option for each default, of its type; of a tuple, one of its words, the first if none is given."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    for name, default in defaults.items():
+        words = default if isinstance(default, tuple) else None
+        first = default if words is None else words[0]
+        parser.add_argument(f"--{name}", type=type(first), default=first, choices=words, help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Save a figure of matplotlib, in a folder that is made if need be, and forget it."""
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    plt.close(figure)
