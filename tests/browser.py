@@ -24,6 +24,7 @@ KEYS = {
     "End": "\ue010",
     "Tab": "\ue004",
     "Enter": "\ue007",
+    "Escape": "\ue00c",
 }
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 

@@ -1,5 +1,6 @@
 """The page that steps through backward: its numbers are the engine's, and it works by key, click and link, without a network."""
 
+import base64
 import json
 import re
 import time
@@ -11,10 +12,12 @@ from browser import Browser, require_browser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_hw import Tensor
-from tinygrad_hw.drawing import draw, layout
+from tinygrad_hw import Tensor, nn, optim
+from tinygrad_hw.drawing import arrays, draw, layout
+from tinygrad_hw.drawing.arrays import entries
 from tinygrad_hw.drawing.formulas import shortened
-from tinygrad_hw.drawing.steps import entries, replay, steps
+from tinygrad_hw.drawing.modules import views
+from tinygrad_hw.drawing.steps import numbers, replay, steps
 from tinygrad_hw.naming import clean
 
 
@@ -68,26 +71,158 @@ def test_the_replay_gives_a_branch_that_is_not_taken_no_gradient():
     np.testing.assert_array_equal(cotangents[x._node], [0, 0.25])
 
 
+def lesson(drawing):
+    """Return the steps of a drawing's first picture, and the arrays that they name."""
+    recorded, (trail, gradients) = drawing._recorded, replay(drawing._seeds)
+    view = views(recorded, drawing._look, gradients)[0]
+    known = numbers([vertex.node for vertex in recorded.vertices], [vertex.value for vertex in recorded.vertices], trail, gradients)
+    return steps(recorded, view, trail), known
+
+
 def test_running_sums_add_up_to_the_gradient():
     loss, parameters = network()
-    drawing = draw(loss)
-    lines = [line for step in steps(drawing._recorded, drawing.picture, drawing._replayed()[0]) for line in step.lines]
+    all_steps, known = lesson(draw(loss))
+    lines = [line for step in all_steps for line in step.lines]
     loss.backward()
     (first, second) = [line for line in lines if line.what.startswith("to W, use")]
     assert [first.what, second.what] == ["to W, use 1 of 2", "to W, use 2 of 2"]
     assert first.formula == "∂L/∂W = a₁ᵀ g" and second.formula == "∂L/∂W += xᵀ g"
     (complete,) = [line for line in lines if line.what == "sum, complete" and line.formula == "∂L/∂W"]
-    assert complete.value == entries(parameters["W"].grad)
+    np.testing.assert_array_equal(known[complete.key], parameters["W"].grad)
+    np.testing.assert_allclose(known[first.key] + known[second.key], parameters["W"].grad)
     (bias,) = [line for line in lines if line.what == "to b"]
-    assert (bias.formula, bias.value) == ("∂L/∂b = Σ₀ g", entries(parameters["b"].grad))
+    assert bias.formula == "∂L/∂b = Σ₀ g"
+    np.testing.assert_array_equal(known[bias.key], parameters["b"].grad)
 
 
 def test_every_operation_has_a_step_forward_and_one_backward():
-    loss, _ = network()
-    drawing = draw(loss)
-    phases = Counter(step.phase for step in steps(drawing._recorded, drawing.picture, drawing._replayed()[0]))
+    drawing = draw(network()[0])
+    phases = Counter(step.phase for step in lesson(drawing)[0])
     operations = sum(bool(box.operation) for box in drawing.picture.boxes)
     assert phases == {"start": 1, "forward": operations, "backward": operations}
+
+
+def test_each_step_is_one_sentence_about_its_operation():
+    sentences = {step.title: step.sentence for step in lesson(draw(network()[0]))[0]}
+    assert sentences["Forward 1 of 9: matmul"] == "matmul₁ = x @ W is computed, of shape (3, 2)."
+    arrives = "what arrives × the local derivative. What comes along several paths adds up."
+    assert sentences["Backward 6 of 9: matmul"] == f"Of z₂ = a₁ @ W, each of a₁ and W gets {arrives}"
+
+
+def test_a_gradient_is_complete_when_its_last_use_has_given_its_share():
+    drawing = draw(network()[0])
+    all_steps, _ = lesson(drawing)
+    w = [box.name for box in drawing.picture.boxes].index("W")
+    given = [step for step in all_steps if step.phase == "backward" and w in step.touched]
+    assert [w in step.complete for step in given] == [False, True]
+    backward = [step for step in all_steps if step.phase == "backward"]
+    flowing = {i for i, vertex in enumerate(drawing._recorded.vertices) if vertex.node is not None and vertex.node.requires_grad}
+    assert {i for step in backward for i in step.complete} == flowing
+
+
+def test_costs_are_counted_as_the_page_says():
+    x, w = np.ones((5, 3)), Tensor(np.ones((3, 4)), requires_grad=True, name="w")
+    all_steps, _ = lesson(draw(np.sum(np.tanh(x @ w) ** 2)))
+    cost = {step.title.split(": ")[0]: step.work for step in all_steps}
+    assert [cost[f"Forward {k} of 4"] for k in (1, 2, 3, 4)] == [2 * 5 * 3 * 4, 20, 20, 20]
+    assert [cost[f"Backward {k} of 4"] for k in (1, 2, 3, 4)] == [20, 20, 20, 2 * 5 * 3 * 4]
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3), (40, 1), (1, 50)])
+def test_a_heat_map_has_zero_in_the_middle_and_the_largest_entry_at_an_end(shape):
+    array = np.random.default_rng(0).standard_normal(shape)
+    array.flat[0], array.flat[-1] = 5.0, np.nan
+    figures, _, words, (rows, columns, coded) = arrays.shown(array)
+    levels = list(base64.b64decode(coded))
+    assert len(levels) == rows * columns and (rows <= 24 and columns <= 24) and bool(figures) == (array.size <= 12)
+    assert levels[0] == 254 and levels[-1] == 255 and f"shape {shape}" in words and "to 5, 1 not finite" in words
+    assert list(base64.b64decode(arrays.shown(np.array([0.0, -2.0]))[3][2])) == [127, 0]
+
+
+# Modules
+class Cell(nn.Module):
+    def __init__(self):
+        self.hidden, self.state = nn.Linear(3, 4, rng=0), nn.Linear(4, 4, rng=1)
+
+    def forward(self, x, h):
+        return np.tanh(self.hidden(x) + self.state(h))
+
+
+def recurrent(times):
+    """Return the loss of a recurrent network, with its cell."""
+    cell, rng = Cell(), np.random.default_rng(5)
+    h = np.zeros((2, 4))
+    for _ in range(times):
+        h = cell(rng.standard_normal((2, 3)), h)
+    return np.mean(h**2), cell
+
+
+def test_a_graph_that_is_too_large_is_stepped_through_module_by_module():
+    loss, cell = recurrent(20)
+    drawing = draw(loss)
+    recorded, (trail, gradients) = drawing._recorded, replay(drawing._seeds)
+    found = views(recorded, drawing._look, gradients)
+    titles = [view.title for view in found]
+    assert titles[:2] == ["the whole graph", "Cell"] and titles[20] == "Cell (20)"
+    assert {view.parent for view in found[1:]} == {0}
+    made = [i for i, vertex in enumerate(recorded.vertices) if vertex.operation]
+    inside = Counter(i for view in found[1:] for i in view.members if i in made)
+    assert set(inside.values()) == {1}
+    known = numbers([vertex.node for vertex in recorded.vertices], [vertex.value for vertex in recorded.vertices], trail, gradients)
+    loss.backward()
+    for view in (found[0], found[1]):
+        (complete,) = [line for step in steps(recorded, view, trail) for line in step.lines
+                       if line.what == "sum, complete" and line.formula == "∂L/∂state.weight"]  # fmt: skip
+        np.testing.assert_array_equal(known[complete.key], cell.state.weight.grad)
+
+
+def test_repetitions_without_modules_are_closed_one_by_one():
+    w = Tensor(0.5, requires_grad=True, name="w")
+    x = w
+    for _ in range(50):
+        x = np.tanh(x * w + 1.0)
+    drawing = draw(x)
+    found = views(drawing._recorded, drawing._look, {})
+    assert sum("repetition" in view.title for view in found) > 30
+    assert len(found[0].picture.boxes) <= 60
+
+
+# Values that are changed, and trainings
+def test_a_graph_of_single_numbers_is_computed_again_by_javascript_and_no_other_is():
+    a, b = (Tensor(x, requires_grad=True, name=name) for name, x in (("a", 2.0), ("b", -0.5)))
+    page = draw(np.tanh(a * b) + a**2 * b).html()
+    assert [name for _, name in data_of(page)["inputs"]] == ["a", "b"]
+    assert "const program = null" in draw(network()[0]).html()
+
+
+def training():
+    """Train two weights; return the losses of three epochs with the gradients of each."""
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer, kept, gradients = optim.SGD([w], lr=0.1), {}, []
+    for epoch in range(3):
+        loss = kept[epoch * 10] = np.sum(w**2)
+        optimizer.zero_grad()
+        loss.backward()
+        gradients.append(w.grad.copy())
+        optimizer.step()
+    return kept, gradients
+
+
+def test_the_history_of_a_training_has_the_values_and_gradients_of_each_epoch():
+    kept, gradients = training()
+    data = data_of(draw(kept[20]).html(history=kept))
+    assert [each["epoch"] for each in data["epochs"]] == [0, 10, 20]
+    (w,) = [box for box in data["views"][0]["boxes"] if box["name"] == "w"]
+    (slot,) = [line[2] for line in w["lines"] if line[0] == "gradient"]
+    assert [each["arrays"][slot][0] for each in data["epochs"]] == [entries(gradient) for gradient in gradients]
+
+
+def test_a_history_of_something_else_is_refused():
+    kept, _ = training()
+    with pytest.raises(ValueError, match="the loss of epoch 1 was not computed as the drawn one was"):
+        draw(kept[0]).html(history=[kept[0], network()[0]])
+    with pytest.raises(TypeError, match="losses of a training as Tensors; epoch 0 has float64"):
+        draw(kept[0]).html(history=[np.float64(1)])
 
 
 # The file
@@ -106,12 +241,12 @@ def test_the_page_is_one_file_that_asks_for_nothing():
 def test_a_graph_that_is_too_large_and_an_output_that_is_no_number_say_so():
     loss, _ = network()
     assert "too large to step through" in draw(loss, max_nodes=6).html()
-    assert data_of(draw(loss, max_nodes=6).html())["steps"] == []
+    assert data_of(draw(loss, max_nodes=6).html())["views"][0]["steps"] == []
     x = Tensor([1.0, 2.0], requires_grad=True)
     page = draw(x * x).html()
     assert "Only forward is shown" in page
-    assert {step["phase"] for step in data_of(page)["steps"]} == {"start", "forward"}
-    assert "backward" in {step["phase"] for step in data_of(draw(x * x, grad=[1.0, 1.0]).html())["steps"]}
+    assert {step["phase"] for step in data_of(page)["views"][0]["steps"]} == {"start", "forward"}
+    assert "backward" in {step["phase"] for step in data_of(draw(x * x, grad=[1.0, 1.0]).html())["views"][0]["steps"]}
     assert "nothing to step through" in draw(x).html()
 
 
@@ -129,7 +264,8 @@ def browser():
 def graph(tmp_path_factory):
     loss, _ = network()
     path = draw(loss).save(tmp_path_factory.mktemp("page") / "graph.html")
-    return path.as_uri(), data_of(path.read_text(encoding="utf-8"))
+    data = data_of(path.read_text(encoding="utf-8"))
+    return path.as_uri(), {**data["views"][0], "arrays": data["arrays"]}
 
 
 def shown(browser):
@@ -145,8 +281,15 @@ def test_every_step_shows_the_engines_own_numbers(browser, graph):
         number, title, terms = shown(browser)
         assert (number, title) == (k, step["title"])
         expected = []
-        for what, formula, value, mathml in step["lines"]:
-            expected += [what, *([re.sub("<[^>]*>", "", mathml)] if mathml else [formula] if formula else []), *([value] if value else [])]
+        assert browser.text("#sentence") == step["sentence"]
+        for what, formula, slot, mathml, _ in step["lines"]:
+            figures, _, words, heat = data["arrays"][slot]
+            expected += [
+                what,
+                *([re.sub("<[^>]*>", "", mathml)] if mathml else [formula] if formula else []),
+                *([figures] if figures else []),
+            ]
+            expected += ["", words] if heat else [] if figures else [words]
         assert terms == expected
         active = browser.run("return [...document.querySelectorAll('svg .node.active')].map((n) => n.id)")
         assert [name for name in active if name] == ([] if step["box"] is None else [f"n{step['box']}"])
@@ -194,6 +337,8 @@ def test_a_click_or_the_focus_on_a_box_tells_its_value_gradient_and_formula(brow
     browser.open(url)
     (w,) = [i for i, box in enumerate(data["boxes"]) if box["name"] == "W"]
     browser.click(f"#n{w}")
+    assert "gradient" not in browser.text("#box-lines")
+    browser.press("End")
     said = browser.text("#box-lines")
     loss, parameters = network()
     loss.backward()
@@ -210,7 +355,7 @@ def test_tab_reaches_every_box(browser, graph):
     url, data = graph
     browser.open(url)
     reached = set()
-    for _ in range(len(data["boxes"]) + 8):
+    for _ in range(len(data["boxes"]) + 16):
         browser.press("Tab")
         reached.add(browser.run("return document.activeElement.id"))
     assert {f"n{i}" for i in range(len(data["boxes"]))} | {"next", "last", "slider"} <= reached
@@ -224,6 +369,10 @@ def eventually(holds):
     return holds()
 
 
+UNNAMED = """const named = (e) => e.getAttribute("aria-label") || (e.tagName === "BUTTON" ? e.textContent : e.labels && e.labels.length);
+return [...document.querySelectorAll("button, input, canvas, [tabindex]")].filter((e) => !named(e)).map((e) => e.id)"""
+
+
 def test_steps_are_spoken(browser, graph):
     url, _ = graph
     browser.open(url)
@@ -231,10 +380,7 @@ def test_steps_are_spoken(browser, graph):
     assert browser.run("return document.getElementById('step').getAttribute('aria-live')") == "polite"
     spoken = "return document.getElementById('slider').getAttribute('aria-valuetext')"
     assert eventually(lambda: "Forward 1 of" in browser.run(spoken)), browser.run(spoken)
-    unnamed = (
-        "return [...document.querySelectorAll('button, input, [tabindex]')].filter((e) => !e.getAttribute('aria-label')).map((e) => e.id)"
-    )
-    assert browser.run(unnamed) == []
+    assert browser.run(UNNAMED) == []
 
 
 LUMINANCE = """
@@ -261,7 +407,7 @@ def test_text_is_readable_in_light_and_dark(browser, graph, scheme):
         browser.open(url)
         for key in ("ArrowRight", "b", "End"):
             browser.press(key)
-            browser.run("document.getAnimations().forEach((animation) => animation.finish())")
+            browser.run("document.getAnimations().filter((a) => a instanceof CSSTransition).forEach((a) => a.finish())")
             background, contrast = browser.run(LUMINANCE)
             assert (background > 0.5) == (scheme == "light")
             assert contrast >= 4.5
@@ -326,3 +472,148 @@ def test_a_page_without_steps_works(browser, tmp_path):
     browser.open(path.as_uri())
     browser.click("#n0")
     assert browser.text("#box-lines") and browser.messages() == []
+
+
+# The lesson in a browser
+def shown_boxes(browser, name):
+    """Return the numbers of the boxes that have a class."""
+    return browser.run(f"return [...document.querySelectorAll('.view:not([hidden]) .node.{name}')].map((n) => n.id).filter((id) => id)")
+
+
+def test_gradients_rise_and_boxes_that_have_theirs_look_so(browser, graph):
+    url, data = graph
+    browser.open(url)
+    assert shown_boxes(browser, "done") == []
+    browser.press("b")
+    step = next(step for step in data["steps"] if step["phase"] == "backward")
+    assert shown_boxes(browser, "done") == [f"n{i}" for i in step["complete"]]
+    rising = browser.run("return [...document.querySelectorAll('.edge.rising')].map((e) => e.id)")
+    assert rising == [f"e{i}" for i in step["arrows"]]
+    browser.press("End")
+    with_gradient = [f"n{i}" for i, box in enumerate(data["boxes"]) if any(line[0] == "gradient" for line in box["lines"])]
+    assert sorted(shown_boxes(browser, "done")) == sorted(with_gradient)
+    labels = browser.run("return [...document.querySelectorAll('.edge.gradient text')].map((t) => t.textContent.trim())")
+    assert {"g Wᵀ", "g", "g / 2"} <= set(labels)
+
+
+def test_what_is_to_be_guessed_is_hidden_until_it_is_revealed(browser, graph):
+    url, data = graph
+    k, step = next((k, step) for k, step in enumerate(data["steps"]) if step["title"].endswith("matmul") and step["phase"] == "backward")
+    browser.open(f"{url}#step={k}")
+    browser.press("g")
+    question = step["questions"][0]
+    answers = "return [...document.querySelectorAll('#questions p:first-child button')].map((b) => b.textContent)"
+    assert browser.run(answers) == question["answers"] and len(set(question["answers"])) >= 3
+    assert "guess first" in browser.text("#lines") and browser.run("return document.querySelectorAll('#lines canvas').length") == 1
+    label = f"return getComputedStyle(document.querySelector('#e{step['arrows'][0]} text')).visibility"
+    assert eventually(lambda: browser.run(label) == "hidden")
+    wrong = next(i for i in range(len(question["answers"])) if i != question["right"])
+    for i, verdict in ((wrong, "not that"), (question["right"], "right")):
+        browser.click(f"#questions p:first-child button:nth-of-type({i + 1})")
+        assert browser.text("#questions p:first-child output") == verdict
+    browser.click("#reveal")
+    assert shown(browser)[2][0] and "guess first" not in browser.text("#lines") and browser.run(label) == "visible"
+    browser.press("g")
+    assert browser.messages() == []
+
+
+def test_play_goes_on_by_itself_and_stops_when_asked(browser, graph):
+    url, _ = graph
+    browser.open(url)
+    browser.press("p")
+    assert shown(browser)[0] == 1 and eventually(lambda: shown(browser)[0] == 2)
+    browser.press("p")
+    assert browser.text("#play") == "Play"
+
+
+def test_the_picture_grows_and_shrinks(browser, graph):
+    url, _ = graph
+    browser.open(url)
+    width = "return document.querySelector('#v0 svg').getBoundingClientRect().width"
+    first = browser.run(width)
+    browser.press("+")
+    larger = browser.run(width)
+    browser.click("#smaller")
+    assert larger > 1.2 * first and browser.run(width) == pytest.approx(first, rel=0.01)
+    browser.click("#larger")
+    browser.press("0")
+    assert browser.run(width) == first
+
+
+def test_a_value_that_is_changed_is_computed_again_as_the_engine_does(browser, tmp_path):
+    def graph_of(a, b):
+        a, b = Tensor(a, requires_grad=True, name="a"), Tensor(b, requires_grad=True, name="b")
+        return np.tanh(a * b) + a**2 * b, a, b
+
+    browser.open(draw(graph_of(2.0, -0.5)[0]).save(tmp_path / "scalar.html").as_uri())
+    browser.press("End")
+    change = "const f = document.querySelectorAll('#values input[type=number]')[arguments[0]]; f.value = arguments[1];"
+    change += "f.dispatchEvent(new Event('input'))"
+    browser.run(change, 0, 1.25)
+    browser.run(change, 1, 0.75)
+    loss, a, b = graph_of(1.25, 0.75)
+    loss.backward()
+    boxes = browser.run(
+        "return [...document.querySelectorAll('.node')].map((n) => [...n.querySelectorAll('text')].map((t) => t.textContent))"
+    )
+    found = {
+        texts[0].split(" =")[0]: [float(t.split()[1]) for t in texts if t.startswith(("value", "gradient"))] for texts in boxes if texts
+    }
+    for name, value, gradient in (("a", 1.25, a.grad), ("b", 0.75, b.grad), ("L", loss.item(), 1.0)):
+        np.testing.assert_allclose(found[name], [value, gradient], rtol=1e-5)
+    browser.run("const r = document.querySelector('#values input[type=range]'); r.focus()")
+    before = shown(browser)[0]
+    browser.press("ArrowRight")
+    assert shown(browser)[0] == before and browser.run("return document.querySelector('#values input[type=number]').valueAsNumber") > 1.25
+    assert browser.messages() == []
+
+
+def test_a_module_opens_at_a_second_click_and_closes_with_escape(browser, tmp_path):
+    path = draw(recurrent(20)[0]).save(tmp_path / "modules.html")
+    browser.open(path.as_uri())
+    data = data_of(path.read_text(encoding="utf-8"))
+    box = next(i for i, about in enumerate(data["views"][0]["boxes"]) if about["opens"] == 1)
+    for _ in range(2):
+        browser.run("document.getElementById(arguments[0]).dispatchEvent(new MouseEvent('click', {bubbles: true}))", f"n{box}")
+    assert browser.text("#where") == "Cell"
+    browser.press("End")
+    assert browser.text("#title") == data["views"][1]["steps"][-1]["title"] and "view=1" in browser.run("return location.hash")
+    browser.press("Escape")
+    assert browser.text("#where") == "" and shown(browser)[0] == 0
+    browser.run("document.getElementById(arguments[0]).focus()", f"n{box}")
+    browser.press("Enter")
+    assert browser.text("#where") == "Cell" and browser.messages() == []
+
+
+def test_a_training_is_played_again(browser, tmp_path):
+    kept, gradients = training()
+    path = tmp_path / "history.html"
+    path.write_text(draw(kept[20]).html(history=kept), encoding="utf-8")
+    browser.open(path.as_uri())
+    browser.press("End")
+    (w,) = [i for i, box in enumerate(data_of(path.read_text(encoding="utf-8"))["views"][0]["boxes"]) if box["name"] == "w"]
+    browser.click(f"#n{w}")
+    for k, epoch in enumerate(kept):
+        browser.run("const e = document.getElementById('epochs'); e.value = arguments[0]; e.dispatchEvent(new Event('input'))", k)
+        assert browser.text("#epoch").startswith(f"epoch {epoch}, loss") and entries(gradients[k]) in browser.text("#box-lines")
+    browser.click("#train")
+    assert browser.text("#epoch").startswith("epoch 0,") and eventually(lambda: browser.text("#epoch").startswith("epoch 20,"))
+    assert browser.messages() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_telephone_the_page_is_as_wide_as_the_screen_and_a_finger_can_press_its_buttons(browser, graph, scheme):
+    url, _ = graph
+    browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    browser.devtools("Emulation.setTouchEmulationEnabled", enabled=True)
+    browser.emulate(scheme)
+    try:
+        browser.open(url)
+        browser.press("End")
+        assert browser.run("return document.documentElement.scrollWidth") == 390
+        heights = browser.run("return [...document.querySelectorAll('nav button')].map((b) => b.getBoundingClientRect().height)")
+        assert min(heights) >= 44
+    finally:
+        browser.devtools("Emulation.clearDeviceMetricsOverride")
+        browser.devtools("Emulation.setTouchEmulationEnabled", enabled=False)
+        browser.emulate("light")

@@ -20,7 +20,8 @@
 
 ``recorded`` reads the graph as a plain sequence, ``fold`` makes large graphs small, ``build`` fills
 the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
-and ``page`` (with ``steps``). ``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
+and ``page`` (with ``modules``, ``steps``, ``arrays`` and ``again``).
+``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
 """
 
 from __future__ import annotations
@@ -41,20 +42,21 @@ from ..errors import GradientError
 from ..graph import Node
 from ..naming import label_of
 from ..tensor import Tensor, cotangent, why_no_gradient
+from .again import computed_again
 from .build import Look, build
 from .dot import dot
 from .layout import LayoutError, render
 from .mermaid import mermaid
-from .page import page
+from .modules import views
+from .page import Lesson, page
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, read
-from .steps import Swept, replay
+from .steps import Key, Swept, numbers, replay
 from .svg import polished
 from .text import text
 
 __all__ = ["Arrow", "Box", "Drawing", "LayoutError", "Picture", "draw"]
 
-STEPPED = 120  # boxes that a page can step through
 SHOWN = ("shape", "dtype", "value", "gradient")
 
 
@@ -126,11 +128,43 @@ class Drawing:
         """Return the drawing as a Mermaid flowchart, for README files."""
         return mermaid(self.picture)
 
-    def html(self) -> str:
-        """Return one self-contained page that steps through the computation, forward and backward."""
-        larger = self._look.max_nodes is None and self._look.depth is None and len(self._recorded.vertices) <= STEPPED
-        picture = build(self._recorded, replace(self._look, max_nodes=STEPPED), self._gradients) if larger else self.picture
-        return page(self._recorded, picture, self._replayed)
+    def html(self, history: Sequence[Tensor] | Mapping[int, Tensor] | None = None) -> str:
+        """Return one self-contained page that steps through the computation, forward and backward.
+
+        It needs no network. A graph that is too large for one picture has a picture for each module, which opens at a click; a graph of
+        single numbers is computed again when one of them is changed in the page.
+
+        Parameters
+        ----------
+        history : sequence of Tensor, or mapping of int to Tensor, optional
+            The same loss at some times of its training, by its number of epochs: the page has a strip that shows the values and the
+            gradients of each. Losses that were kept as they were made will do: ``kept[epoch] = loss``.
+
+        Raises
+        ------
+        ValueError
+            If a loss of the history was not computed as the drawn one was.
+
+        Examples
+        --------
+        >>> from tinygrad_hw import optim
+        >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> optimizer, kept = optim.SGD([w], lr=0.1), {}
+        >>> for epoch in range(3):
+        ...     loss = kept[epoch] = np.sum(w**2)
+        ...     optimizer.zero_grad()
+        ...     loss.backward()
+        ...     optimizer.step()
+        >>> page = draw(loss).html(history=kept)
+        """
+        recorded, look = self._recorded, self._look
+        single = all(np.ndim(vertex.value) == 0 for vertex in recorded.vertices)
+        look = replace(look, edges="derivative", show=(*look.show, "value", "gradient") if single else look.show)
+        trail, gradients = replay(self._seeds) if self._seeds else (None, {})
+        found = views(recorded, look, gradients)
+        known = arrays_of(recorded, trail, gradients) if found else {}
+        program = computed_again(recorded, self._seeds, known) if single and found else None
+        return page(Lesson(recorded, self.picture, found, trail, known, program, epochs(recorded, known, history) if found else ()))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
@@ -173,10 +207,6 @@ class Drawing:
         except Exception as error:
             bundle["text/plain"] += f"\n{error}\n"
         return bundle
-
-    def _replayed(self) -> tuple[list[Swept], dict[Node, Any]] | None:
-        """Sweep again; None if no cotangent to start from was given or can be assumed."""
-        return None if self._seeds is None else replay(self._seeds)
 
 
 def draw(
@@ -266,6 +296,31 @@ def draw(
     title = " · ".join(filter(None, (title, f"nothing was recorded: {reasons[0]}" if reasons and len(reasons) == len(outputs) else "")))
     look = Look(show, depth, max_nodes, title, legend, direction, theme, edges, chosen(recorded, highlight))
     return Drawing(recorded, look, seeds, gradients)
+
+
+def arrays_of(recorded: Recorded, trail: Sequence[Swept] | None, gradients: Mapping[Node, Any]) -> dict[Key, Any]:
+    """Return the arrays of a graph, by the keys that the steps name them by."""
+    vertices = recorded.vertices
+    return numbers([vertex.node for vertex in vertices], [vertex.value for vertex in vertices], trail or (), gradients)
+
+
+def epochs(recorded: Recorded, known: Mapping[Key, Any], history: Any) -> list[tuple[int, dict[Key, Any]]]:
+    """Return the numbers of epochs and the arrays of the losses of a training."""
+    found = []
+    pairs = history.items() if isinstance(history, Mapping) else enumerate(history or ())
+    like = [(vertex.operation, np.shape(vertex.value), vertex.operands) for vertex in recorded.vertices]
+    for epoch, loss in pairs:
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"html(history=...) takes the losses of a training as Tensors; epoch {epoch} has {type(loss).__name__}")
+        other = read([loss._node])
+        seeds = cotangents([loss], None, needed=False)
+        trail, gradients = replay(seeds) if seeds else (None, {})
+        same = like == [(vertex.operation, np.shape(vertex.value), vertex.operands) for vertex in other.vertices]
+        own = arrays_of(other, trail, gradients)
+        if not same or own.keys() != known.keys():
+            raise ValueError(f"html(history=...): the loss of epoch {epoch} was not computed as the drawn one was")
+        found.append((int(epoch), own))
+    return found
 
 
 def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: int | None) -> None:

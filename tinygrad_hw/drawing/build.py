@@ -15,7 +15,7 @@ from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, Vertex
 
-__all__ = ["Look", "build"]
+__all__ = ["Look", "build", "picture_of"]
 
 ROOM, NEAREST = 60, 40
 
@@ -48,6 +48,18 @@ def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Pict
         arrows = beyond + [replace(arrow, tail=arrow.tail + 1, head=arrow.head + 1) for arrow in arrows]
     words = caption(recorded, boxes, omitted, look.title)
     return Picture(tuple(boxes), tuple(arrows), words, total, omitted, look.legend, look.direction, look.theme)
+
+
+def picture_of(recorded: Recorded, groups: Sequence[Group], look: Look, gradients: Mapping[Node, Any], inside: Collection[int]) -> Picture:
+    """Return the picture of groups, some of which only bring what was computed outside."""
+    reached = downstream(recorded, look.highlight)
+    boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]
+    boxes = [
+        box if group.members[-1] in inside else replace(box, kind="outside", formula="", operation="") for group, box in zip(groups, boxes)
+    ]
+    arrows = [arrow for arrow in arrows_between(recorded, groups, look, reached) if boxes[arrow.head].kind != "outside"]
+    words = caption(recorded, boxes, 0, look.title)
+    return Picture(tuple(boxes), tuple(arrows), words, len(recorded.vertices), 0, look.legend, look.direction, look.theme)
 
 
 def downstream(recorded: Recorded, chosen: frozenset[int]) -> set[int]:

@@ -24,8 +24,9 @@ SHAPES: dict[str, dict[str, str]] = {
     "loss": {"shape": "box", "peripheries": "2"},
     "folded": {"shape": "box3d"},
     "omitted": {"shape": "box", "style": "dashed,filled"},
+    "outside": {"shape": "ellipse", "style": "dashed,filled"},
 }
-WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "omitted": "0"}  # how straight an arrow should be
+WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "outside": "1", "omitted": "0"}  # how straight an arrow should be
 LONGEST_LINE, LONGEST_TITLE = 46, 70
 WIDEST_CAPTION = 70
 
@@ -47,11 +48,13 @@ LIGHT = Palette("#ffffff", "#1c1c1c", "#444444", "#707070", "#777777", "#d55e00"
     "input": ("#e3f4ee", "#00795a"), "parameter": ("#e4f0fa", "#0072b2"), "constant": ("#f4f4f4", "#666666"),
     "result": ("#ffffff", "#444444"), "output": ("#fdeee3", "#b34a00"), "loss": ("#fdeee3", "#b34a00"),
     "folded": ("#f7f3e0", "#7a6a00"), "omitted": ("#ffffff", "#666666"),
+    "outside": ("#ffffff", "#666666"),
 })  # fmt: skip
 DARK = Palette("#15181d", "#ececec", "#b9bec5", "#9aa0a8", "#8a9099", "#ffa657", {
     "input": ("#12382d", "#4fcfa6"), "parameter": ("#14304a", "#6cb8f5"), "constant": ("#33383f", "#b9bec5"),
     "result": ("#232931", "#b9bec5"), "output": ("#4a2a12", "#ff9d57"), "loss": ("#4a2a12", "#ff9d57"),
     "folded": ("#3a3415", "#d8c256"), "omitted": ("#15181d", "#9aa0a8"),
+    "outside": ("#15181d", "#9aa0a8"),
 })  # fmt: skip
 
 

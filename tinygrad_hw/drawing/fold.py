@@ -20,7 +20,7 @@ import numpy as np
 from .picture import shared_path
 from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "common", "fold", "pattern", "repetitions"]
+__all__ = ["Group", "common", "fold", "merge_modules", "pattern", "repetitions", "runs_of", "uses_of_leaves"]
 
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save

@@ -1,102 +1,347 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const boxes = data.boxes.map((_, i) => byId("n" + i));
-const arrows = Array.from({ length: data.arrows }, (_, i) => byId("e" + i));
-const last = data.steps.length - 1;
-let now = 0;
+const element = (tag, props = {}, ...inner) => {
+  const made = Object.assign(document.createElement(tag), props);
+  made.append(...inner);
+  return made;
+};
+const views = data.views.map((view, k) => ({
+  ...view, at: 0, root: byId("v" + k),
+  nodes: view.boxes.map((_, i) => byId((k ? "v" + k : "") + "n" + i)),
+  arrows: view.heads.map((_, i) => byId((k ? "v" + k : "") + "e" + i)),
+}));
+let view = views[0];
+let arrays = data.arrays; // [figures, a few words, shape and range, heat map] of each slot
+let chosen = null;
+let zoom = 0; // 0: as wide as the frame
+const revealed = new Set();
+const stepping = () => view.steps.length > 1;
+const last = () => view.steps.length - 1;
 
-// Write lines as a list of terms: what it is, its formula, its entries. Only formulas are markup, and MathML alone.
-function write(list, lines) {
+// What a list shows: each line is what it is, a formula, and an array. Only formulas are markup, and MathML alone.
+function write(list, lines, closed = false) {
   list.replaceChildren();
-  for (const [what, formula, value, mathml] of lines) {
-    const term = document.createElement("dt");
-    term.textContent = what;
-    list.append(term);
-    const add = (inner, kind) => {
-      const definition = document.createElement("dd");
-      definition.className = kind;
-      definition.append(inner);
-      list.append(definition);
-    };
-    const element = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+  for (const [what, formula, slot, mathml, hidden] of lines) {
+    list.append(element("dt", { textContent: what }));
+    const add = (inner, kind) => list.append(element("dd", { className: kind }, inner));
+    if (closed && hidden) {
+      add("guess first", "guess");
+      continue;
+    }
     if (mathml) add(document.importNode(new DOMParser().parseFromString(mathml, "text/html").querySelector("math"), true), "math");
-    else if (formula) add(element("span", formula), "formula");
-    if (value) add(element("pre", value), "value");
+    else if (formula) add(element("span", { textContent: formula }), "formula");
+    if (slot === null) continue;
+    const [figures, , words, heat] = arrays[slot];
+    if (figures) add(element("pre", { textContent: figures }), "value");
+    if (heat) add(heatMap(heat, words), "heat");
+    if (heat || !figures) add(words, "range");
   }
 }
 
-function mark(elements, name, chosen) {
-  elements.forEach((element, i) => element && element.classList.toggle(name, chosen.has(i)));
+// A picture of an array: blue above zero, orange below, the deeper the farther; grey for what is no finite number.
+function heatMap([rows, columns, levels], words) {
+  const canvas = element("canvas", { width: columns, height: rows });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "heat map, " + words);
+  const size = Math.min(14, 320 / columns, 140 / rows);
+  canvas.style.width = columns * size + "px";
+  canvas.style.height = rows * size + "px";
+  const context = canvas.getContext("2d");
+  Array.from(atob(levels), (c) => c.charCodeAt(0)).forEach((level, i) => {
+    const depth = Math.abs(level - 127) / 127;
+    context.fillStyle = level === 255 ? "#8a8a8a" : level >= 127 ? `rgba(20, 110, 210, ${depth})` : `rgba(225, 95, 0, ${depth})`;
+    context.fillRect(i % columns, Math.floor(i / columns), 1, 1);
+  });
+  return canvas;
+}
+
+const mark = (elements, name, which) => elements.forEach((each, i) => each && each.classList.toggle(name, which.has(i)));
+
+// In a box of a single number stand its value and, once it is known, its gradient.
+function writeFigures(known, done) {
+  view.nodes.forEach((node, i) => {
+    if (!node) return;
+    for (const [what, there] of [["value", known], ["gradient", done]]) {
+      const text = [...node.querySelectorAll("text")].find((t) => t.textContent.startsWith(what + " "));
+      if (text && view.boxes[i][what] !== null) text.textContent = what + " " + (there.has(i) ? arrays[view.boxes[i][what]][1] : "?");
+    }
+  });
 }
 
 // Show a step: its words in the panel, what it is about in the picture, its number in the address.
 function show(step) {
-  now = Math.min(Math.max(step, 0), last);
-  const { phase, title, box, touched, arrows: along, lines } = data.steps[now];
-  byId("title").textContent = title;
-  write(byId("lines"), lines);
+  if (!stepping()) return;
+  view.at = Math.min(Math.max(step, 0), last());
+  const now = view.at, here = view.steps[now], before = view.steps.slice(0, now + 1);
+  byId("title").textContent = here.title;
+  byId("sentence").textContent = here.sentence;
+  const closed = byId("guess").checked && here.questions.length > 0 && !revealed.has(here);
+  ask(closed ? here : null);
+  write(byId("lines"), here.lines, closed);
   byId("side").scrollTop = 0;
+  byId("slider").max = last();
   byId("slider").value = now;
-  byId("slider").setAttribute("aria-valuetext", "step " + now + " of " + last + ", " + title);
-  byId("count").textContent = "step " + now + " of " + last;
+  byId("slider").setAttribute("aria-valuetext", "step " + now + " of " + last() + ", " + here.title);
+  byId("count").textContent = "step " + now + " of " + last();
   for (const id of ["first", "back"]) byId(id).disabled = now === 0;
-  for (const id of ["next", "last"]) byId(id).disabled = now === last;
-  const known = new Set(data.steps.slice(0, now + 1).flatMap((s) => (s.phase === "backward" ? [] : s.touched)));
-  mark(boxes, "waiting", new Set(boxes.keys().filter((i) => !known.has(i))));
-  mark(arrows, "waiting", new Set(data.heads.keys().filter((i) => !known.has(data.heads[i]))));
-  mark(boxes, "touched", new Set(phase === "backward" ? touched : []));
-  mark(boxes, "active", new Set(box === null ? [] : [box]));
-  mark(arrows, "active", new Set(along));
-  if (box !== null && boxes[box]) boxes[box].scrollIntoView({ block: "center", inline: "nearest" });
-  if (location.hash !== "#step=" + now) history.replaceState(null, "", "#step=" + now);
+  for (const id of ["next", "last"]) byId(id).disabled = now === last();
+  const backward = here.phase === "backward";
+  const known = new Set(before.flatMap((s) => (s.phase === "backward" ? [] : s.complete)));
+  const done = new Set(before.flatMap((s) => (s.phase === "backward" && !(closed && s === here) ? s.complete : [])));
+  mark(view.nodes, "waiting", new Set(view.nodes.keys().filter((i) => !known.has(i))));
+  mark(view.arrows, "waiting", new Set(view.heads.keys().filter((i) => !known.has(view.heads[i]))));
+  mark(view.nodes, "touched", new Set(backward ? here.touched.filter((i) => !done.has(i)) : []));
+  mark(view.nodes, "done", done);
+  mark(view.nodes, "active", new Set(here.box === null ? [] : [here.box]));
+  mark(view.arrows, "active", new Set(here.arrows));
+  mark(view.arrows, "rising", new Set(backward ? here.arrows : []));
+  mark(view.arrows, "passed", new Set(view.heads.keys().filter((i) => done.has(view.heads[i]))));
+  byId("picture").classList.toggle("guessing", byId("guess").checked);
+  writeFigures(known, done);
+  writeCosts(before);
+  if (chosen !== null) choose(chosen);
+  const node = here.box === null ? null : view.nodes[here.box];
+  if (node) node.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const place = (view === views[0] ? "#" : "#view=" + views.indexOf(view) + "&") + "step=" + now;
+  if (location.hash !== place) history.replaceState(null, "", place);
 }
 
-// Show all that is known of one box.
+function writeCosts(before) {
+  const cost = (steps, phase) => steps.reduce((sum, s) => sum + (s.phase === phase ? s.work : 0), 0);
+  const whole = ["forward", "backward"].map((phase) => cost(view.steps, phase));
+  const most = Math.max(...whole, 1);
+  byId("costs").replaceChildren(...["forward", "backward"].map((phase, i) => {
+    const bar = element("meter", { max: most, value: cost(before, phase) });
+    const count = before.filter((s) => s.phase === phase).length + " of " + view.steps.filter((s) => s.phase === phase).length + " steps";
+    const words = `${phase}: ${count}, ${cost(before, phase).toLocaleString("en")} of ${whole[i].toLocaleString("en")} operations on numbers`;
+    bar.setAttribute("aria-label", words);
+    return element("p", {}, words, bar);
+  }));
+  if (whole[0] && whole[1]) byId("costs").append(element("p", { textContent: `Backward costs ${(whole[1] / whole[0]).toFixed(1)} times forward.` }));
+}
+
+// Guess, then reveal: pick what the operand gets, or type it where it is a number.
+function ask(step) {
+  const list = byId("questions");
+  list.replaceChildren();
+  if (!step) return;
+  for (const question of step.questions) {
+    const verdict = element("output", {});
+    const say = (right) => (verdict.textContent = right ? " right" : " not that");
+    const answers = question.answers.map((answer, i) => {
+      const button = element("button", { type: "button", textContent: answer });
+      button.addEventListener("click", () => say(i === question.right));
+      return button;
+    });
+    const fields = [];
+    if (arrays[question.slot][3] === null && arrays[question.slot][0]) {
+      const field = element("input", { type: "number", step: "any" });
+      field.setAttribute("aria-label", question.about + " As a number");
+      const answer = Number(arrays[question.slot][0]);
+      field.addEventListener("change", () => say(Math.abs(Number(field.value) - answer) <= 0.01 * Math.abs(answer) + 1e-12));
+      fields.push(element("label", {}, " or as a number, to 1 %: ", field));
+    }
+    list.append(element("p", {}, question.about + " ", ...answers, ...fields, verdict));
+  }
+  const reveal = element("button", { type: "button", id: "reveal", textContent: "Reveal" });
+  reveal.addEventListener("click", () => {
+    revealed.add(step);
+    show(view.at);
+    byId("next").focus();
+  });
+  list.append(reveal);
+}
+
+// Show all that is known of one box; its gradient only when the steps have come so far.
 function choose(i) {
-  mark(boxes, "chosen", new Set([i]));
-  byId("box-title").textContent = data.boxes[i].name;
-  write(byId("box-lines"), data.boxes[i].lines);
+  chosen = i;
+  const box = view.boxes[i];
+  mark(view.nodes, "chosen", new Set([i]));
+  byId("box-title").textContent = box.name;
+  const done = !stepping() || view.nodes[i] === null || view.nodes[i].classList.contains("done");
+  write(byId("box-lines"), box.lines.filter((line) => done || !line[4]));
+  byId("open").hidden = box.opens === null;
+}
+
+// Go into a module, or out of it.
+function enter(k, step = views[k].at) {
+  view.root.hidden = true;
+  view = views[k];
+  view.root.hidden = false;
+  chosen = null;
+  byId("box-title").textContent = "Choose a box";
+  byId("box-lines").replaceChildren();
+  byId("open").hidden = true;
+  byId("up").hidden = view.parent === null;
+  byId("where").textContent = view.parent === null ? "" : view.title;
+  resize(zoom);
+  show(step);
+}
+
+function open() {
+  if (chosen !== null && view.boxes[chosen].opens !== null) enter(view.boxes[chosen].opens);
+}
+
+function close() {
+  if (view.parent !== null) enter(view.parent);
+}
+
+// A wide picture shrinks to its frame, but not so far that it cannot be read; a number makes it larger or smaller.
+function resize(to) {
+  zoom = to;
+  const svg = view.root.querySelector("svg");
+  if (!svg) return;
+  const width = svg.viewBox.baseVal.width * 4 / 3;
+  svg.style.minWidth = zoom ? "0" : 0.6 * width + "px";
+  svg.style.maxWidth = zoom ? "none" : "100%";
+  svg.style.width = zoom ? zoom * width + "px" : "";
+}
+
+function zoomBy(factor) {
+  const svg = view.root.querySelector("svg");
+  if (svg) resize(Math.min(Math.max(factor * svg.getBoundingClientRect().width / (svg.viewBox.baseVal.width * 4 / 3), 0.1), 5));
+}
+
+// Drag the picture; a finger scrolls it as any frame.
+const frame = byId("picture");
+frame.addEventListener("pointerdown", (event) => {
+  if (event.pointerType !== "mouse" || event.button) return;
+  const move = (to) => frame.scrollBy(-to.movementX, -to.movementY);
+  addEventListener("pointermove", move);
+  addEventListener("pointerup", () => removeEventListener("pointermove", move), { once: true });
+});
+frame.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey) return;
+  event.preventDefault();
+  zoomBy(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+}, { passive: false });
+
+views.forEach((each) => each.nodes.forEach((node, i) => {
+  if (!node) return;
+  node.addEventListener("click", () => (chosen === i ? open() : choose(i)));
+  node.addEventListener("focus", () => { if (node.matches(":focus-visible")) choose(i); });
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    choose(i);
+    if (event.key === "Enter") open();
+  });
+}));
+
+// Something that goes on by itself until it is stopped or there is no more.
+function player(id, words, pause, advance) {
+  let timer = null;
+  const button = byId(id);
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = words;
+    button.setAttribute("aria-pressed", "false");
+  };
+  button.addEventListener("click", () => {
+    if (timer !== null) return stop();
+    if (!advance(true)) return;
+    button.textContent = "Pause";
+    button.setAttribute("aria-pressed", "true");
+    timer = setInterval(() => advance(false) || stop(), pause);
+  });
 }
 
 function fromAddress() {
-  const asked = /^#step=(\d+)$/.exec(location.hash);
-  show(asked ? Number(asked[1]) : 0);
+  const asked = /^#(?:view=(\d+)&)?step=(\d+)$/.exec(location.hash);
+  const k = asked && asked[1] ? Math.min(Number(asked[1]), views.length - 1) : 0;
+  enter(k, asked ? Number(asked[2]) : 0);
 }
 
-boxes.forEach((box, i) => {
-  if (!box) return;
-  box.addEventListener("click", () => choose(i));
-  box.addEventListener("focus", () => choose(i));
-  box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      choose(i);
-    }
-  });
-});
-
-// A wide picture shrinks to its frame, but not so far that it cannot be read.
-const svg = document.querySelector("#picture svg");
-if (svg) svg.style.minWidth = 0.6 * svg.width.baseVal.value + "px";
-
-if (last > 0) {
-  const backward = data.steps.findIndex((step) => step.phase === "backward");
+for (const [id, act] of [["smaller", () => zoomBy(1 / 1.25)], ["fit", () => resize(0)], ["larger", () => zoomBy(1.25)], ["up", close], ["open", open]]) {
+  byId(id).addEventListener("click", act);
+}
+if (views.some((each) => each.steps.length > 1)) {
   const moves = {
-    ArrowRight: () => now + 1, ArrowLeft: () => now - 1, Home: () => 0, End: () => last, f: () => Math.min(1, last), b: () => (backward < 0 ? now : backward),
+    ArrowRight: () => show(view.at + 1), ArrowLeft: () => show(view.at - 1), Home: () => show(0), End: () => show(last()), f: () => show(1),
+    b: () => show(Math.max(view.steps.findIndex((s) => s.phase === "backward"), 0) || view.at),
+    p: () => byId("play").click(), g: () => byId("guess").click(),
+    "+": () => zoomBy(1.25), "-": () => zoomBy(1 / 1.25), 0: () => resize(0), Escape: close,
   };
   document.addEventListener("keydown", (event) => {
+    const own = event.target.closest("input, select") && event.target.id !== "slider" && event.target.id !== "guess";
     const move = moves[event.key];
-    if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!move || own || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    show(move());
+    move();
   });
   const press = (id, to) => byId(id).addEventListener("click", () => show(to()));
   press("first", () => 0);
-  press("back", () => now - 1);
-  press("next", () => now + 1);
-  press("last", () => last);
+  press("back", () => view.at - 1);
+  press("next", () => view.at + 1);
+  press("last", () => last());
   byId("slider").addEventListener("input", (event) => show(Number(event.target.value)));
+  byId("guess").addEventListener("change", () => { revealed.clear(); show(view.at); });
+  player("play", "Play", 1600, (first) => {
+    if (view.at === last() && !first) return false;
+    show(view.at === last() ? 0 : view.at + 1);
+    return true;
+  });
   addEventListener("hashchange", fromAddress);
   fromAddress();
+} else {
+  resize(0);
+}
+
+// A value that is changed: the compiler's program computes the graph again.
+if (program) {
+  const run = program();
+  const figures = (x) => String(Number(x.toPrecision(6)));
+  const given = data.inputs.map(([slot]) => Number(arrays[slot][0]));
+  const again = () => {
+    arrays = data.arrays.slice();
+    run(...given).forEach((x, i) => (arrays[data.outputs[i]] = [figures(x), figures(x), "", null]));
+    show(view.at);
+  };
+  data.inputs.forEach(([, name], i) => {
+    const reach = Math.max(2 * Math.abs(given[i]), 2);
+    const bar = element("input", { type: "range", min: -reach, max: reach, step: reach / 200, value: given[i] });
+    const field = element("input", { type: "number", step: "any", value: given[i] });
+    bar.setAttribute("aria-label", name);
+    field.setAttribute("aria-label", name + " as a number");
+    for (const [from, to] of [[bar, field], [field, bar]]) {
+      from.addEventListener("input", () => {
+        if (!Number.isFinite(from.valueAsNumber)) return;
+        to.value = given[i] = from.valueAsNumber;
+        again();
+      });
+    }
+    byId("values").append(element("label", {}, name + " ", bar, field));
+  });
+}
+
+// The training again: each time of it has its own arrays.
+if (data.epochs.length) {
+  const losses = data.epochs.map((each) => Number(each.arrays[data.loss][1]));
+  const finite = losses.filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const x = (i) => 10 + (380 * i) / Math.max(losses.length - 1, 1);
+  const y = (loss) => (Number.isFinite(loss) ? 70 - (60 * (loss - low)) / (high - low || 1) : 5);
+  byId("curve").querySelector("polyline").setAttribute("points", losses.map((loss, i) => x(i) + "," + y(loss)).join(" "));
+  const at = (i) => {
+    const { epoch } = data.epochs[i];
+    arrays = data.epochs[i].arrays;
+    byId("epochs").value = i;
+    byId("epochs").setAttribute("aria-valuetext", `epoch ${epoch}, loss ${losses[i]}`);
+    byId("epoch").textContent = `epoch ${epoch}, loss ${losses[i]}`;
+    const dot = byId("curve").querySelector("circle");
+    dot.setAttribute("cx", x(i));
+    dot.setAttribute("cy", y(losses[i]));
+    show(view.at);
+    if (!stepping() && chosen !== null) choose(chosen);
+  };
+  byId("epochs").addEventListener("input", (event) => at(Number(event.target.value)));
+  player("train", "Play the training", 500, (first) => {
+    const now = Number(byId("epochs").value);
+    if (now === losses.length - 1 && !first) return false;
+    at(now === losses.length - 1 ? 0 : now + 1);
+    return true;
+  });
+  at(losses.length - 1);
 }

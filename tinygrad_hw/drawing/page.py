@@ -1,4 +1,4 @@
-"""One self-contained page: the picture, and a stepper through forward and backward.
+"""One self-contained page: the pictures, and a lesson that steps through forward and backward.
 
 Style and script are in the page and named by their digests in its Content-Security-Policy; nothing else may run, and nothing is
 fetched. What the user named goes into the page as text, never as markup.
@@ -10,22 +10,25 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 from ..naming import clean
+from .again import Program
+from .arrays import shown
 from .dot import arrow_legend, dot, in_words
 from .layout import LayoutError, render
+from .modules import View
 from .picture import KINDS, Picture
 from .recorded import Recorded
-from .steps import Line, Step, Swept, details, steps
+from .steps import Key, Line, Question, Step, Swept, details, steps
 from .svg import polished
 from .text import text
 
-__all__ = ["page"]
+__all__ = ["Lesson", "page"]
 
 MARKS = {
     "input": '<ellipse cx="16" cy="8" rx="14" ry="6"/>',
@@ -34,9 +37,19 @@ MARKS = {
     "result": '<path d="M7,2H25A4,4 0 0 1 29,6V10A4,4 0 0 1 25,14H7A4,4 0 0 1 3,10V6A4,4 0 0 1 7,2Z"/>',
     "output": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
     "loss": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
+    "outside": '<ellipse stroke-dasharray="3" cx="16" cy="8" rx="14" ry="6"/>',
     "folded": '<polygon points="3,5 6,2 29,2 29,11 26,14 3,14"/>',
     "omitted": '<polygon stroke-dasharray="3" points="3,2 29,2 29,14 3,14"/>',
 }
+WORDS = {  # explained where they occur
+    "⊙": "multiplied entry by entry",
+    "Σ": "the sum over the axes in its index: what broadcasting repeated on the way forward is summed on the way back",
+    "ᵀ": "transposed: rows become columns",
+    "𝟏": "an array of ones",
+    "scatter(": "scatter(g, [place], shape): zeros of that shape, with g in that place",
+}
+COTANGENT = "the derivative of the result by a value, in the value's own shape; where it arrives at an operation it is called g"
+COSTS = "2·m·k·n for a product of (m, k) by (k, n), for any other operation one for each entry of its largest array, and one for each sum"
 SHELL = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -50,118 +63,239 @@ SHELL = """<!DOCTYPE html>
 <header><h1>Computation graph</h1><p>{caption}</p></header>
 {controls}
 <main>
-<div id="picture" tabindex="0" role="region" aria-label="Picture of the graph">{picture}</div>
+<div id="left">
+<p id="zooms"><button id="up" type="button" hidden>close this module</button> <span id="where"></span>
+<button id="smaller" type="button" aria-label="Smaller picture">−</button>
+<button id="fit" type="button" aria-label="Picture as wide as its frame">fit</button>
+<button id="larger" type="button" aria-label="Larger picture">+</button></p>
+<div id="picture" tabindex="0" role="region" aria-label="Picture of the graph">{rise}{pictures}</div>
+</div>
 <div id="side">
 {notice}{step}
-<section aria-live="polite" aria-labelledby="box-title"><h2 id="box-title">Choose a box</h2><dl id="box-lines"></dl></section>
+<section aria-live="polite" aria-labelledby="box-title"><h2 id="box-title">Choose a box</h2>
+<button id="open" type="button" hidden>open this module</button><dl id="box-lines"></dl></section>
 <section aria-labelledby="legend-title"><h2 id="legend-title">Legend</h2><ul class="legend">{legend}</ul></section>
+{words}
 <noscript><section><h2>All of it as text</h2><p>Stepping needs JavaScript.</p><pre>{text}</pre></section></noscript>
 </div>
+<div id="more">{values}{history}</div>
 </main>
 <script type="application/json" id="data">{data}</script>
+<script>{program}</script>
 <script>{script}</script>
 </body>
 </html>
 """
+RISE = """<svg width="0" height="0" aria-hidden="true"><defs><marker id="rise" viewBox="0 0 10 10" refX="2" refY="5" markerWidth="9"
+markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0,0L10,5L0,10Z"/></marker></defs></svg>"""
 CONTROLS = """<nav aria-label="Steps">
 <button id="first" type="button" aria-label="First step">|◀</button>
 <button id="back" type="button" aria-label="One step back">◀</button>
+<button id="play" type="button" aria-pressed="false">Play</button>
 <button id="next" type="button" aria-label="One step on">▶</button>
 <button id="last" type="button" aria-label="Last step">▶|</button>
-<input id="slider" type="range" min="0" max="{last}" value="0" step="1" aria-label="Step">
+<input id="slider" type="range" min="0" max="1" value="0" step="1" aria-label="Step">
 <output id="count" for="slider"></output>
+<label><input id="guess" type="checkbox"> guess first</label>
 </nav>"""
-STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="title"></h2><dl id="lines"></dl></section>
+STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="title"></h2><p id="sentence"></p>
+<div id="questions"></div><dl id="lines"></dl></section>
+<section aria-labelledby="costs-title"><h2 id="costs-title">Forward beside backward</h2><div id="costs"></div></section>
 <p class="keys"><kbd>←</kbd> <kbd>→</kbd> one step · <kbd>Home</kbd> <kbd>End</kbd> · <kbd>f</kbd> forward · <kbd>b</kbd> backward ·
-<kbd>Tab</kbd> or a click chooses a box</p>"""
+<kbd>p</kbd> play · <kbd>g</kbd> guess · <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> size · <kbd>Tab</kbd> or a click chooses a box ·
+<kbd>Enter</kbd> or a second click opens a module, <kbd>Esc</kbd> closes it</p>"""
+VALUES = """<section aria-labelledby="values-title"><h2 id="values-title">Change a value</h2>
+<p>Everything is computed again here, forward and backward, by the program that the compiler wrote of this graph.</p>
+<div id="values"></div></section>"""
+HISTORY = """<section aria-labelledby="history-title"><h2 id="history-title">The training again</h2>
+<p><button id="train" type="button" aria-pressed="false">Play the training</button> <output id="epoch"></output></p>
+<svg id="curve" viewBox="0 0 400 80" role="img" aria-label="the loss over the training"><polyline fill="none"/><circle r="4"/></svg>
+<input id="epochs" type="range" min="0" max="{last}" value="{last}" step="1" aria-label="Time of the training"></section>"""
 
 
-def page(recorded: Recorded, picture: Picture, replayed: Callable[[], tuple[list[Swept], dict[Any, Any]] | None]) -> str:
-    """Return the page of a picture; where it is too large to step through, or there is no layout engine, it says so."""
-    picture = replace(picture, legend=False, theme="light")
-    whole = all(box.count == 1 for box in picture.boxes)
-    swept = replayed() if whole else None
-    trail, gradients = swept or ([], {})
-    all_steps = steps(recorded, picture, trail) if whole else []
-    notices = [*why_no_steps(picture, whole), *why_no_backward(picture, whole, swept is not None)]
-    drawn, reason = drawn_picture(picture)
+@dataclass(frozen=True)
+class Lesson:
+    """What a page shows.
+
+    Attributes
+    ----------
+    recorded : the graph.
+    picture : what is drawn where it cannot be stepped through.
+    views : the pictures to step through, the whole graph first; empty if it is too large.
+    trail : the sweep's steps, or None if there is nothing to start backward from.
+    known : the arrays of the graph.
+    program : what computes it again, if it can be.
+    history : of other times of a training, the number of the epoch and the arrays of its graph; the last is the graph's own.
+    """
+
+    recorded: Recorded
+    picture: Picture
+    views: Sequence[View]
+    trail: Sequence[Swept] | None
+    known: Mapping[Key, Any]
+    program: Program | None = None
+    history: Sequence[tuple[int, Mapping[Key, Any]]] = ()
+
+
+def page(lesson: Lesson) -> str:
+    """Return the page; where the graph is too large to step through, or there is no layout engine, it says so."""
+    pictures = [replace(picture, legend=False, theme="light") for picture in [view.picture for view in lesson.views] or [lesson.picture]]
+    all_steps = [steps(lesson.recorded, view, lesson.trail or ()) for view in lesson.views]
+    stepping = any(len(each) > 1 for each in all_steps)
+    drawn, reasons = zip(*(drawn_picture(picture, k) for k, picture in enumerate(pictures)))
+    notices = [*dict.fromkeys(reason for reason in reasons if reason), *why_no_steps(lesson), *why_no_backward(lesson)]
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    program = f"const program = {maker(lesson.program.source)}" if lesson.program else "const program = null"
     return SHELL.format(
-        policy=escape(policy(style, script)),
-        title=escape(clean(picture.caption)),
+        policy=escape(policy(style, program, script)),
+        title=escape(clean(pictures[0].caption)),
         style=style,
-        caption=escape(clean(picture.caption)),
-        controls=CONTROLS.format(last=len(all_steps) - 1) if len(all_steps) > 1 else "",
-        picture=drawn,
-        notice="".join(f'<section class="note"><p>{escape(clean(notice))}</p></section>' for notice in [*reason, *notices]),
-        step=STEP if len(all_steps) > 1 else "",
-        legend="".join(legend_rows(picture, len(all_steps) > 1)),
-        text=escape(text(picture, 100, colour=False, ascii_only=False)),
-        data=as_json(data(recorded, picture, all_steps, gradients)),
+        caption=escape(clean(pictures[0].caption)),
+        controls=CONTROLS if stepping else "",
+        rise=RISE,
+        pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{svg}</div>' for k, svg in enumerate(drawn)),
+        values=VALUES if lesson.program else "",
+        history=HISTORY.format(last=len(lesson.history) - 1) if lesson.history else "",
+        notice="".join(f'<section class="note"><p>{escape(clean(notice))}</p></section>' for notice in notices),
+        step=STEP if stepping else "",
+        legend="".join(legend_rows(pictures, stepping)),
+        words=explained(all_steps) if stepping else "",
+        text=escape(text(pictures[0], 100, colour=False, ascii_only=False)),
+        data=as_json(data(lesson, pictures, all_steps)),
+        program=program,
         script=script,
     )
 
 
-def why_no_steps(picture: Picture, whole: bool) -> list[str]:
+def maker(module: str) -> str:
+    """Return a JavaScript module's ``make`` as an expression."""
+    return f"(() => {{\n{re.sub('^export ', '', module, flags=re.MULTILINE)}return make;\n}})()".replace("</", "<\\/")
+
+
+def why_no_steps(lesson: Lesson) -> list[str]:
     """Say why a graph cannot be stepped through."""
-    if whole:
-        return [] if any(box.operation for box in picture.boxes) else ["There is nothing to step through: no operation was recorded."]
+    picture = lesson.picture
+    if lesson.views:
+        return (
+            []
+            if any(vertex.operation for vertex in lesson.recorded.vertices)
+            else ["There is nothing to step through: no operation was recorded."]
+        )
     return [
         f"This graph is too large to step through: {picture.total} vertices are more than the {len(picture.boxes)} boxes drawn. "
         "Draw a part of it (an earlier tensor), or raise max_nodes=."
     ]
 
 
-def why_no_backward(picture: Picture, whole: bool, swept: bool) -> list[str]:
+def why_no_backward(lesson: Lesson) -> list[str]:
     """Say why there is no backward to step through."""
-    if not whole or swept or not any(box.operation for box in picture.boxes):
+    if not lesson.views or lesson.trail is not None or not any(vertex.operation for vertex in lesson.recorded.vertices):
         return []
     return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
 
 
-def drawn_picture(picture: Picture) -> tuple[str, list[str]]:
+def explained(all_steps: Iterable[Sequence[Step]]) -> str:
+    """Return the words and signs of the steps, each with what it means."""
+    formulas = " ".join(line.formula for each in all_steps for step in each for line in step.lines)
+    backward = any(step.phase == "backward" for each in all_steps for step in each)
+    rows = [("cotangent, g", COTANGENT)] if backward else []
+    rows += [(sign.strip("("), meaning) for sign, meaning in WORDS.items() if sign in formulas]
+    rows += [("operations on numbers", COSTS)]
+    lines = "".join(f"<dt>{sign}</dt><dd>{escape(meaning)}</dd>" for sign, meaning in rows)
+    return f'<section aria-labelledby="words-title"><h2 id="words-title">Words and signs</h2><dl class="words">{lines}</dl></section>'
+
+
+def drawn_picture(picture: Picture, k: int) -> tuple[str, str]:
     """Return the picture as SVG to put into the page, or as text with the reason."""
     source = str(dot(replace(picture, caption="")).source)
+    prefix = f"v{k}" if k else ""
     try:
-        svg = polished(render(source, "svg"), picture, source, prefix="")
+        svg = polished(render(source, "svg"), picture, source, prefix=prefix)
     except LayoutError as error:
-        return f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>", [str(error)]
+        return f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>", str(error)
     svg = svg.replace('role="img"', 'role="group"', 1)
-    return re.sub(r'<g id="n(\d+)" ', lambda match: focusable(match, picture), svg), []
+    return re.sub(rf'<g id="{prefix}n(\d+)" ', lambda match: focusable(match, picture), svg), ""
 
 
 def focusable(match: re.Match[str], picture: Picture) -> str:
     """Return the beginning of a box's element, with what the keyboard and a screen reader need."""
-    return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(in_words(picture.boxes[int(match[1])])))}" '
+    words = in_words(replace(picture.boxes[int(match[1])], value="", gradient=""))
+    return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(words))}" '
 
 
-def legend_rows(picture: Picture, stepping: bool) -> list[str]:
+def legend_rows(pictures: Sequence[Picture], stepping: bool) -> list[str]:
     """Return the kinds that occur, each with its shape, then what steps do to them."""
-    rows = [(kind, kind, KINDS[kind]) for kind in KINDS if any(box.kind == kind for box in picture.boxes)]
+    rows = [(kind, kind, KINDS[kind]) for kind in KINDS if any(box.kind == kind for picture in pictures for box in picture.boxes)]
     if stepping:
         rows += [("result", "active", "what this step is about"), ("result", "touched", "what this step adds a contribution to")]
+        rows += [("result", "done", "its gradient is complete")]
     marks = [
         f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{MARKS[kind]}</g></svg>{escape(words)}</li>'
         for kind, look, words in rows
     ]
-    return marks + [f"<li>{escape(line)}</li>" for line in arrow_legend(picture)]
+    arrows = dict.fromkeys(line for picture in pictures for line in arrow_legend(picture))
+    rising = ["an arrow's words: what becomes of the g that arrives, g × the local derivative"] if stepping else []
+    return marks + [f"<li>{escape(line)}</li>" for line in (*arrows, *rising)]
 
 
-def data(recorded: Recorded, picture: Picture, all_steps: Sequence[Step], gradients: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return what the script needs."""
-    boxes = enumerate(picture.boxes)
-    lines = [details(recorded, recorded.vertices[i], gradients) if all_steps else [Line(clean(in_words(box)), "", "")] for i, box in boxes]
+def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequence[Step]]) -> dict[str, Any]:
+    """Return what the script needs. An array is named by its place among ``arrays``."""
+    keys = list(lesson.known)
+    slots = {key: slot for slot, key in enumerate(keys)}
+    views = [view_data(lesson, view, slots) for view in lesson.views] or [folded_data(lesson.picture)]
+    for found, each in zip(views, all_steps):
+        found["steps"] = [
+            {
+                **vars(step),
+                "lines": [row(line, slots) for line in step.lines],
+                "questions": [asked(question, slots) for question in step.questions],
+            }
+            for step in each
+        ]
+    program = lesson.program
     return {
-        "boxes": [{"name": clean(box.name), "lines": [row(line) for line in about]} for box, about in zip(picture.boxes, lines)],
-        "arrows": len(picture.arrows),
-        "heads": [arrow.head for arrow in picture.arrows],
-        "steps": [{**vars(step), "lines": [row(line) for line in step.lines]} for step in all_steps],
+        "views": views,
+        "arrays": [shown(lesson.known[key]) for key in keys],
+        "inputs": [[slots["value", i], clean(lesson.recorded.vertices[i].name)] for i in program.leaves] if program else [],
+        "outputs": [slots[key] for key in program.keys] if program else [],
+        "loss": slots.get(("value", lesson.recorded.outputs[0])),
+        "epochs": [{"epoch": epoch, "arrays": [shown(arrays[key]) for key in keys]} for epoch, arrays in lesson.history],
     }
 
 
-def row(line: Line) -> list[str]:
+def view_data(lesson: Lesson, view: View, slots: Mapping[Key, int]) -> dict[str, Any]:
+    """Return what the script needs of a picture; its steps are put in later."""
+    shows: dict[int, int] = {box: i for i, box in view.owner.items()}  # (the last of a box's vertices gives its result)
+    boxes = []
+    for box, about in enumerate(view.picture.boxes):
+        i = shows[box]
+        lines = details(lesson.recorded, i, lesson.known) if about.kind != "folded" else [Line(clean(in_words(about)), "", None)]
+        boxes.append({
+            "name": clean(about.name), "lines": [row(line, slots) for line in lines], "opens": view.opens[box],
+            "value": slots["value", i] if about.value else None, "gradient": slots.get(("gradient", i)) if about.gradient else None,
+        })  # fmt: skip
+    arrows = view.picture.arrows
+    return {"title": clean(view.title), "parent": view.parent, "boxes": boxes, "heads": [arrow.head for arrow in arrows], "steps": []}
+
+
+def folded_data(picture: Picture) -> dict[str, Any]:
+    """Return what the script needs of a picture that cannot be stepped through."""
+    boxes = [
+        {"name": clean(box.name), "lines": [[clean(in_words(box)), "", None, "", False]], "opens": None, "value": None, "gradient": None}
+        for box in picture.boxes
+    ]
+    return {"title": "", "parent": None, "boxes": boxes, "heads": [arrow.head for arrow in picture.arrows], "steps": []}
+
+
+def row(line: Line, slots: Mapping[Key, int]) -> list[Any]:
     """Return a line as the script takes it."""
-    return [line.what, line.formula, line.value, line.mathml]
+    return [line.what, line.formula, None if line.key is None else slots[line.key], line.mathml, line.hidden]
+
+
+def asked(question: Question, slots: Mapping[Key, int]) -> dict[str, Any]:
+    """Return a question as the script takes it: its answers in the order of the alphabet, and which of them is right."""
+    answers = sorted((question.right, *question.wrong))
+    return {"about": question.about, "answers": answers, "right": answers.index(question.right), "slot": slots[question.key]}
 
 
 def as_json(value: Any) -> str:
@@ -169,7 +303,7 @@ def as_json(value: Any) -> str:
     return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=True, separators=(",", ":")))
 
 
-def policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy that allows this style and this script, and nothing else."""
-    digests = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)]
-    return f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}'; base-uri 'none'; form-action 'none'"
+def policy(style: str, *scripts: str) -> str:
+    """Return a Content-Security-Policy that allows this style and these scripts, and nothing else."""
+    allowed = [f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'" for content in (style, *scripts)]
+    return f"default-src 'none'; style-src {allowed[0]}; script-src {' '.join(allowed[1:])}; base-uri 'none'; form-action 'none'"

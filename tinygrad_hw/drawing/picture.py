@@ -14,6 +14,7 @@ KINDS = {
     "result": "result of an operation",
     "output": "output",
     "loss": "loss: backward starts here",
+    "outside": "computed outside of this module",
     "folded": "several operations drawn as one",
     "omitted": "operations that are not drawn",
 }

@@ -1,10 +1,15 @@
-"""What the page shows at each step: forward one operation at a time, then backward as the sweep adds up."""
+"""What the page shows at each step: forward one operation at a time, then backward as the sweep adds up.
+
+A line names the array that it shows by a key: ``("value", 3)``, ``("added", 5, 0)``. ``numbers`` gives the arrays of one computation
+by these keys, so that the same steps can show another: that of another epoch, or of a value that was changed in the page.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,36 +18,65 @@ from ..backward import Step as Swept
 from ..backward import sweep
 from ..equations import Gradient, formula
 from ..graph import Edge, Node
-from ..naming import Label, clean
-from .formulas import expression, shape_text, shortened, spelt
-from .picture import Picture
+from ..naming import Label
+from .formulas import derivative, expression, shape_text, shortened, spelt
+from .modules import View
 from .recorded import Recorded, Vertex
 
-__all__ = ["Line", "Step", "Swept", "details", "entries", "replay", "steps"]
+__all__ = ["Key", "Line", "Question", "Step", "Swept", "details", "numbers", "replay", "steps"]
 
-FIGURES, THRESHOLD, EDGE, WIDTH = 6, 12, 2, 56
+Key = tuple[Any, ...]
+PRODUCTS = {np.matmul, np.dot}
+FEWEST_WRONG = 2
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a step: what it is, the formula it comes from (as text, and as MathML if there is any), and its entries."""
+    """One line of a step: what it is, the formula it comes from (as text, and as MathML if there is any), and the key of its array."""
 
     what: str
     formula: str
-    value: str
+    key: Key | None
     mathml: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a learner may guess before it is shown: what an operand gets, the right answer and wrong ones."""
+
+    about: str
+    right: str
+    wrong: tuple[str, ...]
+    key: Key
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the box that it is about, the boxes that get something, the arrows it runs along, and its lines."""
+    """One step.
+
+    Attributes
+    ----------
+    phase : "start", "forward" or "backward".
+    title, sentence : what happens, in a few words and in one sentence.
+    box : the box that it is about.
+    touched, complete : the boxes that get something, and those whose value or gradient is complete by it.
+    arrows : the arrows it runs along.
+    lines : what it shows.
+    work : operations on numbers that it costs, as ``work`` counts them.
+    questions : what may be guessed.
+    """
 
     phase: str
     title: str
+    sentence: str
     box: int | None
     touched: tuple[int, ...]
+    complete: tuple[int, ...]
     arrows: tuple[int, ...]
     lines: tuple[Line, ...]
+    work: int = 0
+    questions: tuple[Question, ...] = ()
 
 
 def replay(seeds: Mapping[Node, Any]) -> tuple[list[Swept], dict[Node, Any]]:
@@ -53,81 +87,184 @@ def replay(seeds: Mapping[Node, Any]) -> tuple[list[Swept], dict[Node, Any]]:
     return trail, {step.node: step.g for step in trail} | cotangents
 
 
-def steps(recorded: Recorded, picture: Picture, trail: Sequence[Swept]) -> list[Step]:
-    """Return the steps of a picture that draws each vertex as a box of its own."""
-    return [start(recorded), *forward(recorded, picture), *backward(recorded, picture, trail)]
+def numbers(nodes: Sequence[Node | None], values: Iterable[Any], trail: Sequence[Swept], gradients: Mapping[Node, Any]) -> dict[Key, Any]:
+    """Return all arrays that steps show, by their keys; a value and a gradient by the place of its vertex in the graph."""
+    found: dict[Key, Any] = {("value", i): value for i, value in enumerate(values)}
+    found |= {("gradient", i): gradients[node] for i, node in enumerate(nodes) if node is not None and node in gradients}
+    for k, step in enumerate(trail):
+        found["g", k] = step.g
+        for j, (added, total) in enumerate(step.added):
+            found |= {("added", k, j): added, ("sum", k, j): total}
+    return found
 
 
-def start(recorded: Recorded) -> Step:
+def steps(recorded: Recorded, view: View, trail: Sequence[Swept]) -> list[Step]:
+    """Return the steps of a picture."""
+    return [start(recorded, view), *forward(recorded, view), *Backward(recorded, view, trail).steps()]
+
+
+def start(recorded: Recorded, view: View) -> Step:
     """Return the step before the first operation."""
-    leaves = {i: vertex for i, vertex in enumerate(recorded.vertices) if not vertex.operation}
-    lines = tuple(Line(f"{shortened(vertex.name)}, {vertex.kind}", "", entries(vertex.value)) for vertex in leaves.values())
-    return Step("start", "What is given", None, tuple(leaves), (), lines)
+    given = [i for i in view.owner if not recorded.vertices[i].operation or i not in view.members]
+    named = [i for i in given if view.picture.boxes[view.owner[i]].kind != "folded"]
+    lines = tuple(
+        Line(f"{shortened(recorded.vertices[i].name)}, {view.picture.boxes[view.owner[i]].kind}", "", ("value", i)) for i in named
+    )
+    boxes = tuple(view.owner[i] for i in named)
+    return Step("start", "What is given", "These values are given; everything else is computed from them.", None, boxes, boxes, (), lines)
 
 
-def forward(recorded: Recorded, picture: Picture) -> list[Step]:
-    """Return a step for each operation, in the order of creation."""
-    made = [i for i, vertex in enumerate(recorded.vertices) if vertex.operation]
-    arriving = arrows_into(picture)
+def forward(recorded: Recorded, view: View) -> list[Step]:
+    """Return a step for each operation or closed module, in the order of creation."""
     found = []
-    for k, i in enumerate(made, 1):
-        vertex = recorded.vertices[i]
-        line = Line(shortened(vertex.name), expression(recorded, vertex), entries(vertex.value))
-        found.append(Step("forward", f"Forward {k} of {len(made)}: {vertex.operation}", i, (i,), tuple(arriving[i]), (line,)))
+    runs = made(recorded, view)
+    for k, (box, run) in enumerate(runs, 1):
+        about = view.picture.boxes[box]
+        shown = handed_on(recorded, view, box, run)
+        if about.kind == "folded":
+            title, sentence = about.name, f"{about.name} is run: {about.about}. Open its box to see inside."
+        else:
+            vertex = recorded.vertices[run[0]]
+            title = vertex.operation
+            sentence = (
+                f"{shortened(vertex.name)} = {expression(recorded, vertex)} is computed, of shape {shape_text(np.shape(vertex.value))}."
+            )
+        lines = tuple(Line(shortened(recorded.vertices[i].name), expression(recorded, recorded.vertices[i]), ("value", i)) for i in shown)
+        arrows = tuple(a for a, arrow in enumerate(view.picture.arrows) if arrow.head == box)
+        costs = sum(work(recorded.vertices[i]) for i in run)
+        found.append(Step("forward", f"Forward {k} of {len(runs)}: {title}", sentence, box, (box,), (box,), arrows, lines, costs))
     return found
 
 
-def backward(recorded: Recorded, picture: Picture, trail: Sequence[Swept]) -> list[Step]:
-    """Return a step for each node that the sweep takes."""
-    position = {vertex.node: i for i, vertex in enumerate(recorded.vertices)}
-    uses = Counter(parent for swept in trail for parent, _, _ in swept.node.edges)
-    seen: Counter[Node] = Counter()
-    outputs, arriving = set(recorded.outputs), arrows_into(picture)
-    found = []
-    for k, (node, g, added) in enumerate(trail, 1):
-        i = position[node]
-        vertex = recorded.vertices[i]
-        what = "cotangent to start from" if i in outputs and not uses[node] else "cotangent that arrives"
-        lines = [Line(what, f"g = {cotangent_text(recorded, vertex)}", entries(g))]
-        for edge, sums in zip(node.edges, added):
-            seen[edge[0]] += 1
-            lines += contribution_lines(recorded, vertex, edge, recorded.vertices[position[edge[0]]], sums, seen[edge[0]], uses[edge[0]])
-        touched = tuple(dict.fromkeys(position[parent] for parent, _, _ in node.edges))
-        arrows = tuple(arrow for arrow in arriving[i] if picture.arrows[arrow].gradient)
-        found.append(Step("backward", f"Backward {k} of {len(trail)}: {vertex.operation}", i, touched, arrows, tuple(lines)))
-    return found
+def made(recorded: Recorded, view: View) -> list[tuple[int, list[int]]]:
+    """Return the boxes that something is computed in, each with the results in it."""
+    results = sorted(i for i in view.members if recorded.vertices[i].operation)
+    return [(box, list(run)) for box, run in groupby(results, lambda i: view.owner[i])]
 
 
-def arrows_into(picture: Picture) -> dict[int, list[int]]:
-    """Return for each box the arrows that end there."""
-    arriving: dict[int, list[int]] = {i: [] for i in range(len(picture.boxes))}
-    for i, arrow in enumerate(picture.arrows):
-        arriving[arrow.head].append(i)
-    return arriving
+def handed_on(recorded: Recorded, view: View, box: int, run: Sequence[int]) -> list[int]:
+    """Return the results of a box that others use, or that are outputs."""
+    if len(run) == 1:
+        return list(run)
+    used = {operand for i, vertex in enumerate(recorded.vertices) if view.owner.get(i) != box for operand in vertex.operands}
+    return [i for i in run if i in used or i in recorded.outputs]
 
 
-def contribution_lines(
-    recorded: Recorded, vertex: Vertex, edge: Edge, operand: Vertex, sums: tuple[Any, Any], nth: int, uses: int
-) -> list[Line]:
-    """Return what one use adds to its operand's cotangent, and the sum so far where there are several uses."""
-    names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
-    target, (added, total) = cotangent_side(recorded, operand), sums
+class Backward:
+    """The steps of the sweep in one picture."""
+
+    def __init__(self, recorded: Recorded, view: View, trail: Sequence[Swept]) -> None:
+        self.recorded, self.view, self.trail = recorded, view, trail
+        self.position = {vertex.node: i for i, vertex in enumerate(recorded.vertices)}
+        self.uses = Counter(parent for swept in trail for parent, _, _ in swept.node.edges)
+        self.seen: Counter[Node] = Counter()
+
+    def steps(self) -> list[Step]:
+        """Return a step for each node, or each closed module, that the sweep takes."""
+        turns = groupby(enumerate(self.trail), lambda turn: self.box_of(turn[1]))
+        runs = [(box, list(run)) for box, run in turns]
+        count, k, found = sum(box is not None for box, _ in runs), 0, []
+        for box, run in runs:
+            if box is None:
+                self.seen.update(parent for _, swept in run for parent, _, _ in swept.node.edges)
+            else:
+                k += 1
+                found.append(self.step(box, run, f"Backward {k} of {count}"))
+        return found
+
+    def box_of(self, swept: Swept) -> int | None:
+        """Return the box of a node that the sweep takes, None for what only comes from outside."""
+        i = self.position[swept.node]
+        return self.view.owner[i] if i in self.view.members else None
+
+    def step(self, box: int, run: Sequence[tuple[int, Swept]], count: str) -> Step:
+        """Return the step in which the sweep goes through a box."""
+        recorded, view = self.recorded, self.view
+        about = view.picture.boxes[box]
+        inside = {self.position[swept.node] for _, swept in run}
+        lines: list[Line] = []
+        questions: list[Question] = []
+        touched: dict[int, None] = {}
+        complete: dict[int, None] = {box: None}
+        costs = 0
+        for k, swept in run:
+            i = self.position[swept.node]
+            vertex = recorded.vertices[i]
+            if any(i in other.operands for j, other in enumerate(recorded.vertices) if j not in inside) or i in recorded.outputs:
+                what = "cotangent to start from" if i in recorded.outputs and not self.uses[swept.node] else "cotangent that arrives"
+                lines.append(Line(what, f"g = {cotangent_text(recorded, vertex)}", ("g", k)))
+            for j, edge in enumerate(swept.node.edges):
+                self.seen[edge[0]] += 1
+                target = self.position[edge[0]]
+                costs += work(vertex) + (np.size(edge[0].value) if self.seen[edge[0]] > 1 else 0)
+                if target in inside or target not in view.owner:
+                    continue
+                lines += self.contribution(vertex, edge, recorded.vertices[target], (k, j), swept.added[j])
+                questions += question(recorded, vertex, edge[2], recorded.vertices[target], ("added", k, j)) if len(run) == 1 else []
+                touched[view.owner[target]] = None
+                if self.seen[edge[0]] == self.uses[edge[0]] and not recorded.vertices[target].operation:
+                    complete[view.owner[target]] = None
+        arrows = tuple(a for a, arrow in enumerate(view.picture.arrows) if arrow.head == box and arrow.gradient)
+        if about.kind == "folded":
+            title, sentence = about.name, f"The sweep goes back through {about.name}: {about.about}. This arrives at it and leaves it."
+        else:
+            vertex = recorded.vertices[self.position[run[0][1].node]]
+            title, sentence = vertex.operation, self.sentence(vertex, run[0][1])
+        touched.pop(box, None)
+        return Step(
+            "backward", f"{count}: {title}", sentence, box, tuple(touched), tuple(complete), arrows, tuple(lines), costs, tuple(questions)
+        )
+
+    def sentence(self, vertex: Vertex, swept: Swept) -> str:
+        """Say what a node's turn does: the chain rule, and where paths meet."""
+        names = list(dict.fromkeys(shortened(self.recorded.vertices[self.position[parent]].name) for parent, _, _ in swept.node.edges))
+        each = f"{names[0]} gets" if len(names) == 1 else f"each of {', '.join(names[:-1])} and {names[-1]} gets"
+        paths = [parent for parent, _, _ in swept.node.edges if self.uses[parent] > 1]
+        more = " What comes along several paths adds up." if paths else ""
+        return f"Of {shortened(vertex.name)} = {expression(self.recorded, vertex)}, {each} what arrives × the local derivative.{more}"
+
+    def contribution(self, vertex: Vertex, edge: Edge, operand: Vertex, at: tuple[int, int], sums: tuple[Any, Any]) -> list[Line]:
+        """Return what one use adds to its operand's cotangent, and the sum so far where there are several uses."""
+        recorded, (nth, uses) = self.recorded, (self.seen[edge[0]], self.uses[edge[0]])
+        names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
+        assert vertex.node is not None
+        adds = sums[0] is not sums[1]
+        rule = formula(vertex.node, edge[2], names, vertex.label, cotangent_side(recorded, operand), adds=adds)
+        use = f", use {nth} of {uses}" if uses > 1 else ""
+        lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, ("added", *at), rule.mathml, hidden=True)]
+        if uses > 1:
+            what = "running sum" if nth < uses else "sum, complete"
+            lines.append(Line(what, cotangent_text(recorded, operand), ("sum", *at), hidden=True))
+        return lines
+
+
+def question(recorded: Recorded, vertex: Vertex, place: int, operand: Vertex, key: Key) -> list[Question]:
+    """Ask what an operand gets; wrong answers have the wrong sign, forget the local derivative, or are another operand's."""
+    right = derivative(recorded, vertex, place)
     assert vertex.node is not None
-    rule = formula(vertex.node, edge[2], names, vertex.label, target, adds=added is not total)
-    use = f", use {nth} of {uses}" if uses > 1 else ""
-    lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, entries(added), rule.mathml)]
-    if uses > 1:
-        lines.append(Line("running sum" if nth < uses else "sum, complete", cotangent_text(recorded, operand), entries(total)))
-    return lines
+    candidates = [derivative(recorded, vertex, other) for _, _, other in vertex.node.edges]
+    candidates += ["g", right[1:].strip() if right[0] in "-−" else f"−{right}", f"g ⊙ {spelt(vertex.label)}", "0"]
+    wrong = tuple(dict.fromkeys(text for text in candidates if text != right))[: FEWEST_WRONG + 1]
+    return [Question(f"What does {shortened(operand.name)} get?", right, wrong, key)]
 
 
-def details(recorded: Recorded, vertex: Vertex, gradients: Mapping[Any, Any]) -> list[Line]:
+def work(vertex: Vertex) -> int:
+    """Return what an operation costs: 2·m·k·n for a product of (m, k) by (k, n), else one for each entry of its largest array."""
+    node = vertex.node
+    if node is None or node.rule is None:
+        return 0
+    if node.rule.function in PRODUCTS:
+        return 2 * int(np.size(vertex.value)) * int(np.shape(node.args[0])[-1] if np.ndim(node.args[0]) else 1)
+    return max([int(np.size(array)) for array in (vertex.value, *node.args) if isinstance(array, (np.ndarray, np.generic))])
+
+
+def details(recorded: Recorded, i: int, known: Mapping[Key, Any]) -> list[Line]:
     """Return all that is to be shown of a vertex: formula, value, gradient."""
-    about = f"shape {shape_text(np.shape(vertex.value))}, {vertex.value.dtype}"
-    lines = [Line(vertex.kind, expression(recorded, vertex), about), Line("value", "", entries(vertex.value))]
-    gradient = gradients.get(vertex.node)
-    if gradient is not None:
-        lines.append(Line("gradient", cotangent_text(recorded, vertex), entries(gradient)))
+    vertex = recorded.vertices[i]
+    about = f"{vertex.kind}, shape {shape_text(np.shape(vertex.value))}, {vertex.value.dtype}"
+    lines = [Line(about, expression(recorded, vertex), None), Line("value", "", ("value", i))]
+    if ("gradient", i) in known:
+        lines.append(Line("gradient", cotangent_text(recorded, vertex), ("gradient", i), hidden=True))
     return lines
 
 
@@ -143,23 +280,3 @@ def cotangent_text(recorded: Recorded, vertex: Vertex) -> str:
     """Return what the cotangent of a vertex is called, as text."""
     side = cotangent_side(recorded, vertex)
     return f"∂{spelt(side.of)}/∂{spelt(side.by)}" if isinstance(side, Gradient) else shortened(str(side))
-
-
-def entries(value: Any) -> str:
-    """Return the entries of an array, the middle left out where there are many."""
-    return clean_lines(
-        np.array2string(
-            np.asarray(value),
-            precision=FIGURES,
-            threshold=THRESHOLD,
-            edgeitems=EDGE,
-            separator=", ",
-            max_line_width=WIDTH,
-            floatmode="maxprec",
-        )
-    )
-
-
-def clean_lines(text: str) -> str:
-    """Return text of several lines, each clean."""
-    return "\n".join(map(clean, text.split("\n")))
