@@ -24,7 +24,7 @@ author = "the authors of tinygrad_hw"
 copyright = author
 version = release = tinygrad_hw.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml", "rules_table"]
 exclude_patterns = ["tools"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!tinygrad_hw).*")]  # names of NumPy, SciPy and Python are not looked up: that would need the network
@@ -54,4 +54,14 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
-html_theme_options = {"logo": {"text": "tinygrad_hw"}, "show_prev_next": True, "secondary_sidebar_items": ["page-toc"]}
+html_show_copyright = html_show_sphinx = False
+html_context = {"default_mode": "auto"}
+html_sidebars = {page: [] for page in ("index", "start", "rules", "sources/**")}
+html_theme_options = {
+    "logo": {"text": "tinygrad_hw"},
+    "navbar_end": [],  # (light or dark as the reader's system is: the drawings follow that too)
+    "footer_start": [],
+    "footer_end": [],
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": ["page-toc"],
+}
