@@ -179,7 +179,7 @@ def shortened(code: str) -> str:
 def public_names() -> dict[Any, str]:
     """Return what users write for each function of NumPy, and for each of our own that is public."""
     ours = {getattr(tg, name): f"tg.{name}" for name in tg.__all__ if inspect.isfunction(getattr(tg, name))}
-    by_own_name = {function: name for name, function in named().items() if name.endswith(f".{function.__name__}")}
+    by_own_name = {function: name for name, function in named().items() if name.split(".")[-1] == getattr(function, "__name__", "")}
     return {function: name for name, function in named().items()} | by_own_name | ours
 
 
