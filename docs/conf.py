@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "tools")]
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # (for the notebooks' kernels)
+paths = (str(ROOT), str(ROOT / "docs" / "course"), os.environ.get("PYTHONPATH"))  # (for the notebooks' kernels)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import tinygrad_hw  # noqa: E402
@@ -15,7 +16,7 @@ import tinygrad_hw  # noqa: E402
 
 def fingerprint() -> str:
     """Return a name for the code that the notebooks run: results that other code gave are not used again."""
-    files = sorted(file for folder in ("tinygrad_hw", "examples") for file in (ROOT / folder).rglob("*.py"))
+    files = sorted(file for folder in ("tinygrad_hw", "examples", "docs/course") for file in (ROOT / folder).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
