@@ -12,9 +12,14 @@ import tinygrad_hw as tg
 from tinygrad_hw import Tensor
 from tinygrad_hw.rules import gaussian
 
-mpmath.mp.dps = 60
 SIGNED = np.array([-2.4, -0.8, -0.35, 0.45, 0.9, 1.6])
 M = spread(2, 3, low=-2, high=2)
+
+
+@pytest.fixture(autouse=True)
+def sixty_digits():
+    with mpmath.workdps(60):
+        yield
 
 
 def entry_by_entry(f):

@@ -185,9 +185,14 @@ def test_gelu_uses_the_exact_normal_distribution_in_the_far_tail():
 
 
 # Saturated tails and infinite logits
-mpmath.mp.prec = 2600
 TAILS = np.array([-700.0, -86.0, -40.0, -17.0, -8.5, -1.0, 0.25, 1.0, 8.5, 17.0, 40.0, 86.0, 700.0])
 NORMAL = {np.float64: (700, 1e-14), np.float32: (86, 1e-5), np.float16: (9, 4e-3)}
+
+
+@pytest.fixture
+def eight_hundred_digits():
+    with mpmath.workdps(800):
+        yield
 
 
 def logistic(x):
@@ -198,6 +203,7 @@ def slope(x):
     return logistic(x) * logistic(-x)
 
 
+@pytest.mark.usefixtures("eight_hundred_digits")
 @pytest.mark.parametrize("dtype", NORMAL)
 @pytest.mark.parametrize("f, first, second", [
     (tg.sigmoid, slope, lambda x: slope(x) * (logistic(-x) - logistic(x))),
@@ -222,7 +228,7 @@ def test_the_derivatives_keep_their_digits_in_saturated_tails(f, first, second, 
 
 
 def test_the_cross_entropy_of_a_confident_sample_keeps_its_digits():
-    small = float(mpmath.log1p(mpmath.exp(-40)))
+    small = np.log1p(np.exp(-40))
     assert_allclose(neural.softmax_cross_entropy(np.array([[20.0, -20.0]]), np.array([0])), [small], rtol=1e-14)
     assert_allclose(neural.softmax_cross_entropy(np.array([[20.0, -20.0]]), np.array([[1.0, 0.0]])), [small], rtol=1e-14)
     assert_allclose(neural.sigmoid_cross_entropy(np.array([40.0, -40.0]), np.array([1.0, 0.0])), [small, small], rtol=1e-14)
