@@ -1,5 +1,6 @@
 """What all tests share: hypothesis runs the same examples every time, and the laws' assertions explain themselves."""
 
+import gc
 from collections import Counter
 
 import pytest
@@ -18,6 +19,12 @@ CHECKED = {
     "gradient_is_linear_in_g": "linear in the cotangent",
     "compiled_it_gives_the_same": "compiled: the same values and gradients, or an error that says why not",
 }
+
+
+def pytest_collection_finish():
+    """Take what was collected out of the garbage collector's sight, else it is searched at each collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):
