@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.stats
+from onnxruntime import InferenceSession
+from safetensors.numpy import save_file
 from scipy.integrate import solve_ivp
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -21,6 +23,8 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 import examples
 import tinygrad_hw as tg
 from examples import densities, expm, gaussian_process, moons, names, neural_ode, ode, pinn, vae
+from examples.digits import cnn, mlp
+from examples.exchange import onnx_export, safetensors_file, torch_weights
 from tinygrad_hw import nn
 
 FOLDER = Path(examples.__file__).parent
@@ -82,13 +86,11 @@ def test_an_example_says_in_its_first_line_what_it_does_and_how_to_run_it(name, 
     assert f"default: out/{name}.svg" in printed
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("[!_]*.py")), ids=lambda path: path.stem)
-def test_an_example_has_at_most_120_lines_and_is_listed(path):
-    assert len(path.read_text().splitlines()) <= 120
-    if path.stem in SHORT:
-        assert f"`{path.stem}`" in (FOLDER / "README.md").read_text()
-    else:
-        assert path.stem in {"common", "readme"}
+@pytest.mark.parametrize("path", [*FOLDER.glob("[!_]*.py"), *FOLDER.glob("exchange/[!_]*.py")], ids=lambda path: path.stem)
+def test_an_example_is_short_and_listed(path):
+    name = ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+    assert len(path.read_text().splitlines()) <= (80 if name.startswith("exchange.") else 120)
+    assert name in {"common", "readme"} or f"`{name}`" in (FOLDER / "README.md").read_text()
 
 
 # What they learn
@@ -252,3 +254,148 @@ def test_expm_is_scipys_and_so_is_its_derivative():
 
 def test_rates_are_found_again(ran):
     assert ran("expm").result < 0.05
+
+
+# Networks that travel
+class Everything(nn.Module):
+    """A network of every kind of layer whose weights PyTorch names or turns otherwise."""
+
+    def __init__(self, kinds, sizes=()):
+        self.conv, self.norm = kinds.Conv2d(1, 2, 3), kinds.BatchNorm2d(2)
+        self.rnn, self.lstm, self.gru = kinds.RNN(4, 4, 2), kinds.LSTM(4, 3), kinds.GRU(3, 4)
+        self.attention, self.inner = kinds.MultiheadAttention(4, 2), kinds.Sequential(kinds.LayerNorm(4), kinds.Linear(4, 4), kinds.Tanh())
+        self.table = kinds.Embedding(4, 4)
+
+    def forward(self, x, places):
+        x = self.norm(self.conv(x)).reshape(len(x), -1, 4) + self.table(places)
+        for layer in (self.rnn, self.lstm, self.gru):
+            x, _ = layer(x)
+        return self.inner(self.attention(x, x, x)[0])
+
+
+def test_weights_travel_to_pytorch_and_back():
+    torch = pytest.importorskip("torch")
+    body = {name: member for name, member in vars(Everything).items() if name in ("__init__", "forward")}
+    Theirs = type(
+        "Theirs",
+        (torch.nn.Module,),
+        body | {"__init__": lambda self: (torch.nn.Module.__init__(self), body["__init__"](self, torch.nn))[0]},
+    )
+    ours, theirs = Everything(nn).reset_parameters(0).eval(), Theirs().double().eval()
+    rng = np.random.default_rng(0)
+    x, places = rng.normal(size=(3, 1, 6, 6)), rng.integers(0, 4, (3, 8))
+
+    def apart():
+        return abs(ours(x, places).numpy() - theirs(torch.from_numpy(x), torch.from_numpy(places)).detach().numpy()).max()
+
+    assert apart() > 0.01
+    state = {name: torch.from_numpy(array) for name, array in torch_weights.to_torch(ours).items()}
+    theirs.load_state_dict(state)
+    assert apart() < 1e-12
+    ours.reset_parameters(1)
+    assert apart() > 0.01
+    torch_weights.from_torch(ours, theirs.state_dict())
+    assert apart() < 1e-12
+    assert torch_weights.main() < 1e-12
+
+
+def test_what_pytorch_calls_the_weights():
+    net = Everything(nn)
+    assert torch_weights.places(net)["inner.layers.1.weight"] == ("inner.1.weight", True)
+    assert torch_weights.places(net)["table.weight"] == ("table.weight", False)
+    found = {theirs for theirs, _ in torch_weights.places(net).values()}
+    assert {"rnn.weight_hh_l1", "lstm.bias_ih_l0", "attention.in_proj_weight", "attention.out_proj.bias", "norm.running_var"} <= found
+
+
+def test_a_state_of_another_network_is_refused_and_nothing_changes():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    before, state = net.state_dict(), torch_weights.to_torch(net)
+    for wrong in (state | {"0.weight": np.ones((2, 3))}, state | {"extra": np.ones(2)}, {"0.weight": np.ones((3, 2))}):
+        with pytest.raises(ValueError, match="the state does not fit Sequential, which is as it was"):
+            torch_weights.from_torch(net, {name: 2 * array for name, array in wrong.items()})
+        assert all((net.state_dict()[path] == before[path]).all() for path in before)
+
+
+def test_weights_travel_through_a_safetensors_file(tmp_path):
+    one, other = Everything(nn).reset_parameters(0), Everything(nn).reset_parameters(1)
+    safetensors_file.save(one, tmp_path / "net")
+    safetensors_file.load(other, tmp_path / "net")
+    for path, array in one.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[path], array, strict=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_a_safetensors_file_without_our_mark_is_read_as_pytorchs(tmp_path):
+    one, other = (nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)).reset_parameters(seed) for seed in (0, 1))
+    save_file(torch_weights.to_torch(one), tmp_path / "theirs")
+    safetensors_file.load(other, tmp_path / "theirs")
+    np.testing.assert_array_equal(other[0].weight.numpy(), one[0].weight.numpy())
+    assert not np.allclose(one[0].weight.numpy(), one[0].weight.numpy().T)
+
+
+def test_a_bad_safetensors_file_is_refused_and_nothing_changes(tmp_path):
+    net, other = nn.Linear(2, 3), nn.Linear(3, 2)
+    before = net.state_dict()
+    safetensors_file.save(net, tmp_path / "whole")
+    safetensors_file.save(other, tmp_path / "other")
+    whole = (tmp_path / "whole").read_bytes()
+    huge = whole.replace(b'"shape":[2,3]', b'"shape":[9,9]')
+    assert huge != whole
+    for name, content in {"short": whole[:-8], "long": whole + b"more", "text": b"no weights", "empty": b"", "huge": huge}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}' is no whole safetensors file: "):
+            safetensors_file.load(net, tmp_path / name)
+    with pytest.raises(ValueError, match=r"weight \(3, 2\), not \(2, 3\)"):
+        safetensors_file.load(net, tmp_path / "other")
+    with pytest.raises(FileNotFoundError):
+        safetensors_file.load(net, tmp_path / "absent")
+    assert all((net.state_dict()[path] == before[path]).all() for path in before)
+
+
+class Plain(nn.Module):
+    """A network in operators, not layers."""
+
+    def __init__(self):
+        self.W, self.b = (tg.Tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True) for shape in ((6, 4), 4))
+
+    def forward(self, x):
+        z = np.maximum(x @ self.W, 0.5) + self.b / 3
+        return tg.log_softmax(1 - np.exp(-z)) * 2.0
+
+
+@pytest.mark.parametrize(
+    "net, shape",
+    [
+        (mlp(), (1, 8, 8)),
+        (cnn(), (1, 8, 8)),
+        (
+            nn.Sequential(nn.Conv2d(2, 4, (2, 3), stride=2, padding=(1, 0), dilation=2, groups=2), nn.MaxPool2d(3, 2, 1), nn.Sigmoid()),
+            (2, 9, 8),
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.9), nn.Linear(48, 5), nn.Softmax()),
+            (1, 6, 6),
+        ),
+        (Plain(), (6,)),
+    ],
+    ids=["mlp", "cnn", "windows", "norm", "operators"],
+)
+def test_an_exported_network_is_computed_alike_by_onnxs_own_runtime(net, shape):
+    net, rng = net.reset_parameters(0).astype(np.float32).eval(), np.random.default_rng(1)
+    model = onnx_export.exported(net, np.zeros((2, *shape), np.float32)).SerializeToString()
+    session = InferenceSession(model, providers=["CPUExecutionProvider"])
+    for count in (1, 2, 7):
+        x = rng.random((count, *shape), np.float32)
+        np.testing.assert_allclose(session.run(["y"], {"x": x})[0], net(x).numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_what_cannot_be_exported_is_named():
+    with pytest.raises(ValueError, match=r"in training.* call net\.eval\(\)"):
+        onnx_export.exported(mlp(), np.zeros((2, 1, 8, 8)))
+    with pytest.raises(ValueError, match="there is no entry for gelu; there are add,"):
+        onnx_export.exported(nn.Sequential(nn.Linear(2, 2), nn.GELU()).eval(), np.zeros((2, 2)))
+
+
+def test_the_command_that_exports_writes_a_file(tmp_path, capsys):
+    assert onnx_export.main(tmp_path / "new" / "digits.onnx") < 1e-6
+    assert "12 nodes" in capsys.readouterr().out

@@ -489,6 +489,42 @@ def test_a_state_that_does_not_fit_is_told_in_full_and_nothing_changes(tmp_path)
         assert_same_state(net.state_dict(), before)
 
 
+class OfTorch:
+    """What NumPy and ``type`` see of a tensor of PyTorch's."""
+
+    __module__ = "torch"
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    @property
+    def shape(self):
+        return self.values.shape
+
+
+def test_pytorchs_square_matrices_are_refused_since_they_may_have_to_be_transposed():
+    net = nn.Sequential(nn.Linear(3, 3, rng=0), nn.Linear(3, 2, rng=0))
+    before = net.state_dict()
+    theirs = {path: OfTorch(array.T) for path, array in before.items()}
+    with pytest.raises(ValueError) as error:
+        net.load_state_dict(theirs)
+    _, misshapen, square, way = str(error.value).splitlines()
+    assert misshapen == "  misshapen: layers.1.weight (2, 3), not (3, 2)"
+    assert square == "  PyTorch's and square: layers.0.weight (3, 3)"
+    assert "(outputs, inputs), the transposes of these" in way and "weight.numpy().T" in way
+    assert_same_state(net.state_dict(), before)
+    net.load_state_dict({path: tensor if tensor.values.ndim == 1 else tensor.values.T for path, tensor in theirs.items()})
+    assert_same_state(net.state_dict(), before)
+
+
+def test_a_transposed_matrix_in_an_array_is_refused_with_the_way_to_load_pytorchs():
+    with pytest.raises(ValueError, match=r"weight \(2, 3\), not \(3, 2\)\n.*weight\.numpy\(\)\.T"):
+        nn.Linear(3, 2).load_state_dict({"weight": np.ones((2, 3)), "bias": np.ones(2)})
+
+
 def test_a_file_that_is_no_npz_is_named(tmp_path):
     net = nn.Linear(1, 1)
     (tmp_path / "text").write_text("hello")

@@ -225,8 +225,8 @@ class Module:
         Raises
         ------
         ValueError
-            If entries are missing, unexpected, or have another shape or kind of numbers; it names them all,
-            and nothing has changed.
+            If entries are missing, unexpected, or have another shape or kind of numbers, or are PyTorch's tensors and square matrices,
+            which may have to be transposed; it names them all, and nothing has changed.
         """
         own = self._leaves()
         arrays = {path: np.asarray(state_dict[path]) for path in own if path in state_dict}
@@ -239,9 +239,14 @@ class Module:
                 for path, a in arrays.items()
                 if not np.can_cast(a.dtype, own[path].dtype, "same_kind")
             ],
+            "PyTorch's and square": [
+                f"{path} {a.shape}" for path, a in arrays.items() if a.shape == a.shape[::-1] and a.ndim == 2 and _is_torchs(state_dict[path])
+            ],
         }
         if any(problems.values()):
             lines = [f"  {what}: {'; '.join(entries)}" for what, entries in problems.items() if entries]
+            if any(_is_torchs(state_dict[path]) or own[path].shape != a.shape == own[path].shape[::-1] for path, a in arrays.items()):
+                lines.append(TURNED)
             raise ValueError("\n".join([f"the state does not fit {type(self).__name__}, which is as it was", *lines]))
         for path, array in arrays.items():
             own[path].data = array
@@ -407,6 +412,17 @@ def functional_call(module: Module, values: Mapping[str, Any], *args: Any, **kwa
     finally:
         for path, node in before.items():
             own[path]._node = node
+
+
+TURNED = (
+    "  PyTorch's matrices of Linear, recurrent layers and attention are (outputs, inputs), the transposes of these; those of Embedding are "
+    "not. Give arrays: weight.numpy().T, or weight.numpy() where it is not to be transposed"
+)
+
+
+def _is_torchs(value: Any) -> bool:
+    """Tell whether a value is a tensor of PyTorch's."""
+    return type(value).__module__.partition(".")[0] == "torch"
 
 
 def _name(layer: Any) -> str:
