@@ -22,7 +22,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 
 try:
-    from . import batches, compiled, deep, figures, large, report_loop, storage
+    from . import batches, compiled, deep, figures, large, models, report_loop, storage
     from .curves import measured, show
     from .entries import entries
     from .growth import growth
@@ -33,6 +33,7 @@ except ModuleNotFoundError as missing:
     sys.exit(f"benchmarks needs {missing.name}: pip install 'tinygrad_hw[bench]'")
 
 EPOCHS_TO_AGREE = 1000
+STEPS = 5  # of a program at a time, as in training: the caches hold what is its own
 
 
 def report(rounds: int) -> dict[str, Any]:
@@ -97,6 +98,23 @@ def per_example(rounds: int) -> dict[str, Any]:
     return found
 
 
+def programs(rounds: int, names: list[str] | None = None) -> dict[str, Any]:
+    """Twelve programs as users write them: a training step of each, PyTorch's eager one = 1."""
+    if not find_spec("torch"):
+        print("  not installed: torch, with which they are compared")
+        return {}
+    found = {}
+    for name, program in models.chosen(names).items():
+        print(f"  {name}")
+        steps, absent = program.contestants()
+        require_agreement({label: [step() for _ in range(3)] for label, step in steps.items()}, program.tolerance)
+        several = {label: lambda step=step: [step() for _ in range(STEPS)] for label, step in steps.items()}
+        found[name] = {"contestants": table(ratios(several, rounds), STEPS), "absent": absent}
+        for label, reason in absent.items():
+            print(f"  {label:<34}  refuses: {reason}")
+    return found
+
+
 def import_time(rounds: int) -> dict[str, Any]:
     """Importing, beyond importing NumPy."""
     start = lambda line: subprocess.run([sys.executable, "-c", line], check=True)
@@ -123,6 +141,7 @@ PARTS = {
     "spellings": spellings,
     "entries": entries,
     "batches": per_example,
+    "models": programs,
     "import": import_time,
     "growth": growth,
 }
@@ -138,6 +157,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=31, help="rounds of each comparison, fewer where they are long (default: 31)")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated (default: all)")
+    parser.add_argument("--program", action="append", help="of the models only those whose names begin so; nothing is written then")
     return parser.parse_args()
 
 
@@ -145,6 +165,9 @@ def main() -> None:
     """Run the parts that were asked for; write down and draw what they gave."""
     chosen = options()
     print(f"NumPy {np.__version__}, Python {sys.version.split()[0]}, one BLAS thread, up to {chosen.rounds} rounds")
+    if chosen.program:
+        programs(chosen.rounds, chosen.program)
+        return
     with compiled.empty_cache():
         for name in chosen.only or PARTS:
             print(f"\n{PARTS[name].__doc__}")

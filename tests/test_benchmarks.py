@@ -9,6 +9,8 @@ from benchmarks import storage
 from benchmarks.curves import Axis, Curve, exponent, measured, without_folders
 from benchmarks.figures import spread
 from benchmarks.measure import Timing, difference
+from benchmarks.models import PROGRAMS, chosen
+from benchmarks.models.training import Program, eager
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])
@@ -87,3 +89,16 @@ def test_lists_of_numbers_stand_on_one_line():
 def test_labels_keep_their_distance_and_stay_inside():
     placed = spread([0.1, 0.9, 0.95, 0.95, 1.0], 0.1)
     assert placed == pytest.approx([0.1, 0.7, 0.8, 0.9, 1.0])
+
+
+@pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if isinstance(program, Program)])
+def test_each_program_learns(name):
+    step = eager(PROGRAMS[name].ours())
+    losses = [step() for _ in range(4)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_programs_are_chosen_by_how_their_names_begin():
+    assert list(chosen(["GPT"])) == ["GPT, float32", "GPT, float64"]
+    assert chosen(None) == PROGRAMS
