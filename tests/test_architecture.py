@@ -28,6 +28,7 @@ ORDER = [
     "views",
     "batching",
     "transforms",
+    "loops",
     "compiler",
     "nn",
     "optim",

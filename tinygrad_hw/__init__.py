@@ -1,7 +1,7 @@
 """tinygrad_hw: small, exact, readable automatic differentiation on plain NumPy.
 
 Build        ``Tensor`` records what NumPy computes; ``backward`` differentiates it. ``nn`` and ``optim`` for networks.
-Transform    ``grad value_and_grad vjp jvp jacobian hessian hvp vmap checkpoint``, to any order; ``primitive`` for rules of your own.
+Transform    ``grad value_and_grad vjp jvp jacobian hessian hvp vmap checkpoint scan``, to any order; ``primitive`` for rules of your own.
 Compile      ``compile`` records a function or a training step once and runs the plan.
 See          ``draw`` the recorded graph, ``explain`` it as equations.
 Prove        ``testing``: gradient checks, hypothesis strategies, mutated rules; ``detect_anomaly`` for the first nan.
@@ -26,6 +26,7 @@ from .errors import (
     TinygradError,
     no_attribute,
 )
+from .loops import scan
 from .rules.neural import erf, erfc, gelu, leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, no_grad
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
@@ -74,6 +75,7 @@ __all__ = [
     "primitive",
     "ravel",
     "relu",
+    "scan",
     "sigmoid",
     "softmax",
     "softplus",

@@ -24,7 +24,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 import numpy as np
 
 from .backward import arrays, sweep, values
-from .batching import Batched, active, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
+from .batching import Batched, active, at, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
 from .rules import Each, Rule, dispatched, rule
@@ -622,28 +622,44 @@ def recorded_run(f: Callable[..., Any], given: tuple[Any, Any]) -> tuple[Any, An
     args, kwargs = mapped(kept, given)
     token = recording.set(True)
     try:
-        since = next_number()
-        out = f(*args, **kwargs)
-        whole = joined(out)
+        with at(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
+            since = next_number()
+            out = f(*args, **kwargs)
+            whole = joined(out)
     finally:
         recording.reset(token)
     used = older([] if whole is None else [whole._node], since)
     return out, whole, sorted(used, key=by_number), since
 
 
-class SweptAgain:
-    """The VJPs of a checkpoint: the function is called again, and swept, once for each cotangent that arrives."""
+class Together:
+    """The VJPs of a function that computes the cotangents of all its arguments in one go, once for each cotangent that arrives.
 
-    def __init__(self, name: str, run: Callable[[], tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
-        self.name, self.run, self.used = name, run, used
+    A subclass says how, in ``cotangents``.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
         self.latest: tuple[Any, list[Any]] = (None, [])  # (the sweep asks for one argument after the other, with the same cotangent)
 
     def __call__(self, i: int, g: Any, out: Any, *operands: Any) -> Any:
         known, cotangents = self.latest
         if known is not g:
             cotangents = self.cotangents(g, out, operands)
-        self.latest = (g, cotangents) if i < len(self.used) - 1 else (None, [])
+        self.latest = (g, cotangents) if i < self.count - 1 else (None, [])
         return cotangents[i]
+
+    def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
+        """Return the cotangent of each argument."""
+        raise NotImplementedError
+
+
+class SweptAgain(Together):
+    """The VJPs of a checkpoint: the function is called again, and swept."""
+
+    def __init__(self, name: str, run: Callable[[], tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
+        super().__init__(len(used))
+        self.name, self.run, self.used = name, run, used
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
         """Return the cotangent of each tensor that the function used."""

@@ -6,7 +6,7 @@ known of each function's axes (``axes.py``). It knows no calculus: gradients are
 
 from . import axes
 from .batched import Batched, active, entry_by_entry
-from .inside import lent, linearized_for_all, on_whole_arrays, rows_at_once
+from .inside import at, lent, linearized_for_all, on_whole_arrays, rows_at_once
 from .vmap import vmap
 
-__all__ = ["Batched", "active", "axes", "entry_by_entry", "lent", "linearized_for_all", "on_whole_arrays", "rows_at_once", "vmap"]
+__all__ = ["Batched", "active", "at", "axes", "entry_by_entry", "lent", "linearized_for_all", "on_whole_arrays", "rows_at_once", "vmap"]

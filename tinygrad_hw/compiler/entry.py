@@ -12,17 +12,17 @@ from ..graph import Node
 from ..tensor import Tensor, handle
 from .draws import Draw
 from .guards import LOOKUP, Bound, Guard
+from .loop import shortened
 from .passes import PASSES, apply
 from .plan import VIOLATED
 from .program import Program
-from .source import source_of
+from .source import READABLE, source_of
 
 __all__ = ["CHANGED", "Entry", "Space"]
 
 # Returns the code that reads a variable, given what binds things to names, and whether the quick test comes before it.
 Reading = Callable[[Bound, bool], str]
 CHANGED = object()  # what a quick call returns if something else than values may have changed
-READABLE = {"drop_copies", "fold_constants", "fold_signs", "turn_differences", "merge_equal", "drop_dead"}
 
 
 class Space(dict[str, Any]):
@@ -79,7 +79,8 @@ class Entry:
         if self.text is None:
             results = ["the result" if len(self.program.results) == 1 else "the results"]
             results += ["the new values"] if self.program.updates else []
-            self.text = source_of(apply(self.readable, tuple(set(PASSES) - READABLE)), name, f"Return {' and '.join(results)}.")
+            program = shortened(apply(self.readable, tuple(set(PASSES) - READABLE)))
+            self.text = source_of(program, name, f"Return {' and '.join(results)}.")
         return self.text
 
     # Running

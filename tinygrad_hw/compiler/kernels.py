@@ -19,7 +19,8 @@ import numpy as np
 from ..errors import CompileError
 from ..rules.shaping import scatter
 from .layout import end_to_end, like
-from .native import JOINING, NativePlan, indices, is_short, reduced_by, slices_of
+from .loop import Loop, NativeLoop
+from .native import JOINING, SPREADING, NativePlan, indices, is_short, reduced_by, slices_of
 from .plan import SYMBOLS, VIEWS, blank
 from .program import Program
 from .simplify import all_finite
@@ -127,7 +128,9 @@ class Scheduler:
         elif any(x in self.group for x in op.uses):
             self.waiting.append(op)
         else:
-            self.left[getattr(op.function, "__name__", str(op.function))] += op.function not in NOT_TOLD
+            self.left[getattr(op.function, "__name__", str(op.function))] += not (
+                op.function in NOT_TOLD or isinstance(op.function, (Loop, NativeLoop))
+            )
             self.emit(op)
             self.release(op)
 
@@ -190,6 +193,8 @@ def has_code(op: Op) -> bool:
         return is_plain(op) and type(op.args[0]) in (tuple, list) and all(map(is_plain, op.args[0])) and not set(op.kwargs) - {"axis"}
     if op.function is scatter:
         return is_plain(op) and is_plain(op.args[0]) and slices_of(op.args[1], op.shape) is not None
+    if op.function in SPREADING:
+        return is_plain(op) and is_plain(op.args[0]) and op.shape != ()
     if is_short(op) or not all(map(is_plain, (op, *op.args))):
         return False
     if op.function in (np.dot, np.matmul):
@@ -249,13 +254,15 @@ def is_plain_reduction(op: Op, ufunc: np.ufunc) -> bool:
 def has_code_for_view(op: Op, group: dict[Op, None]) -> bool:
     """Tell whether a kernel can make a view of what it computes."""
     x = op.args[0]
+    if op.function is np.broadcast_to and isinstance(x, Op) and x.shape == ():
+        return is_plain(x) and op.shape != ()
     if not isinstance(x, Op) or x not in group or op.uses != [x] or op.shape == ():
         return False
     if op.function in (np.reshape, np.ravel):
         return x.function not in VIEWS and x.value.flags.c_contiguous
     if op.function is operator.getitem:
         return all(isinstance(i, INDICES) for i in indices(op.args[1]))
-    return op.function in (np.transpose, np.swapaxes, np.expand_dims, np.squeeze)
+    return op.function in (np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.broadcast_to)
 
 
 def known_ufuncs() -> Collection[Any]:

@@ -20,7 +20,7 @@ from .guards import FOREIGN
 from .program import Program
 from .trace import Op, Traced, operands
 
-__all__ = ["name_all", "name_locals"]
+__all__ = ["name_all", "name_apart", "name_locals"]
 
 
 def name_locals(frames: Iterable[Any]) -> None:
@@ -86,6 +86,15 @@ def name_by_part(program: Program) -> None:
     for old, new in program.updates:
         if isinstance(new, Op) and new.function is not None:
             new.name = new.name or f"new_{old.name}"
+
+
+def name_apart(step: Program) -> None:
+    """Give each input of a step of a loop a name, and each name once."""
+    taken: dict[str, int] = {}
+    for i, op in enumerate(step.inputs):
+        op.name = unique(op.name or op.hint or f"x{i + 1}", taken)
+    for op in step.ops:
+        op.name = unique(op.name, taken) if op.name else None
 
 
 def unique(name: str, taken: dict[str, int]) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..rules.functions import COMPARISONS, SIGNS
+from ..rules.reductions import broadcast_to
 from ..rules.shaping import scatter
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
@@ -40,6 +41,7 @@ OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
 JOINING = (np.stack, np.concatenate)
+SPREADING = (np.broadcast_to, broadcast_to, np.copy)  # (whose entries are those of the argument)
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
 }  # fmt: skip
@@ -67,6 +69,8 @@ class NativePlan:
     looped : whether the kernel does several steps at a time: of a program that updates something and has a number as its one result.
     """
 
+    repeats = True  # whether the code stands in a loop of n runs
+
     def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
         require_numba()
         self.plan = Plan(program, fixed, (*without, *NUMPY_ONLY))
@@ -92,8 +96,7 @@ class NativePlan:
         """Let Numba compile the kernel, for arguments like the recorded ones; raise CompileError if it cannot."""
         from numba.core.errors import NumbaError
 
-        like_recorded = [np.zeros_like(op.value) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
-        given = (self.losses, *map(scalar, like_recorded), *self.memory)
+        given = (self.losses, *self.like_recorded(), *self.memory)
         try:
             self.kernel(0, *given)
         except (NumbaError, NotImplementedError) as error:
@@ -102,6 +105,10 @@ class NativePlan:
             self.kernel = compiled_here(self.text)
             self.kernel(0, *given)
             self.run = self.step_function() if self.looped else self.run_function
+
+    def like_recorded(self) -> list[Any]:
+        """Return variables like those that were there when the program was recorded."""
+        return [scalar(np.zeros_like(op.value)) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
 
     def step_function(self) -> Callable[..., Any]:
         """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
@@ -143,8 +150,9 @@ class NativePlan:
         body = [*self.calls(), *self.ending()]
         head = [*needed(head, body), "zero = losses.size >> 40"]
         lines = [f"def kernel(n, losses, {', '.join([*variables, *self.labels.values()])}):"]
-        lines += [*(f"    {line}" for line in head), "    for k in range(n):"]
-        lines += [*(f"        {left_rolled(line)}" for line in body), f"    return {self.returned('n')}" if self.looped else ""]
+        lines += [f"    {line}" for line in head] + (["    for k in range(n):"] if self.repeats else [])
+        lines += [f"{'        ' if self.repeats else '    '}{left_rolled(line)}" for line in body]
+        lines += [f"    return {self.returned('n')}"] if self.looped else []
         return "\n".join([*IMPORTS, "", "", *lines, ""])
 
     def converted_variables(self) -> list[str]:
@@ -201,7 +209,10 @@ class NativePlan:
     def ending(self) -> list[str]:
         """Return the code that stores new values and hands out results."""
         program = self.program
-        lines = [f"{self.names[old]}[...] = {self.whole(new)}" for old, new in self.plan.copied]
+        read = [self.whole(new) for _, new in self.plan.copied]
+        held = {i for i, (_, new) in enumerate(self.plan.copied) if self.plan.root.get(new, new) in self.plan.fixed}
+        lines = [f"copy_{i} = {read[i]}.copy()" for i in held]
+        lines += [f"{self.names[old]}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.plan.copied)]
         self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in program.results]
         if not self.looped:
             self.kinds_out += [type(new.value) if isinstance(new, Op) else type(new) for new in self.numbers.values()]
@@ -261,6 +272,8 @@ class NativePlan:
             return f"{x}.transpose({tuple(order)})"
         if op.function in (np.reshape, np.ravel):
             return f"{x}.reshape({op.shape})"
+        if op.function is np.broadcast_to:
+            return f"np.broadcast_to({x}, {op.shape})"
         if op.function in (np.expand_dims, np.squeeze):
             return f"{x}[{', '.join(axes_text(op.args[0].value, op))}]"
         if op.function is operator.getitem and all(isinstance(i, (int, slice, type(None), type(Ellipsis))) for i in indices(op.args[1])):
@@ -272,7 +285,7 @@ class NativePlan:
         if op.shape == () or self.plan.kinds[op] == "view":
             return False
         plain = elementwise(op) and not op.kwargs and len(op.args) == op.function.nin
-        return plain or (op.function is np.where and len(op.args) == 3) or op.function is astype
+        return plain or (op.function is np.where and len(op.args) == 3) or op.function in (astype, *SPREADING)
 
     def loop(self, group: list[Op]) -> list[str]:
         """Return one loop that computes several ops of one shape."""
@@ -321,6 +334,8 @@ class NativePlan:
             return f"{args[0]} {SIGNS[function]} {args[1]}"
         if function is np.where:
             return f"({args[1]} if {args[0]} else {args[2]})"
+        if function in SPREADING:
+            return args[0]
         if function is np.negative:
             return f"-{args[0]}"
         if function is np.square:
@@ -437,7 +452,7 @@ class NativePlan:
             raise unsupported("scatter at an index of arrays", op)
         outer = [f"o{i}" for i in range(len(op.shape))]
         zeros = nested(outer, op.shape, [f"{self.at(op, outer)} = 0"])
-        free = iter(range(len(g.shape)))
+        free = iter(axis for axis in range(len(g.shape)) if axis not in added_axes(op.args[1], g.shape))
         place = [str(part) if isinstance(part, int) else f"({part.start} + i{next(free)} * {part.step})" for part in slices]
         inner = [f"i{i}" for i in range(len(g.shape))]
         return [*zeros, *nested(inner, g.shape, [f"{self.at(op, place)} = {self.at(g, inner) if g.shape else self.number(g)}"])]
@@ -576,7 +591,7 @@ def axes_text(x: np.ndarray, op: Op) -> list[str]:
 
 def slices_of(index: Any, shape: tuple[int, ...]) -> list[int | range] | None:
     """Return for each axis of a shape the place, or the range of places, that an index names; None if it is of another kind."""
-    parts = [*indices(index)]
+    parts = [part for part in indices(index) if part is not None]
     if Ellipsis in [part for part in parts if part is Ellipsis]:
         at = next(i for i, part in enumerate(parts) if part is Ellipsis)
         parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
@@ -584,6 +599,19 @@ def slices_of(index: Any, shape: tuple[int, ...]) -> list[int | range] | None:
     if not all(type(part) in (int, slice) for part in parts):
         return None
     return [part % n if isinstance(part, int) else range(*part.indices(n)) for part, n in zip(parts, shape)]
+
+
+def added_axes(index: Any, shape: tuple[int, ...]) -> set[int]:
+    """Return the axes of an indexed array, of this shape, that the index has added."""
+    axes, axis = set(), 0
+    for part in (parts := indices(index)):
+        if part is None:
+            axes.add(axis)
+        if part is Ellipsis:
+            axis += len(shape) - sum(other is None or isinstance(other, slice) for other in parts)
+        else:
+            axis += part is None or isinstance(part, slice)
+    return axes
 
 
 def index_text(i: Any) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..errors import CompileError
+from ..trees import content
 from .trace import Op, replaced, substitution
 
-__all__ = ["Program"]
+__all__ = ["Program", "compare", "error_of"]
 
 
 @dataclass
@@ -92,3 +94,38 @@ class Program:
             checks=[(renew(op), outcome) for op, outcome in self.checks],
             gradients={p: renew(g) for p, g in self.gradients.items()},
         )
+
+
+def compare(first: Program, second: Program) -> None:
+    """Raise if two recordings of one function with the same arguments differ."""
+    twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
+
+    def alike(x: Any, y: Any) -> bool:
+        if type(x) is Op:
+            return twin.get(x, x) is y
+        if isinstance(x, (tuple, list)) and type(y) is type(x):
+            return len(x) == len(y) and all(map(alike, x, y))
+        return x is y or content(x) == content(y)
+
+    for a, b in zip(first.ops, second.ops):
+        if a.function != b.function or not alike(a.args, b.args) or not alike([*a.kwargs.items()], [*b.kwargs.items()]):
+            raise differs(a)
+        twin[a] = b
+    if len(first.ops) != len(second.ops):
+        raise differs(max(first.ops, second.ops, key=len)[-1])
+    if not alike(first.results, second.results) or not alike(first.updates, second.updates):
+        raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
+
+
+def error_of(op: Op, why: str) -> CompileError:
+    """Return the error for a call, with the line that it stands on."""
+    return CompileError(f"{op.place[0]}, line {op.place[1]}: {why}" if op.place else why)
+
+
+def differs(op: Op) -> CompileError:
+    """Return the error for a call that was another when the function was recorded a second time."""
+    return error_of(
+        op,
+        "recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like "
+        "would be frozen as they were: make them outside, and give them as arguments",
+    )

@@ -14,14 +14,16 @@ from .. import backward
 from ..backward import Step, arrays
 from ..errors import CompileError, GradientError
 from ..graph import Node
+from ..loops import rolling
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
 from .draws import Draw, Generator
 from .effects import watching_calls
 from .guards import Watch, same
+from .loop import Rolling
 from .names import name_all, name_locals
-from .program import Program
-from .trace import Recording, Traced
+from .program import Program, error_of
+from .trace import Recording, Traced, operands
 
 __all__ = ["STATIC", "Recorded", "record"]
 
@@ -59,7 +61,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     """
     tape = Recording()
     stage = Stage(tape, watch, optimizer)
-    token = recording.set(True)
+    token, rolls = recording.set(True), rolling.set(Rolling(tape))
     try:
         with stage:
             args = stand_ins(stage.given, function, args)
@@ -71,6 +73,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
             recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)
     finally:
         recording.reset(token)
+        rolling.reset(rolls)
     if tape.refusal is not None:
         raise tape.refusal
     return recorded
@@ -134,6 +137,10 @@ class Stage:
 
     def drawn(self, draw: Draw, value: Any) -> Traced:
         """Return the stand-in for random numbers."""
+        if self.tape.depth:
+            raise self.tape.refused(
+                "random numbers drawn in a step of tg.scan would be the same in all steps: draw them all before, and give them as xs"
+            )
         self.draws.append(draw)
         return self.given(value, "draw", len(self.draws) - 1)
 
@@ -186,7 +193,9 @@ class Stage:
 
     def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
         """Return the calls so far as a program."""
-        return Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
+        program = Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
+        require_all_known(program)
+        return program
 
     def written(self) -> dict[Any, Any]:
         """Return the new values of captured tensors that the function wrote to."""
@@ -238,6 +247,16 @@ class Stage:
                     "step can keep numbers and arrays"
                 )
         return {kept._op: op_of(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
+
+
+def require_all_known(program: Program) -> None:
+    """Raise if a program uses a value that is none of its own: one of a step of a loop."""
+    known = {*program.inputs, *program.ops}
+    for op in program.ops:
+        if any(x not in known for x in op.uses):
+            raise error_of(op, "a value from inside a step of tg.scan is used outside of it: let the step return it, carried or stacked")
+    if any(op not in known for op in operands(program.wanted())):
+        raise CompileError("a step of tg.scan writes to something from outside of it: let it return the value, carried or stacked")
 
 
 def first_of(out: Any) -> Any:

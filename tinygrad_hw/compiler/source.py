@@ -17,10 +17,15 @@ from typing import Any
 import numpy as np
 
 from ..rules.functions import SIGNS
+from .loop import Loop
+from .names import name_apart
+from .passes import PASSES, apply
 from .program import Program
 from .trace import NUMBERS, Op, astype, operands
 
-__all__ = ["source_of"]
+__all__ = ["READABLE", "source_of"]
+
+READABLE = {"drop_copies", "fold_constants", "fold_signs", "turn_differences", "merge_equal", "drop_dead"}  # the passes for a text to read
 
 LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "//": 2, "%": 2, "**": 4}  # how tightly signs bind; comparisons 0
 UNARY, ATOM = 3, 9
@@ -38,15 +43,18 @@ LONGEST = 100  # characters of an expression: what is longer is split
 
 def source_of(program: Program, name: str, doc: str) -> str:
     """Return the source text of a program as a function of this name."""
-    return Writer(program).text(name, doc)
+    writer = Writer(program)
+    text = writer.text(name, doc)
+    return "\n".join(["import numpy as np", *sorted(writer.imports), "", "", text])
 
 
 class Writer:
     """Writes one program."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, as_tuple: bool = False) -> None:
+        self.program, self.as_tuple = program, as_tuple
         self.imports: set[str] = set()
+        self.functions: list[str] = []  # the text of those for the loops
         self.constants: list[str] = []
         self.users = program.users()
         self.wanted = set(operands(program.wanted()))
@@ -75,8 +83,8 @@ class Writer:
             body.append(f"    {'    ' if state else ''}{self.names[op]} = {code}")
         results = [self.argument(y)[0] for y in self.program.wanted()[: len(self.program.results) + len(self.program.updates)]]
         inputs = ", ".join(str(op.name) for op in self.program.inputs)
-        head = ["import numpy as np", *sorted(self.imports), "", "", f"def {name}({inputs}):"]
-        return "\n".join([*head, f'    """{doc}"""', *self.constants, *body, f"    return {', '.join(results)}", ""])
+        head = [*self.functions, f"def {name}({inputs}):", f'    """{doc}"""', *self.constants]
+        return "\n".join([*head, *body, f"    return {', '.join(results)}{',' if self.as_tuple else ''}", ""])
 
     def kept(self, op: Op, code: str) -> bool:
         """Tell whether an op has a line of its own."""
@@ -125,6 +133,8 @@ class Writer:
     def function(self, function: Callable[..., Any]) -> str:
         """Return what a function is called, and import it if it is not NumPy's."""
         owner = getattr(function, "__self__", None)
+        if isinstance(function, Loop):
+            return self.loop(function)
         if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
             return f"np.{function.__name__}"
         if isinstance(owner, np.ufunc):
@@ -135,6 +145,32 @@ class Writer:
                 return f"{path}.{name}"
         self.imports.add(f"from {module} import {name}")
         return name
+
+    def loop(self, loop: Loop) -> str:
+        """Write a step of a loop as a function, and the loop as another; return what that is called."""
+        body = apply(loop.body, tuple(set(PASSES) - READABLE))
+        name_apart(body)
+        number = sum(f.startswith("def scan_") for f in self.functions) + 1
+        step = Writer(body, as_tuple=True)
+        text = step.text(
+            f"step_{number}", "Return what is carried on" + (", and what is stacked." if loop.carried < len(body.results) else ".")
+        )
+        self.imports |= step.imports
+        names = [str(op.name) for op in body.inputs]
+        carry = "".join(f"{x}, " for x in names[: loop.carried])
+        rows = [f"{x}[i]" if loop.carried <= k < loop.carried + loop.rows else x for k, x in enumerate(names)]
+        order = f"reversed(range({loop.count}))" if loop.backwards else f"range({loop.count})"
+        lines = [
+            f"def scan_{number}({', '.join(names)}):",
+            f'    """Do {loop.count} steps; return what the last one carries on, and what all have given, stacked."""',
+            "    rows = []",
+            f"    for i in {order}:",
+            f"        {carry}*row = step_{number}({', '.join(rows)})",
+            "        rows.append(row)",
+            f"    return [{carry}*map(np.stack, zip(*rows{'[::-1]' if loop.backwards else ''}))]",
+        ]
+        self.functions += [*step.functions, text, "", "\n".join(lines), "", ""]
+        return f"scan_{number}"
 
     def bracketed(self, x: Any, needed: int) -> str:
         """Return the code of an argument, in brackets unless it binds tightly enough."""

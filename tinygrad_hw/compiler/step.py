@@ -20,17 +20,19 @@ from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..scopes import watching
 from ..tensor import Tensor, cotangent, handle, leaf, recording
-from ..trees import content, leaves, rebuilt, skeleton
-from .entry import CHANGED, READABLE, Entry, contiguous
+from ..trees import leaves, rebuilt, skeleton
+from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .javascript import expanded, javascript_of
 from .kernels import MOST, in_kernels
+from .loop import loops_planned, shortened
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
-from .program import Program
+from .program import Program, compare
 from .record import STATIC, Recorded, first_of, is_number, record
 from .sizes import Blank, resized, sizes_of
+from .source import READABLE
 from .store import Store, store_of
 from .trace import Op, Traced
 
@@ -296,7 +298,8 @@ class CompiledFunction:
         """Return a program as the passes leave it, the captured tensors that it writes to with an array for each, and its plan."""
 
         def prepared() -> tuple[Program, dict[Op, np.ndarray]]:
-            program = apply(recorded, self.without)
+            program = shortened(apply(recorded, self.without))
+            loops_planned(program, self._step_of_a_loop, self.backend == "numba", self.without)
             program.inputs = sorted(program.inputs, key=lambda op: op.role[0] != "input")
             return program, {op: np.array(op.value) for op, _ in program.updates if op.role[0] == "tensor"}
 
@@ -310,14 +313,28 @@ class CompiledFunction:
                 return program, mirrors, plan
             except CompileError:
                 program, mirrors = prepared()
+        return (program := self._in_kernels(program)), mirrors, Plan(program, self._fixed(program) | mirrors, self._without_kernels())
+
+    def _in_kernels(self, program: Program) -> Program:
+        """Return a program with kernels for what Numba has code for, and tell once what it has none for."""
         program, left = in_kernels(program)
         if left := +left - self._told:
             self._told += left
             calls = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in left.most_common())
             warnings.warn(
-                f"{self.__name__}: NumPy runs what Numba has no code for, between its kernels: {calls}", UserWarning, stacklevel=7
+                f"{self.__name__}: NumPy runs what Numba has no code for, between its kernels: {calls}", UserWarning, stacklevel=8
             )
-        return program, mirrors, Plan(program, self._fixed(program) | mirrors, tuple(set(self.without) - set(NUMPY_ONLY)))
+        return program
+
+    def _without_kernels(self) -> tuple[str, ...]:
+        """Return what not to do in a plan that calls kernels."""
+        return tuple(set(self.without) - set(NUMPY_ONLY))
+
+    def _step_of_a_loop(self, program: Program) -> Any:
+        """Return what runs a step of a loop."""
+        if self.backend == "numba":
+            return Plan(self._in_kernels(program), {}, self._without_kernels()).run
+        return Plan(program, {}, self.without).run
 
     def _fixed(self, program: Program) -> dict[Op, np.ndarray]:
         """Return the inputs that always lie in the same arrays, with these."""
@@ -631,33 +648,3 @@ def blank_of(x: Any) -> Any:
 def signature(x: Any) -> Any:
     """Return what an argument must have in common with the recorded one."""
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x) if type(x) in (float, complex) else (type(x), x)
-
-
-def compare(first: Program, second: Program) -> None:
-    """Raise if two recordings of one function with the same arguments differ."""
-    twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
-
-    def alike(x: Any, y: Any) -> bool:
-        if type(x) is Op:
-            return twin.get(x) is y
-        if isinstance(x, (tuple, list)) and type(y) is type(x):
-            return len(x) == len(y) and all(map(alike, x, y))
-        return x is y or content(x) == content(y)
-
-    for a, b in zip(first.ops, second.ops):
-        if a.function != b.function or not alike(a.args, b.args) or not alike([*a.kwargs.items()], [*b.kwargs.items()]):
-            raise differs(a)
-        twin[a] = b
-    if len(first.ops) != len(second.ops):
-        raise differs(max(first.ops, second.ops, key=len)[-1])
-    if not alike(first.results, second.results) or not alike(first.updates, second.updates):
-        raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
-
-
-def differs(op: Op) -> CompileError:
-    """Return the error for a call that was another when the function was recorded a second time."""
-    where = f"{op.place[0]}, line {op.place[1]}: " if op.place else ""
-    return CompileError(
-        f"{where}recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like "
-        "would be frozen as they were: make them outside, and give them as arguments"
-    )

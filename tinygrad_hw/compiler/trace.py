@@ -134,6 +134,7 @@ class Recording:
         self.frozen: set[int] = set()  # the captured arrays, by number, that the code has decided something by
         self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
         self.errstate: dict[str, Any] = dict(np.geterr())
+        self.depth = 0  # the number of loops whose step is being recorded
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
         """Return the stand-in for an input."""

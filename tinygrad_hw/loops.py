@@ -1,0 +1,301 @@
+"""Loops of equal steps: ``scan`` carries something on from step to step, and stacks what each step gives.
+
+    >>> import numpy as np
+    >>> scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
+    (np.float64(6.0), array([0., 1., 3.]))
+
+Called as it is, it is the loop that it stands for, and every step is recorded. While a program is recorded (``compile``) one step
+is, and the loop is one node of the graph: its VJP is again such a loop, the other way round, over what was carried into each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from .backward import arrays, sweep, values
+from .batching import Batched, active, at
+from .errors import CompileError, ShapeError
+from .graph import Node, by_number, leaf, next_number
+from .rules import Each, Rule
+from .rules.table import stands_in
+from .tensor import Tensor, as_numbers, handle, is_recording, plain_leaf, recording, result, taken, tensors
+from .transforms import Together, kept, name, older
+from .trees import leaves, mapped, paths, rebuilt, skeleton
+
+__all__ = ["Step", "rolling", "scan"]
+
+Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # what is carried and a row of each x -> the same anew, and ys
+rolling: ContextVar[Any] = ContextVar("rolling", default=None)  # what records a loop as one call, while a program is recorded
+
+
+def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, length: int | None = None) -> tuple[Any, Any]:
+    """Do equal steps one after the other, each with what the one before carries on and with its own part of xs.
+
+    Parameters
+    ----------
+    f : callable
+        The step: ``f(carry, x)`` returns a pair, the new carry and what to stack. The new carry has the structure, shapes and dtypes
+        of the old one.
+    carry : array, scalar, or nested tuple, list or dict of them
+        What the first step gets.
+    xs : array, or nested tuple, list or dict of them, optional
+        Of one length along the first axis: step i gets the i-th row of each. None: every step gets None.
+    length : int, optional
+        The number of steps; needed if there are no xs.
+
+    Returns
+    -------
+    carry : what the last step carried on
+    ys : what the steps gave, stacked along a new first axis, in the structure in which they gave it
+
+    Raises
+    ------
+    ShapeError
+        If xs have different lengths, or none and no length is given; if a step's carry or its y differs in structure, shape or dtype.
+
+    Notes
+    -----
+    ``for i in range(n): carry, y[i] = f(carry, xs[i])``, as JAX's ``lax.scan``; it is differentiated as this loop is, to any order.
+
+    Inside ``compile`` one step is recorded, and the plan runs it n times: the program stays as short as the step. Kept for the sweep
+    is what was carried into each step, n times the carry, and nothing else: the sweep computes each step again, from the last to
+    the first. So f must do the same at each step: what it draws, counts or collects elsewhere is refused.
+
+    Examples
+    --------
+    Euler's method for dz/dt = -z, ten steps of 0.1:
+
+    >>> z, path = scan(lambda z, _: (z - 0.1 * z, z), np.array([1.0]), length=10)
+    >>> path.shape, z.round(6)
+    ((10, 1), array([0.348678]))
+    """
+    count = length_of(xs, length)
+    carry, xs = mapped(kept, mapped(as_array, (carry, xs)))
+    shape: list[Any] = []  # the structure of what a step gives, once one has been done
+
+    def step(cs: list[Any], rows: list[Any]) -> tuple[list[Any], list[Any]]:
+        before = rebuilt(carry, cs)
+        out = f(before, rebuilt(xs, rows))
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise ShapeError(f"scan: {name(f)} must return a pair, the new carry and what to stack (None for nothing)")
+        require_alike(f"the carry of {name(f)}", before, out[0], "went in", "came out")
+        ys = mapped(as_array, out[1])
+        if not shape:
+            shape.append(ys)
+        require_alike(f"what {name(f)} gives to stack", shape[0], ys, "at first was", "later is")
+        return leaves(mapped(as_array, out[0])), leaves(ys)
+
+    if not count:
+        return carry, nothing_stacked(step, leaves(carry), leaves(xs), shape)
+    last, stacks = loop(step, leaves(carry), leaves(xs), count, False)
+    return rebuilt(carry, last), rebuilt(shape[0], stacks)
+
+
+def length_of(xs: Any, length: int | None) -> int:
+    """Return the number of steps."""
+    if length is not None and (isinstance(length, bool) or not hasattr(length, "__index__") or index(length) < 0):
+        raise ShapeError(f"scan: length is the number of steps, not {length!r}")
+    lengths = {path: np.shape(x)[:1] for path, x in zip(paths(xs), leaves(xs))}
+    if not lengths and length is None:
+        raise ShapeError("scan: without xs the number of steps is not known: give length")
+    for path, n in lengths.items():
+        if not n:
+            raise ShapeError(f"scan: xs{path} is one number, and has no rows to take one step after the other")
+    counts = {n for (n,) in lengths.values()} | ({index(length)} if length is not None else set())
+    if len(counts) > 1:
+        told = ", ".join([f"xs{path} has {n}" for path, (n,) in lengths.items()] + ([f"length is {length}"] if length is not None else []))
+        raise ShapeError(f"scan: all xs must have as many rows as there are steps: {told}")
+    return int(counts.pop())
+
+
+def as_array(x: Any) -> Any:
+    """Return a leaf as something with a shape and a dtype."""
+    return x if stands_in(x) or isinstance(x, (np.ndarray, np.generic)) else as_numbers(x)
+
+
+def require_alike(what: str, before: Any, after: Any, then: str, now: str) -> None:
+    """Raise unless two trees have one structure, and their leaves one shape and dtype."""
+    if skeleton(before) != skeleton(after):
+        raise ShapeError(f"scan: {what} must keep its structure: it {then} as {skeleton(before)} and {now} as {skeleton(after)}")
+    for path, x, y in zip(paths(before), leaves(before), leaves(mapped(as_array, after))):
+        if (x.shape, x.dtype) != (y.shape, y.dtype):
+            raise ShapeError(
+                f"scan: {what} must keep its shape and dtype: {path or 'it'} {then} {x.dtype} of shape {x.shape}, and {now} {y.dtype} of "
+                f"shape {y.shape}"
+            )
+
+
+def nothing_stacked(step: Step, carry: list[Any], xs: list[Any], shape: list[Any]) -> Any:
+    """Return the ys of no steps: of the shapes that a step on zeros gives."""
+    token = recording.set(False)
+    try:
+        with np.errstate(all="ignore"):
+            step(carry, [np.zeros(x.shape[1:], x.dtype) for x in xs])
+    finally:
+        recording.reset(token)
+    return mapped(lambda y: np.zeros((0, *y.shape), y.dtype), shape[0])
+
+
+def loop(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
+    """Return what a number of steps carry on, and the stacks of what they give: recorded as one call where that is possible."""
+    tape = rolling.get()
+    found = rolled(tape, step, carry, xs, count, backwards) if tape is not None and count > 1 and not active.get() else None
+    return unrolled(step, carry, xs, count, backwards) if found is None else found
+
+
+def unrolled(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
+    """Do the steps."""
+    rows = []
+    for i in reversed(range(count)) if backwards else range(count):
+        carry, ys = step(carry, [x[i] for x in xs])
+        rows.append([as_it_is(y) for y in ys])
+    return carry, [np.stack(column) for column in zip(*(reversed(rows) if backwards else rows))]
+
+
+def as_it_is(y: Any) -> Any:
+    """Return what later writes to y do not reach."""
+    if isinstance(y, Tensor) and y.requires_grad:
+        taken(y._node)
+    return kept(y)
+
+
+# A loop as one node
+def rolled(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> Any:
+    """Return the same as ``unrolled``, with one step recorded and the loop as one node; None if the steps cannot be told to be equal."""
+    flowing = bool(is_recording())
+    given = [x if isinstance(x, Tensor) else plain_leaf(x) for x in (*carry, *xs)]
+
+    def body(stand_ins: list[Any]) -> tuple[list[Any], Any]:
+        inputs = [differentiable(x)._node if flowing else leaf(x) for x in stand_ins]
+        since = next_number()
+        out, ys = step([*map(handle, inputs[: len(carry)])], [*map(handle, inputs[len(carry) :])])
+        nodes = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs[: len(carry)]
+        return [node.value for node in nodes], sorted(older(nodes, since) - {*inputs}, key=by_number)
+
+    recorded = tape.loop(body, [x._node.value for x in given], len(carry), count, backwards)
+    if recorded is None:
+        return None
+    outs, used = recorded
+    parents = [x._node if x.requires_grad else None for x in given] + used
+    if not flowing or not any(parents):
+        made = [plain_leaf(y) for y in outs]
+    else:
+        vjps = Each(SweptLoop(step, outs, (len(carry), len(xs)), used, count, backwards))
+        row, operands = Rule(scan, vjps, scan, "dense"), tuple(map(taken, [*(x._node for x in given), *used]))
+        whole = result(np.empty(0), row, operands, tuple(parents), [vjps[i] if p is not None else None for i, p in enumerate(parents)])
+        made = [part_of(whole._node, i, y) for i, y in enumerate(outs)]
+    return made[: len(carry)], made[len(carry) : len(outs) - len(carry)]
+
+
+def part_of(whole: Node, i: int, value: Any) -> Tensor:
+    """Return the i-th of a loop's results as a tensor."""
+    if value.dtype.kind not in "fc":
+        return plain_leaf(value)
+    return result(value, PART, (whole.value,), (whole,), (partial(bundled, i),))
+
+
+def bundled(i: int, g: Any, *_: Any) -> Bundle:
+    """Return the cotangent of a loop whose i-th result has the cotangent g."""
+    return Bundle({i: g})
+
+
+PART = Rule(bundled, (), lambda whole: whole, "dense")
+
+
+class Bundle:
+    """The cotangents of a loop's results, by number: they arrive one after the other, and are added up as one."""
+
+    shape, dtype = (0,), np.dtype(float)
+
+    def __init__(self, parts: dict[int, Any]) -> None:
+        self.parts = parts
+
+    def __add__(self, other: Bundle) -> Bundle:
+        both = self.parts.keys() & other.parts.keys()
+        return Bundle({**self.parts, **other.parts, **{i: self.parts[i] + other.parts[i] for i in both}})
+
+    def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
+        raise CompileError(
+            "a derivative inside scan is not finite, and np.where leaves out some of scan's results: a compiled loop cannot tell what of "
+            "them is used; choose inside the step, or before the loop"
+        )
+
+
+class SweptLoop(Together):
+    """The VJPs of a loop: a loop over the same steps the other way round, which computes each again and sweeps it.
+
+    It carries the cotangent of the carry, and adds up those of the older tensors that the step uses.
+    """
+
+    def __init__(self, step: Step, outs: list[Any], counts: tuple[int, int], used: list[Node], count: int, backwards: bool) -> None:
+        super().__init__(sum(counts) + len(used))
+        self.step, self.outs, self.used, self.length, self.backwards = step, outs, used, count, backwards
+        self.carried, self.rows = counts
+        self.stacked = len(outs) - 2 * self.carried
+        self.floating = [i for i in range(self.carried) if outs[i].dtype.kind in "fc"]
+
+    def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
+        """Return the cotangent of the first carry, of xs, and of what is used from outside."""
+        as_tensors, carried, rows = isinstance(out, Tensor), self.carried, self.rows
+        plain = same if as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values()) else values
+        incoming = self.outs[carried + self.stacked :]
+        if as_tensors:
+            incoming = [part_of(out._node, carried + self.stacked + i, x) for i, x in enumerate(incoming)]
+        arriving = sorted(i for i in g.parts if i >= carried)
+        seeds = [g.parts[i] if i in g.parts else zeros_like(self.outs[i]) for i in self.floating]
+        xs = operands[carried : carried + rows]
+
+        def back(cs: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any]]:
+            cs, parts = list(map(plain, cs)), list(map(plain, parts))
+            inputs, arrived = [differentiable(x)._node for x in parts[: carried + rows]], dict(zip(arriving, parts[carried + rows :]))
+            found = self.swept(inputs, arrived | dict(zip(self.floating, cs)), as_tensors)
+            cotangents = [found[x] if x in found else zeros_like(x.value) for x in inputs]
+            totals = [a + found[node] if node in found else a for a, node in zip(cs[len(self.floating) :], self.used)]
+            return [cotangents[i] for i in self.floating] + totals, cotangents[carried : carried + rows]
+
+        totals = [zeros_like(node.value) for node in self.used]
+        last, of_xs = loop(back, seeds + totals, [*incoming, *xs, *(g.parts[i] for i in arriving)], self.length, not self.backwards)
+        given = list(map(plain, (*last, *of_xs)))
+        of_carry = dict(zip(self.floating, given))
+        ends = given[len(self.floating) : len(last)]
+        return [of_carry.get(i, 0.0) for i in range(carried)] + given[len(last) :] + ends
+
+    def swept(self, inputs: list[Node], arrived: dict[int, Any], as_tensors: bool) -> dict[Node, Any]:
+        """Do a step, and sweep back from what it gives; return the cotangents."""
+        token = recording.set(True)
+        try:
+            with at(()):  # (the sweep may carry many cotangents at once: the step is done as it was at first)
+                since = next_number()
+                out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
+        finally:
+            recording.reset(token)
+        seeds: dict[Node, Any] = {}
+        results = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs
+        for i, g in arrived.items():
+            if (node := results[i]).requires_grad:
+                seeds[node] = seeds[node] + g if node in seeds else g
+        return sweep(seeds, tensors if as_tensors else arrays, since)
+
+
+def differentiable(x: Any) -> Tensor:
+    """Return a tensor that a gradient can flow to, if it holds numbers that have one, and that can be written to."""
+    if isinstance(x, Tensor) and x.requires_grad:
+        return x
+    value = values(x)
+    return +handle(leaf(value, True)) if value.dtype.kind in "fc" else handle(leaf(value))
+
+
+def same(x: Any) -> Any:
+    """Return x."""
+    return x
+
+
+def zeros_like(x: Any) -> np.ndarray:
+    """Return zeros of the shape and dtype of an array."""
+    return np.zeros(x.shape, x.dtype)
