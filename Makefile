@@ -27,6 +27,7 @@ lint: $(VENV)/dev.done
 
 docs: $(VENV)/docs.done
 	$(BIN)/python -m sphinx --fail-on-warning --jobs $(JOBS) --doctree-dir out/docs.trees docs out/docs $(ARGS)
+	$(BIN)/python docs/tools/check.py out/docs
 
 $(VENV)/report.done: extras = draw,report
 $(VENV)/test.done: extras = draw,report,examples,test,numba
