@@ -12,7 +12,7 @@ Read on: ``rules.elementwise`` (the calculus, a line a rule), ``graph``, ``backw
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import array_api, operators, views  # noqa: F401 (all three complete the class Tensor)
+from . import array_api, manual, operators, views  # noqa: F401 (they complete the class Tensor)
 from .batching import vmap
 from .errors import (
     OF_MODULE,

@@ -20,35 +20,99 @@ __all__ = [
 
 
 class TinygradError(Exception):
-    """The base of every error that this package raises on purpose."""
+    """The base of every error that this package raises on purpose.
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> issubclass(tg.ShapeError, tg.TinygradError) and issubclass(tg.ShapeError, ValueError)
+    True
+    """
 
 
 class ShapeError(TinygradError, ValueError):
-    """Operands, a cotangent or a target do not have shapes that fit."""
+    """Operands, a cotangent or a target do not have shapes that fit.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor
+    >>> Tensor([1.0, 2.0]) + Tensor([1.0, 2.0, 3.0])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.ShapeError: add: the operands do not fit...
+    """
 
 
 class DTypeError(TinygradError, TypeError):
-    """A dtype that cannot take part: a gradient of integers, ragged or object data."""
+    """A dtype that cannot take part: a gradient of integers, ragged or object data.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor
+    >>> Tensor([1, 2], requires_grad=True)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.DTypeError: a tensor of int64 cannot require a gradient: use floating numbers...
+    """
 
 
 class GradientError(TinygradError, RuntimeError):
-    """A gradient was asked for where there is none, or in a way that is not defined."""
+    """A gradient was asked for where there is none, or in a way that is not defined.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor
+    >>> Tensor([1.0, 2.0]).sum().backward()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.GradientError: this tensor does not require a gradient...
+    """
 
 
 class DetachError(TinygradError, TypeError):
-    """A conversion would have dropped a tensor out of its graph without a word."""
+    """A conversion would have dropped a tensor out of its graph without a word.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor
+    >>> float(Tensor(1.0, requires_grad=True))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.DetachError: float(this tensor) would leave the graph: use t.item()...
+    """
 
 
 class CompileError(TinygradError, RuntimeError):
-    """Code that cannot be compiled: it decides by a value, draws random numbers, or has a side effect."""
+    """Code that cannot be compiled: it decides by a value, draws random numbers, or has a side effect.
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.compile(lambda x: x * 2 if x > 0 else x)(1.0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.CompileError: ...
+    """
 
 
 class NoRuleError(TinygradError, TypeError):
-    """A NumPy function was called on a tensor, and the table has no rule for it."""
+    """A NumPy function was called on a tensor, and the table has no rule for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import Tensor
+    >>> np.frompyfunc(abs, 1, 1)(Tensor([1.5], requires_grad=True))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.NoRuleError: abs (vectorized): there is no rule for this NumPy function...
+    """
 
 
 class BatchError(TinygradError, TypeError):
-    """Code that ``vmap`` runs for a whole batch would have treated its entries as one."""
+    """Code that ``vmap`` runs for a whole batch would have treated its entries as one.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> tg.vmap(lambda x: x if x > 0 else -x)(np.ones(3))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.errors.BatchError: ...
+    """
 
 
 def operands_do_not_fit(

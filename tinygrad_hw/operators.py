@@ -100,7 +100,6 @@ def unary(function: Callable[..., Any]) -> Callable[..., Any]:
             return result(call(x), rule, (x,), (node,), rule.vjps)
         return plain_leaf(call(x))
 
-    method.__doc__ = f"Return {rule.name}(self), entry by entry."
     QUICK[function] = method
     return method
 
@@ -117,7 +116,6 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
         return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
 
     FOLDS[function] = fold
-    fold.__doc__ = f"Return {rule.name}(self) over an axis, several (a tuple) or all (None); further arguments as NumPy's."
     return fold
 
 
@@ -127,7 +125,6 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         return function(self, *args, **kwargs)
 
-    call.__doc__ = f"Return {function.__module__}.{function.__name__}(self, ...)."
     return call
 
 

@@ -116,6 +116,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
     Examples
     --------
+    >>> from tinygrad_hw import grad
     >>> grad(grad(lambda x: x**3))(2.0)
     np.float64(12.0)
     >>> grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 3.0})
@@ -158,6 +159,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
     Examples
     --------
+    >>> from tinygrad_hw import value_and_grad
     >>> value_and_grad(lambda x: x**2)(3.0)
     (np.float64(9.0), np.float64(6.0))
     """
@@ -210,6 +212,14 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], Any]]:
     Notes
     -----
     pullback(g) = Jᵀ g, J the Jacobian of f at xs (Griewank & Walther 2008, chapter 3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import vjp
+    >>> out, pullback = vjp(lambda x: x**2, np.array([1.0, 2.0]))
+    >>> out, pullback(np.array([1.0, 10.0]))
+    (array([1., 4.]), array([ 2., 40.]))
     """
     out, pullback, _ = linearized(f, xs, {}, 0 if len(xs) == 1 else range(len(xs)))
     return out, pullback
@@ -241,6 +251,13 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
     -----
     tangent = J t. The pullback g ↦ Jᵀ g is linear, and its own pullback is J: forward mode is the VJP of the VJP
     (J. Townsend 2017, "A new trick for calculating Jacobian vector products").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import jvp
+    >>> jvp(lambda x: x**2, (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
+    (array([1., 4.]), array([ 2., 40.]))
     """
     if not isinstance(xs, tuple) or not isinstance(tangents, tuple) or len(xs) != len(tangents):
         raise ShapeError("jvp takes two tuples of one length, the inputs and their tangents: jvp(f, (x, y), (dx, dy))")
@@ -287,6 +304,8 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import jacobian
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -372,6 +391,14 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     Notes
     -----
     H[i, j] = ∂²f/∂xᵢ∂xⱼ, the Jacobian of the gradient: one sweep over the gradient's own graph for each entry of x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import hessian
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
     """
     return jacobian(grad(f, argnums), argnums)
 
@@ -396,6 +423,13 @@ def hvp(f: Callable[..., Any], x: X, v: Any) -> X:
     -----
     H is symmetric, so H v = Hᵀ v is the pullback of the gradient (Pearlmutter 1994, "Fast exact multiplication by
     the Hessian"). It costs a small multiple of a gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import hvp
+    >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 3.0]), np.array([1.0, 0.0]))
+    array([6., 2.])
     """
     given = opened(x)
     return vjp(grad(f), x)[1](rebuilt(given, fitting(given, v, f"v of hvp of {name(f)}")))
@@ -592,6 +626,13 @@ def checkpoint(f: F) -> F:
     -----
     Memory for the inner results of one call at a time, for one more forward call (Chen et al. 2016, "Training deep nets with
     sublinear memory cost").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import checkpoint, grad
+    >>> grad(checkpoint(lambda x: np.sum(np.exp(np.sin(x)))))(np.zeros(2))
+    array([1., 1.])
     """
 
     @wraps(f)
@@ -727,6 +768,8 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import grad, ravel
     >>> vector, unravel = ravel({"W": np.eye(2), "b": 3.0})
     >>> vector
     array([1., 0., 0., 1., 3.])
@@ -787,6 +830,8 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import grad, primitive
     >>> @primitive(lambda g, out, x: g * 3 * x**2)
     ... def cube(x):
     ...     return x**3

@@ -22,7 +22,17 @@ KINDS = {
 
 
 class Info:
-    """What the namespace can do."""
+    """What the namespace can do.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import array_api as xp
+    >>> info = xp.__array_namespace_info__()
+    >>> info.capabilities()["boolean indexing"], info.default_device(), info.devices(), info.default_dtypes()["indexing"]
+    (True, 'cpu', ['cpu'], dtype('int64'))
+    >>> info.dtypes(kind="complex floating")
+    {'complex64': dtype('complex64'), 'complex128': dtype('complex128')}
+    """
 
     def capabilities(self) -> dict[str, Any]:
         """Return which optional parts of the standard are there."""
@@ -37,7 +47,16 @@ class Info:
         return [DEVICE]
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
-        """Return the dtypes of new tensors."""
+        """Return the dtypes of new tensors.
+
+        Parameters
+        ----------
+        device : "cpu", optional
+
+        Returns
+        -------
+        dict of dtype by kind
+        """
         on_cpu(device)
         return {
             "real floating": np.dtype(np.float64), "complex floating": np.dtype(np.complex128),
@@ -45,7 +64,22 @@ class Info:
         }  # fmt: skip
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
-        """Return the dtypes, of a kind or of several (a tuple), by their names."""
+        """Return the dtypes, of a kind or of several (a tuple), by their names.
+
+        Parameters
+        ----------
+        device : "cpu", optional
+        kind : str, or tuple of str, optional
+
+        Returns
+        -------
+        dict of dtype by name
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind.
+        """
         on_cpu(device)
         kinds = ("bool", "numeric") if kind is None else kind if isinstance(kind, tuple) else (kind,)
         if unknown := [k for k in kinds if k not in KINDS]:

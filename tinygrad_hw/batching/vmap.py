@@ -52,6 +52,8 @@ def vmap(f: F, in_axes: Any = 0, out_axes: Any = 0) -> F:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import grad, vmap
     >>> vmap(np.dot)(np.ones((3, 4)), np.ones((3, 4)))
     array([4., 4., 4.])
 

@@ -98,6 +98,13 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     that the function uses from outside has changed, it is recorded anew.
     Arrays reach the function as Tensors. Inside ``detect_anomaly`` the function itself is run.
     A loss function may return a tuple, the loss first: the step then returns all of it, as arrays.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> f = tg.compile(lambda x: np.sum(x**2))
+    >>> f(np.array([1.0, 2.0])), f(np.array([3.0, 4.0]))
+    (np.float64(5.0), np.float64(25.0))
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
@@ -128,6 +135,17 @@ class CompiledFunction:
         The memory that the latest call's plan holds.
     recordings : int
         How often the code has been recorded.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> f = tg.compile(lambda x: np.sin(x) ** 2)
+    >>> f(np.array([0.0, 1.0]))
+    array([0.        , 0.70807342])
+    >>> "result = np.sin(x) ** 2" in f.source
+    True
+    >>> f.recordings, f.nbytes > 0, "sin" in f.program_text, "function" in f.javascript
+    (1, True, True, True)
     """
 
     optimizer: Any = None
@@ -433,6 +451,16 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
     """A training step that is recorded once and run as a plan: forward, backward and update.
 
     The parameters stay visible and assignable between calls. Their ``.grad`` is left alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_hw as tg
+    >>> w = tg.Tensor(0.0, requires_grad=True)
+    >>> step = tg.compile(lambda x, y: np.mean((w * x - y) ** 2), tg.optim.SGD([w], lr=0.1))
+    >>> x, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
+    >>> step(x, y), step.repeat(3, x, y).round(4)
+    (np.float64(10.0), array([2.5   , 0.625 , 0.1562]))
     """
 
     def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str, without: tuple[str, ...]) -> None:
@@ -465,7 +493,19 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
             return out if out is not VIOLATED and entry.one_result else self._finished(out, args, entry)
 
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Do n steps; return their losses, (n,)."""
+        """Do n steps on the same inputs.
+
+        Parameters
+        ----------
+        n : int
+        *args, **kwargs
+            What the loss function takes.
+
+        Returns
+        -------
+        (n,) ndarray
+            The losses.
+        """
         if kwargs:
             args = self._positional(args, kwargs)
         with self._lock:

@@ -69,6 +69,33 @@ class Drawing:
     digraph : ``graphviz.Digraph``.
     dot : str, the drawing in the DOT language; the same program gives the same text in every process.
     omitted : int, how many vertices of the recorded graph are not drawn.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, draw
+    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> drawing = draw((x * x).sum())
+    >>> print(drawing.text(80, color=False, ascii_only=True))  # doctest: +NORMALIZE_WHITESPACE
+    #  name       operation              shape
+    0  x          parameter              (2,)
+    1  multiply1  x * x                  (2,)
+    2  L          sum(multiply1) (loss)  scalar
+    <BLANKLINE>
+    L = sum(multiply1)
+    `- multiply1 = x * x
+       |- x
+       `- x
+    <BLANKLINE>
+    2 operations on 1 leaf
+    >>> drawing.omitted, drawing.dot.startswith("digraph"), drawing.mermaid().startswith("flowchart"), "<html" in drawing.html()
+    (0, True, True, True)
+
+    With a layout engine, Graphviz or the extra ``draw``, there are ``drawing.svg()``, ``drawing.png()``, ``drawing.pdf()`` too:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     drawing.save(folder + "/graph.dot").name
+    'graph.dot'
     """
 
     def __init__(self, recorded: Recorded, look: Look, seeds: Mapping[Node, Any] | None, gradients: Mapping[Node, Any]) -> None:
@@ -98,15 +125,41 @@ class Drawing:
         return str(self.digraph.source)
 
     def svg(self) -> str:
-        """Return the drawing as SVG, fit to stand alone or inside a page; raises LayoutError where there is no layout engine."""
+        """Return the drawing as SVG, fit to stand alone or inside a page.
+
+        Raises
+        ------
+        LayoutError
+            If there is no layout engine.
+        """
         return polished(render(self.dot, "svg"), self.picture, self.dot)
 
     def png(self, dpi: int = 144) -> bytes:
-        """Return the drawing as PNG; raises LayoutError where there is no layout engine, or if it is too large for a bitmap."""
+        """Return the drawing as PNG.
+
+        Parameters
+        ----------
+        dpi : int
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        LayoutError
+            If there is no layout engine, or the drawing is too large for a bitmap.
+        """
         return render(self.dot.replace("{", f"{{\n\tdpi={int(dpi)}", 1), "png")
 
     def pdf(self) -> bytes:
-        """Return the drawing as PDF; raises LayoutError where there is no layout engine."""
+        """Return the drawing as PDF.
+
+        Raises
+        ------
+        LayoutError
+            If there is no layout engine.
+        """
         return render(self.dot, "pdf")
 
     def text(self, width: int | None = None, color: bool | None = None, ascii_only: bool | None = None) -> str:
@@ -117,6 +170,10 @@ class Drawing:
         width : cells in a line; by default as wide as the terminal.
         color : by default only in a terminal, and not where the variable NO_COLOR is set.
         ascii_only : by default only where the output's encoding has no Greek letters.
+
+        Returns
+        -------
+        str
         """
         if color is None:
             color = not os.environ.get("NO_COLOR") and bool(getattr(sys.stdout, "isatty", bool)())
@@ -167,7 +224,16 @@ class Drawing:
         return page(Lesson(recorded, self.picture, found, trail, known, program, epochs(recorded, known, history) if found else ()))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the drawing in the format of the path's suffix (.dot .gv .svg .png .pdf .txt .mmd .html) and return the path.
+        """Write the drawing in the format of the path's suffix.
+
+        Parameters
+        ----------
+        path : str or path
+            It ends in .dot .gv .svg .png .pdf .txt .mmd or .html.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------
@@ -279,6 +345,7 @@ def draw(
 
     Examples
     --------
+    >>> from tinygrad_hw import Tensor, draw
     >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     >>> [box.formula for box in draw((x * x).sum(), direction="LR").picture.boxes]
     ['', 'x * x', 'sum(multiply₁)']

@@ -110,6 +110,18 @@ class Equations:
     ----------
     forward, backward : the numbered lines, each an ``Equation``.
     notes : what the symbols stand for (δ, σ′, N, ...), each a ``Formula``.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, explain
+    >>> x = Tensor(2.0, requires_grad=True, name="x")
+    >>> equations = explain(x**2)
+    >>> print(equations.backward[-1])
+    ∂L/∂x = 2 x
+    >>> "align*" in equations.latex(), equations.mathml().startswith("<section"), equations.check().unverified
+    (True, True, {})
+    >>> [float(value) for equation, value in equations.computed()]
+    [4.0, 4.0]
     """
 
     def __init__(self, derivation: Derivation, shapes: bool) -> None:
@@ -165,7 +177,12 @@ class Equations:
         return {"text/plain": str(self), "text/latex": self.latex(), "text/html": self.mathml()}
 
     def computed(self) -> list[tuple[Equation, np.ndarray]]:
-        """Compute every line with NumPy from the leaves' arrays alone, each from what is printed before it."""
+        """Compute every line with NumPy from the leaves' arrays alone, each from what is printed before it.
+
+        Returns
+        -------
+        list of (Equation, ndarray)
+        """
         values: dict[Expression, Any] = dict(self._derivation.numbers)
         with np.errstate(all="ignore"):
             for equation in (*self.forward, *self.backward):
@@ -282,6 +299,8 @@ def explain(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import Tensor, explain
     >>> rng = np.random.default_rng(0)
     >>> W, b = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 1), 1))
     >>> x, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))

@@ -74,6 +74,18 @@ class Conv1d(_Conv):
     ----------
     weight : (out_channels, in_channels / groups, k) Tensor
     bias : (out_channels,) Tensor, or None
+
+    Raises
+    ------
+    ValueError
+        As ``Conv2d``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.Conv1d(3, 8, kernel_size=5)(np.ones((2, 3, 20))).shape
+    (2, 8, 16)
     """
 
     axes = 1
@@ -148,7 +160,20 @@ class _Pool(Module):
 
 
 class MaxPool1d(_Pool):
-    """The largest entry of each window of signals; see ``MaxPool2d``."""
+    """The largest entry of each window of signals; see ``MaxPool2d``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int
+        As ``MaxPool2d`` has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.MaxPool1d(2)(np.array([[[1.0, 5.0, 2.0, 3.0]]]))
+    array([[[5., 3.]]])
+    """
 
     axes = 1
 
@@ -186,7 +211,20 @@ class MaxPool2d(_Pool):
 
 
 class AvgPool1d(_Pool):
-    """The mean of each window of signals; see ``AvgPool2d``."""
+    """The mean of each window of signals; see ``AvgPool2d``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int
+        As ``MaxPool2d`` has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.AvgPool1d(2)(np.array([[[1.0, 5.0, 2.0, 3.0]]]))
+    array([[[3. , 2.5]]])
+    """
 
     axes = 1
 
@@ -196,7 +234,21 @@ class AvgPool1d(_Pool):
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window of images; the zeros of the padding count. Parameters as ``MaxPool2d`` has them."""
+    """The mean of each window of images; the zeros of the padding count.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int or (int, int)
+        As ``MaxPool2d`` has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[ 2.5,  4.5],
+             [10.5, 12.5]]]])
+    """
 
     axes = 2
 
@@ -211,6 +263,13 @@ class AdaptiveAvgPool2d(Module):
     Parameters
     ----------
     output_size : int or (int, int)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.AdaptiveAvgPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[7.5]]]])
     """
 
     def __init__(self, output_size: int | tuple[int, ...]) -> None:

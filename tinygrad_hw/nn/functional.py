@@ -42,21 +42,71 @@ avg_pool1d = avg_pool2d = avg_pool
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """Return x weight + bias; x of shape (..., m), weight (m, n), bias (n,)."""
+    """Return x weight + bias.
+
+    Parameters
+    ----------
+    x : (..., m) array_like or Tensor
+    weight : (m, n) array or Tensor
+    bias : (n,) array or Tensor, optional
+
+    Returns
+    -------
+    (..., n) array or Tensor
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.linear(np.ones(2), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.0, 0.0, 1.0]))
+    array([ 5.,  7., 10.])
+    """
     return x @ weight if bias is None else x @ weight + bias
 
 
 # Activations
 @like_first
 def silu(x: Any) -> Any:
-    """Return x σ(x), entry by entry (Hendrycks & Gimpel 2016; "swish": Ramachandran, Zoph & Le 2017)."""
+    """Return x σ(x), entry by entry (Hendrycks & Gimpel 2016; "swish": Ramachandran, Zoph & Le 2017).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    array or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.silu([-1.0, 0.0, 1.0])
+    array([-0.26894142,  0.        ,  0.73105858])
+    """
     x = as_floats(x)
     return x * sigmoid(x)
 
 
 @like_first
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """Return x where x > 0, else α (eˣ - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
+    """Return x where x > 0, else α (eˣ - 1) (Clevert, Unterthiner & Hochreiter 2016).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    alpha : float
+        α.
+
+    Returns
+    -------
+    array or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.elu([-1000.0, 0.0, 2.0])
+    array([-1.,  0.,  2.])
+    """
     x = as_floats(x)
     return np.maximum(x, 0) + alpha * np.expm1(np.where(x > 0, 0, x))
 
@@ -78,6 +128,12 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     Notes
     -----
     Hendrycks & Gimpel (2016), "Gaussian error linear units".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.gelu([-1.0, 0.0, 1.0], approximate="tanh")
+    array([-0.15880801,  0.        ,  0.84119199])
     """
     one_of("gelu: approximate", approximate, ("none", "tanh"))
     if approximate == "none":
@@ -105,6 +161,13 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -
     Notes
     -----
     The expectation of the result is x (Srivastava et al. 2014, "Dropout", scaled in training as in PyTorch).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.dropout(np.ones(6), 0.5, rng=0)
+    array([2., 0., 0., 0., 2., 2.])
     """
     if not training or not probability("dropout", p):
         return x
@@ -125,6 +188,19 @@ def adaptive_avg_pool2d(x: Any, output_size: int | tuple[int, ...]) -> Any:
     Returns
     -------
     (N, C, height, width) array or Tensor
+
+    Raises
+    ------
+    ShapeError
+        If x has not four axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (2, 1))
+    array([[[[ 3.5],
+             [11.5]]]])
     """
     x = as_floats(x)
     if x.ndim != 4:
@@ -162,6 +238,14 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
         If the indices are no integers.
     IndexError
         If an index is negative or not less than count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    array([[5., 6.],
+           [1., 2.]])
     """
     places = places_below("embedding", "indices", indices, weight.shape[0])
     rows = weight[places]
@@ -255,6 +339,13 @@ def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: 
     Notes
     -----
     Zhang & Sennrich (2019), "Root mean square layer normalization". Half precision is computed in single.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.rms_norm(np.array([1.0, 7.0])).round(3)
+    array([0.2, 1.4])
     """
     wide, narrow = _widened(x)
     eps = float(np.finfo(wide.dtype).eps) if eps is None else eps
@@ -285,6 +376,14 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     Notes
     -----
     The variance has the divisor n (Ioffe & Szegedy 2015, "Batch normalization"). Half precision is computed in single.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.batch_norm(np.array([[1.0, 5.0], [3.0, 5.0]])).round(3)
+    array([[-1.,  0.],
+           [ 1.,  0.]])
     """
     if (mean is None) != (var is None):
         raise ValueError("batch_norm: give both mean and var, or neither to take those of x")

@@ -28,17 +28,78 @@ def _filled(tensor: Tensor, values: Any) -> Tensor:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Random = None) -> Tensor:
-    """Fill a tensor from the uniform distribution on [a, b)."""
+    """Fill a tensor from the uniform distribution on [a, b).
+
+    Parameters
+    ----------
+    tensor : Tensor
+    a, b : float
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = nn.init.uniform_(Tensor([0.0] * 100), 1, 3, rng=0)
+    >>> bool(1 <= w.data.min() <= w.data.max() < 3)
+    True
+    """
     return _filled(tensor, generator(rng).uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Random = None) -> Tensor:
-    """Fill a tensor from the normal distribution with this mean and standard deviation."""
+    """Fill a tensor from the normal distribution with this mean and standard deviation.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    mean, std : float
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.normal_(Tensor([0.0, 0.0]), std=0.1, rng=0)
+    Tensor([ 0.01257302, -0.01321049])
+    """
     return _filled(tensor, generator(rng).normal(mean, std, tensor.shape))
 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Random = None) -> Tensor:
-    """Fill a tensor from the normal distribution, drawn again where it is not in [a, b]."""
+    """Fill a tensor from the normal distribution, drawn again where it is not in [a, b].
+
+    Parameters
+    ----------
+    tensor : Tensor
+    mean, std, a, b : float
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If next to nothing of the distribution is in [a, b].
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = nn.init.trunc_normal_(Tensor([0.0] * 100), a=-1, b=1, rng=0)
+    >>> bool(abs(w.data).max() <= 1)
+    True
+    """
     draw = generator(rng)
     values = draw.normal(mean, std, tensor.shape)
     if not a <= mean + 8 * std or not b >= mean - 8 * std or a >= b:
@@ -49,17 +110,66 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
 
 def constant_(tensor: Tensor, value: float) -> Tensor:
-    """Fill a tensor with a number."""
+    """Fill a tensor with a number.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    value : float
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.constant_(Tensor([0.0, 0.0]), 0.1)
+    Tensor([0.1, 0.1])
+    """
     return _filled(tensor, value)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill a tensor with 0."""
+    """Fill a tensor with 0.
+
+    Parameters
+    ----------
+    tensor : Tensor
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.zeros_(Tensor([1.0, 2.0]))
+    Tensor([0., 0.])
+    """
     return _filled(tensor, 0.0)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill a tensor with 1."""
+    """Fill a tensor with 1.
+
+    Parameters
+    ----------
+    tensor : Tensor
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.ones_(Tensor([0.0, 0.0]))
+    Tensor([1., 1.])
+    """
     return _filled(tensor, 1.0)
 
 
@@ -90,7 +200,28 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Te
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor:
-    """Fill a weight from the normal distribution of deviation gain √(2 / (fan in + fan out)) (Glorot & Bengio 2010)."""
+    """Fill a weight from the normal distribution of deviation gain √(2 / (fan in + fan out)) (Glorot & Bengio 2010).
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two axes or more.
+    gain : float
+        See ``calculate_gain``.
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = nn.init.xavier_normal_(nn.Linear(100, 100).weight, rng=0)
+    >>> float(w.data.std().round(3))
+    0.1
+    """
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(_fans(tensor))), rng)
 
 
@@ -125,14 +256,56 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
 
 
 def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Random = None) -> Tensor:
-    """Fill a weight from the normal distribution of deviation gain / √fan; arguments as ``kaiming_uniform_`` has them."""
+    """Fill a weight from the normal distribution of deviation gain / √fan (He, Zhang, Ren & Sun 2015).
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two axes or more.
+    a, mode, nonlinearity, rng : see ``kaiming_uniform_``.
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = nn.init.kaiming_normal_(nn.Linear(200, 100).weight, nonlinearity="relu", rng=0)
+    >>> float(w.data.std().round(2))
+    0.1
+    """
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / sqrt(_fan(tensor, mode)), rng)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor:
     """Fill a tensor of shape (n, *m) so that its rows, flattened, are orthogonal, or its columns if it has more rows than columns.
 
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two axes or more.
+    gain : float
+        The length of each.
+    rng : Generator, RandomState or int, optional
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Notes
+    -----
     Saxe, McClelland & Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = nn.init.orthogonal_(Tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), rng=0)
+    >>> abs((w @ w.T).data.round(12))
+    array([[1., 0.],
+           [0., 1.]])
     """
     _fans(tensor)
     rows, columns = tensor.shape[0], prod(tensor.shape[1:])
@@ -149,6 +322,16 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     nonlinearity : "linear", "conv1d", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu" or "selu"
     param : float, optional
         The slope of leaky_relu, 0.01 if not given.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.init.calculate_gain("relu")
+    1.4142135623730951
     """
     slope = 0.01 if param is None else param
     gains = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2), "selu": 3 / 4}

@@ -80,7 +80,14 @@ class Linear(Module):
 
 # Activations
 class Sigmoid(Module):
-    """σ(x) = 1 / (1 + e⁻ˣ), entry by entry."""
+    """σ(x) = 1 / (1 + e⁻ˣ), entry by entry.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Sigmoid()([-1000.0, 0.0, 1000.0])
+    array([0. , 0.5, 1. ])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return σ(x)."""
@@ -88,7 +95,14 @@ class Sigmoid(Module):
 
 
 class Tanh(Module):
-    """tanh(x), entry by entry."""
+    """tanh(x), entry by entry.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Tanh()([-1000.0, 0.0, 1000.0])
+    array([-1.,  0.,  1.])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return tanh(x)."""
@@ -96,7 +110,14 @@ class Tanh(Module):
 
 
 class ReLU(Module):
-    """max(x, 0), entry by entry."""
+    """max(x, 0), entry by entry.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.ReLU()([-1.0, 0.0, 2.0])
+    array([0., 0., 2.])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return max(x, 0)."""
@@ -104,7 +125,18 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where x > 0, else the slope times x, entry by entry."""
+    """x where x > 0, else the slope times x, entry by entry.
+
+    Parameters
+    ----------
+    negative_slope : float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.LeakyReLU(0.1)([-1.0, 0.0, 2.0])
+    array([-0.1,  0. ,  2. ])
+    """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = float(negative_slope)
@@ -118,7 +150,18 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x where x > 0, else α (eˣ - 1), entry by entry."""
+    """x where x > 0, else α (eˣ - 1), entry by entry.
+
+    Parameters
+    ----------
+    alpha : float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.ELU()([-1000.0, 0.0, 2.0])
+    array([-1.,  0.,  2.])
+    """
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = float(alpha)
@@ -132,7 +175,19 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x Φ(x), entry by entry, Φ the normal distribution function; approximated by a tanh if ``approximate="tanh"``."""
+    """x Φ(x), entry by entry, Φ the normal distribution function.
+
+    Parameters
+    ----------
+    approximate : "none" or "tanh"
+        See ``functional.gelu``.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.GELU()([-1.0, 0.0, 1.0])
+    array([-0.15865525,  0.        ,  0.84134475])
+    """
 
     def __init__(self, approximate: str = "none") -> None:
         one_of("GELU: approximate", approximate, ("none", "tanh"))
@@ -147,7 +202,14 @@ class GELU(Module):
 
 
 class SiLU(Module):
-    """x σ(x), entry by entry."""
+    """x σ(x), entry by entry.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.SiLU()([-1.0, 0.0, 1.0])
+    array([-0.26894142,  0.        ,  0.73105858])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return x σ(x)."""
@@ -155,7 +217,14 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + eˣ), entry by entry."""
+    """log(1 + eˣ), entry by entry.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Softplus()([-1000.0, 0.0, 1000.0])
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return log(1 + eˣ)."""
@@ -163,7 +232,20 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """eˣ divided by its sum over an axis."""
+    """eˣ divided by its sum over an axis.
+
+    Parameters
+    ----------
+    dim : int
+        The axis.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Softmax()([[0.0, 0.0], [0.0, 1000.0]])
+    array([[0.5, 0.5],
+           [0. , 1. ]])
+    """
 
     def __init__(self, dim: int = -1) -> None:
         self.dim = int(dim)
@@ -177,7 +259,19 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """The logarithm of the softmax over an axis."""
+    """The logarithm of the softmax over an axis.
+
+    Parameters
+    ----------
+    dim : int
+        The axis.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.LogSoftmax()([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return the logarithm of the softmax of x."""
@@ -186,7 +280,14 @@ class LogSoftmax(Softmax):
 
 # Shapes
 class Identity(Module):
-    """x itself."""
+    """x itself.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Identity()(3.0)
+    3.0
+    """
 
     def forward(self, x: Any) -> Tensor:
         """Return x."""
@@ -195,6 +296,11 @@ class Identity(Module):
 
 class Flatten(Module):
     """The axes from one to another as one axis; all but the first, of the samples, if not told otherwise.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        The first and the last of these axes.
 
     Examples
     --------

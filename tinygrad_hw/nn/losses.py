@@ -73,14 +73,44 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
 
 @like_first
 def half_mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """Return half the mean squared error, mean((y - t)²) / 2, whose derivative is (y - t) / n; arguments as ``mse_loss`` has them."""
+    """Return half the mean squared error, mean((y - t)²) / 2, whose derivative is (y - t) / n.
+
+    Parameters
+    ----------
+    prediction, target, reduction : see ``mse_loss``.
+
+    Returns
+    -------
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> float(nn.half_mse_loss([1.0, 2.0], [1.0, 4.0]))
+    1.0
+    """
     prediction, target = same_shape("half_mse_loss", prediction, target)
     return reduced("half_mse_loss", (prediction - target) ** 2, reduction) / 2
 
 
 @like_first
 def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """Return the mean absolute error, mean |y - t|, whose derivative at y = t is 0; arguments as ``mse_loss`` has them."""
+    """Return the mean absolute error, mean |y - t|, whose derivative at y = t is 0.
+
+    Parameters
+    ----------
+    prediction, target, reduction : see ``mse_loss``.
+
+    Returns
+    -------
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> float(nn.l1_loss([1.0, 2.0], [1.0, 5.0]))
+    1.5
+    """
     prediction, target = same_shape("l1_loss", prediction, target)
     return reduced("l1_loss", abs(prediction - target), reduction)
 
@@ -111,8 +141,8 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     Examples
     --------
     >>> from tinygrad_hw import nn
-    >>> nn.huber_loss([0.5, 3.0], [0.0, 0.0], "none")
-    array([0.125, 2.5  ])
+    >>> float(nn.huber_loss([0.5, 3.0], [0.0, 0.0]))
+    1.3125
     """
     prediction, target = same_shape("huber_loss", prediction, target)
     if not delta > 0:
@@ -124,7 +154,24 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 @like_first
 def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
-    """Return ``huber_loss`` with δ = β, divided by β: |y - t| far out, whatever β (Girshick 2015, "Fast R-CNN")."""
+    """Return ``huber_loss`` with δ = β, divided by β: |y - t| far out, whatever β (Girshick 2015, "Fast R-CNN").
+
+    Parameters
+    ----------
+    prediction, target, reduction : see ``mse_loss``.
+    beta : float
+        β, above 0.
+
+    Returns
+    -------
+    Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> float(nn.smooth_l1_loss([0.5, 3.0], [0.0, 0.0]))
+    1.3125
+    """
     prediction, target = same_shape("smooth_l1_loss", prediction, target)
     return huber_loss(prediction, target, reduction, beta) / beta
 
@@ -154,6 +201,12 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     Notes
     -----
     e⁻¹⁰⁰ is added to the probabilities, so that no logarithm is below -100, where PyTorch's ``binary_cross_entropy`` cuts it off.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> float(nn.binary_cross_entropy([0.5, 0.5], [0.0, 1.0]))
+    0.6931471805599453
     """
     p, t = same_shape("binary_cross_entropy", prediction, target)
     raw = values(p)
@@ -352,10 +405,31 @@ def _warn_of_probabilities(loss: str, z: Any, function: str) -> None:
 
 
 # Losses as modules
+DESCRIPTION = """``{name}`` as a module.
+
+Parameters
+----------
+**settings
+    The arguments of ``{name}`` but the first two.
+
+Raises
+------
+TypeError
+    If there is no such setting.
+
+Examples
+"""
+
+
 class Loss(Module):
     """A loss with its settings, as a module; the arguments of its function other than the prediction and the target."""
 
     function: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls) -> None:
+        """Describe a loss by its function."""
+        name, example = cls.function.__name__, (cls.function.__doc__ or "").partition("Examples\n")[2]
+        cls.__doc__ = DESCRIPTION.format(name=name) + inspect.cleandoc(example).replace(f"nn.{name}(", f"nn.{cls.__name__}()(")
 
     def __init__(self, **settings: Any) -> None:
         allowed = list(inspect.signature(self.function).parameters)[2:]
@@ -372,48 +446,32 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """``mse_loss`` as a module."""
-
     function = staticmethod(mse_loss)
 
 
 class L1Loss(Loss):
-    """``l1_loss`` as a module."""
-
     function = staticmethod(l1_loss)
 
 
 class HuberLoss(Loss):
-    """``huber_loss`` as a module."""
-
     function = staticmethod(huber_loss)
 
 
 class SmoothL1Loss(Loss):
-    """``smooth_l1_loss`` as a module."""
-
     function = staticmethod(smooth_l1_loss)
 
 
 class BCELoss(Loss):
-    """``binary_cross_entropy`` as a module."""
-
     function = staticmethod(binary_cross_entropy)
 
 
 class BCEWithLogitsLoss(Loss):
-    """``binary_cross_entropy_with_logits`` as a module."""
-
     function = staticmethod(binary_cross_entropy_with_logits)
 
 
 class CrossEntropyLoss(Loss):
-    """``cross_entropy`` as a module."""
-
     function = staticmethod(cross_entropy)
 
 
 class NLLLoss(Loss):
-    """``nll_loss`` as a module."""
-
     function = staticmethod(nll_loss)

@@ -50,12 +50,67 @@ class Module:
     ----------
     training : bool
         Whether layers such as ``Dropout`` behave as in training; set by ``train()`` and ``eval()``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import Tensor, nn
+    >>> class Scaled(nn.Module):
+    ...     def __init__(self, rng=None):
+    ...         self.inner, self.scale = nn.Linear(2, 1, rng=rng), Tensor(1.0, requires_grad=True)
+    ...         self.register_buffer("calls", [0])
+    ...     def forward(self, x):
+    ...         return self.scale * self.inner(x)
+    >>> net = Scaled().reset_parameters(0)  # (it calls module.draw_parameters(rng) of each)
+    >>> net.train().training, net.eval().training, net(np.ones((5, 2))).shape  # (the result of net.forward)
+    (True, False, (5, 1))
+
+    What it holds:
+
+    >>> [path for path, _ in net.named_parameters()], [path for path, _ in net.named_buffers()]
+    (['inner.weight', 'inner.bias', 'scale'], ['calls'])
+    >>> len(net.parameters()), len(net.buffers()), len(net.modules()), net.children(), [path for path, _ in net.named_modules()]
+    (3, 1, 2, [Linear(2, 1)], ['', 'inner'])
+
+    What is done to all of it:
+
+    >>> net.zero_grad()
+    >>> _ = net.apply(lambda module: nn.init.zeros_(module.weight) if isinstance(module, nn.Linear) else None)
+    >>> net.requires_grad_(False).astype(np.float32).inner.weight
+    Tensor([[0.],
+            [0.]], dtype=float32, name='inner.weight')
+
+    States and files:
+
+    >>> net.load_state_dict({**net.state_dict(), "scale": 2.0})
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     net.save(os.path.join(folder, "net.npz"))
+    ...     net.load(os.path.join(folder, "net.npz"))
+    >>> net.scale.item()
+    2.0
     """
 
     training = True
     _path = ""  # what the outermost module that holds this one calls it
 
     def _no_forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute with what the module holds; ``module(...)`` calls it.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            What the subclass that defines it says.
+
+        Returns
+        -------
+        Tensor, or what the subclass says
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass defines none.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
     forward: Callable[..., Any] = _no_forward
@@ -121,7 +176,13 @@ class Module:
         return [tensor for _, tensor in self.named_buffers()]
 
     def register_buffer(self, name: str, values: Any) -> None:
-        """Hold values under a name that are saved with the parameters but not trained: ``self.name = Tensor(values)``."""
+        """Hold values under a name that are saved with the parameters but not trained: ``self.name = Tensor(values)``.
+
+        Parameters
+        ----------
+        name : str
+        values : array_like
+        """
         setattr(self, name, Tensor(values))
 
     def _leaves(self) -> dict[str, Tensor]:
@@ -142,13 +203,32 @@ class Module:
             tensor.grad = None
 
     def apply(self: Self, function: Callable[[Module], Any]) -> Self:
-        """Call a function on every module within this one and then on this one, as to set initial values; return this module."""
+        """Call a function on every module within this one and then on this one, as to set initial values; return this module.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a module.
+
+        Returns
+        -------
+        Module
+        """
         for module in reversed(self.modules()):
             function(module)
         return self
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Freeze the parameters (False), or let all floating leaves be trained (True); return this module."""
+        """Freeze the parameters (False), or let all floating leaves be trained (True); return this module.
+
+        Parameters
+        ----------
+        requires_grad : bool
+
+        Returns
+        -------
+        Module
+        """
         for tensor in self._leaves().values():
             if tensor.dtype.kind in "fc":
                 tensor.requires_grad = requires_grad
@@ -158,6 +238,14 @@ class Module:
         """Turn every floating parameter and buffer into another floating dtype, in place; return this module.
 
         Gradients are cleared. Make the optimiser afterwards: what it remembers keeps its dtype.
+
+        Parameters
+        ----------
+        dtype : dtype
+
+        Returns
+        -------
+        Module
 
         Raises
         ------
@@ -196,17 +284,31 @@ class Module:
         return self
 
     def draw_parameters(self, rng: Any) -> None:
-        """Draw the initial values of what this module holds itself from a generator."""
+        """Draw the initial values of what this module holds itself from a generator.
+
+        Parameters
+        ----------
+        rng : Generator or RandomState
+        """
 
     # Training or not
     def train(self: Self, mode: bool = True) -> Self:
-        """Put this module and every one within it in training mode (or out of it); return this module."""
+        """Put this module and every one within it in training mode (or out of it); return this module.
+
+        Parameters
+        ----------
+        mode : bool
+
+        Returns
+        -------
+        Module
+        """
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self: Self) -> Self:
-        """Take this module and every one within it out of training mode; return this module."""
+        """Return this module, taken out of training mode with every one within it."""
         return self.train(False)
 
     # Saving
@@ -254,12 +356,20 @@ class Module:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``state_dict()`` to a file of NumPy's .npz format, under exactly this name; if that fails, an old file is kept.
 
-        ``nn.save`` writes several, such as a model and its optimiser, to one file.
+        Parameters
+        ----------
+        path : str or path
+            ``nn.save`` writes several states, such as a model's and its optimiser's, to one file.
         """
         write(path, self.state_dict())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``."""
+        """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``.
+
+        Parameters
+        ----------
+        path : str or path
+        """
         self.load_state_dict(read(path))
 
     @recursive_repr()
@@ -282,19 +392,38 @@ class ModuleList(Module):
     >>> blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     >>> len(blocks), [name for name, _ in blocks[:2].named_parameters()]
     (3, ['0.weight', '0.bias', '1.weight', '1.bias'])
+    >>> blocks.append(nn.Tanh())
+    >>> blocks.extend([nn.Linear(2, 1)])
+    >>> len(blocks)
+    5
     """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
 
     def append(self, module: Module) -> None:
-        """Add a module at the end."""
+        """Add a module at the end.
+
+        Parameters
+        ----------
+        module : Module
+
+        Raises
+        ------
+        TypeError
+            If it is none.
+        """
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__} holds modules, not {type(module).__name__}")
         setattr(self, str(len(self)), module)
 
     def extend(self, modules: Iterable[Module]) -> None:
-        """Add modules at the end."""
+        """Add modules at the end.
+
+        Parameters
+        ----------
+        modules : iterable of Module
+        """
         for module in modules:
             self.append(module)
 
@@ -323,6 +452,11 @@ class Sequential(Module):
     layers : list
         The same; parameters are called ``layers.0.weight`` and so on.
 
+    Raises
+    ------
+    TypeError
+        If a layer cannot be called, or is a class.
+
     Examples
     --------
     >>> import numpy as np
@@ -330,6 +464,8 @@ class Sequential(Module):
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> net(np.ones((5, 2))).shape, len(net), net[0]
     ((5, 1), 3, Linear(2, 3))
+    >>> len(net.append(nn.Sigmoid()))
+    4
     """
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
@@ -347,7 +483,16 @@ class Sequential(Module):
         return x
 
     def append(self, layer: Callable[[Any], Any]) -> Sequential:
-        """Add a layer at the end; return this module."""
+        """Add a layer at the end; return this module.
+
+        Parameters
+        ----------
+        layer : Module or callable
+
+        Returns
+        -------
+        Sequential
+        """
         self.layers = [*self.layers, *Sequential(layer).layers]
         return self
 

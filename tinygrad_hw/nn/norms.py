@@ -121,7 +121,19 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of images, x of shape (N, C, H, W); parameters, attributes and formulas as ``BatchNorm1d`` has them."""
+    """Batch normalisation of images, x of shape (N, C, H, W); attributes and formulas as ``BatchNorm1d`` has them.
+
+    Parameters
+    ----------
+    features, eps, momentum, affine, track_running_stats, dtype : see ``BatchNorm1d``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.BatchNorm2d(1)(np.array([1.0, 3.0]).reshape(2, 1, 1, 1)).numpy().round(3).ravel()
+    array([-1.,  1.])
+    """
 
     ndims = (4,)
 

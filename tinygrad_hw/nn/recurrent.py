@@ -85,6 +85,13 @@ class RNNCell(_Cell[Tensor]):
     -----
     Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Parameters are drawn from the uniform
     distribution on ±1/√hidden. As PyTorch's ``RNNCell``, whose weights are the transposes of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.RNNCell(3, 4)(np.ones((5, 3))).shape
+    (5, 4)
     """
 
     gates = 1
@@ -185,6 +192,13 @@ class GRUCell(_Cell[Tensor]):
 
     Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Cho et al. (2014), "Learning phrase
     representations using RNN encoder-decoder". As PyTorch's ``GRUCell``, whose weights are the transposes of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.GRUCell(3, 4)(np.ones((5, 3))).shape
+    (5, 4)
     """
 
     gates = 3
@@ -308,7 +322,11 @@ class RNN(_Recurrent[Tensor]):
 
 
 class LSTM(_Recurrent[tuple[Tensor, Tensor]]):
-    """A long short-term memory, ``LSTMCell`` over time; its states are pairs (h, c), its arguments those of ``RNN``.
+    """A long short-term memory, ``LSTMCell`` over time; its states are pairs (h, c).
+
+    Parameters
+    ----------
+    inputs, hidden, num_layers, bias, batch_first, dropout, rng, dtype : see ``RNN``.
 
     Examples
     --------
@@ -323,6 +341,19 @@ class LSTM(_Recurrent[tuple[Tensor, Tensor]]):
 
 
 class GRU(_Recurrent[Tensor]):
-    """A network of gated recurrent units, ``GRUCell`` over time; arguments as ``RNN`` has them."""
+    """A network of gated recurrent units, ``GRUCell`` over time.
+
+    Parameters
+    ----------
+    inputs, hidden, num_layers, bias, batch_first, dropout, rng, dtype : see ``RNN``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> states, last = nn.GRU(3, 4)(np.ones((7, 2, 3)))
+    >>> states.shape, last.shape
+    ((7, 2, 4), (1, 2, 4))
+    """
 
     cell = GRUCell

@@ -54,6 +54,15 @@ def load(path: str | os.PathLike[str], **parts: Any) -> None:
     ------
     ValueError
         If the file holds other names, or a state does not fit.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tinygrad_hw import nn
+    >>> net = nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save(os.path.join(folder, "model.npz"), net=net)
+    ...     nn.load(os.path.join(folder, "model.npz"), net=net)
     """
     import json  # (slow to import, and seldom needed)
 

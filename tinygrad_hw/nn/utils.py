@@ -75,7 +75,28 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -> None:
-    """Cut each entry of the gradients off at ±clip_value."""
+    """Cut each entry of the gradients off at ±clip_value.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor, or Tensor
+        Those without a gradient are left out.
+    clip_value : float
+
+    Raises
+    ------
+    ValueError
+        If clip_value is negative.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, nn
+    >>> w = Tensor([3.0, 4.0], requires_grad=True)
+    >>> w.grad = [-3.0, 0.5]
+    >>> nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    array([-1. ,  0.5])
+    """
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value must be >= 0, not {clip_value!r}")
     for parameter in _with_gradients(parameters):

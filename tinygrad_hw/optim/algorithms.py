@@ -185,6 +185,16 @@ class AdamW(Adam):
     -----
     As ``Adam`` with λ = 0, but for θ ← θ - γ λ θ before each step. The formulas are PyTorch's (``torch.optim.AdamW``),
     after Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.AdamW([w], lr=0.1, weight_decay=0.0)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    Tensor([ 0.9, -1.9], requires_grad=True)
     """
 
     def __init__(
@@ -310,6 +320,16 @@ class Adagrad(Optimizer):
 
     The formulas are PyTorch's (``torch.optim.Adagrad``), after Duchi, Hazan & Singer (2011), "Adaptive subgradient methods for online
     learning and stochastic optimization".
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adagrad([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    Tensor([ 0.9, -1.9], requires_grad=True)
     """
 
     settings: ClassVar[Settings] = {

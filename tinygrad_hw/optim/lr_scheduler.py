@@ -35,6 +35,27 @@ class LRScheduler:
     ----------
     optimizer : Optimizer
         Its learning rates are set at once, to those for t = 0; ``first`` is a group's rate before that.
+
+    Raises
+    ------
+    TypeError
+        If the optimiser is none.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> class InverseRoot(optim.lr_scheduler.LRScheduler):
+    ...     def rate(self, first, t):
+    ...         return first / (1 + t) ** 0.5
+    >>> scheduler = InverseRoot(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0))
+    >>> for _ in range(3):
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr(), scheduler.rates(0), scheduler.rate(1.0, 3)
+    ([0.5], [1.0], 0.5)
+    >>> scheduler.set_rates()
+    >>> scheduler.load_state_dict({**scheduler.state_dict(), "last_epoch": 0})
+    >>> scheduler.optimizer.lr
+    1.0
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -46,7 +67,23 @@ class LRScheduler:
         self.set_rates()
 
     def rate(self, first: float, t: int) -> float:
-        """Return the learning rate after t steps."""
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        first : float
+            A group's first rate.
+        t : int
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass defines neither this nor ``rates``.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define rate(first, t)")
 
     def set_rates(self) -> None:
@@ -55,7 +92,16 @@ class LRScheduler:
             group.lr = rate
 
     def rates(self, t: int) -> list[float]:
-        """Return the rate of each group after t steps."""
+        """Return the rate of each group after t steps.
+
+        Parameters
+        ----------
+        t : int
+
+        Returns
+        -------
+        list of float
+        """
         return [self.rate(first, t) for first in self.base_lrs]
 
     def step(self) -> None:
@@ -74,6 +120,11 @@ class LRScheduler:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where another schedule of this kind was; the optimiser's rates are set.
 
+        Parameters
+        ----------
+        state_dict : dict
+            What ``state_dict()`` gave.
+
         Raises
         ------
         ValueError
@@ -87,7 +138,26 @@ class LRScheduler:
 
 
 class StepLR(LRScheduler):
-    """The rate times gamma after every ``step_size`` steps."""
+    """The rate times gamma after every ``step_size`` steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    step_size : int
+    gamma : float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.1, 0.1]
+    """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = _count("step_size", step_size), not_negative("gamma", gamma)
@@ -99,7 +169,27 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """The rate times gamma at each of the milestones, numbers of steps."""
+    """The rate times gamma at each of the milestones.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    milestones : sequence of int
+        Numbers of steps.
+    gamma : float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, [1, 3])
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.1, 0.1, 0.01]
+    """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
         self.milestones, self.gamma = sorted(milestones), not_negative("gamma", gamma)
@@ -111,7 +201,25 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """The rate times gamma after every step."""
+    """The rate times gamma after every step.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    gamma : float
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = not_negative("gamma", gamma)
@@ -131,6 +239,18 @@ class LinearLR(LRScheduler):
     start_factor, end_factor : float
         What the first rate is multiplied by at first, and from ``total_iters`` steps on.
     total_iters : int
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
@@ -153,6 +273,18 @@ class CosineAnnealingLR(LRScheduler):
         The number of steps.
     eta_min : float
         The last rate.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(optimizer.lr, 4))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.0, 0.5]
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
@@ -172,6 +304,11 @@ class LambdaLR(LRScheduler):
     optimizer : Optimizer
     lr_lambda : callable, or one for each group
         Takes t; returns the factor.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many functions as groups.
 
     Examples
     --------
@@ -206,6 +343,11 @@ class SequentialLR(LRScheduler):
         All made for this optimiser; each counts its steps from its own milestone.
     milestones : sequence of int
         The numbers of steps at which the second, the third ... begins.
+
+    Raises
+    ------
+    ValueError
+        If there is not one milestone between each two schedules, or they are for another optimiser.
 
     Examples
     --------

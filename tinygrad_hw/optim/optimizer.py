@@ -107,6 +107,11 @@ class Optimizer:
     >>> optimizer.step()
     >>> w.numpy(), b.item()
     (array([0.5, 1.5]), 4.0)
+    >>> optimizer.zero_grad()
+    >>> state = optimizer.state_dict()
+    >>> optimizer.load_state_dict(state)
+    >>> [group.lr for group in optimizer.param_groups]
+    [0.5, 1.0]
     """
 
     settings: ClassVar[Settings] = {"lr": not_negative}
@@ -195,7 +200,7 @@ class Optimizer:
         missing: list[Tensor] = []
         for group in self._groups or (self,):
             update = group.update
-            own = update.__func__.__module__.startswith(__package__)  # (of this package, and keeps shape and dtype)
+            own = str(update.__func__.__module__).startswith(__package__)  # (of this package, and keeps shape and dtype)
             for parameter, state in zip(group.parameters, states):
                 node = parameter._node
                 grad, value = node.grad, node.value
@@ -235,7 +240,24 @@ class Optimizer:
             )
 
     def update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
-        """Return the new value of a parameter."""
+        """Return the new value of a parameter.
+
+        Parameters
+        ----------
+        value, grad : ndarray of the parameter's shape
+            Not to be written into.
+        state : dict
+            What is remembered of the parameter, empty at first.
+
+        Returns
+        -------
+        ndarray of the parameter's shape
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass defines none.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define update(value, grad, state)")
 
     def state_dict(self) -> dict[str, Any]:
@@ -247,6 +269,11 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave, so that training goes on as if it had not been interrupted.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What ``state_dict()`` gave.
 
         Raises
         ------

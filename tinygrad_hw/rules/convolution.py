@@ -268,6 +268,13 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     Returns
     -------
     (N, O, (L + 2 padding - dilation (k - 1) - 1) // stride + 1) array or Tensor
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.conv1d(np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, -1.0]]]))
+    array([[[-1., -2.]]])
     """
     return _convolved("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
@@ -303,8 +310,9 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     Examples
     --------
     >>> import numpy as np
+    >>> from tinygrad_hw import nn
     >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
-    >>> conv2d(x, np.ones((1, 1, 2, 2)), stride=2)
+    >>> nn.functional.conv2d(x, np.ones((1, 1, 2, 2)), stride=2)
     array([[[[10., 18.],
              [42., 50.]]]])
     """
@@ -339,12 +347,35 @@ def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     Returns
     -------
     (N, C, *space') array or Tensor
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.max_pool(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
+    array([[[5., 3.]]])
     """
     return largest(x, *_pooling("max_pool", x, size, stride, padding))
 
 
 @like_first
 def avg_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
-    """Return the mean of each window; the zeros of the padding count. Arguments as ``max_pool`` has them."""
+    """Return the mean of each window; the zeros of the padding count.
+
+    Parameters
+    ----------
+    x, size, stride, padding : see ``max_pool``.
+
+    Returns
+    -------
+    (N, C, *space') array or Tensor
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.avg_pool(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
+    array([[[3. , 2.5]]])
+    """
     sizes, strides, paddings = _pooling("avg_pool", x, size, stride, padding)
     return window_sum(x if x.dtype.kind in "fc" else x.astype(float), sizes, strides, paddings) / prod(sizes)

@@ -126,14 +126,44 @@ def _gelu_slope(y: Any, x: Any, series: Series) -> Any:
 @like_first
 @dispatched
 def erf(x: Any) -> Any:
-    """Return 2/√π ∫₀ˣ e^(-t²) dt, entry by entry, within 2 units in the last place; x of any shape."""
+    """Return 2/√π ∫₀ˣ e^(-t²) dt, entry by entry, within 2 units in the last place.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.erf([0.0, 0.5, 10.0])
+    array([0.        , 0.52049988, 1.        ])
+    """
     return _by_blocks(_erf, x)
 
 
 @like_first
 @dispatched
 def erfc(x: Any) -> Any:
-    """Return 1 - erf(x), entry by entry, within 8 units in the last place in the tails too; x of any shape."""
+    """Return 1 - erf(x), entry by entry, within 8 units in the last place in the tails too.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.erfc([0.0, 0.5, 10.0])
+    array([1.00000000e+00, 4.79500122e-01, 2.08848758e-45])
+    """
     return _by_blocks(_erfc, x)
 
 

@@ -51,6 +51,12 @@ def sigmoid(x: Any) -> Any:
     -----
     Computed as eˣ / (1 + eˣ), which keeps its digits for large negative x. σ′ = σ (1 - σ), and 1 - σ(x) is computed as
     1 / (1 + eˣ), which keeps them for large x.
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.sigmoid([-1000.0, 0.0, 1000.0])
+    array([0. , 0.5, 1. ])
     """
     if not hasattr(x, "dtype"):
         x = np.asarray(x)
@@ -75,28 +81,89 @@ def logistic_slope(s: Any, x: Any) -> Any:
 @like_first
 @dispatched
 def log_sigmoid(x: Any) -> Any:
-    """Return log σ(x) = -softplus(-x), entry by entry; x of any shape."""
+    """Return log σ(x) = -softplus(-x), entry by entry.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.log_sigmoid([-1000.0, 0.0])
+    array([-1.00000000e+03, -6.93147181e-01])
+    """
     return -softplus(np.negative(floating(x)))
 
 
 @like_first
 @dispatched
 def relu(x: Any) -> Any:
-    """Return max(x, 0), entry by entry; its derivative at 0 is 0 (the minimum-norm subgradient)."""
+    """Return max(x, 0), entry by entry; its derivative at 0 is 0 (the minimum-norm subgradient).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.relu([-1.0, 0.0, 2.0])
+    array([0., 0., 2.])
+    """
     return np.maximum(x, 0)
 
 
 @like_first
 @dispatched
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
-    """Return x where x > 0, else ``slope * x``; its derivative at 0 is the slope (Maas, Hannun & Ng 2013)."""
+    """Return x where x > 0, else ``slope * x``; its derivative at 0 is the slope (Maas, Hannun & Ng 2013).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    slope : float
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.leaky_relu([-1.0, 0.0, 2.0], slope=0.1)
+    array([-0.1,  0. ,  2. ])
+    """
     return np.where(np.greater(x, 0), x, np.multiply(slope, x))
 
 
 @like_first
 @dispatched
 def softplus(x: Any) -> Any:
-    """Return log(1 + eˣ), entry by entry, as max(x, 0) + log1p(e⁻ᵃᵇˢ⁽ˣ⁾); its derivative is σ(x)."""
+    """Return log(1 + eˣ), entry by entry, as max(x, 0) + log1p(e⁻ᵃᵇˢ⁽ˣ⁾); its derivative is σ(x).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape and dtype (float64 for integers)
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.softplus([-1000.0, 0.0, 1000.0])
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
+    """
     return np.maximum(x, 0) + np.log1p(np.exp(np.copysign(x, -1)))
 
 
@@ -120,6 +187,12 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     ------
     ValueError
         If approximate is neither "none" nor "tanh".
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.gelu([-1.0, 0.0, 1.0]), tg.gelu(1.0, approximate="tanh")
+    (array([-0.15865525,  0.        ,  0.84134475]), np.float64(0.8411919906082768))
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')

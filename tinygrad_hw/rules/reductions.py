@@ -113,6 +113,12 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     -----
     log Σ exp(x) = m + log Σ exp(x - m) with m = max x (Blanchard, Higham & Higham 2021,
     "Accurately computing the log-sum-exp and softmax functions"). Its gradient is softmax(x).
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> tg.logsumexp([1000.0, 1000.0]) == 1000 + np.log(2)
+    np.True_
     """
     x = floating(x)
     wide = widened(x)
@@ -131,7 +137,16 @@ def _below_the_top(x: Any, axis: Axis) -> Any:
 @like_first
 @dispatched
 def softmax(x: Any, axis: Axis = -1) -> Any:
-    """Return eˣ / Σ eˣ over the axis, of x's shape; it sums to 1 there.
+    """Return eˣ / Σ eˣ over the axis; it sums to 1 there.
+
+    Parameters
+    ----------
+    x : array_like or Tensor
+    axis : int, tuple of int or None
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape
 
     Raises
     ------
@@ -142,6 +157,12 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     -----
     ∂L/∂x = s ⊙ (g - Σ g ⊙ s), with s the result; right to the last digits in saturated tails too (see ``centred``).
     Equal infinities share equally.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> tg.softmax([0.0, np.log(3.0)])
+    array([0.25, 0.75])
     """
     x = floating(x)
     below = _below_the_top(widened(x), axis)
@@ -156,7 +177,23 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 @like_first
 @dispatched
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
-    """Return x - log Σ eˣ over the axis, of x's shape."""
+    """Return x - log Σ eˣ over the axis.
+
+    Parameters
+    ----------
+    x : array_like or Tensor
+    axis : int, tuple of int or None
+
+    Returns
+    -------
+    ndarray or Tensor of x's shape
+
+    Examples
+    --------
+    >>> import tinygrad_hw as tg
+    >>> tg.log_softmax([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
     x = floating(x)
     below = _below_the_top(widened(x), axis)
     log_whole = np.log(np.add.reduce(np.exp(below), axis=axis, keepdims=True))

@@ -37,7 +37,16 @@ NOT_THE_USERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module 
 
 
 class AnomalyError(TinygradError, FloatingPointError):
-    """A value or a cotangent that is not finite came up under ``detect_anomaly``."""
+    """A value or a cotangent that is not finite came up under ``detect_anomaly``.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> with tg.detect_anomaly():  # doctest: +ELLIPSIS
+    ...     np.log(tg.Tensor([1.0, 0.0], requires_grad=True))
+    Traceback (most recent call last):
+    tinygrad_hw.testing.anomaly.AnomalyError: log gave -inf at (1,), in ...
+    """
 
 
 class detect_anomaly(Scope):
@@ -45,6 +54,11 @@ class detect_anomaly(Scope):
 
     The error names the operation, its operands with their shapes, the entries at fault, and the line of code that made it. NumPy's
     own warnings about such values are silent inside.
+
+    Parameters
+    ----------
+    function : callable, optional
+        What to decorate, where it stands as ``@detect_anomaly`` without parentheses.
 
     Raises
     ------

@@ -35,7 +35,15 @@ NEARBY = 24  # points around a kink at which slopes are taken
 
 
 class Verdict:
-    """What a check found: ``.verdict`` is one of ``right``, ``kink``, ``ill-conditioned``, ``wrong``; ``str`` tells the whole."""
+    """What a check found: ``.verdict`` is one of ``right``, ``kink``, ``ill-conditioned``, ``wrong``; ``str`` tells the whole.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import testing
+    >>> testing.check_gradients(np.sin, np.array([0.0, 1.0]))
+    <Verdict right: 2 entries, reverse and forward, to order 2>
+    """
 
     def __init__(self, verdict: str, report: str) -> None:
         self.verdict, self.report = verdict, report
@@ -48,7 +56,16 @@ class Verdict:
 
 
 class WrongGradientError(TinygradError, AssertionError):
-    """A gradient is wrong; ``.verdict`` holds what was found."""
+    """A gradient is wrong; ``.verdict`` holds what was found.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> square = tg.primitive(lambda g, out, x: g * x)(lambda x: x * x)  # (the factor 2 is missing)
+    >>> tg.testing.check_gradients(square, np.array([1.0, 3.0]))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tinygrad_hw.testing.check.WrongGradientError: wrong: ...
+    """
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(str(verdict))
@@ -92,6 +109,15 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     At a kink each entry of the result counts for itself, and the slopes at points around it are taken in: a mean of those is accepted
     (Clarke 1983, "Optimization and Nonsmooth Analysis"). Forward mode must give ⟨g, J u⟩ = ⟨Jᵀ g, u⟩.
     Of an input with more than 100 entries a random sample of 100 is checked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import testing
+    >>> testing.check_gradients(np.matmul, np.ones((2, 3)), np.ones((3, 1))).verdict
+    'right'
+    >>> testing.check_gradients(np.abs, np.array([0.0])).verdict
+    'kink'
     """
     if order < 1:
         raise ValueError(f"check_gradients: order is 1, 2, ..., not {order}")
@@ -519,6 +545,8 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing import assert_same_gradients
     >>> X, y, W = np.ones((3, 2)), np.zeros((3, 1)), np.full((2, 1), 0.5)
     >>> assert_same_gradients(lambda W: np.sum((X @ W - y) ** 2) / 2, lambda W: X.T @ (X @ W - y), W)
     """

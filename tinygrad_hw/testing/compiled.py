@@ -57,6 +57,7 @@ def assert_compiled_is_eager(
     Examples
     --------
     >>> import numpy as np
+    >>> from tinygrad_hw.testing import assert_compiled_is_eager
     >>> rng = np.random.default_rng(0)
     >>> assert_compiled_is_eager(lambda x: x * rng.normal(size=3), np.ones(3))
     """

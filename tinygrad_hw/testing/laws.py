@@ -139,6 +139,28 @@ LAWS: tuple[Callable[..., None], ...] = (
     repeats_exactly,
 )
 
+for law in LAWS:
+    law.__doc__ = f"""{law.__doc__}
+
+    Parameters
+    ----------
+    f : callable
+        A function of Tensors, and of nested tuples, lists and dicts of them.
+    *inputs : array, scalar, or nested tuple, list or dict of them
+        Floating.
+
+    Raises
+    ------
+    AssertionError
+        If that is not so.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing import laws
+    >>> laws.{law.__name__}(np.multiply, np.array([0.5, 2.0]), np.array([3.0, -1.0]))
+    """
+
 
 def obeys_all(f: Function, *inputs: Any) -> None:
     """Assert every law of ``LAWS`` for a function at its inputs.
@@ -154,6 +176,12 @@ def obeys_all(f: Function, *inputs: Any) -> None:
     ------
     AssertionError
         If a law is broken; its name is in the traceback.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing import laws
+    >>> laws.obeys_all(np.sin, np.array([0.5, 2.0]))
     """
     for law in LAWS:
         law(f, *inputs)

@@ -43,7 +43,14 @@ Patch = tuple[Any, str, Any]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake: where it sits (topic, function), what it is, and the attributes to set for it."""
+    """One mistake: where it sits (topic, function), what it is, and the attributes to set for it.
+
+    Examples
+    --------
+    >>> from tinygrad_hw.testing.mutants import mutants
+    >>> sorted({mutant.topic for mutant in mutants()})[:2]
+    ['convolution', 'elementwise']
+    """
 
     topic: str
     function: str
@@ -62,6 +69,19 @@ def applied(mutant: Mutant) -> Iterator[None]:
     ----------
     mutant : Mutant
         One of ``mutants()``.
+
+    Yields
+    ------
+    None
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_hw as tg
+    >>> from tinygrad_hw.testing.mutants import applied, mutants
+    >>> with applied(next(mutant for mutant in mutants() if "sin" in mutant.function)):
+    ...     wrong = tg.grad(np.sin)(0.0)
+    >>> bool(wrong == tg.grad(np.sin)(0.0))
+    False
     """
     patches = mutant.patches()
     before = [(owner, attribute, getattr(owner, attribute)) for owner, attribute, _ in patches]
@@ -75,7 +95,18 @@ def applied(mutant: Mutant) -> Iterator[None]:
 
 
 def mutants() -> list[Mutant]:
-    """Return the catalogue: a mutant for each argument of each rule, then the mistakes that people make."""
+    """Return the catalogue: a mutant for each argument of each rule, then the mistakes that people make.
+
+    Returns
+    -------
+    list of Mutant
+
+    Examples
+    --------
+    >>> from tinygrad_hw.testing.mutants import mutants
+    >>> len(mutants()) > 300
+    True
+    """
     return [*_systematic(), *_in_rules(), *_in_the_engine(), *_of_views_and_writes(), *_in_fast_paths()]
 
 
@@ -115,7 +146,7 @@ def _systematic() -> Iterator[Mutant]:
     mistakes = cycle(MISTAKES.items())
     for function, row in RULES.items():
         for i, vjp in enumerate(row.vjps if not isinstance(row.vjps, Each) else [row.vjps.vjp]):
-            if vjp is None or not vjp.__module__.startswith("tinygrad_hw.rules"):
+            if vjp is None or not str(vjp.__module__).startswith("tinygrad_hw.rules"):
                 continue
             mistake, change = ("the slope of the identity", _as_identity) if function in STEPS or (function, i) in FLAT else next(mistakes)
             yield _of_rule(function, i, f"{mistake} in the rule of argument {i}", change)

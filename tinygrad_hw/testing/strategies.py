@@ -42,6 +42,17 @@ def numbers(low: float = -3.0, high: float = 3.0, infinite: bool = False) -> st.
         The largest to draw.
     infinite : bool
         Whether ±inf and nan are drawn too.
+
+    Returns
+    -------
+    strategy of float
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> find(strategies.numbers(low=0.25, high=0.75), lambda x: True)
+    0.5
     """
     special = [x for x in SPECIAL if low <= x <= high] + (list(INFINITE) if infinite else [])
     digits = 2 if not 0 < high - low < 1 else 2 - math.floor(math.log10(high - low))  # (of a narrow interval finer ones)
@@ -50,7 +61,24 @@ def numbers(low: float = -3.0, high: float = 3.0, infinite: bool = False) -> st.
 
 
 def shapes(max_dims: int = 3, max_side: int = 3) -> st.SearchStrategy[Shape]:
-    """Draw a shape: 0-d, size 1 and empty ones first."""
+    """Draw a shape: 0-d, size 1 and empty ones first.
+
+    Parameters
+    ----------
+    max_dims, max_side : int
+        The most axes, and the longest.
+
+    Returns
+    -------
+    strategy of tuple of int
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> find(strategies.shapes(), lambda shape: 0 in shape)
+    (0,)
+    """
     special: list[Shape] = [(), (1,), (0,), (1, 1), (0, 2), (2, 0)]
     usual = hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=max_side)
     return st.sampled_from([s for s in special if len(s) <= max_dims and max((0, *s)) <= max_side]) | usual
@@ -69,6 +97,17 @@ def arrays(
         By default ``numbers()``. Complex numbers take two each, unsigned ones their absolute values.
     dtype : dtype
         What NumPy takes for one, as ``float``, ``np.float32`` or ``"float32"``.
+
+    Returns
+    -------
+    strategy of ndarray
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> find(strategies.arrays((2,)), lambda x: x.sum() > 0.0).shape
+    (2,)
     """
     dtype, drawn = np.dtype(dtype), numbers() if elements is None else elements
     number: Any = {"c": lambda x, y: dtype.type(complex(x, y)), "i": int, "u": lambda x: abs(int(x)), "b": bool}.get(dtype.kind, dtype.type)
@@ -78,13 +117,50 @@ def arrays(
 
 @st.composite
 def broadcastable(draw: Any, n: int = 2, max_dims: int = 3, elements: st.SearchStrategy[float] | None = None) -> tuple[np.ndarray, ...]:
-    """Draw n arrays whose shapes broadcast with each other."""
+    """Draw n arrays whose shapes broadcast with each other.
+
+    Parameters
+    ----------
+    n : int
+    max_dims : int
+        The most axes.
+    elements : strategy of float, optional
+        By default ``numbers()``.
+
+    Returns
+    -------
+    strategy of tuple of ndarray
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> len(find(strategies.broadcastable(2), lambda xs: True))
+    2
+    """
     drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=n, min_dims=0, max_dims=max_dims, min_side=0, max_side=3))
     return tuple(draw(arrays(shape, elements)) for shape in drawn.input_shapes)
 
 
 def indices(shape: Shape) -> st.SearchStrategy[Any]:
-    """Draw what an array of this shape can be indexed with: slices, integers, newaxis, masks, integer arrays with repeats."""
+    """Draw what an array of this shape can be indexed with: slices, integers, newaxis, masks, integer arrays with repeats.
+
+    Parameters
+    ----------
+    shape : tuple of int
+
+    Returns
+    -------
+    strategy of what indexes such an array
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> import numpy as np
+    >>> np.ones(3)[find(strategies.indices((3,)), lambda index: isinstance(index, slice))].ndim
+    1
+    """
     ways: list[st.SearchStrategy[Any]] = [hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True), hnp.arrays(bool, shape)]
     if shape and all(shape):
         one = hnp.arrays(int, hnp.array_shapes(max_dims=2, max_side=3), elements=st.integers(-shape[0], shape[0] - 1))
@@ -99,7 +175,16 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Network:
-    """A fully connected network with its data; call it with parameters for its loss, ½ Σ (ŷ - y)² / N."""
+    """A fully connected network with its data; call it with parameters for its loss, ½ Σ (ŷ - y)² / N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing.strategies import Network
+    >>> network = Network([{"W": np.ones((1, 1)), "b": np.zeros(1)}], np.array([[3.0]]), np.array([[1.0]]), "none")
+    >>> network(network.parameters), network.outputs(network.parameters)[-1]
+    (np.float64(2.0), array([[3.]]))
+    """
 
     parameters: list[dict[str, np.ndarray]]
     X: np.ndarray
@@ -107,7 +192,17 @@ class Network:
     activation: str
 
     def outputs(self, parameters: Any) -> list[Any]:
-        """Return what each layer gives, the data first: aₗ = h(aₗ₋₁ Wₗ + bₗ), the last without h."""
+        """Return what each layer gives, the data first: aₗ = h(aₗ₋₁ Wₗ + bₗ), the last without h.
+
+        Parameters
+        ----------
+        parameters : list of dict
+            The weight W and the bias b of each layer.
+
+        Returns
+        -------
+        list of ndarray or Tensor
+        """
         given = [self.X]
         for k, layer in enumerate(parameters, 1):
             z = given[-1] @ layer["W"] + layer["b"]
@@ -126,14 +221,23 @@ def networks(
 
     Parameters
     ----------
-    draw : callable
-        Given by hypothesis.
     max_layers : int
         The most layers.
     max_size : int
         The most units of a layer, and rows of data.
     activations : tuple of str
         Out of none, sigmoid, tanh, softplus and relu (which has kinks).
+
+    Returns
+    -------
+    strategy of Network
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> len(find(strategies.networks(), lambda network: len(network.parameters) == 2).parameters)
+    2
     """
     sizes = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 1))
     rows = draw(st.integers(1, max_size))
@@ -175,7 +279,15 @@ KINKED: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Expression:
-    """A program: each step applies an operation to two earlier values; the result is the last. Call it with inputs."""
+    """A program: each step applies an operation to two earlier values; the result is the last. Call it with inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing.strategies import Expression
+    >>> Expression((np.array(2.0), np.array(3.0)), (("x * y", 0, 1),))(2.0, 3.0)
+    6.0
+    """
 
     inputs: tuple[np.ndarray, ...]
     steps: tuple[tuple[str, int, int], ...]
@@ -204,6 +316,17 @@ def expressions(max_steps: int = 8, max_inputs: int = 3, smooth: bool = True) ->
         The most inputs.
     smooth : bool
         Whether every operation has all derivatives everywhere; else kinks are drawn too.
+
+    Returns
+    -------
+    strategy of Expression
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> len(find(strategies.expressions(max_steps=1, max_inputs=1), lambda program: program.steps).steps)
+    1
     """
     sides: list[Shape] = [(), (1,), (2,), (1, 2), (2, 1), (2, 2)]
     one = st.sampled_from(sides).flatmap(lambda shape: arrays(shape, numbers(-2, 2)))
@@ -218,12 +341,22 @@ def programs(draw: Any, max_statements: int = 8, smooth: bool = False) -> Progra
 
     Parameters
     ----------
-    draw : callable
-        Given by hypothesis.
     max_statements : int
         The most statements, but for one or two writes at the end.
     smooth : bool
         Whether all variables are floating and every statement has all derivatives, so that the gradient can be compared too.
+
+    Returns
+    -------
+    strategy of Program
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> from tinygrad_hw.testing import strategies
+    >>> program = find(strategies.programs(max_statements=1), lambda program: True)
+    >>> type(program).__name__
+    'Program'
     """
     choose = lambda options: draw(st.sampled_from(options))
     return Writer(choose, smooth).program(draw(st.integers(1, max_statements)))

@@ -62,5 +62,16 @@ def grade(gradients: Any, loss: Callable[..., Any] | None, *example: Any, langua
     Two steps are run, the second with other weights, so that values kept from the first are seen. Lines on the way may be transposed, N
     times the engine's, or of the other sign: only the gradients have to be exact. On data that hide a mistake (one row, zeros, symmetric
     or equal weights) the code is run on others too, and the report says so.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing import grade
+    >>> def gradient(W, X, y):
+    ...     delta = X @ W - y
+    ...     return X.T @ delta
+    >>> loss = lambda W, X, y: np.sum((X @ W - y) ** 2) / 2
+    >>> grade(gradient, loss, np.array([[1.0], [2.0]]), np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.0], [2.0]])).right
+    True
     """
     return Grade(assess(gradients, loss, example, seconds), language)

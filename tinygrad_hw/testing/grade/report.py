@@ -76,6 +76,20 @@ class Grade:
     right : whether every gradient is right, in both steps.
     mistakes : the mistakes in order, each with ``line``, ``text``, ``mistake`` and ``equation``.
     points, total : how many equations of the backward pass are right, and how many there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw.testing import grade
+    >>> def gradient(W, X, y):
+    ...     delta = y - X @ W
+    ...     return X.T @ delta
+    >>> loss = lambda W, X, y: np.sum((X @ W - y) ** 2) / 2
+    >>> found = grade(gradient, loss, np.array([[1.0], [2.0]]), np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.0], [2.0]]))
+    >>> found.right, found.mistakes[0].line, len(found.notes()), found.sheet().points
+    (False, 2, 2, 0)
+    >>> "<html" in found.html(), "<html" in found.section()
+    (True, False)
     """
 
     def __init__(self, found: Assessment, language: str) -> None:
