@@ -71,6 +71,8 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, l
     --------
     Euler's method for dz/dt = -z, ten steps of 0.1:
 
+    >>> import numpy as np
+    >>> from tinygrad_hw import scan
     >>> z, path = scan(lambda z, _: (z - 0.1 * z, z), np.array([1.0]), length=10)
     >>> path.shape, z.round(6)
     ((10, 1), array([0.348678]))

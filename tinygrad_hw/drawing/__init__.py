@@ -197,6 +197,10 @@ class Drawing:
             The same loss at some times of its training, by its number of epochs: the page has a strip that shows the values and the
             gradients of each. Losses that were kept as they were made will do: ``kept[epoch] = loss``.
 
+        Returns
+        -------
+        str
+
         Raises
         ------
         ValueError
@@ -204,7 +208,8 @@ class Drawing:
 
         Examples
         --------
-        >>> from tinygrad_hw import optim
+        >>> import numpy as np
+        >>> from tinygrad_hw import Tensor, draw, optim
         >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
         >>> optimizer, kept = optim.SGD([w], lr=0.1), {}
         >>> for epoch in range(3):
