@@ -1,8 +1,9 @@
-"""What all examples do alike: read the command line, and save a picture."""
+"""What examples do alike: read the command line, save a picture, find workers."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,3 +26,12 @@ def save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     plt.close(figure)
+
+
+def dask_client(scheduler: str, workers: int) -> Any:
+    """Return a client of the Dask cluster that has this address, or, of "", of one that starts here, of so many processes."""
+    from dask.distributed import Client
+
+    if scheduler:
+        return Client(scheduler)
+    return Client(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)

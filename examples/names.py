@@ -56,9 +56,9 @@ def train(net: nn.Sequential, epochs: int, seed: int = 0) -> np.ndarray:
     (X, y), (X_test, y_test) = examples_of(names[12:]), examples_of(names[:12])
     optimizer = optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.1)
     step = tg.compile(lambda before, letter: nn.cross_entropy(net(before), letter), optimizer)
-    losses = []
+    batches, losses = data.batches(X, y, size=64, rng=seed, drop_last=True), []
     for _ in (bar := tqdm(range(epochs), unit=" epochs", disable=None)):
-        learned = np.mean([step(*batch) for batch in data.batches(X, y, size=64, rng=seed, drop_last=True)])
+        learned = np.mean([step(*batch) for batch in batches])
         with tg.no_grad():
             losses.append((learned, nn.cross_entropy(net.eval()(X_test), y_test).item()))
         net.train()
