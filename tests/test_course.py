@@ -39,6 +39,7 @@ WRONG = {
     ],
     "one_sweep": [
         ("reversed(order[:-1])", "order[:-1]", "from its end"),
+        ("reversed(order[:-1])", "reversed(order)", "begin before it"),
         ("derivative[here] += slope", "derivative[here] = slope", "must all count"),
         ("slope * derivative[after]", "slope * sum_over_paths(edges, after, end)", "each arrow may be used once"),
     ],
@@ -113,7 +114,7 @@ WRONG = {
         ("return x - np.linalg.solve(tg.hessian(f)(x), tg.grad(f)(x))", "return x - tg.hessian(f)(x) @ tg.grad(f)(x)", "H d = -g"),
     ],
     "hessian_vector": [
-        ("return tg.grad(", "return tg.hessian(f)(x) @ v; tg.grad(", "the whole Hessian"),
+        ("return tg.grad(", "return tg.hessian(f)(x) @ v; tg.grad(", "without tg.hessian"),
         (" * v", "", "v is missing"),
         ("return tg.grad(lambda x: np.sum(gradient(x) * v))(x)", "return gradient(x) * v", "once more"),
     ],
@@ -126,7 +127,7 @@ WRONG = {
         (
             "return np.where(np.abs(x) <= 1, x**2 / 2, np.abs(x) - 0.5)",
             "return x**2 / 2 if np.abs(x) <= 1 else np.abs(x) - 0.5",
-            "truth value",
+            "np.where",
         ),
         ("np.abs(x) <= 1", "x <= 1", "straight part"),
         ("x**2 / 2", "x**2", "parabola"),
@@ -196,7 +197,7 @@ def test_each_exercise_stands_in_a_lesson_with_a_place_for_an_answer_and_has_thr
         answered += [] if lesson.name.endswith(".zh-TW.md") else found
     checkers = re.findall(r"^@exercise\ndef (\w+)", (COURSE / "exercises.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert answered == checkers == list(WRONG)
-    assert all(len(wrong) == 3 for wrong in WRONG.values())
+    assert all(len(wrong) >= 3 for wrong in WRONG.values())
 
 
 def test_the_code_of_a_lesson_fits_its_column_and_the_gpt_has_150_lines():

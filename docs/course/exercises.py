@@ -50,7 +50,8 @@ def exercise(check: Callable[..., str]) -> Callable[..., None]:
         except Mistake:
             raise
         except Exception as error:
-            raise Mistake(f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)) from error
+            stops = "" if isinstance(error, AssertionError) else f"your code stops with a {type(error).__name__}: "
+            raise Mistake(f"{stops}{error}") from error
 
     return checked
 
@@ -178,6 +179,7 @@ def one_sweep(sweep: Callable[..., dict[str, float]]) -> str:
             found = sweep(edges, list(order), order[-1])
         except KeyError as error:
             raise Mistake(f"the derivative by {error} was needed before it was known: walk through `order` from its end") from error
+        need(found.get(order[-1]) == 1, f"the derivative of {order[-1]} by itself is 1, and became {found.get(order[-1])}: begin before it")
         for name, value in right.items():
             need(name in found, f"there is no derivative by {name!r} in what you return")
             need(
@@ -411,14 +413,14 @@ def hessian_vector(hessian_times: Callable[..., Any]) -> str:
     """Check the product of the Hessian with a vector, made without the Hessian."""
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise Mistake("this writes the whole Hessian down: differentiate the gradient's product with v instead")
+        raise Mistake("without tg.hessian, tg.jacobian and tg.hvp: differentiate the product of the gradient with v instead")
 
     def f(x: Any) -> Any:
         return np.sum(np.sin(x) * x[::-1] ** 2)
 
     x, v = random((5,), (5,))
     right = tg.hvp(f, x, v)
-    with patch.object(tg, "hessian", refuse), patch.object(tg, "jacobian", refuse):
+    with patch.multiple(tg, hessian=refuse, jacobian=refuse, hvp=refuse):
         found = hessian_times(f, x, v)
     need(np.shape(found) == x.shape, f"H v has the shape of x, {x.shape}, not {np.shape(found)}: differentiate the number g · v")
     need(not close(found, tg.hvp(f, x, np.ones(5))), "v is missing: this is H times a vector of ones")
@@ -447,7 +449,12 @@ def compilable(huber: Callable[..., Any]) -> str:
     compiled = tg.compile(huber)
     for x in points:
         right = [z * z / 2 if abs(z) <= 1 else abs(z) - 0.5 for z in x]
-        found = compiled(x)
+        try:
+            found = compiled(x)
+        except (ValueError, tg.CompileError) as error:
+            raise Mistake(
+                f"an `if` decides once, and each entry of x needs its own choice: np.where(condition, ..., ...) ({error})"
+            ) from error
         need(np.shape(found) == x.shape, f"one number for each entry of x, not an array of shape {np.shape(found)}")
         k = int(np.argmax(np.abs(found - right)))
         need(
