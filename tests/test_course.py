@@ -154,13 +154,28 @@ WRONG = {
     ],
 }
 
+IN_CHINESE = {
+    "matmul": "你的程式停在",
+    "shape of its array": "梯度的形狀",
+    "taken at a₂ and not at z₂": "代入了 a₂，應該代入 z₂",
+    "transpose": "轉置",
+    "missing 1/N": "少除以 N",
+    "δ₂ = (ŷ − y) / N": "正確的式子：δ₂ = (ŷ − y) / N",
+    "wrong sign": "正負號",
+}
+
 
 @pytest.fixture
 def in_the_course(monkeypatch):
     monkeypatch.chdir(COURSE)
     plt.switch_backend("Agg")
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    monkeypatch.delitem(sys.modules, "exercises", raising=False)
     monkeypatch.setattr(sys, "path", [str(COURSE), *sys.path])
+
+
+def is_chinese(lesson):
+    return lesson.name.endswith(".zh-TW.md")
 
 
 def run(source, namespace):
@@ -173,18 +188,18 @@ def run(source, namespace):
 @pytest.mark.usefixtures("in_the_course")
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_its_exercises_tell_right_answers_from_wrong_ones(lesson, capsys):
-    namespace = {"__name__": "lesson"}
+    namespace, in_chinese = {"__name__": "lesson"}, is_chinese(lesson)
     for source in CELL.findall(lesson.read_text(encoding="utf-8")):
         capsys.readouterr()
         answered = ANSWER.search(source)
         for old, new, word in WRONG[answered[1]] if answered else ():
             assert source.count(old) == 1, f"{answered[1]}: {old!r} stands there {source.count(old)} times"
-            with pytest.raises(namespace["exercises"].Mistake, match=re.escape(word)):
+            with pytest.raises(namespace["exercises"].Mistake, match=re.escape(IN_CHINESE[word] if in_chinese else word)):
                 run(source.replace(old, new), dict(namespace))
         run(source, namespace)
         said = capsys.readouterr().out
-        assert not answered or "Right." in said
-        assert "# your turn" not in source or "Nothing to check yet" in said
+        assert not answered or ("正確。" if in_chinese else "Right.") in said
+        assert "# your turn" not in source or ("還沒有" if in_chinese else "Nothing to check yet") in said
 
 
 def test_each_exercise_stands_in_a_lesson_with_a_place_for_an_answer_and_has_three_wrong_ones():
@@ -194,10 +209,18 @@ def test_each_exercise_stands_in_a_lesson_with_a_place_for_an_answer_and_has_thr
         found = [match[1] for match in map(ANSWER.search, cells) if match]
         turns = [re.search(r"^exercises\.(\w+)\(", cell, re.MULTILINE)[1] for cell in cells if cell.startswith("# your turn")]
         assert found == turns, f"{lesson.name}: exercises and answers are not the same"
-        answered += [] if lesson.name.endswith(".zh-TW.md") else found
+        answered += [] if is_chinese(lesson) else found
     checkers = re.findall(r"^@exercise\ndef (\w+)", (COURSE / "exercises.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert answered == checkers == list(WRONG)
     assert all(len(wrong) >= 3 for wrong in WRONG.values())
+
+
+def test_a_translated_lesson_has_the_code_of_the_original():
+    for lesson in filter(is_chinese, LESSONS):
+        original = lesson.with_name(lesson.name.replace(".zh-TW", ""))
+        here, there = (CELL.findall(path.read_text(encoding="utf-8")) for path in (lesson, original))
+        without = [cell.replace('\nexercises.language = "zh-TW"\n', "").replace(', language="zh-TW"', "") for cell in here]
+        assert without == there
 
 
 def test_the_code_of_a_lesson_fits_its_column_and_the_gpt_has_150_lines():

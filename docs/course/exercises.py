@@ -29,12 +29,41 @@ from tinygrad_hw.testing.mutants import applied, mutants
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # (the lessons also use the folder examples, which stands beside the package)
 
+language = "en"  # or "zh-TW", in which the exercises of lesson 3 can be read too
+WORDS = {
+    "en": {
+        "nothing": "Nothing to check yet: write your answer in place of the `...`,\nand run this cell again.",
+        "right": "Right. {0}",
+        "not yet": "Not yet: {0}",
+        "stops": "your code stops with a {0}: {1}",
+        "shape": "d{0} has the shape {1}, but {0} has {2}: a gradient has the shape of its array",
+        "numbers": "d{0} has the right shape but wrong numbers: {1} for {2}",
+        "layer": "Three lines, for all layers of all networks.",
+        "points": "{0} of {1} equations are right.",
+    },
+    "zh-TW": {
+        "nothing": "還沒有可以檢查的答案：把 `...` 換成你的答案，再執行這一格。",
+        "right": "正確。{0}",
+        "not yet": "還不對：{0}",
+        "stops": "你的程式停在一個 {0}：{1}",
+        "shape": "d{0} 的形狀是 {1}，但 {0} 的形狀是 {2}：梯度的形狀就是被微分的那個陣列的形狀",
+        "numbers": "d{0} 的形狀正確，數值不對：{1}，應該是 {2}",
+        "layer": "三行程式，適用於所有網路的每一層。",
+        "points": "{1} 個式子中有 {0} 個正確。",
+    },
+}
+
+
+def word(key: str, *pieces: Any) -> str:
+    """Return a word in the chosen language."""
+    return WORDS[language][key].format(*pieces)
+
 
 class Mistake(AssertionError):
     """An answer is not right yet; Jupyter shows the words alone."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"Not yet: {self}"]
+        return [word("not yet", self)]
 
 
 def exercise(check: Callable[..., str]) -> Callable[..., None]:
@@ -43,15 +72,15 @@ def exercise(check: Callable[..., str]) -> Callable[..., None]:
     @wraps(check)
     def checked(*answers: Any) -> None:
         if any(is_unwritten(answer) for answer in answers):
-            print("Nothing to check yet: write your answer in place of the `...`,\nand run this cell again.")
+            print(word("nothing"))
             return
         try:
-            print(textwrap.fill(f"Right. {check(*answers)}", 78))
+            print(textwrap.fill(word("right", check(*answers)), 78))
         except Mistake:
             raise
         except Exception as error:
-            stops = "" if isinstance(error, AssertionError) else f"your code stops with a {type(error).__name__}: "
-            raise Mistake(f"{stops}{error}") from error
+            words = str(error) if isinstance(error, AssertionError) else word("stops", type(error).__name__, error)
+            raise Mistake(words) from error
 
     return checked
 
@@ -86,9 +115,9 @@ def close(x: Any, y: Any) -> bool:
 
 def graded(gradients: Any, loss: Callable[..., Any], *example: Any) -> str:
     """Grade gradients by hand line by line; the report says what is wrong."""
-    report = tg.testing.grade(gradients, loss, *example)
+    report = tg.testing.grade(gradients, loss, *example, language=language)
     need(report.right, str(report))
-    return f"{report.points} of {report.total} equations are right."
+    return word("points", report.points, report.total)
 
 
 # Lesson 1
@@ -226,9 +255,9 @@ def layer(layer_gradients: Callable[..., Any]) -> str:
     _, pullback = tg.vjp(lambda X, W, b: X @ W + b, X, W, b)
     for name, array, found, right in zip(("X", "W", "b"), (X, W, b), layer_gradients(X, W, b, delta), pullback(delta)):
         shape = np.shape(found)
-        need(shape == array.shape, f"d{name} has the shape {shape}, but {name} has {array.shape}: a gradient has the shape of its array")
-        need(close(found, right), f"d{name} has the right shape but wrong numbers: {found.ravel()[:3]} for {right.ravel()[:3]}")
-    return "Three lines, for all layers of all networks."
+        need(shape == array.shape, word("shape", name, shape, array.shape))
+        need(close(found, right), word("numbers", name, found.ravel()[:3], right.ravel()[:3]))
+    return word("layer")
 
 
 def network(W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any, X: Any, y: Any) -> Any:
