@@ -11,6 +11,8 @@ paths = (str(ROOT), str(ROOT / "docs" / "course"), os.environ.get("PYTHONPATH"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from jupyter_cache import get_cache  # noqa: E402
+
 import tinygrad_hw  # noqa: E402
 
 
@@ -33,6 +35,8 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!tinygrad_hw).*")]  # names of NumPy, Sci
 # Notebooks
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "out" / "docs.cache" / fingerprint())
+Path(nb_execution_cache_path).mkdir(parents=True, exist_ok=True)
+get_cache(nb_execution_cache_path).db.dispose()  # (made here, since two workers that start at once would both make it)
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 180

@@ -48,6 +48,8 @@ OWN_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "take_along_axis": (V, np.array([1, 0]), 0),
 }
 
+NAMED = {"where", "clip"}  # functions whose other arguments formulas should name, too
+
 # Where to look for kinks: ties and zeros, of one array and of two
 NUMBERS, PAIRS = (np.array(0.0), np.array(1.0)), (np.array([0.0, 0.0]), np.array([1.0, 1.0]))
 OWN_KINKS: dict[str, Callable[..., Any]] = {"clip": lambda x: np.clip(x, 0, 1)}
@@ -129,24 +131,33 @@ def equation(node: Any, i: int) -> str:
     """Return a rule as MathML, or nothing if it cannot be read as a formula."""
     if node is None or all(place != i for _, _, place in node.edges):
         return ""
-    formula = equations.formula(node, i, adds=False)
+    edge = next(edge for edge in node.edges if edge[2] == i)
+    names = dict(enumerate(equations.argument_names(edge[1], len(node.args)))) if node.rule.name in NAMED else None
+    formula = equations.formula(node, i, names, adds=False)
     return "" if "vjp[" in formula.text or len(formula.text) > LONGEST else formula.mathml
 
 
-def kinks(row: Rule, arguments: int) -> Iterator[str]:
-    """Yield where a function has a kink or a step, and the gradient that it gives there."""
+def kinks(row: Rule, arguments: int) -> list[str]:
+    """Return where a function has a kink or a step, and the gradient that it gives there: at numbers, else at ties in an array."""
     function = OWN_KINKS.get(row.name, row.function)
-    for place in (*NUMBERS, *PAIRS) if row.kind != "elementwise" else NUMBERS:
-        places = (place,) * arguments
-        try:
-            if tg.testing.check_gradients(function, *places, order=1).verdict != "kink":
-                continue
-            out, pullback = tg.vjp(function, *places)
-            gradients = pullback(np.ones(np.shape(out)))
-        except Exception:  # (not every function takes every argument)
-            continue
-        told = ", ".join(shown(g) for g in (gradients if arguments > 1 else (gradients,)))
-        yield f"at {' = '.join(('x', 'y')[:arguments])} = {shown(place)}: {told}"
+    for places in (NUMBERS, PAIRS):
+        found = list(filter(None, [kink(function, (place,) * arguments) for place in places]))
+        if found:
+            return found
+    return []
+
+
+def kink(function: Callable[..., Any], places: tuple[np.ndarray, ...]) -> str:
+    """Return the gradient that a function gives at a kink, as text; nothing if there is none, or the function takes other arguments."""
+    try:
+        if tg.testing.check_gradients(function, *places, order=1).verdict != "kink":
+            return ""
+        out, pullback = tg.vjp(function, *places)
+        gradients = pullback(np.ones(np.shape(out)))
+    except Exception:  # (what a function does not take it refuses in ways of its own)
+        return ""
+    told = ", ".join(shown(g) for g in (gradients if len(places) > 1 else (gradients,)))
+    return f"at {' = '.join(('x', 'y')[: len(places)])} = {shown(places[0])}: {told}"
 
 
 def shown(x: Any) -> str:
