@@ -270,6 +270,7 @@ def test_one_hot_has_a_row_for_each_class():
         (lambda: nn.LSTM(3, 4)(np.ones((2, 3))), ShapeError, r"LSTM\(3, 4\) needs x of shape \(T, N, 3\), and x has shape \(2, 3\)"),
         (lambda: nn.GRU(3, 4, batch_first=True)(np.ones((2, 2, 4))), ShapeError, r"needs x of shape \(N, T, 3\), and x has shape"),
         (lambda: nn.RNN(3, 4)(np.ones((5, 2, 3)), np.ones((2, 4))), ShapeError, r"needs first states of shape \(1, 2, 4\), not \(2, 4\)"),
+        (lambda: nn.GRU(3, 4, bidirectional=True)(np.ones((5, 2, 3)), np.ones((1, 2, 4))), ShapeError, r"states of shape \(2, 2, 4\), not"),
         (lambda: nn.RNN(3, 4, nonlinearity="sin"), ValueError, "RNNCell: nonlinearity must be 'tanh', 'relu'; it is 'sin'"),
         (lambda: nn.LSTMCell(3, 4)(np.ones((2, 2))), ShapeError, r"LSTMCell\(3, 4\) needs x of shape \(..., 3\), and x has shape \(2, 2\)"),
         (lambda: nn.MultiheadAttention(6, 4), ValueError, "embed_dim must be a multiple of num_heads, and 6 is none of 4"),

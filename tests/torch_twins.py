@@ -203,10 +203,11 @@ layer(
 def recurrent(name: str, gates: int, layers: int, **kwargs: Any) -> None:
     """Add a recurrent layer."""
     parameters = {}
-    for i in range(layers):
-        for part, shape in [("weight_ih", (3 if i == 0 else 4, 4 * gates)), ("weight_hh", (4, 4 * gates)), ("bias_ih", (4 * gates,)),
-                            ("bias_hh", (4 * gates,))]:  # fmt: skip
-            parameters[f"cells__{i}__{part}"] = (f"{part}_l{i}", shape)
+    ways = ("", "_reverse")[: 2 if kwargs.get("bidirectional") else 1]
+    for i, (layer_, way) in enumerate((layer_, way) for layer_ in range(layers) for way in ways):
+        for part, shape in [("weight_ih", (4 * len(ways) if layer_ else 3, 4 * gates)), ("weight_hh", (4, 4 * gates)),
+                            ("bias_ih", (4 * gates,)), ("bias_hh", (4 * gates,))]:  # fmt: skip
+            parameters[f"cells__{i}__{part}"] = (f"{part}_l{layer_}{way}", shape)
 
     def both(module: Any, x: Any) -> Any:
         states, last = module(x)
@@ -222,7 +223,7 @@ def recurrent(name: str, gates: int, layers: int, **kwargs: Any) -> None:
     )
 
 
-for _layers, _kwargs in ((1, {}), (2, {"batch_first": True})):
+for _layers, _kwargs in ((1, {}), (2, {"batch_first": True}), (2, {"bidirectional": True})):
     recurrent("RNN", 1, _layers, **_kwargs)
     recurrent("LSTM", 4, _layers, **_kwargs)
     recurrent("GRU", 3, _layers, **_kwargs)

@@ -25,6 +25,7 @@ State = TypeVar("State")
 
 class _Cell(Module, Generic[State]):
     gates: ClassVar[int]
+    keeps_bias: ClassVar[bool] = False  # whether the state's share has a bias of its own
     weight_ih: Any
     weight_hh: Any
     bias_ih: Any
@@ -51,7 +52,16 @@ class _Cell(Module, Generic[State]):
         if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
             raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
         x = as_input(self, x, self.weight_ih)
-        return self.step(functional.linear(x, self.weight_ih, self.bias_ih), self.start(x) if state is None else state)
+        return self.step(self.share_of(x), self.start(x) if state is None else state)
+
+    def share_of(self, x: Any) -> Any:
+        """Return x's share of the gates, with all biases that are only added."""
+        bias = self.bias_ih if self.bias_ih is None or self.keeps_bias else self.bias_ih + self.bias_hh
+        return functional.linear(x, self.weight_ih, bias)
+
+    def part(self, gates: Any, k: int, count: int = 1) -> Any:
+        """Return the k-th gate, or several from it on."""
+        return gates[..., k * self.hidden : (k + count) * self.hidden]
 
     def step(self, from_x: Any, state: Any) -> Any:
         """Return the state after a step, from x's share of the gates and the state before."""
@@ -105,7 +115,7 @@ class RNNCell(_Cell[Tensor]):
 
     def step(self, from_x: Any, state: Any) -> Any:
         """Return tanh(x W + b + h U + c)."""
-        total = from_x + functional.linear(state, self.weight_hh, self.bias_hh)
+        total = from_x + state @ self.weight_hh
         return np.tanh(total) if self.nonlinearity == "tanh" else neural.relu(total)
 
 
@@ -158,9 +168,11 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
     def step(self, from_x: Any, state: Any) -> Any:
         """Return (h', c')."""
         h, c = state
-        i, f, g, o = np.split(from_x + functional.linear(h, self.weight_hh, self.bias_hh), 4, axis=-1)
-        c = neural.sigmoid(f) * c + neural.sigmoid(i) * np.tanh(g)
-        return neural.sigmoid(o) * np.tanh(c), c
+        gates = from_x + h @ self.weight_hh
+        opened = neural.sigmoid(gates)  # (for all at once, which is sooner done)
+        i, f, o = (self.part(opened, k) for k in (0, 1, 3))
+        c = f * c + i * np.tanh(self.part(gates, 2))
+        return o * np.tanh(c), c
 
 
 class GRUCell(_Cell[Tensor]):
@@ -201,14 +213,14 @@ class GRUCell(_Cell[Tensor]):
     (5, 4)
     """
 
-    gates = 3
+    gates, keeps_bias = 3, True
 
     def step(self, from_x: Any, state: Any) -> Any:
         """Return h'."""
-        r, z, n = np.split(from_x, 3, axis=-1)
-        s, y, m = np.split(functional.linear(state, self.weight_hh, self.bias_hh), 3, axis=-1)
-        new = np.tanh(n + neural.sigmoid(r + s) * m)
-        return new + neural.sigmoid(z + y) * (state - new)
+        from_h = functional.linear(state, self.weight_hh, self.bias_hh)
+        opened = neural.sigmoid(self.part(from_x, 0, 2) + self.part(from_h, 0, 2))
+        new = np.tanh(self.part(from_x, 2) + self.part(opened, 0) * self.part(from_h, 2))
+        return new + self.part(opened, 1) * (state - new)
 
 
 class _Recurrent(Module, Generic[State]):
@@ -224,6 +236,7 @@ class _Recurrent(Module, Generic[State]):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        bidirectional: bool = False,
         rng: Random = None,
         dtype: Any = float,
         **settings: Any,
@@ -231,8 +244,10 @@ class _Recurrent(Module, Generic[State]):
         name = type(self).__name__
         require_positive(name, inputs, hidden, num_layers)
         self.batch_first, self.dropout, self.rng = bool(batch_first), probability(name, dropout), generator(rng)
-        sizes = [inputs] + [hidden] * (num_layers - 1)
-        self.cells = ModuleList(self.cell(size, hidden, bias, rng=self.rng, dtype=dtype, **settings) for size in sizes)
+        self.directions = 2 if bidirectional else 1
+        sizes = [inputs] + [self.directions * hidden] * (num_layers - 1)
+        each = [size for size in sizes for _ in range(self.directions)]
+        self.cells = ModuleList(self.cell(size, hidden, bias, rng=self.rng, dtype=dtype, **settings) for size in each)
 
     def draw_parameters(self, rng: Any) -> None:
         """Draw from this generator from now on."""
@@ -248,21 +263,20 @@ class _Recurrent(Module, Generic[State]):
         x = as_input(self, x, first.weight_ih)
         sequence = np.swapaxes(x, 0, 1) if self.batch_first else x
         last = []
-        for i, cell in enumerate(cells):
-            h = cell.start(sequence) if state is None else self._of_layer(state, i, sequence.shape[1])
-            states = []
-            for from_x in functional.linear(sequence, cell.weight_ih, cell.bias_ih):
-                h = cell.step(from_x, h)
-                states.append(h[0] if isinstance(h, tuple) else h)
-            last.append(h)
-            sequence = np.stack(states)
-            if i < len(cells) - 1:
-                sequence = functional.dropout(sequence, self.dropout, self.training, self.rng)
+        for i in range(0, len(cells), self.directions):
+            sequence = functional.dropout(sequence, self.dropout, self.training and i > 0, self.rng)
+            found = []
+            for k in range(i, i + self.directions):
+                start = cells[k].start(sequence) if state is None else self._of_cell(state, k, sequence.shape[1])
+                states, end = _over_time(cells[k], sequence, start, backwards=k > i)
+                found.append(states)
+                last.append(end)
+            sequence = found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
         ends: Any = tuple(map(np.stack, zip(*last))) if isinstance(last[0], tuple) else np.stack(last)
         return (np.swapaxes(sequence, 0, 1) if self.batch_first else sequence), ends
 
-    def _of_layer(self, state: Any, i: int, samples: int) -> Any:
-        """Return a layer's part of the first states."""
+    def _of_cell(self, state: Any, i: int, samples: int) -> Any:
+        """Return a cell's part of the first states."""
         shape = (len(self.cells), samples, self.cells[0].hidden)
         parts = state if isinstance(state, tuple) else (state,)
         if any(np.shape(part) != shape for part in parts):
@@ -270,8 +284,19 @@ class _Recurrent(Module, Generic[State]):
         return tuple(part[i] for part in state) if isinstance(state, tuple) else state[i]
 
     def __repr__(self) -> str:
-        inputs, layers = self.cells[0].weight_ih.shape[0], len(self.cells)
-        return f"{type(self).__name__}({inputs}, {self.cells[0].hidden}{f', num_layers={layers}' if layers > 1 else ''})"
+        inputs, layers = self.cells[0].weight_ih.shape[0], len(self.cells) // self.directions
+        more = f"{f', num_layers={layers}' if layers > 1 else ''}{', bidirectional=True' if self.directions == 2 else ''}"
+        return f"{type(self).__name__}({inputs}, {self.cells[0].hidden}{more})"
+
+
+def _over_time(cell: Any, sequence: Any, state: Any, backwards: bool) -> tuple[Any, Any]:
+    """Return a cell's states over time, and the last one; in the order of time also where it goes backwards."""
+    states = []
+    order = slice(None, None, -1) if backwards else slice(None)
+    for from_x in cell.share_of(sequence)[order]:
+        state = cell.step(from_x, state)
+        states.append(state[0] if isinstance(state, tuple) else state)
+    return np.stack(states[order]), state
 
 
 class RNN(_Recurrent[Tensor]):
@@ -288,6 +313,8 @@ class RNN(_Recurrent[Tensor]):
         Whether sequences are of shape (N, T, inputs) rather than (T, N, inputs).
     dropout : float
         The probability of dropping, in training, entries of the sequences between layers.
+    bidirectional : bool
+        Whether a second cell of each layer goes backwards in time; its states stand beside the first one's, and feed the next layer, too.
     nonlinearity : "tanh" or "relu"
         By name only; of an ``RNN`` alone.
     rng : Generator, RandomState or int, optional
@@ -296,7 +323,7 @@ class RNN(_Recurrent[Tensor]):
 
     Attributes
     ----------
-    cells : ModuleList of each layer's cell
+    cells : ModuleList of each layer's cell, or its two
 
     Raises
     ------
@@ -305,9 +332,9 @@ class RNN(_Recurrent[Tensor]):
 
     Notes
     -----
-    Called with a sequence, and the first states of the layers, 0 if not given: (layers, N, hidden), a pair of such for an LSTM.
-    Returns the last layer's states over time, of shape (T, N, hidden), and the last states of all layers. x's share of all gates and
-    of all times is one product.
+    Called with a sequence, and the first states of all cells, 0 if not given: (cells, N, hidden), a pair of such for an LSTM.
+    Returns the last layer's states over time, of shape (T, N, hidden), 2 hidden in two directions, and the last states of all cells. x's
+    share of all gates and of all times is one product.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 All rest on one function without kinks or orders of magnitude, (k + z) e^(z²) erfc z, which falls from k to 1/√π and is written as a
 polynomial in t = (z - k) / (z + k) (after Shepherd & Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x²) erfc x in 0 ≤ x < ∞",
-Mathematics of Computation 36, who write 1 + 2z). The coefficients interpolate it at Chebyshev nodes; the tests compute it anew with mpmath. Single
+Mathematics of Computation 36). The coefficients interpolate it at Chebyshev nodes; the tests compute it anew with mpmath. Single
 precision has shorter polynomials of its own, half precision is computed in single. The arrays are worked through block by block, so that
 what is between stays in the cache.
 """
@@ -136,7 +136,7 @@ def _gelu(x: Any, series: Series) -> Any:
 def _gelu_slope(y: Any, x: Any, series: Series) -> Any:
     """Return Φ(x) + x φ(x) for y = x Φ(x)."""
     size, far = np.absolute(x), 2 * series.farthest
-    if 1e-20 < size.min() and size.max() < far:
+    if size.min() > 1e-20 and size.max() < far:
         cdf = y / x
     else:
         inside = (size > 1e-20) & (size < far)

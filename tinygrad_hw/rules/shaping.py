@@ -7,7 +7,7 @@ used several times, its cotangents add up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -338,15 +338,22 @@ LISTS.update((
 # Splitting
 @composition(np.array_split)
 def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    places = np.array_split(np.arange(ary.shape[axis]), *values_of(indices_or_sections))
-    before = (slice(None),) * (axis % ary.ndim)
-    indices = [(*before, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0)) for p in places]
+    (parts,), n, before = values_of(indices_or_sections), ary.shape[axis], (slice(None),) * (axis % ary.ndim)
+    if np.ndim(parts):
+        edges = [0, *map(int, parts), n]
+    else:
+        if (parts := int(parts)) < 1:
+            raise ValueError("number sections must be larger than 0.")
+        each, more = divmod(n, parts)
+        edges = [i * each + min(i, more) for i in range(parts + 1)]
+    indices = [(*before, slice(start, stop)) for start, stop in pairwise(edges)]
     return [ary[index] for index in indices]
 
 
 @composition(np.split)
 def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    np.split(np.empty(ary.shape[axis]), *values_of(indices_or_sections))
+    if not np.ndim(indices_or_sections) and ary.shape[axis] % int(indices_or_sections):
+        raise ValueError("array split does not result in an equal division")
     return _array_split(ary, indices_or_sections, axis)
 
 
