@@ -217,6 +217,19 @@ def test_the_history_of_a_training_has_the_values_and_gradients_of_each_epoch():
     assert [each["arrays"][slot][0] for each in data["epochs"]] == [entries(gradient) for gradient in gradients]
 
 
+def test_the_leaves_of_a_history_may_have_been_made_in_any_order():
+    def loss_of(x, y, first):
+        leaves = {}
+        for name, value in sorted((("x", x), ("y", y)), reverse=first == "y"):
+            leaves[name] = Tensor([value], requires_grad=True, name=name)
+        return np.sum(leaves["x"] * leaves["y"])
+
+    data = data_of(draw(loss_of(2.0, 3.0, "x")).html(history=[loss_of(5.0, 7.0, "y")]))
+    slots = {box["name"]: [line[2] for line in box["lines"]][1:] for box in data["views"][0]["boxes"]}
+    shown_then = {name: [data["epochs"][0]["arrays"][slot][0] for slot in found] for name, found in slots.items()}
+    assert shown_then == {"x": ["[5.]", "[7.]"], "y": ["[7.]", "[5.]"], "multiply₁": ["[35.]", "[1.]"], "L": ["35.", "1."]}
+
+
 def test_a_history_of_something_else_is_refused():
     kept, _ = training()
     with pytest.raises(ValueError, match="the loss of epoch 1 was not computed as the drawn one was"):

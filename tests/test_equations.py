@@ -722,3 +722,29 @@ def test_a_chain_of_three_thousand_operations_is_explained_without_recursion(ste
     checked = equations.check()
     assert not checked.unverified
     assert max(map(len, lines(equations))) < 400
+
+
+# Beside a program
+def test_each_line_of_the_compiled_step_stands_beside_the_equation_of_what_it_computes():
+    rng = np.random.default_rng(0)
+    W, b = (tg.Tensor(rng.standard_normal(shape), requires_grad=True, name=name) for name, shape in (("W1", (2, 3)), ("b1", (3,))))
+    X, y = rng.standard_normal((7, 2)), rng.standard_normal((7, 3))
+
+    def loss_of(X, y):
+        return ((tg.sigmoid(X @ W + b) - y) ** 2).mean() / 2
+
+    step = tg.compile(loss_of, tg.optim.SGD([W, b], lr=0.1))
+    step(X, y)
+    equations = explain(loss_of(tg.Tensor(X, name="X"), tg.Tensor(y, name="y")))
+    beside = equations.beside(step.source)
+    found = {line.split(" = ")[0].strip(): equation.text for line, equation in beside.rows if equation}
+    assert found.keys() == {"z1", "y_pred" if "y_pred" in step.source else "y_hat", "L", "delta1", "dW1", "db1"}
+    assert found["dW1"] == "∂L/∂W₁ = Xᵀ δ₁" and found["z1"] == "z₁ = X W₁ + b₁"
+    assert [line for line, _ in beside.rows] == step.source.rstrip("\n").split("\n")
+    assert "# (" in str(beside) and "(1 / 21)" in step.source
+
+
+def test_a_program_is_highlighted_and_stays_text():
+    html = explain((x := tg.Tensor([1.0, 2.0], requires_grad=True, name="x")) @ x).beside('dx = 2 * x  # <b> & "more"\nreturn dx').html()
+    assert '<span class="py-comment"># &lt;b&gt; &amp; &quot;more&quot;</span>' in html
+    assert '<span class="py-keyword">return</span> dx' in html and "<b>" not in html and html.count("<math") == 1

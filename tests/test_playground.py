@@ -63,7 +63,7 @@ def test_5000_epochs_end_at_the_loss_that_the_report_printed(opened):
     found = opened.run("return playground.advance(5000)")
     assert abs(found - printed()["data_X"][5000]) < 1e-9
     opened.run("playground.draw()")
-    assert "1 losses that the report printed" in opened.text("#printed")
+    assert "losses that the report printed, up to here 1:" in opened.text("#printed")
 
 
 def test_50000_epochs_take_at_most_ten_seconds_and_get_every_point_right(opened):
@@ -102,6 +102,29 @@ def test_every_program_lowers_the_loss_and_draws_without_a_message(opened, depth
     assert opened.run("return document.querySelectorAll('#neurons canvas').length") == sum([4, 6, 3][:depth])
     assert opened.run("return document.querySelectorAll('#equations tr').length") == len(programs()[f"{depth} {activation}"].equations)
     assert opened.messages() == []
+
+
+def visible_words(browser):
+    """Return what the page says, those entries of its lists included that are chosen, without formulas and numbers."""
+    lists = "[...document.querySelectorAll('select')].flatMap((s) => [...s.options].map((o) => o.textContent))"
+    return browser.run(
+        f"return [...document.querySelectorAll('main, form, .buttons, h1')].map((e) => e.innerText).concat({lists}).join('\\n')"
+    )
+
+
+def test_the_page_speaks_chinese_by_the_same_switch_and_goes_on_training(opened):
+    opened.run("playground.advance(5000); playground.draw()")
+    english = visible_words(opened)
+    opened.click("#zh")
+    chinese = visible_words(opened)
+    assert not re.search("[\u4e00-\u9fff]", english) and opened.run("return document.documentElement.lang") == "zh-Hant"
+    assert "21 個點中有" in chinese and "播放" in chinese and "自己點" in chinese and "報告印出的 1 個 loss" in chinese
+    left = {line for line in chinese.split("\n") if re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", line)}
+    assert left == set()
+    assert opened.run("return playground.now.epoch") == 5000
+    opened.run("location.hash = '#en'")
+    opened.run("return new Promise((done) => setTimeout(done, 50))")
+    assert visible_words(opened) == english
 
 
 def test_without_an_activation_the_loss_overflows_and_the_page_says_so(opened):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import math
 import os
@@ -18,14 +19,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import Browser, require_browser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import examples.report.experiments as experiments
+import tinygrad_hw as tg
 from examples.report import manual, network
 from examples.report.__main__ import main
 from examples.report.data import PARAMETERS, data_X
-from examples.report.experiments import PRINTED, RUNS, Outcome, Timing, as_json, difference, start, train, train_by_hand
+from examples.report.experiments import PRINTED, RUNS, Outcome, Timing, as_json, difference, first_loss, start, train, train_by_hand
 from examples.report.figures import FIGURES, draw_all
 from examples.report.page import page
 from tinygrad_hw import Tensor
@@ -240,7 +243,7 @@ class Loads(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.addresses += [value for name, value in attrs if name in ("src", "srcset", "href", "data", "action", "poster")]
-        if tag not in ("meta", "img", "source"):
+        if tag not in ("meta", "img", "source", "input", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -255,24 +258,51 @@ def read_page(text):
 
 
 def test_page_loads_nothing_from_elsewhere(short_outcomes, figures):
-    text = page(short_outcomes, figures, graph=b"<svg/>")
+    text = page(short_outcomes, figures, graph={"light": b"<svg/>", "dark": b"<svg/>"})
     loads = read_page(text)
-    assert len(loads.addresses) == 2 * len(FIGURES) + 1
-    assert all(address.startswith("data:image/svg+xml;base64,") for address in loads.addresses)
-    assert not {"script", "link", "iframe", "object", "base"} & set(loads.tags) and not loads.open
-    assert not re.search(r"https?:|url\(|@import", text)
-    assert "default-src 'none'" in text and text.count("prefers-color-scheme: dark") == 1 + len(FIGURES)
+    inside = [address for address in loads.addresses if address.startswith("#")]
+    assert len(loads.addresses) == 2 * len(FIGURES) + 2 + len(inside) and len(inside) == len(re.findall("<h[23] ", text))
+    assert all(f'id="{address[1:]}"' in text for address in inside)
+    assert all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in loads.addresses)
+    assert not {"link", "iframe", "object", "base"} & set(loads.tags) and loads.tags.count("script") == 1 and not loads.open
+    assert not re.search(r"https?:|url\(|@import", text.replace("http://www.w3.org/1998/Math/MathML", ""))
+    assert "default-src 'none'" in text and text.count("prefers-color-scheme: dark") == 2 + len(FIGURES)
 
 
 def test_page_tells_each_section_with_its_measured_conclusion(short_outcomes, figures):
     text = page(short_outcomes, figures)
-    for heading in ("1. Introduction", "2. Experiment setups", "3. Results", "4. Discussion", "A. Different learning rates"):
-        assert f">{heading}</h" in text
+    headings = re.findall('<h[23] id="[^"]*"><span lang="en">(.*?)</span><span lang="zh-Hant">(.*?)</span></h[23]>', text)
+    assert [en for en, _ in headings] == [
+        "1. Introduction", "2. Experiment setups", "A. Sigmoid function", "B. Neural network", "C. Backpropagation", "3. Results",
+        "A. Ground truth and prediction", "B. Accuracy", "C. Learning curves", "4. Discussion", "A. Different learning rates",
+        "B. Different numbers of hidden units", "C. Without activation functions",
+    ]  # fmt: skip
+    assert [zh for _, zh in headings][::3] == [
+        "1. 簡介",
+        "B. Neural network",
+        "A. Ground truth 與 prediction",
+        "4. 討論",
+        "C. 不使用 activation function",
+    ]
     assert text.count('class="measured"') == 4
     few, many = (short_outcomes[run_id].seconds_per_epoch for run_id in ("data_X_lr_0.01", "data_X_hidden_100"))
     assert f"{many / few:.1f} times as long, with 70 times the parameters (10,501 instead of 151)" in text
     assert "the loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in text
-    assert "has 11 of 21 points right" in text
+    assert "has 11 of 21 points right" in text and "只有 11/21 個點正確" in text
+    assert f"是 {many / few:.1f} 倍；參數是 70 倍（151 變成 10,501）" in text
+    assert "第 5 個 epoch 變成 inf，從第 6 個 epoch 起是 nan" in text
+
+
+def test_what_is_said_in_one_language_is_said_in_the_other(short_outcomes, figures):
+    text = page(short_outcomes, figures, graph={"light": b"<svg/>", "dark": b"<svg/>"}, stepper="graph.html", playground="playground.html")
+    pairs = re.findall(r'<span lang="en">(.*?)</span><span lang="zh-Hant">(.*?)</span>', text)
+    assert len(pairs) == text.count('<span lang="en">') == text.count('<span lang="zh-Hant">') > 60
+    for en, zh in pairs:
+        numbers = [sorted(re.findall(r"\d+(?:[.,]\d+)*(?:e-\d+)?", words)) for words in (en, zh)]
+        assert set(numbers[0]) - {"0", "1"} == set(numbers[1]) - {"0", "1"} or "Two " in en or "11" in en or "21" in en, (en, zh)
+        assert zh == en or re.search("[\u4e00-\u9fff]", zh) or en in ("learning rate", "hidden units", "epochs", "C. Learning curves"), zh
+    prose = re.sub(r"<(pre|code|math|style|script|figcaption|title|span)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.search(r">[^<]*[a-z]{4} [a-z]{3,} [a-z]{3,}[^<]*<", prose), "words outside of both languages"
 
 
 def test_page_puts_computed_losses_beside_printed_ones():
@@ -280,46 +310,94 @@ def test_page_puts_computed_losses_beside_printed_ones():
     losses[4999] *= 1 + 1e-15
     outcome, overflowing = outcome_of("data_X", losses), outcome_of("data_X_no_activation", exactly_as_printed("data_X_no_activation"))
     text = page({"data_X": outcome, "data_X_no_activation": overflowing}, {})
-    beside = re.search(r"<td>5,000</td><td>(\S+)</td><td>0\.1196865986809471</td><td>(\S+)</td>", text)
-    assert float(beside[1]) == losses[4999] and 0 < float(beside[2]) < 2e-15
-    assert text.count("<td>nan</td><td>nan</td><td>both nan</td>") == 20
+    beside = re.search(r"<td>5,000</td><td>([\d.]+)<mark>(\d+)</mark><br>([\d.]+)(?:<mark>(\d+)</mark>)?</td><td>(\S+)</td>", text)
+    assert beside[1] == beside[3] and float(beside[1] + beside[2]) == losses[4999] and 0 < float(beside[5]) < 2e-15
+    assert beside[1] + (beside[4] or "") == "0.1196865986809471"
+    assert "nan, as printed (20 rows)" in text and "5,000 … 100,000" in text
     assert "Not finished, so not shown: data_100, data_X_lr_0.01, data_X_hidden_100." in text
 
 
 def test_page_shows_the_delta_equations_and_the_code_that_ran(short_outcomes):
     text = page(short_outcomes, {})
-    assert "δ2 = (δ3 W3ᵀ) ⊙ σ′(z2)       ∂L/∂W2 = a1ᵀ δ2 / N" in text
+    for function in (manual.forward, manual.gradients, manual.step):
+        assert html.escape(inspect.getsource(function).strip()) in text
     assert "    a1 = σ(X @ self.W1 + self.b1)\n    a2 = σ(a1 @ self.W2 + self.b2)\n" in text
+
+
+def test_each_derived_equation_stands_beside_the_code_by_hand_and_the_compiled_line(short_outcomes):
+    text = html.unescape(page(short_outcomes, {}))
+    rows = re.findall(r"<tr><td><code>(.*?)</code></td><td>\((\d+)\) (.*?)</td><td><code>(.*?)</code></td></tr>", text)
+    assert [int(number) for _, number, _, _ in rows] == list(range(1, 17))
+    by_number = {int(number): (by_hand, compiled) for by_hand, number, _, compiled in rows}
+    assert by_number[11] == ('δ2 = np.dot(δ3, p["W3"].T) * derivative(z2)', "delta2 = delta3 @ W3.T * (a2 * (1 / t4))")
+    assert by_number[8][1].startswith("delta3 = (1 / 21) * ") and by_number[9][0] == '"W3": np.dot(a2.T, δ3) / N'
+
+
+def test_the_derived_delta_is_the_one_by_hand_divided_by_n_as_the_page_says():
+    X, y, p = start(RUNS["data_X"])
+    (_, _, z3), (*_, y_pred) = manual.forward(p, X, "sigmoid")
+    by_hand = (y_pred - y) * manual.ACTIVATIONS["sigmoid"][1](z3)
+    (derived,) = [value for equation, value in tg.explain(first_loss(RUNS["data_X"])).computed() if equation.text.startswith("δ₃ =")]
+    np.testing.assert_allclose(derived, by_hand / len(y), rtol=1e-12)
 
 
 # The command
 
 
-def test_command_prints_as_the_report_did_with_a_bar_for_each_run(command):
+def test_command_prints_as_the_report_did_and_a_log_gets_a_line_for_each_tenth_at_most(command):
     process, _ = command
     assert process.returncode == 0
     assert re.search(r"^epoch 20, train_loss: 0\.\d+$", process.stdout, re.M)
     assert "\nepoch 20, train_loss: nan\nthe loss overflows: it is inf at epoch 5 and nan from epoch 6 on" in process.stdout
     assert all(re.search(rf"^{re.escape(run_id)} +- +", process.stdout, re.M) for run_id in RUNS)
-    assert all(re.search(rf"{re.escape(run_id)} *: 100%.* 20/20 ", process.stderr) for run_id in RUNS)
+    assert all(f"{run_id}: 100%, 20 of 20 epochs\n" in process.stderr for run_id in RUNS)
+    assert "\r" not in process.stderr and "\x1b" not in process.stderr and process.stderr.count("\n") <= 10 * len(RUNS)
     assert "Warning" not in process.stderr and "Traceback" not in process.stderr
 
 
 def test_command_writes_losses_figures_and_page(command):
     _, folder = command
     files = {path.name for path in folder.iterdir()}
-    assert {"losses.json", "report.html", "graph.svg", "graph.html", "playground.html"} | {
+    assert {"losses.json", "report.html", "graph-light.svg", "graph-dark.svg", "graph.html", "playground.html"} | {
         f"{name}-{theme}.svg" for name in FIGURES for theme in ("light", "dark")
     } <= files
     loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
-    assert len(loads.addresses) == 2 * len(FIGURES) + 3 and not loads.open
-    assert loads.addresses[-2:] == ["playground.html"] * 2
+    outside = [address for address in loads.addresses if not address.startswith(("data:", "#"))]
+    assert outside == 3 * ["graph.html"] + 3 * ["playground.html"] and not loads.open
+    assert len(json.loads(re.search('id="data">(.*?)</script>', (folder / "graph.html").read_text(encoding="utf-8"))[1])["epochs"]) == 21
 
 
 def test_the_report_shows_the_delta_equations_that_the_graph_implies_beside_its_own(command):
-    text = html.unescape((command[1] / "report.html").read_text(encoding="utf-8"))
-    assert "δ₃ = (ŷ − y) ⊙ σ′(z₃) / N" in text
-    assert all(f"∂L/∂{name}" in text for name in ("W₁", "b₁", "W₂", "b₂", "W₃", "b₃"))
+    text = (command[1] / "report.html").read_text(encoding="utf-8")
+    equations = tg.explain(first_loss(RUNS["data_X"]))
+    assert all(equation.mathml in text for equation in (*equations.forward, *equations.backward))
+    assert equations.backward[0].text == "δ₃ = (ŷ − y) ⊙ σ′(z₃) / N"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_in_a_browser_the_page_fits_and_one_switch_changes_its_language_and_the_playgrounds(command, scheme, width):
+    require_browser()
+    address = (command[1] / "report.html").as_uri()
+    with Browser() as browser:
+        browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+        browser.emulate(scheme)
+        browser.open(address)
+        assert browser.run("return document.documentElement.scrollWidth") <= width
+        background = browser.run("return getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+        assert "1. Introduction" in browser.text("body") and "簡介" not in browser.text("body")
+        browser.click("#zh")
+        chinese = browser.text("body")
+        assert "1. 簡介" in chinese and "Introduction" not in chinese
+        assert browser.run("return [document.documentElement.lang, document.querySelector('iframe[data-src]').src]") == [
+            "zh-Hant", address.replace("report.html", "playground.html#zh-Hant"),
+        ]  # fmt: skip
+        browser.run("document.querySelectorAll('iframe').forEach((frame) => frame.scrollIntoView())")
+        time.sleep(1)
+        asked = [url for url in browser.requests() if not url.startswith("data:")]
+        assert {url.split("#")[0].rsplit("/", 1)[1] for url in asked} <= {"report.html", "graph.html", "playground.html"}
+        assert browser.messages() == []
 
 
 def test_without_a_layout_engine_the_report_is_written_without_the_graph(tmp_path, monkeypatch, capsys):

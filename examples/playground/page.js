@@ -2,6 +2,7 @@
 // PROGRAMS, PRINTED and MAKERS stand before this in the page.
 
 const $ = (id) => document.getElementById(id);
+const say = (en, zh) => (document.documentElement.lang === "en" ? en : zh);
 const GRID = 48; // points a side at which the plane is looked at
 const LOW = -0.1, HIGH = 1.1; // what is shown of the plane
 
@@ -93,7 +94,7 @@ const now = {points: [], losses: [], epoch: 0, loss: NaN, playing: false};
 function settings() {
   const widths = $("widths").value.split(",").map((w) => Math.trunc(Number(w)));
   const good = widths.length >= 1 && widths.length <= 3 && widths.every((w) => w >= 1 && w <= 100);
-  $("widths").setCustomValidity(good ? "" : "one to three widths from 1 to 100, with commas between them");
+  $("widths").setCustomValidity(good ? "" : say("one to three widths from 1 to 100, with commas between them", "一到三個寬度，每個從 1 到 100，以逗號分開"));
   if (!good) $("widths").reportValidity();
   return {widths: good ? widths : [10, 10], activation: $("activation").value, data: $("data").value, seed: Number($("seed").value) || 0};
 }
@@ -193,7 +194,8 @@ function drawPlane() {
     const guesses = MAKERS[key].predict(sizes)(now.X, ...now.parameters);
     right = now.points.filter((point, k) => (guesses[k] > 0.5) === (point[2] > 0.5)).length;
   }
-  $("accuracy").textContent = `${right} of ${now.points.length} points right`;
+  $("accuracy").textContent = say(`${right} of ${now.points.length} points right`, `${now.points.length} 個點中有 ${right} 個正確`);
+  canvas.setAttribute("aria-label", say("the points, and what the network predicts for each place of the plane", "所有的點，以及 network 對平面上每一處的 prediction"));
 }
 
 function drawNeurons() {
@@ -280,9 +282,11 @@ function drawCurve() {
   }
   const passed = rings.filter(([epoch]) => now.reached?.[epoch] !== undefined);
   const worst = passed.reduce((most, [epoch, loss]) => Math.max(most, Math.abs(now.reached[epoch] - loss)), 0);
-  $("printed").textContent = !rings.length ? "" :
-    passed.length ? `○ the ${passed.length} losses that the report printed up to here: the largest difference is ${worst.toExponential(1)}` :
-    "○ the losses that the report printed, every 5000 epochs";
+  canvas.setAttribute("aria-label", say("the loss over the epochs", "各個 epoch 的 loss"));
+  $("printed").textContent = !rings.length ? "" : passed.length ? say(
+    `○ losses that the report printed, up to here ${passed.length}: the largest difference is ${worst.toExponential(1)}`,
+    `○ 到這裡為止報告印出的 ${passed.length} 個 loss：最大的差是 ${worst.toExponential(1)}`,
+  ) : say("○ the losses that the report printed, every 5000 epochs", "○ 報告每 5000 個 epoch 印出的 loss");
 }
 
 function draw() {
@@ -293,7 +297,7 @@ function draw() {
   drawCurve();
   $("state").textContent = `epoch ${now.epoch}, loss ${now.epoch ? now.loss : "–"}`;
   const overflow = now.epoch > 0 && !Number.isFinite(now.loss);
-  $("warning").textContent = overflow ? "The loss has overflowed: without an activation this rate of learning is too large." : "";
+  $("warning").textContent = overflow ? say("The loss has overflowed: this rate of learning is too large.", "loss 已經 overflow：這個 learning rate 太大。") : "";
 }
 
 // The parts of the page that depend on the network's shape
@@ -305,7 +309,7 @@ function layOut() {
       const canvas = document.createElement("canvas");
       Object.assign(canvas.dataset, {layer: k + 1, unit});
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `what unit ${unit + 1} of layer ${k + 1} makes of the plane`);
+      canvas.setAttribute("aria-label", say(`what unit ${unit + 1} of layer ${k + 1} makes of the plane`, `第 ${k + 1} 層第 ${unit + 1} 個 unit 眼中的平面`));
       layer.append(canvas);
     }
     return layer;
@@ -358,7 +362,7 @@ function advance(epochs) { // in pieces that end at the epochs which the report 
 }
 function play(playing) {
   now.playing = playing;
-  $("play").textContent = playing ? "Pause" : "Play";
+  $("play").textContent = playing ? say("Pause", "暫停") : say("Play", "播放");
   if (playing) requestAnimationFrame(frame);
 }
 function restart(points) {
@@ -382,6 +386,23 @@ $("plane").addEventListener("click", (event) => {
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { makeShades(); draw(); });
 
+// English or Chinese: as the switch says; at first as the address says, or the browser
+function speak() {
+  document.documentElement.lang = document.querySelector("#languages input:checked").value;
+  for (const option of document.querySelectorAll("option")) option.textContent = say(option.dataset.en, option.dataset.zh);
+  $("play").textContent = now.playing ? say("Pause", "暫停") : say("Play", "播放");
+  layOut();
+  draw();
+}
+function asked() {
+  const language = location.hash.slice(1) || navigator.language;
+  $(language.startsWith("zh") ? "zh" : "en").checked = true;
+  speak();
+}
+for (const each of document.querySelectorAll("#languages input")) each.addEventListener("change", speak);
+addEventListener("hashchange", asked);
+
 makeShades();
 reset();
+asked();
 window.playground = {now, advance, restart, draw, Random};

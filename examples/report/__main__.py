@@ -24,16 +24,16 @@ try:
     from ..playground import page as playground
     from ..playground.__main__ import printed
     from ..playground.programs import programs
-    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, train, train_all
+    from .experiments import RUNS, TOLERANCE, Outcome, Run, as_json, first_loss, losses_of, train, train_all
     from .figures import draw_all
     from .page import page
 except ModuleNotFoundError as missing:
-    sys.exit(f"examples.report needs {missing.name}: pip install 'tinygrad_hw[report]'")
+    sys.exit(f"examples.report needs {missing.name}: pip install -e '.[report]'")
 except KeyboardInterrupt:
     sys.exit(130)
 
 
-PLAYGROUND = "playground.html"
+PLAYGROUND, STEPPER = "playground.html", "graph.html"
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +81,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=a_folder, metavar="DIR", default="out/report", help="folder for the results (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     if chosen.numba and not find_spec("numba"):
-        parser.error("--numba needs Numba: pip install 'tinygrad_hw[numba]'")
+        parser.error("--numba needs Numba: pip install -e '.[numba]'")
     return chosen
 
 
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     if outcomes:
         save(outcomes, chosen.out)
         print("\n".join([*summary(outcomes), speed(list(outcomes.values()), engine)]))
-        print(f"{perf_counter() - began:.1f} s in all; see {chosen.out / 'report.html'}")
+        print(f"{perf_counter() - began:.1f} s in all; see {(chosen.out / 'report.html').resolve().as_uri()}")
     if interrupted:
         missing = [run.id for run in runs if run.id not in outcomes]
         print(f"interrupted; finished: {', '.join(outcomes) or 'none'}; not finished: {', '.join(missing) or 'none'}", file=sys.stderr)
@@ -154,18 +154,24 @@ def save(outcomes: dict[str, Outcome], folder: Path) -> None:
         for theme, svg in themes.items():
             (folder / f"{name}-{theme}.svg").write_bytes(svg)
     (folder / PLAYGROUND).write_text(playground.page(programs(), printed()), encoding="utf-8")
-    (folder / "report.html").write_text(page(outcomes, figures, save_graph(folder), PLAYGROUND), encoding="utf-8")
+    graph = save_graph(folder, max(outcome.epochs for outcome in outcomes.values()))
+    text = page(outcomes, figures, graph, STEPPER if graph else None, PLAYGROUND)
+    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
-def save_graph(folder: Path) -> bytes | None:
+def save_graph(folder: Path, epochs: int) -> dict[str, bytes] | None:
     """Draw the computation graph of one training step, and the page that steps through it; without a layout engine say so."""
     try:
-        drawing = draw(first_loss(RUNS["data_X"]), title="One training step of the report's network.")
-        drawing.save(folder / "graph.html")
-        return drawing.save(folder / "graph.svg").read_bytes()
+        loss, title = first_loss(RUNS["data_X"]), "One training step of the report's network."
+        graph = {theme: draw(loss, title=title, theme=theme).svg().encode() for theme in ("light", "dark")}
     except LayoutError as reason:
         print(f"the computation graph is not drawn: {reason}", file=sys.stderr)
         return None
+    for theme, svg in graph.items():
+        (folder / f"graph-{theme}.svg").write_bytes(svg)
+    kept = losses_of(RUNS["data_X"], range(0, min(epochs, 50_000) + 1, max(1, min(epochs, 50_000) // 20)))
+    (folder / STEPPER).write_text(draw(loss, title=title).html(history=kept), encoding="utf-8")
+    return graph
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -286,6 +286,20 @@ def first_loss(run: Run) -> Tensor:
     """Return the loss of the first epoch, with the graph that it recorded."""
     X, y, parameters = start(run)
     return network.loss(Tensor(y, name="y"), network.Network(parameters, run.activation)(Tensor(X, name="X")))
+
+
+def losses_of(run: Run, epochs: Iterable[int]) -> dict[int, Tensor]:
+    """Return the losses after some numbers of epochs, in rising order, each with the graph that it recorded."""
+    X, y, parameters = start(run)
+    net = network.Network(parameters, run.activation)
+    steps, done, kept = steps_of(net, X, y, SGD(net.parameters, lr=run.lr), "numpy"), 0, {}
+    for epoch in epochs:
+        if epoch > done:
+            steps(epoch - done)
+        done = epoch
+        now = network.Network({str(p.name): p.numpy().copy() for p in net.parameters}, run.activation)
+        kept[epoch] = network.loss(Tensor(y, name="y"), now(Tensor(X, name="X")))
+    return kept
 
 
 def best_linear(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

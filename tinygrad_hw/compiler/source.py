@@ -205,6 +205,8 @@ class Writer:
         code = repr(value) if np.isfinite(value) else f"float('{value}')"
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 and str(value)[0] != "-" and op is not None:
             code = str(int(value))
+        elif is_long_reciprocal(value):
+            code = f"(1 / {round(1 / value)})"
         others = [y for y in (op.args if op else ()) if isinstance(y, Op)]
         if isinstance(x, (np.ndarray, np.generic)) and x.dtype != np.float64 and not any(y.dtype == x.dtype for y in others):
             code = f"np.{x.dtype.name}({code})"
@@ -244,6 +246,13 @@ def reduction_keywords(op: Op) -> dict[str, Any]:
     if isinstance(named.get("axis"), tuple) and len(named["axis"]) == 1:
         named["axis"] = named["axis"][0]
     return named
+
+
+def is_long_reciprocal(value: Any) -> bool:
+    """Tell whether a number is 1 / n of a whole n, to the last digit, and has many digits: such as 1 / 21, but not 0.1."""
+    if not isinstance(value, float) or not 1e-9 < abs(value) < 1 or len(repr(value)) < 10:
+        return False
+    return 1 / round(1 / value) == value
 
 
 def listed(x: np.ndarray) -> str:

@@ -380,19 +380,34 @@ def epochs(recorded: Recorded, known: Mapping[Key, Any], history: Any) -> list[t
     """Return the numbers of epochs and the arrays of the losses of a training."""
     found = []
     pairs = history.items() if isinstance(history, Mapping) else enumerate(history or ())
-    like = [(vertex.operation, np.shape(vertex.value), vertex.operands) for vertex in recorded.vertices]
+    order, like = walked(recorded)
     for epoch, loss in pairs:
         if not isinstance(loss, Tensor):
             raise TypeError(f"html(history=...) takes the losses of a training as Tensors; epoch {epoch} has {type(loss).__name__}")
         other = read([loss._node])
         seeds = cotangents([loss], None, needed=False)
         trail, gradients = replay(seeds) if seeds else (None, {})
-        same = like == [(vertex.operation, np.shape(vertex.value), vertex.operands) for vertex in other.vertices]
+        its_order, its_like = walked(other)
+        place = dict(zip(its_order, order))
         own = arrays_of(other, trail, gradients)
-        if not same or own.keys() != known.keys():
+        own = {(key[0], place.get(key[1])) if key[0] in ("value", "gradient") else key: array for key, array in own.items()}
+        if its_like != like or own.keys() != known.keys():
             raise ValueError(f"html(history=...): the loss of epoch {epoch} was not computed as the drawn one was")
         found.append((int(epoch), own))
     return found
+
+
+def walked(recorded: Recorded) -> tuple[list[int], list[Any]]:
+    """Return the vertices from the outputs down, operands in their order, and what each is; leaves may have been made in any order."""
+    order: dict[int, int] = {}
+    stack = list(recorded.outputs[::-1])
+    while stack:
+        i = stack.pop()
+        if i not in order:
+            order[i] = len(order)
+            stack += recorded.vertices[i].operands[::-1]
+    vertices = [recorded.vertices[i] for i in order]
+    return list(order), [(v.operation, np.shape(v.value), [order[operand] for operand in v.operands]) for v in vertices]
 
 
 def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: int | None) -> None:

@@ -29,6 +29,7 @@ from ..graph import Node
 from ..naming import Label, label_of
 from ..tensor import Tensor, cotangent, why_no_gradient
 from ..trees import leaves
+from .beside import Beside
 from .derivation import Derivation, Line, contribution, is_array
 from .expressions import Call, Constant, Expression, Variable, evaluate, magnitude, occurrences, opaque_in, parts_of
 from .notes import explained, notes
@@ -36,7 +37,7 @@ from .reading import Reader
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words
 
-__all__ = ["Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
+__all__ = ["Beside", "Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
 
 
 RESULT = Label("out")
@@ -169,6 +170,28 @@ class Equations:
         items = "".join([f"<li>{note.mathml}</li>" for note in self.notes])
         out.append(f"<h3>where</h3><ul>{items}</ul>" if items else "")
         return f"<section class='equations'>{''.join(out)}</section>"
+
+    def beside(self, source: str) -> Beside:
+        """Return a program of the same computation with each line beside the equation of what it computes.
+
+        Parameters
+        ----------
+        source : str
+            A program that names its values as ``step.source`` does: ``z1``, ``delta2``, ``dW2``.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> print(tg.explain((x * x).sum()).beside("dx = 2 * x"))
+        dx = 2 * x  # (2)  ∂L/∂x = 2 x
+        <BLANKLINE>
+        """
+        equations = {}
+        for equation in (*self.forward, *self.backward):
+            line, is_gradient = equation.line, equation.line.kind == "gradient"
+            label = self._derivation.names.labels[line.node] if is_gradient else self._labels[line.variable]
+            equations[("d" if is_gradient else "", label)] = equation
+        return Beside(source, equations)
 
     def _repr_latex_(self) -> str:
         return self.latex()
