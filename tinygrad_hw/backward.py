@@ -19,12 +19,11 @@ import numpy as np
 from .entries import hand_on
 from .graph import Node
 from .live import Live
-from .rules import RULES
 from .rules.reductions import broadcast_to
 
 __all__ = ["Step", "sweep", "unbroadcast", "values"]
 
-repeat = RULES[broadcast_to].call
+repeat = broadcast_to.on_arrays  # type: ignore[attr-defined]
 Read = Callable[[Node, Any], tuple[Any, tuple[Any, ...]]]
 
 
@@ -53,65 +52,61 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
     note = read if trail is None else noted(read, trail)
-    found, chose = flow(seeds, note, since, None, trail, set() if note is arrays else None)
-    if chose and not all_finite(found.values()):
-        if trail is not None:
-            trail.clear()
+    mine: set[Node] | None = set() if note is arrays else None
+    found, waiting = seeds.copy(), started(seeds, since)
+    if flow(found, waiting, note, since, None, trail, mine, pause=True):
         with np.errstate(all="ignore"):
-            found, _ = flow(seeds, note, since, Live(fit), trail, None)
+            flow(found, waiting, note, since, None, trail, mine)
+            if not all_finite(found.values()):
+                if trail is not None:
+                    trail.clear()
+                found = seeds.copy()
+                flow(found, started(seeds, since), note, since, Live(fit), trail, None)
     return found
 
 
 def flow(
-    seeds: dict[Node, Any], read: Read, since: int, live: Live | None, trail: list[Step] | None, mine: set[Node] | None
-) -> tuple[dict[Node, Any], bool]:
-    """Carry each node's cotangent to its parents, and tell whether a choice was met; what is left belongs to the leaves.
+    cotangents: dict[Node, Any], waiting: list[tuple[int, Node]], read: Read, since: int, live: Live | None, trail: list[Step] | None,
+    mine: set[Node] | None, pause: bool = False,
+) -> bool:  # fmt: skip
+    """Carry the cotangent of each node that waits to its parents, and on; what is left in the end belongs to the leaves.
 
-    Behind a choice NumPy's warnings are held back: they may be about what was not taken. ``mine`` is for ``entries.hand_on``.
+    With ``pause`` it stops before the first choice, and says so: behind one NumPy's warnings are held back, which may be about what
+    was not taken. ``mine`` is for ``entries.hand_on``.
     """
-    cotangents = seeds.copy()
-    chose = False
-    waiting = started(seeds, since)
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
-    with np.errstate():  # (what is set inside ends here, whatever comes between)
-        while waiting or ready is not None:
-            node: Any = youngest(waiting, ready) if waiting else ready
-            ready = None
-            g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
-            if node.rule.special:
-                chose = held_back(node, chose)
-                if hand_on(node, g, cotangents, mine, fit, waiting, since):
-                    continue
-            out, args = (node.value, node.args) if read is arrays else read(node, g)
-            kwargs = node.kwargs
-            for parent, vjp, x in zip(node.parents, node.vjps, args):
-                if parent is None:
-                    continue
-                c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
-                if live is not None:
-                    c = live.only(c, node, vjp, parent, x)
-                if c.shape != x.shape or c.dtype is not x.dtype:
-                    c = fit(c, x)
-                if parent in cotangents:
-                    cotangents[parent] = cotangents[parent] + c
-                elif parent.parents and parent.number >= since:
-                    cotangents[parent] = c
-                    if ready is not None:
-                        heappush(waiting, (-ready.number, ready))
-                    ready = parent
-                else:
-                    cotangents[parent] = c.copy() if c is g else c
-                if trail is not None:
-                    trail[-1].added.append((c, cotangents[parent]))
-    return cotangents, chose
-
-
-def held_back(node: Node, chose: bool) -> bool:
-    """Tell whether a choice has been met; hold NumPy's warnings back from the first one on."""
-    if chose or node.rule.kind != "choice":
-        return chose
-    np.errstate(all="ignore").__enter__()
-    return True
+    while waiting or ready is not None:
+        node: Any = youngest(waiting, ready) if waiting else ready
+        ready = None
+        if node.rule.special and pause and node.rule.kind == "choice":
+            heappush(waiting, (-node.number, node))
+            return True
+        g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
+        if node.rule.special and hand_on(node, g, cotangents, mine, fit, waiting, since):
+            continue
+        out, args, kwargs = node.value, node.args, node.kwargs
+        if read is not arrays:
+            out, args = read(node, g)
+        for parent, vjp, x in zip(node.parents, node.vjps, args):
+            if parent is None:
+                continue
+            c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
+            if live is not None:
+                c = live.only(c, node, vjp, parent, x)
+            if c.shape != x.shape or c.dtype is not x.dtype:
+                c = fit(c, x)
+            if parent in cotangents:
+                cotangents[parent] = cotangents[parent] + c
+            elif parent.parents and parent.number >= since:
+                cotangents[parent] = c
+                if ready is not None:
+                    heappush(waiting, (-ready.number, ready))
+                ready = parent
+            else:
+                cotangents[parent] = c.copy() if c is g else c
+            if trail is not None:
+                trail[-1].added.append((c, cotangents[parent]))
+    return False
 
 
 def youngest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:

@@ -1,8 +1,8 @@
 """Python's operators and the short spellings: ``record``, written out for speed.
 
 ``a + b``, ``np.add(a, b)``, ``array + b``; ``t.exp()``, ``np.exp(t)``; ``t.sum()``, ``np.sum(t)``; ``tg.sigmoid(t)``: each gives what
-``record`` of the function's row would give, with less call overhead. ``QUICK`` says for a function which of these to call, so that
-NumPy's two protocols cost no more than a method.
+``record`` of the function's row would give, with less call overhead. ``QUICK`` and ``PAIRS`` say for a function which of these to call,
+so that NumPy's two protocols cost no more than a method.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 
 from .errors import operands_do_not_fit
 from .rules import RULES, neural, reductions
-from .tensor import FOLDS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
+from .rules.elementwise import DOUBLE
+from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
 
@@ -69,9 +70,12 @@ def binary(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return out
 
     def reflected(self: Tensor, other: Any) -> Any:
-        node, x = self._node, operand(other)
-        if x is NotImplemented or isinstance(x, Tensor):
-            return x if x is NotImplemented else direct(x, self)
+        x = other
+        if type(other) is not ndarray or other.dtype is not DOUBLE:
+            x = operand(other)
+            if x is NotImplemented or isinstance(x, Tensor):
+                return x if x is NotImplemented else direct(x, self)
+        node = self._node
         y = node.value
         try:
             value = rule.call(x, y) if type(x) is complex else call(x, y)  # (a Python complex beside a NumPy scalar stays Python's)
@@ -82,7 +86,7 @@ def binary(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
         y = taken(node) if node.lent else y
         return result(value, rule, (x.copy() if isinstance(x, ndarray) else x, y), (None, node), rule.alone)
 
-    QUICK[function] = lambda x, y: direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
+    PAIRS[function] = direct, reflected
     return direct, reflected
 
 
@@ -139,7 +143,7 @@ def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[.
         x = operand(other)
         return x if x is NotImplemented else plain_leaf(function(x, self._node.value))
 
-    QUICK[function] = lambda x, y: direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
+    PAIRS[function] = direct, reflected
     return direct, reflected
 
 

@@ -47,7 +47,6 @@ from .errors import (
 )  # fmt: skip
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, LISTS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
-from .rules.elementwise import DOUBLE
 from .rules.table import stands_in
 from .scopes import Scope
 from .trees import leaves, mapped
@@ -219,9 +218,9 @@ def takes_over(kind: type) -> bool:
 
 def operand(other: Any) -> Any:
     """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
-    if type(other) is ndarray and other.dtype is DOUBLE:  # (the usual case, told sooner than by the rest)
-        return other
-    if isinstance(other, (int, float, complex, np.generic)):
+    if type(other) is ndarray:
+        return numbers(other)
+    if isinstance(other, (float, int, complex, np.generic)):
         return other
     if isinstance(other, (list, tuple)):
         return stacked(other)
@@ -259,6 +258,7 @@ OPEN = "open"  # the state ``Node.lent`` of an array that the next write may cha
 
 # What to call for a NumPy function, or one of our own, instead of taking the long way through ``record``; filled by ``operators.py``.
 QUICK: dict[Any, Callable[..., Any]] = {}
+PAIRS: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}  # of a ufunc of two arguments: where a Tensor is the first, or not
 FOLDS: dict[Any, Callable[..., Any]] = {}  # the same for the functions that fold axes, with an axis
 # What to call for the functions that give views, and those that write; filled by ``views.py``.
 INSTEAD: dict[Any, Callable[..., Any]] = {}
@@ -632,6 +632,7 @@ class Tensor:
         def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor: ...
         def copy(self, order: Order = "C") -> Tensor: ...
         def flatten(self, order: Order = "C") -> Tensor: ...
+        def reshape(self, *shape: Any, **options: Any) -> Tensor: ...
         def astype(self, dtype: Any, order: Order = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Tensor: ...
         def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None: ...
         def partition(self, kth: Any, axis: int = -1, kind: Literal["introselect"] = "introselect") -> None: ...
@@ -654,10 +655,6 @@ class Tensor:
         flat: Any
 
     # Shapes
-    def reshape(self, *shape: Any, **options: Any) -> Tensor:
-        """Return the entries in another shape, given as one tuple or as several integers; ``order`` and ``copy`` are NumPy's."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)  # type: ignore[return-value]
-
     def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
         """Return the entries, those outside of the interval moved to its ends."""
         return np.clip(self, min, max, **kwargs)
@@ -673,6 +670,9 @@ class Tensor:
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
+            if not kwargs and ufunc in PAIRS:
+                (x, y), (direct, reflected) = inputs, PAIRS[ufunc]
+                return direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
             if not kwargs and ufunc in QUICK:
                 return QUICK[ufunc](*inputs)
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])

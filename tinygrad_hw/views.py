@@ -20,7 +20,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,6 @@ from .tensor import (
     by_position,
     differentiable,
     flows,
-    handle,
     is_recording,
     label,
     names_of,
@@ -43,6 +42,7 @@ from .tensor import (
     operand,
     outline,
     plain,
+    plain_leaf,
     private,
     record,
     recording,
@@ -56,16 +56,12 @@ from .trees import leaves
 
 ndarray = np.ndarray
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
-TRANSPOSE = RULES[np.transpose]
+TRANSPOSE, RESHAPE = RULES[np.transpose], RULES[np.reshape]
 writing = threading.RLock()
 
 
-class Step(NamedTuple):
-    """How a view is made of its parent: ``function(parent, *args, **kwargs)``."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+# How a view is made of its parent, ``function(parent, *args, **kwargs)``: the function, args and kwargs
+Step = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 # Making views
@@ -122,41 +118,39 @@ class View(Tensor):
 
 
 def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """Call a row's function that may give a view, and return the view, or the copy that NumPy made."""
-    if kwargs and kwargs.get("order") == "A":  # (the rule cannot tell any more how the argument lay)
-        kwargs = kwargs | {"order": "F" if np.isfortran(x._node.value) else "C"}
+    """Call a row's function that may give a view, and return the view, or the copy that NumPy made; nobody else can change ``args``."""
     node = x._node
-    held, shared = step_taken(node, rule, args, kwargs, is_recording())
-    if not shared:
-        return handle(held)
+    array = node.value
+    if kwargs and kwargs.get("order") == "A":  # (the rule cannot tell any more how the argument lay)
+        kwargs = kwargs | {"order": "F" if np.isfortran(array) else "C"}
+    records = is_recording()
+    out = step_taken(node, rule, args, kwargs, records)
+    held = out._node
+    if not shares(held.value, array):
+        return out
+    held.lent = bool(node.lent)
     view = new(View)
     view._parent = x
     view._root = root = x._root if isinstance(x, View) else x
-    view._step = Step(rule.function, held.args[1:] if held.args else private(args), kwargs)
+    view._step = rule.function, args, kwargs
     view._held = held
     view._seen = seen = root._node
     view._array = seen.value
-    view._records = bool(is_recording())
+    view._records = bool(records)
     return view
 
 
-def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: bool) -> tuple[Node, bool]:
-    """Return the node of a function of a node, and whether the two share memory."""
+def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: Any) -> Tensor:
+    """Return the tensor of a function of a node, recorded if it is to be."""
     array = node.value
-    value = rule.call(array, *args, **kwargs)
-    shared = shares(value, array)
-    if records and node.requires_grad:
-        given = private(args)
-        nothing = (None,) * len(given)
-        kept = outline(array) if node.lent else array
-        held = result(value, rule, (kept, *given), (node, *nothing), (rule.vjps[0], *nothing))._node
-        if kwargs:
-            held.kwargs = kwargs
-    else:
-        held = leaf(value)
-    if shared:
-        held.lent = bool(node.lent)
-    return held, shared
+    value = rule.call(array, *args, **kwargs) if kwargs else rule.call(array, *args)
+    if not (node.requires_grad and records):
+        return plain_leaf(value)
+    kept, nothing = outline(array) if node.lent else array, (None,) * len(args)
+    out = result(value, rule, (kept,) + args, (node,) + nothing, (rule.vjps[0],) + nothing)  # noqa: RUF005 (half the time of *)
+    if kwargs:
+        out._node.kwargs = kwargs
+    return out
 
 
 def is_scalar(value: Any) -> bool:
@@ -188,7 +182,9 @@ def worked_out(view: View) -> Node:
         else:
             parent = each._parent
             above = parent._held if isinstance(parent, View) else parent._node
-            held, _ = step_taken(above, RULES[each._step.function], each._step.args, each._step.kwargs, each._records)
+            function, args, kwargs = each._step
+            held = step_taken(above, RULES[function], args, kwargs, each._records)._node
+            held.lent = bool(above.lent) and shares(held.value, above.value)
             before = each._held
             if before.keeps_grad:
                 held.keeps_grad, held.grad = True, before.grad
@@ -229,6 +225,7 @@ def made_again(root: Tensor, steps: tuple[Step, ...]) -> Tensor:
 at = shaping.at
 
 
+INTEGER = {int}
 BASIC = {int, slice, type(None), type(...)}  # what an index holds that holds no array
 
 
@@ -239,7 +236,15 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     index = plain(index)
     if any(map(stands_in, leaves(index))):
         return record(GETITEM, (self, index), {})
-    return view_of(self, GETITEM, (index,), NOTHING)
+    return view_of(self, GETITEM, (private(index),), NOTHING)
+
+
+def reshape(self: Tensor, *shape: Any, **options: Any) -> Tensor:
+    """Return the entries in another shape, given as one tuple or as several integers; ``order`` and ``copy`` are NumPy's."""
+    wanted = shape[0] if len(shape) == 1 else shape
+    if not options and (type(wanted) is int or (type(wanted) is tuple and INTEGER.issuperset(map(type, wanted)))):
+        return view_of(self, RESHAPE, (wanted,), NOTHING)
+    return np.reshape(self, wanted, **options)  # type: ignore[return-value]
 
 
 def iterated(self: Tensor) -> Iterator[Tensor]:
@@ -282,7 +287,7 @@ ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the ref
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
     step = value._step if type(value) is View and value._parent is self else None
-    if step is not None and step.function is shaping.getitem and step.args[0] is index:
+    if step is not None and step[0] is shaping.getitem and step[1][0] is index:
         return  # (the second half of ``t[index] += v``: it is written already)
     write(self, plain(index), value)
 
@@ -308,7 +313,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
         elif not (root._node.parents or wanted):
             with fitting(target, value, index):
                 at(own(root._node), steps)[index] = plain(value)
-        elif root.dtype.kind == "c" and any(step.function in (np.real, np.imag) for step in steps):
+        elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps):
             write_part(target, index, value)
         else:
             with fitting(target, value, index):
@@ -392,12 +397,12 @@ def write_part(target: Tensor, index: Any, value: Any) -> None:
     changed = target.copy()
     write(changed, index, value)
     part: Any = target
-    while part._step.function not in (np.real, np.imag):
+    while part._step[0] not in (np.real, np.imag):
         above = part._parent.copy()
         write(made_again(above, (part._step,)), ..., changed)
         part, changed = part._parent, above
-    other = np.imag(part._parent) if part._step.function is np.real else np.real(part._parent)
-    write(part._parent, ..., changed + 1j * other if part._step.function is np.real else other + 1j * changed)
+    other = np.imag(part._parent) if part._step[0] is np.real else np.real(part._parent)
+    write(part._parent, ..., changed + 1j * other if part._step[0] is np.real else other + 1j * changed)
 
 
 # In place
@@ -603,11 +608,20 @@ class Flat:
         """Return the flat indices that an index names."""
         return np.arange(self._tensor.size)[plain(index)]
 
+    def _place(self, index: int) -> tuple[int, ...]:
+        """Return the index of the entry that a number names."""
+        return tuple(map(int, np.unravel_index(range(self._tensor.size)[index], self._tensor.shape)))
+
     def __getitem__(self, index: Any) -> Tensor:
+        if type(index) is int:
+            return self._tensor[self._place(index)].copy()
         return np.ravel(self._tensor)[self._places(index)].copy()
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._tensor.put(self._places(index), value)
+        if type(index) is int and np.ndim(value) == 0:
+            self._tensor[self._place(index)] = value
+        else:
+            self._tensor.put(self._places(index), value)
 
     def __len__(self) -> int:
         return self._tensor.size
@@ -620,7 +634,7 @@ def part(function: Callable[..., Any], doc: str) -> property:
     """Return the property for the real or imaginary part of a tensor."""
 
     def assign(self: Tensor, value: Any) -> None:
-        if isinstance(value, View) and value._parent is self and value._step is not None and value._step.function is function:
+        if isinstance(value, View) and value._parent is self and value._step is not None and value._step[0] is function:
             return  # (the second half of ``t.real += v``)
         if self.dtype.kind != "c" and function is np.imag:
             raise TypeError(f"{label(self)} is real, and has no imaginary part to set")
@@ -637,7 +651,7 @@ def viewing(function: Callable[..., Any]) -> Callable[..., Any]:
         args, kwargs = (args, kwargs) if args else by_position(function, args, kwargs)
         if not isinstance(args[0], Tensor):
             return wrapped(function(*plain(args), **plain(kwargs)))
-        return view_of(args[0], rule, plain(args[1:]), plain(kwargs) if kwargs else NOTHING)
+        return view_of(args[0], rule, private(plain(args[1:])), plain(kwargs) if kwargs else NOTHING)
 
     return call
 
@@ -660,7 +674,7 @@ for name, function in {
     setattr(Tensor, f"__i{name}__", in_place(name, function))
 
 for name, member in {
-    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "fill": fill, "put": put,
+    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "reshape": reshape, "fill": fill, "put": put,
     "copy": copy, "flatten": flatten, "astype": astype,
     "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
     "shape": property(lambda self: self._node.value.shape, doc="The length of each axis."),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number, typed
+from .optimizer import Optimizer, Settings, below_one, flag, not_negative, number
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
@@ -90,7 +90,7 @@ class SGD(Optimizer):
             first = "direction" not in state
             state["direction"] = np.copy(grad) if first else self.momentum * state["direction"] + (1 - self.dampening) * grad
             grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
-        return value - typed(self.lr, grad) * grad
+        return value - self.lr * grad
 
 
 def two_betas(name: str, pair: Any) -> tuple[float, float]:

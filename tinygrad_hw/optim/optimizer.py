@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,6 +52,21 @@ def flag(name: str, value: Any) -> bool:
     if value not in (True, False):
         raise ValueError(f"{name} must be True or False, not {value!r}")
     return bool(value)
+
+
+class Shared:
+    """A setting of an optimiser with several groups: what they share. One without keeps its settings as attributes, which come first."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: Any, owner: type) -> Any:
+        values = [getattr(group, self.name) for group in optimizer._groups] if optimizer is not None else []
+        if not values:
+            raise AttributeError(f"{owner.__name__} has no attribute {self.name!r}")
+        if any(value != values[0] for value in values):
+            raise AttributeError(f"the groups of this {owner.__name__} differ in {self.name}: ask optimizer.param_groups[i].{self.name}")
+        return values[0]
 
 
 class Optimizer:
@@ -118,6 +132,10 @@ class Optimizer:
     lr: float
     _groups: tuple[Any, ...] = ()  # copies of the optimiser, each with parameters and settings of its own, if there are several
 
+    def __init_subclass__(cls) -> None:
+        for name in cls.settings:
+            setattr(cls, name, Shared(name))
+
     def __init__(self, parameters: Iterable[Any], lr: float, **settings: Any) -> None:
         shares = _shares(parameters)
         self.parameters = _checked([parameter for tensors, _ in shares for parameter in tensors])
@@ -158,15 +176,6 @@ class Optimizer:
                 setattr(group, name, value)
         if name not in self.settings or not self._groups:
             super().__setattr__(name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a setting that all groups share."""
-        if name not in self.settings or not self._groups:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        values = [getattr(group, name) for group in self._groups]
-        if any(value != values[0] for value in values):
-            raise AttributeError(f"the groups of this {type(self).__name__} differ in {name}: ask optimizer.param_groups[i].{name}")
-        return values[0]
 
     def __getitem__(self, name: str) -> Any:
         if name != "params" and name not in self.settings:
@@ -213,6 +222,8 @@ class Optimizer:
                     new = self._fitted(parameter, new)
                 if node.lent:
                     value[...] = new
+                elif type(new) is np.ndarray:
+                    node.value = new
                 else:
                     node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:
@@ -380,14 +391,3 @@ def _checked(parameters: list[Any]) -> list[Tensor]:
 def _label(i: int, parameter: Tensor) -> str:
     """Return what to call a parameter in an error."""
     return f"parameter {i} ({parameter.name!r})" if parameter.name else f"parameter {i}"
-
-
-def typed(number: Any, like: Any) -> Any:
-    """Return a number as an array of the dtype of another one, with which NumPy computes with less overhead; a stand-in as it is."""
-    return array_of(number, like.dtype.char) if type(number) is float else number
-
-
-@lru_cache(64)
-def array_of(number: float, dtype: str) -> np.ndarray:
-    """Return a number as an array of no axes."""
-    return np.array(number, dtype)

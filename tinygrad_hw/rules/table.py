@@ -138,7 +138,14 @@ def dispatched(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs:  # (on arrays alone, with as little overhead as can be)
+        if len(args) == 1 and not kwargs:  # (the usual calls, with as little overhead as can be)
+            arg = args[0]
+            if type(arg) is np.ndarray:
+                return function(arg)
+            asked = getattr(arg, "__array_function__", None)
+            if asked is not None and not isinstance(arg, np.ndarray):
+                return asked(call, (type(arg),), args, kwargs)
+        elif not kwargs:
             for arg in args:
                 if type(arg) is not np.ndarray and (type(arg) is tuple or hasattr(arg, "__array_function__")):
                     break

@@ -117,16 +117,19 @@ def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple
     return out
 
 
-def _watched_flow(seeds: dict[Node, Any], read: Any, since: int, live: Any, trail: Any, mine: Any) -> tuple[dict[Node, Any], bool]:
+def _watched_flow(
+    cotangents: dict[Node, Any], waiting: Any, read: Any, since: int, live: Any, trail: Any, mine: Any, pause: bool = False
+) -> bool:
     """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
-    carry = original[backward, "flow"]
-    cotangents, chose = carry(seeds, read, since, live, trail, mine)
-    if watching.get() and (live is not None or not chose) and not _all_finite(cotangents):
+    carry, seeds = original[backward, "flow"], dict(cotangents)
+    paused = bool(carry(cotangents, waiting, read, since, live, trail, mine, pause))
+    if watching.get() and (live is not None or (pause and not paused)) and not _all_finite(cotangents):
         steps: list[Step] = []
         plain = {node: values(g) for node, g in seeds.items()}
-        carry(plain, backward.noted(backward.arrays, steps), since, live and type(live)(live.fit), steps, None)
+        again = backward.noted(backward.arrays, steps)
+        carry(dict(plain), backward.started(plain, since), again, since, live and type(live)(live.fit), steps, None)
         raise AnomalyError(_blame(plain, steps))
-    return cotangents, chose
+    return paused
 
 
 def _blame(seeds: dict[Node, Any], steps: list[Step]) -> str:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
+from itertools import chain, cycle
 from types import FunctionType
 from typing import Any
 
@@ -279,7 +279,7 @@ def _in_the_engine() -> Iterator[Mutant]:
         (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
         (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
-        (backward, "sweep", "a branch not taken spoils the gradient", "if chose and", "if False and"),
+        (backward, "sweep", "a branch not taken spoils the gradient", "if not all_finite(found.values()):", "if False:"),
         (live, "live_entries", "every entry of a choice is live", 'if node.rule.kind == "choice":', "if False:"),
         (backward, "flow", "the oldest node first", "(-", "("),
         (tensor, "taken", "later writes to an array change the graph", 'node.value.copy("K") if node.lent else node.value', "node.value"),
@@ -312,7 +312,7 @@ def _of_views_and_writes() -> Iterator[Mutant]:
         (v.View, "_node", "a view does not see that its root is another result", "root is self._seen and ", ""),
         (v.View, "_node", "a view does not see that its root has another array", " and root.value is self._array", ""),
         (v, "view_of", "a view of a view takes that for its root", "x._root if isinstance(x, View) else x", "x"),
-        (v, "step_taken", "a view keeps the index that the user holds", "given = private(args)", "given = args"),
+        (v, "getitem", "a view keeps the index that the user holds", "(private(index),)", "(index,)"),
         (v, "worked_out", "a view of a view is worked out before what it is a view of", "reversed(stale)", "stale"),
         (v, "worked_out", "a view that keeps its gradient forgets it at a write", "if before.keeps_grad:", "if False:"),
         (v, "worked_out", "a view loses its name at a write", "held.name = before.name", "pass"),
@@ -321,7 +321,7 @@ def _of_views_and_writes() -> Iterator[Mutant]:
             v,
             "setitem",
             "t[0] = t[1] is taken for the end of t[0] += v",
-            " and step.function is shaping.getitem and step.args[0] is index",
+            " and step[0] is shaping.getitem and step[1][0] is index",
             "",
         ),
         (v, "write", "a value's gradient is cut off by a write", "source is not None and source.requires_grad", "False"),
@@ -431,7 +431,7 @@ def _rewritten_inside(owner: Any, function: str, inner: str, right: str, wrong: 
     """Return the patches for all functions that another one has made, inside of which a part is rewritten."""
     outer = getattr(owner, function)
     right_code, wrong_code = (_inner(code, inner) for code in (outer.__code__, _changed(outer, right, wrong).__code__))
-    held = (*vars(Tensor).values(), *tensor.QUICK.values(), *tensor.INSTEAD.values())
+    held = (*vars(Tensor).values(), *tensor.QUICK.values(), *tensor.INSTEAD.values(), *chain(*tensor.PAIRS.values()))
     return [(x, "__code__", wrong_code) for x in _with_closures(held) if x.__code__ is right_code]
 
 
@@ -455,7 +455,7 @@ def _changed(original: Any, right: str, wrong: str) -> Any:
     made: dict[str, Any] = {}
     undecorated = source[source.index("def ") :]
     exec(compile(undecorated.replace(right, wrong), inspect.getfile(original), "exec"), original.__globals__, made)
-    return made[original.__name__]
+    return made[original.__code__.co_name]
 
 
 def _inner(code: Any, name: str) -> Any:
