@@ -392,8 +392,9 @@ class Names:
         return [(x, y), (y, x)] if isinstance(x, Node) or isinstance(y, Node) else []
 
     def sliced(self, gate: Any, function: Any) -> Any:
-        """Return the array of which a gate takes a slice, or None."""
-        return self.operands_if(self.operands_if(gate, function, 1)[0], getitem, 1)[0]
+        """Return the array of which a gate takes a slice, before the function or after it, or None."""
+        before, after = self.operands_if(gate, function, 1)[0], self.operands_if(gate, getitem, 1)[0]
+        return self.operands_if(before, getitem, 1)[0] or self.operands_if(after, function, 1)[0]
 
     def is_gated(self, z: Any, i: Any, g: Any) -> bool:
         """Tell whether i is the input gate and g the candidate that are computed from z."""

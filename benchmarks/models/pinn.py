@@ -27,12 +27,18 @@ def network() -> nn.Sequential:
 def ours() -> Training:
     """Return this package's."""
     u = network()
-    slope = tg.grad(lambda x: u(x).sum())
-    bend = tg.grad(lambda x: slope(x).sum())
+
+    def height(x: Any) -> tuple[Any, Any]:
+        at = u(x)
+        return at.sum(), at
+
+    def slope(x: Any) -> tuple[Any, Any]:
+        slope, at = tg.grad(height, has_aux=True)(x)
+        return slope.sum(), (slope, at)
 
     def loss(x: Any) -> Any:
-        at = u(x)
-        return ((bend(x) + at) ** 2).mean() + at[0, 0] ** 2 + (slope(x)[0, 0] - 1) ** 2
+        bend, (slope_there, at) = tg.grad(slope, has_aux=True)(x)
+        return ((bend + at) ** 2).mean() + at[0, 0] ** 2 + (slope_there[0, 0] - 1) ** 2
 
     return Training(loss, optim.Adam(u.parameters(), LR), (places(),))
 

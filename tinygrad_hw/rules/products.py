@@ -33,7 +33,7 @@ def sum_of_products(x: Any, y: Any) -> Any:
 def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return g yᵀ, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return g.dot(y.T) if type(y) is ndarray else np.dot(g, y.T)
+        return g.dot(y.T) if type(g) is ndarray is type(y) else g @ y.T
     if y.ndim == 1:
         return g[..., None] * y
     if x.ndim == 1:
@@ -46,7 +46,7 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
     """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
     if x.ndim == y.ndim == 2:
-        return x.T.dot(g) if type(g) is ndarray is type(x) else np.dot(x.T, g)
+        return x.T.dot(g) if type(g) is ndarray is type(x) else x.T @ g
     if x.ndim == 1:
         return g * x if y.ndim == 1 else x[:, None] * g[..., None, :]
     if y.ndim == 1:
