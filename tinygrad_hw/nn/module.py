@@ -342,7 +342,9 @@ class Module:
                 if not np.can_cast(a.dtype, own[path].dtype, "same_kind")
             ],
             "PyTorch's and square": [
-                f"{path} {a.shape}" for path, a in arrays.items() if a.shape == a.shape[::-1] and a.ndim == 2 and _is_torchs(state_dict[path])
+                f"{path} {a.shape}"
+                for path, a in arrays.items()
+                if a.shape == a.shape[::-1] and a.ndim == 2 and _is_torchs(state_dict[path])
             ],
         }
         if any(problems.values()):
