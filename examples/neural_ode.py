@@ -2,7 +2,7 @@
 
 The path is a spiral, seen at some times and with noise. The network gives the velocity at every place, an ODE solver makes a path of it,
 and the gradient flows back through the solver's steps (Chen et al. 2018, "Neural ordinary differential equations"). ``--gradient`` chooses
-how: a sweep over all steps, over parts of them that are computed again (``tg.checkpoint``), or the adjoint ODE.
+how: a sweep over all steps, one recorded step done again and again (``tg.scan``), parts of them (``tg.checkpoint``), or the adjoint ODE.
 """
 
 from __future__ import annotations

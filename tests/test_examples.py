@@ -174,9 +174,10 @@ def test_the_solution_that_the_network_is_compared_with_obeys_burgers_equation()
     np.testing.assert_allclose(pinn.exact(np.full(7, 1e-9), x), -np.sin(np.pi * x), atol=1e-6)
 
 
-def test_three_ways_to_a_solutions_gradient_agree(ran):
+def test_four_ways_to_a_solutions_gradient_agree(ran):
     gradients = ran("ode").result
     np.testing.assert_allclose(gradients["checkpoint"], gradients["sweep"], rtol=1e-10)
+    np.testing.assert_allclose(ode.gradient("scan", 36)[0], gradients["sweep"][0], rtol=1e-10)
     apart = abs(gradients["adjoint"] - gradients["sweep"]).max(axis=1)
     assert apart[-1] < apart[0] / 9  # (36 to 64 steps: (64 / 36)⁴ = 10 times nearer)
 
@@ -202,9 +203,9 @@ def test_a_network_learns_a_law_of_motion_by_each_way(ran, way):
     assert np.mean(losses[-20:]) < 0.4 * np.mean(losses[:5])
 
 
-def test_the_adjoint_of_a_network_takes_less_memory_than_a_sweep():
-    sizes = {way: neural_ode.train(neural_ode.network().reset_parameters(0), 2, way)[1] for way in ("sweep", "adjoint")}
-    assert sizes["adjoint"] < sizes["sweep"] / 5
+def test_a_scan_and_the_adjoint_of_a_network_take_less_memory_than_a_sweep():
+    sizes = {way: neural_ode.train(neural_ode.network().reset_parameters(0), 2, way)[1] for way in ("sweep", "scan", "adjoint")}
+    assert max(sizes["scan"], sizes["adjoint"]) < sizes["sweep"] / 5
 
 
 def test_a_gaussian_process_is_scikit_learns(ran):

@@ -256,3 +256,16 @@ def test_the_source_of_a_compiled_scan_runs_by_itself_and_a_javascript_module_re
     assert "for i in reversed(range(5)):" in compiled.source
     with pytest.raises(CompileError, match="scan"):
         compiled.javascript  # noqa: B018
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("name", ["layers.1.weight", "a b", "lambda", "w): raise SystemExit("])
+def test_a_compiled_step_may_use_a_tensor_of_any_name(backend, name):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    w = Tensor(W, requires_grad=True, name=name)
+    f = tg.compile(lambda c, xs: tg.scan(cell(w), c, xs)[0], backend=backend)
+    step = tg.compile(lambda c, xs: np.sum(tg.scan(cell(w), c, xs)[0]), optim.SGD([w], lr=0.0), backend)
+    right = by_hand(cell(W), C, XS)[0]
+    np.testing.assert_allclose(f(C, XS), right, rtol=1e-12)
+    np.testing.assert_allclose(step(C, XS), np.sum(right), rtol=1e-12)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
+from .names import name_apart
 from .native import NativePlan, scalar
 from .passes import apply
 from .plan import Plan
@@ -93,6 +94,7 @@ class Rolling:
         step, told, checks = self.recorded(body, values, carried, count, backwards)
         compare(step, self.recorded(body, values, carried, count, backwards)[0])
         step, consts = closed(step)
+        name_apart(step)
         loop = Loop(step, carried, len(values) - carried, count, backwards)
         outs = tape.call(loop, (*values, *(Traced(tape, op) for op in consts)), {})
         outs, outcomes = outs[: len(outs) - len(checks)], outs[len(outs) - len(checks) :]
