@@ -179,8 +179,14 @@ class Equations:
         source : str
             A program that names its values as ``step.source`` does: ``z1``, ``delta2``, ``dW2``.
 
+        Returns
+        -------
+        Beside
+            Its ``rows`` are pairs of a line and an equation, or None; ``str()`` and ``.html()`` write them, and Jupyter shows a table.
+
         Examples
         --------
+        >>> import tinygrad_hw as tg
         >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
         >>> print(tg.explain((x * x).sum()).beside("dx = 2 * x"))
         dx = 2 * x  # (2)  ∂L/∂x = 2 x
