@@ -522,3 +522,17 @@ def test_both_layout_engines_draw_the_same_boxes_arrows_and_words(name, monkeypa
     with_program = content(drawing.svg())
     monkeypatch.setattr(layout.shutil, "which", lambda name: None)
     assert content(drawing.svg()) == with_program
+
+
+def test_a_picture_that_would_be_taller_than_screens_closes_its_modules_unless_told_how_many_boxes_there_may_be():
+    class Block(nn.Module):
+        def __init__(self, k):
+            self.layers = nn.Sequential(*[layer for j in range(5 + k) for layer in (nn.Linear(3, 3, rng=j), nn.Tanh())])
+
+        def forward(self, x):
+            return x + self.layers(x)
+
+    loss = np.mean(nn.Sequential(Block(0), Block(1))(np.ones((2, 3))))
+    names = [box.name for box in draw(loss).picture.boxes]
+    assert len(names) < 20 and any(box.kind == "folded" for box in draw(loss).picture.boxes)
+    assert not any(box.kind == "folded" for box in draw(loss, max_nodes=60).picture.boxes)

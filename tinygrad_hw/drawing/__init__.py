@@ -309,7 +309,7 @@ def draw(
         The cotangents to start backward from; an output of size 1 needs none.
     depth : int, optional
         Draw each module at this depth, from 1 for the outermost, as one box. By default modules are closed only as far as
-        ``max_nodes`` demands.
+        ``max_nodes`` demands, or a picture that would be taller than some screens.
     max_nodes : int, optional
         How many boxes there may be; by default 60, or 40 where parts must be left out. Beyond it constants go into the operations
         that use them, a body that repeats is drawn once, with the weights that all its times share beside it, modules are closed,

@@ -37,7 +37,8 @@ class Look:
 
 def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Picture:
     """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
-    groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST)
+    by_default = look.max_nodes is None and look.depth is None
+    groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST, on_screen=by_default)
     total = len(recorded.vertices)
     reached = downstream(recorded, look.highlight)
     boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]

@@ -25,6 +25,8 @@ __all__ = ["Group", "common", "fold", "merge_modules", "pattern", "repetitions",
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
 WORDS_IN_TITLE = 4
+TALLEST = 24  # boxes one below the other that one scrolls through with patience
+RUN = ("run",)  # the words of a run that was put into one group
 WIDELY = 6  # more uses of a value than one body makes
 LEAVES = ("constant", "input", "parameter")
 
@@ -50,7 +52,9 @@ class Group(NamedTuple):
     run: int | None = None
 
 
-def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None) -> tuple[list[Group], int]:
+def fold(
+    recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None, on_screen: bool = False
+) -> tuple[list[Group], int]:
     """Return at most ``most`` groups, in order, and how many vertices are in none of them.
 
     Parameters
@@ -59,12 +63,29 @@ def fold(recorded: Recorded, most: int, depth: int | None = None, cut: int | Non
     most : how many groups there may be.
     depth : draw modules at this depth as one group each, even where there is room.
     cut : how many groups there may be where some are left out; by default as many.
+    on_screen : close further modules, and draw repeated bodies once, where the picture would be too tall for a screen.
     """
+    fitting: list[Group] = []
+    groups: list[Group] = []
     for groups in ever_coarser(recorded, most, depth):
-        if len(groups) <= most:
-            return groups, 0
+        if len(groups) <= most and not (fitting and any(group.words == RUN for group in groups)):
+            if not on_screen or longest_path(recorded.vertices, groups) <= TALLEST:
+                return groups, 0
+            fitting = fitting or groups
+    if fitting:
+        return fitting, 0
     kept = nearest(recorded.vertices, recorded.outputs, groups, min(most, cut or most) - 1)
     return kept, len(recorded.vertices) - sum(len(group.members) for group in kept)
+
+
+def longest_path(vertices: Sequence[Vertex], groups: Sequence[Group]) -> int:
+    """Return how many groups lie one behind the other."""
+    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    behind = [1] * len(groups)
+    for i, group in enumerate(groups):
+        before = {owner[operand] for member in group.members for operand in vertices[member].operands if owner[operand] < i}
+        behind[i] = 1 + max([behind[j] for j in before], default=0)
+    return max(behind, default=0)
 
 
 def ever_coarser(recorded: Recorded, most: int, depth: int | None) -> Iterator[list[Group]]:
@@ -211,7 +232,7 @@ def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
         period, times = runs[i]
         run = results[i : i + period * times]
         members = tuple([member for group in run for member in group.members])
-        merged.append(Group(members, f"{summary(run[:period])} × {times}", shared_path(group.path for group in run), ("run",)))
+        merged.append(Group(members, f"{summary(run[:period])} × {times}", shared_path(group.path for group in run), RUN))
         i += period * times
     return merged
 
