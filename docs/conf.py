@@ -27,8 +27,8 @@ author = "the authors of tinygrad_hw"
 copyright = author
 version = release = tinygrad_hw.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml", "rules_table"]
-exclude_patterns = ["tools"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml", "rules_table", "reference"]
+exclude_patterns = ["tools", "_templates"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!tinygrad_hw).*")]  # names of NumPy, SciPy and Python are not looked up: that would need the network
 
@@ -50,6 +50,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = True
+templates_path = ["_templates"]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

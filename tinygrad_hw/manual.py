@@ -12,28 +12,32 @@ from __future__ import annotations
 
 import re
 from inspect import cleandoc
+from operator import attrgetter
 from typing import Any
 
 from . import array_api, operators, views  # noqa: F401 (which complete the class Tensor)
 from .tensor import Tensor
 
 PARAMETERS = {
-    "api_version": "str, optional", "approximate": '"none" or "tanh"', "arrays_and_dtypes": "array_like, Tensor or dtype",
-    "axes": "int, or tuple of int", "axis": "int, tuple of int or None\n    The axes to fold, or to work along; None for all entries.",
-    "axis1": "int", "axis2": "int", "b": "array_like or Tensor", "casting": "str, see ``numpy.can_cast``",
-    "choices": "sequence of array_like or Tensor", "condition": "(n,) array_like of bool", "copy": "bool",
+    "a": "array_like or Tensor", "api_version": "str, optional", "approximate": '"none" or "tanh"',
+    "arrays_and_dtypes": "array_like, Tensor or dtype", "axes": "int, or tuple of int",
+    "axis": "int, tuple of int or None\n    The axes to fold, or to work along; None for all entries.", "axis1": "int", "axis2": "int",
+    "b": "array_like or Tensor", "casting": "str, see ``numpy.can_cast``", "choices": "sequence of array_like or Tensor",
+    "condition": "(n,) array_like of bool", "copy": "bool", "d": "float\n    The distance of the samples.",
     "ddof": "int\n    What is taken off the number of entries to divide by.", "decimals": "int", "descending": "bool", "device": '"cpu"',
-    "dtype": "dtype, optional\n    Of the result.", "fill_value": "number", "from_": "dtype, array or Tensor",
-    "index": "int, slice, None, Ellipsis, array of int or bool, or a tuple of these", "indices": "array_like of int",
-    "initial": "number, optional\n    What to begin with.", "keepdims": "bool\n    Keep folded axes with size 1.",
-    "kind": "str, optional\n    See ``numpy.sort``.", "kth": "int", "max": "array_like or Tensor, optional",
-    "min": "array_like or Tensor, optional", "mode": '"raise", "wrap" or "clip"\n    What to do with an index that is out of range.',
-    "obj": "array_like or Tensor", "offset": "int\n    Of the diagonal.", "order": '"C", "F", "A" or "K"\n    Of the entries in memory.',
-    "other": "array_like or Tensor", "place": "int, optional", "repeats": "int or array_like of int", "shape": "int, or tuple of int",
+    "dtype": "dtype, optional\n    Of the result.", "endpoint": "bool\n    Whether ``stop`` is the last number.", "fill_value": "number",
+    "from_": "dtype, array or Tensor", "index": "int, slice, None, Ellipsis, array of int or bool, or a tuple of these",
+    "indices": "array_like of int", "initial": "number, optional\n    What to begin with.", "k": "int\n    The diagonal with the ones.",
+    "keepdims": "bool\n    Keep folded axes with size 1.", "kind": "str, optional\n    See ``numpy.sort``.", "kth": "int",
+    "max": "array_like or Tensor, optional", "min": "array_like or Tensor, optional",
+    "mode": '"raise", "wrap" or "clip"\n    What to do with an index that is out of range.', "n": "int", "n_cols": "int, optional",
+    "n_rows": "int", "num": "int", "obj": "array_like or Tensor", "offset": "int\n    Of the diagonal.",
+    "order": '"C", "F", "A" or "K"\n    Of the entries in memory.', "other": "array_like or Tensor", "p": "int", "place": "int, optional",
+    "q": "array_like or Tensor, optional", "repeats": "int or array_like of int", "shape": "int, or tuple of int",
     "side": '"left" or "right"', "slope": "float", "sorter": "(n,) array_like of int, optional", "stable": "bool, optional",
-    "stream": "None", "subok": "bool\n    For NumPy's sake.", "to": "dtype", "type": "dtype, array or Tensor",
-    "v": "array_like or Tensor", "value": "number, array_like or Tensor", "values": "array_like or Tensor",
-    "where": "array_like of bool, optional\n    Which entries to take.", "x": "Tensor",
+    "start": "number", "step": "number", "stop": "number", "stream": "None", "subok": "bool\n    For NumPy's sake.", "to": "dtype",
+    "type": "dtype, array or Tensor", "v": "array_like or Tensor", "value": "number, array_like or Tensor",
+    "values": "array_like or Tensor", "where": "array_like of bool, optional\n    Which entries to take.", "x": "Tensor",
 }  # fmt: skip
 RAISES = {
     "operands": "ShapeError\n    If the shapes cannot be broadcast against each other.",
@@ -226,6 +230,20 @@ PROPERTIES = {
 # Of each function of the Array API that is not NumPy's: how it is called, what it returns, and an example
 STANDARD = [
     ("asarray(obj, /, *, dtype=None, device=None, copy=None)", "Tensor", "xp.asarray([1.0, 2.0])", "Tensor([1., 2.])"),
+    ("arange(start, /, stop=None, step=1, *, dtype=None, device=None)", "(n,) Tensor", "xp.arange(3)", "Tensor([0, 1, 2])"),
+    ("linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True)", "(num,) Tensor", "xp.linspace(0, 1, 3)",
+     "Tensor([0. , 0.5, 1. ])"),
+    ("eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None)", "(n_rows, n_cols) Tensor", "xp.eye(2)",
+     "Tensor([[1., 0.],\n        [0., 1.]])"),
+    ("zeros(shape, *, dtype=None, device=None)", "Tensor of this shape", "xp.zeros(2)", "Tensor([0., 0.])"),
+    ("ones(shape, *, dtype=None, device=None)", "Tensor of this shape", "xp.ones(2)", "Tensor([1., 1.])"),
+    ("empty(shape, *, dtype=None, device=None)", "Tensor of this shape", "xp.empty(2).shape", "(2,)"),
+    ("full(shape, fill_value, *, dtype=None, device=None)", "Tensor of this shape", "xp.full(2, 3.0)", "Tensor([3., 3.])"),
+    ("fft.fftfreq(n, /, *, d=1.0, dtype=None, device=None)", "(n,) Tensor", "xp.fft.fftfreq(4)", "Tensor([ 0.  ,  0.25, -0.5 , -0.25])"),
+    ("fft.rfftfreq(n, /, *, d=1.0, dtype=None, device=None)", "(n // 2 + 1,) Tensor", "xp.fft.rfftfreq(4)", "Tensor([0.  , 0.25, 0.5 ])"),
+    ("special.zeta(x, q=None)", "Tensor, or ndarray", "round(float(xp.special.zeta(2.0)), 6)", "1.644934"),
+    ("special.polygamma(n, x)", "Tensor, or ndarray", "round(float(xp.special.polygamma(1, 1.0)), 6)", "1.644934"),
+    ("special.multigammaln(a, p)", "Tensor, or ndarray", "round(float(xp.special.multigammaln(1.0, 1)), 6)", "0.0"),
     ("from_dlpack(x, /, *, device=None, copy=None)", "Tensor", "xp.from_dlpack(xp.asarray([1.0]))", "Tensor([1.])"),
     ("full_like(x, /, fill_value, *, dtype=None, device=None)", "Tensor of x's shape", "xp.full_like(xp.zeros(2), 3)", "Tensor([3., 3.])"),
     ("empty_like(x, /, *, dtype=None, device=None)", "Tensor of x's shape", "xp.empty_like(xp.zeros(2)).shape", "(2,)"),
@@ -306,13 +324,26 @@ def of_tensor() -> dict[str, str]:
     return docs
 
 
-for name, doc in of_tensor().items():
-    member: Any = vars(Tensor)[name]
-    member.__doc__ = doc
-    if not isinstance(member, property):
-        member.__name__, member.__qualname__ = name, f"Tensor.{name}"
-for signature, returns, code, printed in STANDARD:
-    function: Any = getattr(array_api, signature.partition("(")[0])
-    example = f">>> from tinygrad_hw import array_api as xp\n>>> {code}\n{printed}"
-    refuses = REFUSES.get(function.__name__, "")
-    function.__doc__ = documented(signature, (function.__doc__ or "").partition("\n\nParameters")[0], returns, refuses, "", example)
+def of_standard() -> dict[Any, str]:
+    """Return the docstrings of the functions of the Array API that are not NumPy's own."""
+    docs = {}
+    for signature, returns, code, printed in STANDARD:
+        path, _, arguments = signature.partition("(")
+        function = attrgetter(path)(array_api)
+        paragraphs = cleandoc(function.__doc__).partition("\n\nParameters")[0].split("\n\n")
+        if hasattr(function, "__wrapped__"):  # (a function of NumPy's in its docstring)
+            paragraphs = [paragraph for paragraph in paragraphs if paragraph.startswith("Return")][:1]
+        example = f">>> from tinygrad_hw import array_api as xp\n>>> {code}\n{printed}"
+        name = function.__name__
+        docs[function] = documented(f"{name}({arguments}", "\n\n".join(paragraphs), returns, REFUSES.get(name, ""), "", example)
+    return docs
+
+
+if Tensor.__doc__:  # (not where Python was asked to leave docstrings out)
+    for name, doc in of_tensor().items():
+        member: Any = vars(Tensor)[name]
+        member.__doc__ = doc
+        if not isinstance(member, property):
+            member.__name__, member.__qualname__ = name, f"Tensor.{name}"
+    for function, doc in of_standard().items():
+        function.__doc__ = doc

@@ -352,7 +352,8 @@ def draw(
     --------
     >>> from tinygrad_hw import Tensor, draw
     >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> [box.formula for box in draw((x * x).sum(), direction="LR").picture.boxes]
+    >>> drawing = draw((x * x).sum(), direction="LR")
+    >>> [box.formula for box in drawing.picture.boxes]
     ['', 'x * x', 'sum(multiply₁)']
     """
     show = (show,) if isinstance(show, str) else tuple(show)
