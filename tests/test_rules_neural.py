@@ -227,6 +227,15 @@ def test_the_derivatives_keep_their_digits_in_saturated_tails(f, first, second, 
     assert_allclose(found, [float(second(v) * float(c)) for v, c in zip(x, g)], rtol=3 * rtol)
 
 
+@pytest.mark.parametrize("dtype, ulps", [(np.float64, 100), (np.float32, 20)])
+@pytest.mark.parametrize("saturated", [0, 1, 20, 200])
+def test_the_slope_of_the_logistic_function_keeps_its_digits_however_many_entries_are_saturated(saturated, dtype, ulps):
+    x = np.linspace(-6, 3.5, 200).reshape(20, 10).astype(dtype).T  # (not in the usual order of memory)
+    x.T.flat[:saturated] = np.linspace(3, 60, saturated)
+    (found,) = gradients(tg.sigmoid, [x], np.ones_like(x))
+    assert_allclose(found, np.vectorize(lambda v: float(slope(v)))(x), rtol=ulps * np.finfo(dtype).eps)
+
+
 def test_the_cross_entropy_of_a_confident_sample_keeps_its_digits():
     small = np.log1p(np.exp(-40))
     assert_allclose(neural.softmax_cross_entropy(np.array([[20.0, -20.0]]), np.array([0])), [small], rtol=1e-14)

@@ -145,6 +145,8 @@ def test_right_gradients_of_every_scale_pass(f, inputs):
         (np.linalg.inv, (hilbert(12),)),
         (lambda A: np.linalg.slogdet(A)[1], (hilbert(8),)),
         (np.tanh, (np.array([40.0]),)),
+        (np.linalg.norm, (np.array([1e10, 1.0]),)),
+        (np.std, (np.array([1e15, 2.0]),)),
     ],
 )
 def test_what_numbers_cannot_tell_is_not_called_wrong(f, inputs):

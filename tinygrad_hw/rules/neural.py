@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import DOUBLE, HALF, LOG_MAX, WIDE, gap
+from .elementwise import DOUBLE, HALF, LOG_MAX, SINGLE, WIDE, gap
 from .gaussian import erf, erfc, exact_gelu, gelu_slope
 from .reductions import centred, excess, floating, log_softmax, logsumexp, softmax, sum_of_others, widened
 from .table import dispatched, formula, like_first, no_derivative, rule
@@ -23,7 +23,8 @@ __all__ = [
 # Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
 LARGEST_AND_ONE = {dtype: (LOG_MAX[dtype], np.ones((), wide)) for dtype, wide in WIDE.items()}
 OF_DOUBLES = LARGEST_AND_ONE[DOUBLE]
-SATURATED = 0.98  # (below it 1 - s has lost at most its last six bits)
+NEAR_AND_ONE = 0.98, OF_DOUBLES[1]  # (below 0.98 1 - s has lost at most its last six bits,
+NEAR_AND_ONE_OF_SINGLES = 0.9, LARGEST_AND_ONE[SINGLE][1]  # below 0.9 the last four)
 CUBIC = 2 * sqrt(2 / pi)
 
 
@@ -69,8 +70,15 @@ def sigmoid(x: Any) -> Any:
 @dispatched
 def logistic_slope(s: Any, x: Any) -> Any:
     """Return s (1 - s) for s = σ(x), with 1 - s as 1 / (1 + eˣ) where it would cancel. (From the largest eˣ on it stays the same.)"""
-    if type(s) is np.ndarray and s.dtype is DOUBLE and s.size and s.item(s.argmax()) < SATURATED:
-        return s * (OF_DOUBLES[1] - s)
+    if type(s) is np.ndarray and s.size and (s.dtype is DOUBLE or s.dtype is SINGLE):
+        near_one, one = NEAR_AND_ONE if s.dtype is DOUBLE else NEAR_AND_ONE_OF_SINGLES
+        if s.item(s.argmax()) < near_one:
+            return s * (one - s)
+        saturated = np.flatnonzero(s >= near_one)
+        if 8 * saturated.size < s.size:
+            rest = one - s
+            rest.put(saturated, one / sum(_growth(x.take(saturated))))
+            return np.multiply(s, rest, rest)
     e, one = _growth(x)
     if type(e) is not np.ndarray:
         return s * np.reciprocal(e + one).astype(x.dtype)
@@ -78,7 +86,6 @@ def logistic_slope(s: Any, x: Any) -> Any:
     return slope.astype(HALF) if x.dtype is HALF else slope
 
 
-@like_first
 @dispatched
 def log_sigmoid(x: Any) -> Any:
     """Return log σ(x) = -softplus(-x), entry by entry.

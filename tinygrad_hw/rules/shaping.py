@@ -419,8 +419,15 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-for mover in (np.tile, np.repeat, np.delete):
+for mover in (np.repeat, np.delete):
     composition(mover)(moved(mover))
+
+
+@composition(np.tile)
+def _tile(A: Any, reps: Any) -> Any:
+    if not A.size:  # (of nothing NumPy's is a view)
+        return np.reshape(A, np.tile(np.empty(A.shape), reps).shape)
+    return moved(np.tile)(A, reps)
 
 
 @composition(np.resize)

@@ -381,6 +381,8 @@ class _Check:
         middle, steepness = line(0.0), float(np.sum(np.abs(exact)))
         scale = max(steepness, 1e-3 * self.unit_slope)
         moves = (exact != 0) | (line(CLOSE[-1]) != middle)  # (rounding may hide how an entry moves, but not from this far)
+        if not moves.any():  # (the function is constant, or is no analytic one and rounding hides how it moves)
+            return Slope(exact, exact, np.zeros(1)), True
 
         def gap(h: float) -> tuple[float, float]:
             """Return how far the differences on either side are from the complex step beyond rounding, and the rounding."""

@@ -307,7 +307,16 @@ class Writer(dict[str, str]):
         if kind == 3 and shape:
             return self.literal((1, *shape[1:]))
         name = self.array(lambda x: fits_into(x.shape, shape) and (not self.smooth or x.dtype.kind == "f"))
-        return f"{name} * {self._c()}" if kind == 4 else f"{name}[{self._some()}]" if kind == 5 else name
+        text = f"{name} * {self._c()}" if kind == 4 else f"{name}[{self._some()}]" if kind == 5 else name
+        return f"{text}.copy()" if self.may_overtake(text) else text
+
+    def may_overtake(self, text: str) -> bool:
+        """Tell whether NumPy may read entries of a vector after it has written to them: it does so where the strides differ."""
+        try:
+            value = eval(text, {"np": np, **self.variables})
+        except Exception:
+            return False
+        return np.ndim(value) == 1 and np.shares_memory(value, self.variables[self["x"]])
 
     def literal(self, shape: Shape) -> str:
         """Return an array of a shape, written out."""
