@@ -921,7 +921,7 @@ def test_what_cross_entropy_cannot_use_is_named(logits, target, error, message):
         (lambda: nn.Dropout(rng=True), TypeError, r"an integer seed, not bool: numpy.random.default_rng\(seed\) makes one"),
         (lambda: nn.Dropout(1.0), ValueError, r"Dropout: p must be at least 0 and less than 1, not 1\.0"),
         (lambda: nn.Dropout(-0.1), ValueError, r"Dropout: p must be at least 0 and less than 1, not -0\.1"),
-        (lambda: nn.LayerNorm(3)(np.ones((2, 1))), ShapeError, r"LayerNorm: the last axes of x must be \(3,\), and x has shape \(2, 1\)"),
+        (lambda: nn.LayerNorm(3)(np.ones((2, 1))), ShapeError, r"layer_norm: the last axes of x must be \(3,\), and x has shape \(2, 1\)"),
         (lambda: nn.Embedding(3, 2)([0, 3]), IndexError, "Embedding: indices must be from 0 to 2, and there is 3"),
         (lambda: nn.Embedding(3, 2)([-1]), IndexError, "Embedding: indices must be from 0 to 2, and there is -1"),
         (lambda: nn.Embedding(3, 2)([0.5]), DTypeError, "Embedding: indices must be integers, not float64"),

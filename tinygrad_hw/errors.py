@@ -181,23 +181,28 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 # What PyTorch calls differently; ``t`` stands for the tensor
 OF_TENSORS = {
-    "add": "t + x", "bmm": "t @ x", "clone": "t.copy()", "contiguous": "t itself", "cpu": "t itself",
-    "cuda": "t itself: there are no devices", "dim": "t.ndim", "div": "t / x", "double": "t.astype(np.float64)",
-    "expand": "np.broadcast_to(t, shape)", "float": "t.astype(np.float32)", "gather": "np.take_along_axis(t, index, axis)",
-    "half": "t.astype(np.float16)", "index_select": "np.take(t, index, axis)", "int": "t.astype(np.int32)", "long": "t.astype(int)",
-    "masked_fill": "np.where(mask, value, t)", "mm": "t @ x", "mul": "t * x", "numel": "t.size", "permute": "t.transpose(axes)",
-    "pow": "t ** x", "requires_grad_": "t.requires_grad = True", "scatter": "np.put_along_axis(t, index, x, axis)", "sub": "t - x",
-    "t": "t.T", "to": "t.astype(dtype): there are no devices", "type": "t.astype(dtype)",
-    "unsqueeze": "np.expand_dims(t, axis), or t[:, None]",
+    "add": "t + x", "add_": "t += x", "bmm": "t @ x", "chunk": "np.array_split(t, n, axis)", "clamp": "t.clip(low, high)",
+    "clone": "t.copy()", "contiguous": "t itself", "cpu": "t itself", "cuda": "t itself: there are no devices", "dim": "t.ndim",
+    "div": "t / x", "double": "t.astype(np.float64)", "expand": "np.broadcast_to(t, shape)", "fill_": "t.fill(value)",
+    "float": "t.astype(np.float32)", "gather": "np.take_along_axis(t, index, axis)", "half": "t.astype(np.float16)",
+    "index_select": "np.take(t, index, axis)", "int": "t.astype(np.int32)", "long": "t.astype(int)",
+    "masked_fill": "np.where(mask, value, t)", "mm": "t @ x", "mul": "t * x", "norm": "np.linalg.norm(t)", "normal_": "nn.init.normal_(t)",
+    "numel": "t.size", "permute": "t.transpose(axes)", "pow": "t ** x", "requires_grad_": "t.requires_grad = True",
+    "scatter": "np.put_along_axis(t, index, x, axis)", "sub": "t - x", "t": "t.T", "to": "t.astype(dtype): there are no devices",
+    "type": "t.astype(dtype)", "uniform_": "nn.init.uniform_(t)", "unsqueeze": "np.expand_dims(t, axis), or t[:, None]",
     "view": "t.reshape(shape)", "zero_": "t[...] = 0, and for a gradient t.grad = None",
 }  # fmt: skip
 OF_MODULE = {
-    "bmm": "x @ y", "cat": "np.concatenate(tensors)", "from_numpy": "Tensor(array)", "gather": "np.take_along_axis(t, index, axis)",
-    "load": "nn.load(path, net=net)", "manual_seed": "rng=0 where numbers are drawn, or net.reset_parameters(0)",
-    "masked_fill": "np.where(mask, value, t)", "mm": "x @ y", "rand": "Tensor(rng.uniform(size=shape)), rng = np.random.default_rng(0)",
+    "Generator": "np.random.default_rng(seed)", "bmm": "x @ y", "cat": "np.concatenate(tensors)", "cuda": "nothing: there are no devices",
+    "device": "nothing: there are no devices", "float32": "np.float32", "float64": "np.float64", "from_numpy": "Tensor(array)",
+    "gather": "np.take_along_axis(t, index, axis)", "inference_mode": "no_grad()", "load": "nn.load(path, net=net)",
+    "manual_seed": "rng=0 where numbers are drawn, or net.reset_parameters(0)", "masked_fill": "np.where(mask, value, t)", "mm": "x @ y",
+    "multinomial": "rng.choice(n, p=probabilities), rng = np.random.default_rng(0)",
+    "rand": "Tensor(rng.uniform(size=shape)), rng = np.random.default_rng(0)",
     "randint": "rng.integers(low, high, shape), rng = np.random.default_rng(0)",
     "randn": "Tensor(rng.normal(size=shape)), rng = np.random.default_rng(0)", "save": "nn.save(path, net=net)",
-    "unsqueeze": "np.expand_dims(t, axis), or t[:, None]",
+    "set_grad_enabled": "no_grad()", "topk": "np.argsort(t)[..., -k:]", "unsqueeze": "np.expand_dims(t, axis), or t[:, None]",
+    "utils": "tg.data",
 }  # fmt: skip
 MAKERS = {"arange", "empty", "eye", "full", "identity", "linspace", "logspace", "ones", "zeros"}
 

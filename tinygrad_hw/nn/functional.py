@@ -14,7 +14,7 @@ from ..backward import values
 from ..errors import ShapeError, no_attribute
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
-from ..rules.neural import leaky_relu, log_sigmoid, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from ..rules.neural import leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
 from ..rules.shaping import array
 from ..rules.table import like_first
 from .checks import Random, as_floats, generator, one_of, places_below, probability, require_positive
@@ -65,6 +65,56 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 # Activations
+@like_first
+def softmax(x: Any, axis: int = -1, dim: int | None = None) -> Any:
+    """Return eˣ / Σ eˣ over the axis.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    axis : int
+    dim : int, optional
+        The axis, under PyTorch's name.
+
+    Returns
+    -------
+    array or Tensor of x's shape
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.softmax(np.log([1.0, 3.0]), dim=0)
+    array([0.25, 0.75])
+    """
+    return neural.softmax(x, axis if dim is None else dim)
+
+
+@like_first
+def log_softmax(x: Any, axis: int = -1, dim: int | None = None) -> Any:
+    """Return x - log Σ eˣ over the axis.
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    axis : int
+    dim : int, optional
+        The axis, under PyTorch's name.
+
+    Returns
+    -------
+    array or Tensor of x's shape
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_hw import nn
+    >>> np.exp(nn.functional.log_softmax(np.log([1.0, 3.0]), dim=0)).round(2)
+    array([0.25, 0.75])
+    """
+    return neural.log_softmax(x, axis if dim is None else dim)
+
+
 @like_first
 def silu(x: Any) -> Any:
     """Return x σ(x), entry by entry (Hendrycks & Gimpel 2016; "swish": Ramachandran, Zoph & Le 2017).
@@ -288,21 +338,29 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
 
 # Normalisation
 @like_first
-def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[int, ...] = -1, eps: float = 1e-5) -> Any:
-    """Return x normalised over the axis: (x - mean) / √(var + ε) ⊙ weight + bias.
+def layer_norm(
+    x: Any, normalized_shape: int | tuple[int, ...] | None = None, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Return x normalised over its last axes: (x - mean) / √(var + ε) ⊙ weight + bias.
 
     Parameters
     ----------
     x : array or Tensor
+    normalized_shape : int or tuple of int, optional
+        The shape of the last axes, over which mean and variance are taken; the last axis alone if not given.
     weight, bias : array or Tensor, optional
-        Of the shape of the normalised axes, or any that broadcasts.
-    axis : int or tuple of int
+        Of that shape, or any that broadcasts.
     eps : float
         ε, which keeps a constant x from a division by 0.
 
     Returns
     -------
     array or Tensor of x's shape
+
+    Raises
+    ------
+    ShapeError
+        If the last axes of x are others.
 
     Notes
     -----
@@ -316,25 +374,39 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axis: int | tuple[i
     array([[-1.,  1.],
            [ 0.,  0.]])
     """
-    return scaled(standardized(x, axis, eps)[0], weight, bias)
+    return scaled(standardized(x, last_axes("layer_norm", x, normalized_shape), eps)[0], weight, bias)
+
+
+def last_axes(function: str, x: Any, shape: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the axes to normalise over, or say that those of x have another shape."""
+    wanted = np.shape(x)[-1:] if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if not wanted or np.shape(x)[-len(wanted) :] != wanted:
+        raise ShapeError(f"{function}: the last axes of x must be {wanted}, and x has shape {np.shape(x)}")
+    return tuple(range(-len(wanted), 0))
 
 
 @like_first
-def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: float | None = None) -> Any:
-    """Return x divided by its root mean square over the axis: x / √(mean x² + ε) ⊙ weight.
+def rms_norm(x: Any, normalized_shape: int | tuple[int, ...] | None = None, weight: Any = None, eps: float | None = None) -> Any:
+    """Return x divided by its root mean square over its last axes: x / √(mean x² + ε) ⊙ weight.
 
     Parameters
     ----------
     x : array or Tensor
+    normalized_shape : int or tuple of int, optional
+        The shape of the last axes, over which the mean is taken; the last axis alone if not given.
     weight : array or Tensor, optional
-        Of the shape of the normalised axes, or any that broadcasts.
-    axis : int or tuple of int
+        Of that shape, or any that broadcasts.
     eps : float, optional
         ε; the spacing of the dtype's numbers at 1 if not given, as in PyTorch.
 
     Returns
     -------
     array or Tensor of x's shape
+
+    Raises
+    ------
+    ShapeError
+        If the last axes of x are others.
 
     Notes
     -----
@@ -349,18 +421,19 @@ def rms_norm(x: Any, weight: Any = None, axis: int | tuple[int, ...] = -1, eps: 
     """
     wide, narrow = _widened(x)
     eps = float(np.finfo(wide.dtype).eps) if eps is None else eps
-    return scaled(narrow(wide / np.sqrt(np.mean(np.square(wide), axis=axis, keepdims=True) + eps)), weight, None)
+    axes = last_axes("rms_norm", x, normalized_shape)
+    return scaled(narrow(wide / np.sqrt(np.mean(np.square(wide), axis=axes, keepdims=True) + eps)), weight, None)
 
 
-def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, eps: float = 1e-5) -> Any:
+def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Return each channel of x normalised over the samples and its space: (x - mean) / √(var + ε) weight + bias.
 
     Parameters
     ----------
     x : (N, C, *space) array or Tensor
-    weight, bias : (C,) array or Tensor, optional
-    mean, var : (C,) array or Tensor, optional
+    running_mean, running_var : (C,) array or Tensor, optional
         The statistics to normalise with (for prediction); those of x itself if not given (for training).
+    weight, bias : (C,) array or Tensor, optional
     eps : float
         ε, which keeps a constant channel from a division by 0.
 
@@ -371,7 +444,7 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     Raises
     ------
     ValueError
-        If only one of mean and var is given.
+        If only one of running_mean and running_var is given.
 
     Notes
     -----
@@ -385,11 +458,11 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     array([[-1.,  0.],
            [ 1.,  0.]])
     """
-    if (mean is None) != (var is None):
-        raise ValueError("batch_norm: give both mean and var, or neither to take those of x")
-    axes, weight, bias, mean, var = along_channels(x, weight, bias, mean, var)
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: give both running_mean and running_var, or neither to take those of x")
+    axes, weight, bias, mean, var = along_channels(x, weight, bias, running_mean, running_var)
     if mean is None:
-        return layer_norm(x, weight, bias, axes, eps)
+        return scaled(standardized(x, axes, eps)[0], weight, bias)
     wide, narrow = _widened(x)
     return scaled(narrow((wide - mean) / np.sqrt(var + eps)), weight, bias)
 

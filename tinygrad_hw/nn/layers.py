@@ -28,11 +28,11 @@ def draw_uniform(rng: Any, bound: float, *tensors: Tensor | None) -> None:
 
 
 class Linear(Module):
-    """y = x W + b, for x of shape (..., inputs).
+    """y = x W + b, for x of shape (..., in_features).
 
     Parameters
     ----------
-    inputs, outputs : int
+    in_features, out_features : int
         The sizes of the last axis of x and of y.
     bias : bool
         Whether there is a b.
@@ -42,13 +42,13 @@ class Linear(Module):
 
     Attributes
     ----------
-    weight : (inputs, outputs) Tensor
-    bias : (outputs,) Tensor, or None
+    weight : (in_features, out_features) Tensor
+    bias : (out_features,) Tensor, or None
 
     Notes
     -----
-    Both are drawn, weight first, from the uniform distribution on ±1/√inputs, as PyTorch's ``Linear`` does
-    (LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp": a variance in proportion to 1/inputs keeps the sums' size).
+    Both are drawn, weight first, from the uniform distribution on ±1/√in_features, as PyTorch's ``Linear`` does
+    (LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp": a variance in proportion to 1/in_features keeps the sums' size).
 
     Examples
     --------
@@ -59,10 +59,10 @@ class Linear(Module):
     ((5, 2), [(3, 2), (2,)])
     """
 
-    def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
-        require_positive("Linear", inputs, outputs)
-        self.weight = Tensor(np.zeros((inputs, outputs)), requires_grad=True, dtype=dtype)
-        self.bias = Tensor(np.zeros(outputs), requires_grad=True, dtype=dtype) if bias else None
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
+        require_positive("Linear", in_features, out_features)
+        self.weight = Tensor(np.zeros((in_features, out_features)), requires_grad=True, dtype=dtype)
+        self.bias = Tensor(np.zeros(out_features), requires_grad=True, dtype=dtype) if bias else None
         self.draw_parameters(generator(rng))
 
     def draw_parameters(self, rng: Any) -> None:
@@ -365,13 +365,13 @@ class Dropout(Module):
 
 
 class Embedding(Module):
-    """A table of vectors, looked up by integers: for indices of shape (...), a result of shape (..., size).
+    """A table of vectors, looked up by integers: for indices of shape (...), a result of shape (..., embedding_dim).
 
     Parameters
     ----------
-    count : int
+    num_embeddings : int
         The number of vectors.
-    size : int
+    embedding_dim : int
         The length of each.
     padding_idx : int, optional
         The index of a vector that is 0 at first and gets no gradient.
@@ -381,14 +381,14 @@ class Embedding(Module):
 
     Attributes
     ----------
-    weight : (count, size) Tensor
+    weight : (num_embeddings, embedding_dim) Tensor
 
     Raises
     ------
     DTypeError
         If the indices are no integers.
     IndexError
-        If an index is negative or not less than count.
+        If an index is negative or not less than num_embeddings.
 
     Notes
     -----
@@ -402,12 +402,14 @@ class Embedding(Module):
     (2, 3, 4)
     """
 
-    def __init__(self, count: int, size: int, rng: Random = None, dtype: Any = float, padding_idx: int | None = None) -> None:
-        require_positive("Embedding", count, size)
-        if padding_idx is not None and not -count <= padding_idx < count:
-            raise IndexError(f"Embedding: padding_idx must be from {-count} to {count - 1}, not {padding_idx}")
-        self.padding_idx = None if padding_idx is None else padding_idx % count
-        self.weight = Tensor(np.zeros((count, size)), requires_grad=True, dtype=dtype)
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, rng: Random = None, dtype: Any = float, padding_idx: int | None = None
+    ) -> None:
+        require_positive("Embedding", num_embeddings, embedding_dim)
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise IndexError(f"Embedding: padding_idx must be from {-num_embeddings} to {num_embeddings - 1}, not {padding_idx}")
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.weight = Tensor(np.zeros((num_embeddings, embedding_dim)), requires_grad=True, dtype=dtype)
         self.draw_parameters(generator(rng))
 
     def draw_parameters(self, rng: Any) -> None:

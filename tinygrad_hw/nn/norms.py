@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, ClassVar
 
@@ -25,19 +26,19 @@ class _BatchNorm(Module):
 
     def __init__(
         self,
-        features: int,
+        num_features: int,
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
         dtype: Any = float,
     ) -> None:
-        require_positive(type(self).__name__, features)
-        self.features, self.eps, self.momentum = features, float(eps), float(momentum)
-        self.weight = Tensor(np.ones(features), requires_grad=True, dtype=dtype) if affine else None
-        self.bias = Tensor(np.zeros(features), requires_grad=True, dtype=dtype) if affine else None
-        self.running_mean = Tensor(np.zeros(features), dtype=dtype) if track_running_stats else None
-        self.running_var = Tensor(np.ones(features), dtype=dtype) if track_running_stats else None
+        require_positive(type(self).__name__, num_features)
+        self.features, self.eps, self.momentum = num_features, float(eps), float(momentum)
+        self.weight = Tensor(np.ones(num_features), requires_grad=True, dtype=dtype) if affine else None
+        self.bias = Tensor(np.zeros(num_features), requires_grad=True, dtype=dtype) if affine else None
+        self.running_mean = Tensor(np.zeros(num_features), dtype=dtype) if track_running_stats else None
+        self.running_var = Tensor(np.ones(num_features), dtype=dtype) if track_running_stats else None
 
     def forward(self, x: Any) -> Tensor:
         """Return x normalised, of its shape (N, C, *space); in training, update the running statistics."""
@@ -47,7 +48,7 @@ class _BatchNorm(Module):
             raise ShapeError(f"{self!r} needs x of {axes} axes with {self.features} channels (its axis 1), and x has shape {shape}")
         x = x if self.weight is None else as_input(self, x, self.weight)
         if self.running_mean is not None and not self.training:
-            return functional.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
+            return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
         count = prod(shape) // self.features
         if self.training and count < 2:
             raise ShapeError(f"{self!r} in training needs more than one entry a channel, and x has shape {shape}; net.eval() ends training")
@@ -74,7 +75,7 @@ class BatchNorm1d(_BatchNorm):
 
     Parameters
     ----------
-    features : int
+    num_features : int
         C, the number of channels.
     eps : float
         ε, added to the variance.
@@ -125,7 +126,7 @@ class BatchNorm2d(_BatchNorm):
 
     Parameters
     ----------
-    features, eps, momentum, affine, track_running_stats, dtype : see ``BatchNorm1d``.
+    num_features, eps, momentum, affine, track_running_stats, dtype : see ``BatchNorm1d``.
 
     Examples
     --------
@@ -141,18 +142,11 @@ class BatchNorm2d(_BatchNorm):
 class _FeatureNorm(Module):
     weight: Any
 
-    def _axes(self, x: Any) -> tuple[int, ...]:
-        """Return the axes to normalise over, or say that those of x are others."""
-        shape = self.weight.shape
-        if np.shape(x)[-len(shape) :] != shape:
-            raise ShapeError(f"{type(self).__name__}: the last axes of x must be {shape}, and x has shape {np.shape(x)}")
-        return tuple(range(-len(shape), 0))
-
-    def _ones(self, shape: int | tuple[int, ...], dtype: Any) -> Tensor:
+    def _ones(self, shape: int | Sequence[int], dtype: Any) -> Tensor:
         """Return a weight of 1."""
-        shape = shape if isinstance(shape, tuple) else (shape,)
-        require_positive(type(self).__name__, *shape)
-        return Tensor(np.ones(shape), requires_grad=True, dtype=dtype)
+        sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+        require_positive(type(self).__name__, *sizes)
+        return Tensor(np.ones(sizes), requires_grad=True, dtype=dtype)
 
 
 class LayerNorm(_FeatureNorm):
@@ -160,7 +154,7 @@ class LayerNorm(_FeatureNorm):
 
     Parameters
     ----------
-    shape : int or tuple of int
+    normalized_shape : int or tuple of int
         The last axes of x, over which mean and variance are taken.
     eps : float
         ε, added to the variance.
@@ -191,14 +185,14 @@ class LayerNorm(_FeatureNorm):
     array([-1.225,  0.   ,  1.225])
     """
 
-    def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = float, bias: bool = True) -> None:
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, dtype: Any = float, bias: bool = True) -> None:
         self.eps = float(eps)
-        self.weight = self._ones(shape, dtype)
+        self.weight = self._ones(normalized_shape, dtype)
         self.bias = Tensor(np.zeros(self.weight.shape), requires_grad=True, dtype=dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         """Return the normalised samples, of x's shape."""
-        return functional.layer_norm(as_input(self, x, self.weight), self.weight, self.bias, self._axes(x), self.eps)
+        return functional.layer_norm(as_input(self, x, self.weight), self.weight.shape, self.weight, self.bias, self.eps)
 
     def __repr__(self) -> str:
         return f"LayerNorm({self.weight.shape}, eps={self.eps})"
@@ -209,7 +203,7 @@ class RMSNorm(_FeatureNorm):
 
     Parameters
     ----------
-    shape : int or tuple of int
+    normalized_shape : int or tuple of int
         The last axes of x, over which the mean is taken.
     eps : float, optional
         ε; the spacing of the dtype's numbers at 1 if not given.
@@ -237,13 +231,13 @@ class RMSNorm(_FeatureNorm):
     array([0.849, 1.131])
     """
 
-    def __init__(self, shape: int | tuple[int, ...], eps: float | None = None, dtype: Any = float) -> None:
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, dtype: Any = float) -> None:
         self.eps = eps
-        self.weight = self._ones(shape, dtype)
+        self.weight = self._ones(normalized_shape, dtype)
 
     def forward(self, x: Any) -> Tensor:
         """Return the normalised samples, of x's shape."""
-        return functional.rms_norm(as_input(self, x, self.weight), self.weight, self._axes(x), self.eps)
+        return functional.rms_norm(as_input(self, x, self.weight), self.weight.shape, self.weight, self.eps)
 
     def __repr__(self) -> str:
         return f"RMSNorm({self.weight.shape}, eps={self.eps})"

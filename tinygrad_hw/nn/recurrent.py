@@ -1,6 +1,7 @@
 """Recurrent layers: a cell does one step in time, a layer all of them, several layers deep.
 
-All gates of a cell come from one product: the weights of a cell are (inputs, k · hidden) and (hidden, k · hidden), k the number of gates.
+All gates of a cell come from one product: the weights of a cell are (input_size, k · hidden_size) and (hidden_size, k · hidden_size),
+k the number of gates.
 """
 
 from __future__ import annotations
@@ -31,24 +32,24 @@ class _Cell(Module, Generic[State]):
     bias_ih: Any
     bias_hh: Any
 
-    def __init__(self, inputs: int, hidden: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
-        require_positive(type(self).__name__, inputs, hidden)
-        self.hidden = hidden
-        sizes = [(inputs, self.gates * hidden), (hidden, self.gates * hidden), (self.gates * hidden,), (self.gates * hidden,)]
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, rng: Random = None, dtype: Any = float) -> None:
+        require_positive(type(self).__name__, input_size, hidden_size)
+        self.hidden, wide = hidden_size, self.gates * hidden_size
+        sizes = [(input_size, wide), (hidden_size, wide), (wide,), (wide,)]
         tensors = [Tensor(np.zeros(size), requires_grad=True, dtype=dtype) for size in (sizes if bias else sizes[:2])]
         self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = tensors if bias else (*tensors, None, None)
         self.draw_parameters(generator(rng))
 
     def draw_parameters(self, rng: Any) -> None:
-        """Draw the weights, then the biases, from the uniform distribution on ±1/√hidden."""
+        """Draw the weights, then the biases, from the uniform distribution on ±1/√hidden_size."""
         draw_uniform(rng, 1 / sqrt(self.hidden), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def start(self, x: Any) -> Any:
-        """Return the state before the first step, for x of shape (..., N, inputs)."""
+        """Return the state before the first step, for x of shape (..., N, input_size)."""
         return np.zeros((*x.shape[-2:-1], self.hidden), self.weight_hh.dtype)
 
     def forward(self, x: Any, state: Any = None) -> State:
-        """Return the state after a step with x of shape (N, inputs), or (inputs,)."""
+        """Return the state after a step with x of shape (N, input_size), or (input_size,)."""
         if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
             raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
         x = as_input(self, x, self.weight_ih)
@@ -76,7 +77,7 @@ class RNNCell(_Cell[Tensor]):
 
     Parameters
     ----------
-    inputs, hidden : int
+    input_size, hidden_size : int
         The sizes of x and of the state h.
     bias : bool
         Whether there are b and c.
@@ -87,14 +88,14 @@ class RNNCell(_Cell[Tensor]):
 
     Attributes
     ----------
-    weight_ih : (inputs, hidden) Tensor, W
-    weight_hh : (hidden, hidden) Tensor, U
-    bias_ih, bias_hh : (hidden,) Tensor, b and c, or None
+    weight_ih : (input_size, hidden_size) Tensor, W
+    weight_hh : (hidden_size, hidden_size) Tensor, U
+    bias_ih, bias_hh : (hidden_size,) Tensor, b and c, or None
 
     Notes
     -----
-    Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Parameters are drawn from the uniform
-    distribution on ±1/√hidden. As PyTorch's ``RNNCell``, whose weights are the transposes of these.
+    Called with x of shape (N, input_size) and h of shape (N, hidden_size), 0 if not given; returns h'. Parameters are drawn from the
+    uniform distribution on ±1/√hidden_size. As PyTorch's ``RNNCell``, whose weights are the transposes of these.
 
     Examples
     --------
@@ -107,11 +108,11 @@ class RNNCell(_Cell[Tensor]):
     gates = 1
 
     def __init__(
-        self, inputs: int, hidden: int, bias: bool = True, nonlinearity: str = "tanh", rng: Random = None, dtype: Any = float
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", rng: Random = None, dtype: Any = float
     ) -> None:
         one_of("RNNCell: nonlinearity", nonlinearity, ("tanh", "relu"))
         self.nonlinearity = nonlinearity
-        super().__init__(inputs, hidden, bias, rng, dtype)
+        super().__init__(input_size, hidden_size, bias, rng, dtype)
 
     def step(self, from_x: Any, state: Any) -> Any:
         """Return tanh(x W + b + h U + c)."""
@@ -124,7 +125,7 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
-    inputs, hidden : int
+    input_size, hidden_size : int
         The sizes of x, and of h and c.
     bias : bool
         Whether there are biases.
@@ -134,9 +135,9 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     Attributes
     ----------
-    weight_ih : (inputs, 4 hidden) Tensor, W, its parts for i, f, g, o side by side
-    weight_hh : (hidden, 4 hidden) Tensor, U
-    bias_ih, bias_hh : (4 hidden,) Tensor, b and d, or None
+    weight_ih : (input_size, 4 hidden_size) Tensor, W, its parts for i, f, g, o side by side
+    weight_hh : (hidden_size, 4 hidden_size) Tensor, U
+    bias_ih, bias_hh : (4 hidden_size,) Tensor, b and d, or None
 
     Notes
     -----
@@ -146,7 +147,7 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
         c' = σ(f) c + σ(i) tanh(g)
         h' = σ(o) tanh(c')
 
-    Called with x of shape (N, inputs) and (h, c) of shapes (N, hidden), 0 if not given; returns (h', c'). Hochreiter & Schmidhuber
+    Called with x of shape (N, input_size) and (h, c) of shapes (N, hidden_size), 0 if not given; returns (h', c'). Hochreiter & Schmidhuber
     (1997), "Long short-term memory", with the forget gate of Gers, Schmidhuber & Cummins (2000). As PyTorch's ``LSTMCell``, whose
     weights are the transposes of these.
 
@@ -180,7 +181,7 @@ class GRUCell(_Cell[Tensor]):
 
     Parameters
     ----------
-    inputs, hidden : int
+    input_size, hidden_size : int
         The sizes of x and of the state h.
     bias : bool
         Whether there are biases.
@@ -190,9 +191,9 @@ class GRUCell(_Cell[Tensor]):
 
     Attributes
     ----------
-    weight_ih : (inputs, 3 hidden) Tensor, W, its parts for r, z, n side by side
-    weight_hh : (hidden, 3 hidden) Tensor, U
-    bias_ih, bias_hh : (3 hidden,) Tensor, b and d, or None
+    weight_ih : (input_size, 3 hidden_size) Tensor, W, its parts for r, z, n side by side
+    weight_hh : (hidden_size, 3 hidden_size) Tensor, U
+    bias_ih, bias_hh : (3 hidden_size,) Tensor, b and d, or None
 
     Notes
     -----
@@ -202,7 +203,7 @@ class GRUCell(_Cell[Tensor]):
         ñ = tanh(n + σ(r + s) m)
         h' = ñ + σ(z + y) (h - ñ)
 
-    Called with x of shape (N, inputs) and h of shape (N, hidden), 0 if not given; returns h'. Cho et al. (2014), "Learning phrase
+    Called with x of shape (N, input_size) and h of shape (N, hidden_size), 0 if not given; returns h'. Cho et al. (2014), "Learning phrase
     representations using RNN encoder-decoder". As PyTorch's ``GRUCell``, whose weights are the transposes of these.
 
     Examples
@@ -230,8 +231,8 @@ class _Recurrent(Module, Generic[State]):
 
     def __init__(
         self,
-        inputs: int,
-        hidden: int,
+        input_size: int,
+        hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
@@ -242,12 +243,12 @@ class _Recurrent(Module, Generic[State]):
         **settings: Any,
     ) -> None:
         name = type(self).__name__
-        require_positive(name, inputs, hidden, num_layers)
+        require_positive(name, input_size, hidden_size, num_layers)
         self.batch_first, self.dropout, self.rng = bool(batch_first), probability(name, dropout), generator(rng)
         self.directions = 2 if bidirectional else 1
-        sizes = [inputs] + [self.directions * hidden] * (num_layers - 1)
+        sizes = [input_size] + [self.directions * hidden_size] * (num_layers - 1)
         each = [size for size in sizes for _ in range(self.directions)]
-        self.cells = ModuleList(self.cell(size, hidden, bias, rng=self.rng, dtype=dtype, **settings) for size in each)
+        self.cells = ModuleList(self.cell(size, hidden_size, bias, rng=self.rng, dtype=dtype, **settings) for size in each)
 
     def draw_parameters(self, rng: Any) -> None:
         """Draw from this generator from now on."""
@@ -304,13 +305,13 @@ class RNN(_Recurrent[Tensor]):
 
     Parameters
     ----------
-    inputs, hidden : int
+    input_size, hidden_size : int
         The sizes of an entry of the sequence, and of the state.
     num_layers : int
     bias : bool
         Whether there are biases.
     batch_first : bool
-        Whether sequences are of shape (N, T, inputs) rather than (T, N, inputs).
+        Whether sequences are of shape (N, T, input_size) rather than (T, N, input_size).
     dropout : float
         The probability of dropping, in training, entries of the sequences between layers.
     bidirectional : bool
@@ -332,9 +333,9 @@ class RNN(_Recurrent[Tensor]):
 
     Notes
     -----
-    Called with a sequence, and the first states of all cells, 0 if not given: (cells, N, hidden), a pair of such for an LSTM.
-    Returns the last layer's states over time, of shape (T, N, hidden), 2 hidden in two directions, and the last states of all cells. x's
-    share of all gates and of all times is one product.
+    Called with a sequence, and the first states of all cells, 0 if not given: (cells, N, hidden_size), a pair of such for an LSTM.
+    Returns the last layer's states over time, of shape (T, N, hidden_size), 2 hidden_size in two directions, and the last states of all
+    cells. x's share of all gates and of all times is one product.
 
     Examples
     --------
@@ -353,7 +354,7 @@ class LSTM(_Recurrent[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
-    inputs, hidden, num_layers, bias, batch_first, dropout, rng, dtype : see ``RNN``.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, rng, dtype : see ``RNN``.
 
     Examples
     --------
@@ -372,7 +373,7 @@ class GRU(_Recurrent[Tensor]):
 
     Parameters
     ----------
-    inputs, hidden, num_layers, bias, batch_first, dropout, rng, dtype : see ``RNN``.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, rng, dtype : see ``RNN``.
 
     Examples
     --------
