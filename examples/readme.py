@@ -1,4 +1,4 @@
-"""Make README's picture, output, equations and speed table: ``python -m examples.readme`` (the picture needs Chromium).
+"""Make the picture, output, equations and speed table of both READMEs: ``python -m examples.readme`` (the picture needs Chromium).
 
 The output and the equations come from running the code that README shows, the table from benchmarks/results/report.json.
 """
@@ -26,18 +26,29 @@ CONTESTANTS = {  # README's word for each contestant of the report's loop
     "PyTorch, eager": "PyTorch {torch}, eager (MyGrad {mygrad}, HIPS autograd {hips})",
 }
 
+IN_CHINESE = {  # what stands in the table of README.zh-TW.md instead
+    "ratio": "比值",
+    "NumPy, the loop as printed": "NumPy，照報告所印的迴圈",
+    "tinygrad_hw, eager": "tinygrad_hw，直接執行 (eager)",
+    "`tg.compile`, NumPy alone** (the loop tuned by hand with `out=`: ": "`tg.compile`，只用 NumPy** (用 `out=` 親手調校的迴圈：",
+    '`tg.compile(backend="numba")`, `step.repeat`': '`tg.compile(backend="numba")`，`step.repeat`',
+    ", the whole loop inside `jit` (a step: ": "，整個迴圈放進 `jit` (每次一步：",
+    "Measured on": "測量於",
+    " cores": " 核心",
+}
+
 
 def main() -> None:
-    """Run README's first block; write what it prints and implies between README's markers."""
-    path = ROOT / "README.md"
-    readme = path.read_text(encoding="utf-8")
-    output, loss = run_first_block(readme)
+    """Run README's first block; write what it prints and implies between the markers of README, in both languages."""
+    output, loss = run_first_block((ROOT / "README.md").read_text(encoding="utf-8"))
     tg.draw(loss, legend=False).save(ROOT / "docs" / "graph.svg")
     photograph(loss, ROOT / "docs" / "stepping.png")
-    readme = between(readme, "output", f"```text\n{output}```")
-    readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
-    readme = between(readme, "speed", speed_table())
-    path.write_text(readme, encoding="utf-8")
+    for name, table in (("README.md", speed_table()), ("README.zh-TW.md", in_chinese(speed_table()))):
+        readme = (ROOT / name).read_text(encoding="utf-8")
+        readme = between(readme, "output", f"```text\n{output}```")
+        readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
+        readme = between(readme, "speed", table)
+        (ROOT / name).write_text(readme, encoding="utf-8")
 
 
 def run_first_block(readme: str) -> tuple[str, tg.Tensor]:
@@ -82,6 +93,13 @@ def speed_table() -> str:
         f"NumPy {machine['numpy']}, Numba {machine['numba']}."
     )
     return "\n".join(["| | ratio |", "|---|---|", *rows, "", conditions])
+
+
+def in_chinese(table: str) -> str:
+    """Return the table of speed in Traditional Chinese."""
+    for english, chinese in IN_CHINESE.items():
+        table = table.replace(english, chinese)
+    return table
 
 
 def version(text: str) -> str:

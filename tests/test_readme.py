@@ -43,3 +43,14 @@ def test_readme_links_to_files_that_exist():
     assert local
     for link in local:
         assert (Path(__file__).parent.parent / link).exists(), link
+
+
+CHINESE = (Path(__file__).parent.parent / "README.zh-TW.md").read_text(encoding="utf-8")
+
+
+def test_the_chinese_readme_has_the_code_the_figures_and_the_links_of_the_english_one():
+    blocks, links = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL), re.compile(r"\]\(((?!README)[^)#\s]+)\)")
+    assert blocks.findall(CHINESE) == blocks.findall(README)
+    assert readme.in_chinese(readme.speed_table()) in CHINESE
+    assert set(links.findall(README)) <= set(links.findall(CHINESE))
+    assert all((Path(__file__).parent.parent / link).exists() for link in links.findall(CHINESE))
