@@ -24,10 +24,10 @@ from .common import options, save
 from .ode import WAYS
 
 TRUE = np.array([[-0.1, 2.0], [-2.0, -0.1]])
-SPAN, STEPS = 1.0, 9  # the time between what is seen and what is foretold from it; the solver's steps in it
+SPAN, STEPS = 0.5, 9  # the time between what is seen and what is foretold from it; the solver's steps in it
 
 
-def spiral(count: int = 200, noise: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def spiral(count: int = 300, noise: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return times (count,), and places (count, 2) of a path with z' = (z³) A, seen with noise."""
     times, path = np.linspace(0, 20, count), [np.array([2.0, 0.0])]
     for start, end in pairwise(times):
