@@ -77,8 +77,21 @@ def ran(tmp_path_factory):
     return run
 
 
+class Terminal(io.StringIO):
+    """What ``tqdm`` takes for a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal(tmp_path):
+    with contextlib.redirect_stderr(Terminal()) as screen:
+        moons.main(["--epochs", "2", "--out", str(tmp_path / "picture.svg")])
+    assert re.search(r"2/2 .* epochs/s, loss=", screen.getvalue())
+
+
 @pytest.mark.parametrize("name", SHORT)
-def test_an_example_draws_where_it_is_told_and_shows_a_bar_on_a_terminal_only(ran, name):
+def test_an_example_draws_where_it_is_told_and_shows_no_bar_where_there_is_no_terminal(ran, name):
     found = ran(name)
     assert ElementTree.fromstring(found.picture).tag.endswith("svg")
     assert "picture.svg" in found.out

@@ -4,6 +4,8 @@ import copy
 import pickle
 import signal
 import sys
+import tracemalloc
+import zipfile
 from dataclasses import dataclass
 from math import erf, log, sqrt
 
@@ -487,6 +489,73 @@ def test_a_state_that_does_not_fit_is_told_in_full_and_nothing_changes(tmp_path)
             "  of another kind: offset complex128, not float64",
         ]
         assert_same_state(net.state_dict(), before)
+
+
+def npz(path, compress, **arrays):
+    """Write a .npz file with NumPy."""
+    (np.savez_compressed if compress else np.savez)(path, **arrays)
+    return path
+
+
+def peak_of(call):
+    """Return the most memory that a call that must raise took, and its message."""
+    tracemalloc.start()
+    with pytest.raises(ValueError) as error:
+        call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, str(error.value)
+
+
+def test_a_file_of_large_arrays_is_refused_before_they_are_read(tmp_path):
+    net = nn.Linear(2, 3, rng=0)
+    before = net.state_dict()
+    path = npz(tmp_path / "large.npz", True, weight=np.zeros((4000, 1000)), bias=np.zeros(3))
+    peak, message = peak_of(lambda: net.load(path))
+    assert "weight (4000, 1000), not (2, 3)" in message
+    assert peak < 1e6
+    path = npz(tmp_path / "deep.npz", True, net=np.zeros((4000, 1000)), **{"structure.json": np.array('{"net": {"array": "net"}}')})
+    peak, message = peak_of(lambda: nn.load(path, net=net))
+    assert "is compressed" in message
+    assert peak < 1e6
+    assert_same_state(net.state_dict(), before)
+
+
+def test_a_compressed_state_of_the_right_shapes_is_read(tmp_path):
+    one, other = nn.Linear(2, 3, rng=0), nn.Linear(2, 3, rng=1)
+    other.load(npz(tmp_path / "small.npz", True, **one.state_dict()))
+    assert_same_state(other.state_dict(), one.state_dict())
+
+
+FILES = [(nn.Module.save, nn.Module.load), (lambda net, path: nn.save(path, net=net), lambda net, path: nn.load(path, net=net))]
+
+
+@pytest.mark.parametrize("save, load", FILES, ids=["of one", "of several"])
+def test_a_damaged_file_is_refused_by_name(tmp_path, save, load):
+    net = nn.Linear(2, 3, rng=0)
+    before = net.state_dict()
+    damaged = {"shape.npz": (b"(2, 3), }", b"(9, 9), }"), "magic.npz": (b"\x93NUMPY", b"\x93MUMPY"), "header.npz": (b"'descr'", b"'descx'")}
+    for name, (there, instead) in damaged.items():
+        path = tmp_path / name
+        save(net, path)
+        content = path.read_bytes()
+        assert there in content
+        path.write_bytes(content.replace(there, instead))
+        with pytest.raises(ValueError, match=f"{name}' is no whole .npz file: "):
+            load(net, path)
+    with zipfile.ZipFile(tmp_path / "letters.npz", "w") as archive:
+        archive.writestr("letter.txt", "Dear reader")
+    with pytest.raises(ValueError, match=r"letters.npz' is no whole .npz file: "):
+        load(net, tmp_path / "letters.npz")
+    assert_same_state(net.state_dict(), before)
+
+
+def test_what_is_pickled_in_a_file_is_not_run(tmp_path):
+    path = npz(tmp_path / "code.npz", False, weight=np.array([print, print], object), bias=np.zeros(3))
+    with pytest.raises(ValueError, match="misshapen: weight"):
+        nn.Linear(2, 3).load(path)
+    with pytest.raises(ValueError):
+        nn.load(path, net=nn.Linear(2, 3))
 
 
 class OfTorch:

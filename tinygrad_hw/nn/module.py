@@ -331,6 +331,12 @@ class Module:
             which may have to be transposed; it names them all, and nothing has changed.
         """
         own = self._leaves()
+        for path, array in self._fitting(state_dict).items():
+            own[path].data = array
+
+    def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return a state's arrays by their paths; raise if it does not fit."""
+        own = self._leaves()
         arrays = {path: np.asarray(state_dict[path]) for path in own if path in state_dict}
         problems = {
             "missing": [f"{path} {own[path].shape}" for path in own if path not in arrays],
@@ -352,8 +358,7 @@ class Module:
             if any(_is_torchs(state_dict[path]) or own[path].shape != a.shape == own[path].shape[::-1] for path, a in arrays.items()):
                 lines.append(TURNED)
             raise ValueError("\n".join([f"the state does not fit {type(self).__name__}, which is as it was", *lines]))
-        for path, array in arrays.items():
-            own[path].data = array
+        return arrays
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``state_dict()`` to a file of NumPy's .npz format, under exactly this name; if that fails, an old file is kept.
@@ -366,13 +371,13 @@ class Module:
         write(path, self.state_dict())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``.
+        """Set every leaf tensor to its values in a file that ``save`` wrote; errors as in ``load_state_dict``, before values are read.
 
         Parameters
         ----------
         path : str or path
         """
-        self.load_state_dict(read(path))
+        self.load_state_dict(read(path, self._fitting))
 
     @recursive_repr()
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -103,16 +103,42 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Non
         raise
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Return the arrays of a .npz file by their names."""
-    import zipfile
+def read(path: str | os.PathLike[str], check: Callable[[dict[str, np.ndarray]], Any] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of a .npz file by their names.
 
+    Before they are read, ``check`` gets arrays of their shapes and dtypes that take no memory. Without it the file must not be
+    compressed, so that the arrays are no larger than it.
+    """
+    import zipfile  # (slow to import, and seldom needed)
+
+    file_name = repr(os.fspath(path))
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError(f"{os.fspath(path)!r} is no .npz file")
+            raise ValueError(f"{file_name} is no .npz file")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                hollow = {entry.filename.removesuffix(".npy"): _hollow(archive, entry) for entry in archive.infolist()}
+                compressed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{file_name} is no whole .npz file: {error}") from error
+        if check is not None:
+            check(hollow)
+        elif compressed:
+            raise ValueError(f"{file_name} is compressed, as nn.save writes none: {', '.join(compressed)}")
         file.seek(0)
-        with np.load(file) as archive:
-            return dict(archive)
+        with np.load(file) as arrays:
+            return dict(arrays)
+
+
+def _hollow(archive: Any, entry: Any) -> np.ndarray:
+    """Return an array of the shape and dtype that the header of an archive's entry tells, which takes no memory."""
+    with archive.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
+    array = np.broadcast_to(np.zeros((), header[2]), header[0])
+    if array.nbytes > entry.file_size:
+        raise ValueError(f"{entry.filename} is cut off")
+    return array
 
 
 def _with_names(state: Any, path: str, arrays: dict[str, Any]) -> Any:
