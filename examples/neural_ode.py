@@ -8,6 +8,7 @@ how: a sweep over all steps, one recorded step done again and again (``tg.scan``
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -58,7 +59,11 @@ def train(net: nn.Sequential, steps: int, way: str, seed: int = 0) -> tuple[list
         losses.append(float(step(path[i], path[i + ahead])))
         schedule.step()
         bar.set_postfix(loss=f"{losses[-1]:.3f}")
-    return losses, step.nbytes
+    tracemalloc.start()
+    step(path[:32], path[ahead : ahead + 32])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return losses, step.nbytes + peak
 
 
 def draw(net: nn.Sequential, losses: Sequence[float]) -> Any:

@@ -61,10 +61,12 @@ def workers(backend: str, scheduler: str, jobs: int) -> Iterator[None]:
         with dask_client(scheduler, jobs if jobs > 0 else cpu_count()), parallel_config("dask"):
             yield
     else:
-        if backend == "ray" and scheduler:
+        if backend == "ray":
             import ray
+            from ray.util.joblib import register_ray
 
-            ray.init(address=scheduler)
+            register_ray()
+            ray.init(address=scheduler or None)
         with parallel_config(backend, n_jobs=jobs):
             yield
 

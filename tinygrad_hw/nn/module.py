@@ -338,21 +338,7 @@ class Module:
         """Return a state's arrays by their paths; raise if it does not fit."""
         own = self._leaves()
         arrays = {path: np.asarray(state_dict[path]) for path in own if path in state_dict}
-        problems = {
-            "missing": [f"{path} {own[path].shape}" for path in own if path not in arrays],
-            "unexpected": [f"{path} {np.shape(state_dict[path])}" for path in state_dict if path not in own],
-            "misshapen": [f"{path} {a.shape}, not {own[path].shape}" for path, a in arrays.items() if a.shape != own[path].shape],
-            "of another kind": [
-                f"{path} {a.dtype}, not {own[path].dtype}"
-                for path, a in arrays.items()
-                if not np.can_cast(a.dtype, own[path].dtype, "same_kind")
-            ],
-            "PyTorch's and square": [
-                f"{path} {a.shape}"
-                for path, a in arrays.items()
-                if a.shape == a.shape[::-1] and a.ndim == 2 and _is_torchs(state_dict[path])
-            ],
-        }
+        problems = _problems(own, arrays, state_dict)
         if any(problems.values()):
             lines = [f"  {what}: {'; '.join(entries)}" for what, entries in problems.items() if entries]
             if any(_is_torchs(state_dict[path]) or own[path].shape != a.shape == own[path].shape[::-1] for path, a in arrays.items()):
@@ -570,6 +556,23 @@ TURNED = (
     "  PyTorch's matrices of Linear, recurrent layers and attention are (outputs, inputs), the transposes of these; those of Embedding are "
     "not. Give arrays: weight.numpy().T, or weight.numpy() where it is not to be transposed"
 )
+
+
+def _problems(own: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong with a state, and with which of its entries, which are ``arrays`` where a module has such."""
+    return {
+        "missing": [f"{path} {own[path].shape}" for path in own if path not in arrays],
+        "unexpected": [f"{path} {np.shape(state[path])}" for path in state if path not in own],
+        "misshapen": [f"{path} {a.shape}, not {own[path].shape}" for path, a in arrays.items() if a.shape != own[path].shape],
+        "of another kind": [
+            f"{path} {a.dtype}, not {own[path].dtype}"
+            for path, a in arrays.items()
+            if not np.can_cast(a.dtype, own[path].dtype, "same_kind")
+        ],
+        "PyTorch's and square": [
+            f"{path} {a.shape}" for path, a in arrays.items() if a.ndim == 2 and a.shape == a.shape[::-1] and _is_torchs(state[path])
+        ],
+    }
 
 
 def _is_torchs(value: Any) -> bool:
