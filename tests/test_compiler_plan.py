@@ -1,5 +1,6 @@
 """The checker of plans is checked: slips planted in the planner are caught by it."""
 
+import gc
 import inspect
 import textwrap
 
@@ -11,6 +12,9 @@ import tinygrad_hw as tg
 from tinygrad_hw import Tensor, compile, optim
 from tinygrad_hw.compiler import plan as planner
 from tinygrad_hw.compiler.plan import Arena, Overwriting, Plan
+from tinygrad_hw.trees import leaves
+
+RNG = np.random.default_rng(3)
 
 
 def joint_halves(p, q):
@@ -110,3 +114,38 @@ def test_a_slip_in_the_planner_is_caught(place, name, right, wrong, monkeypatch)
     with pytest.raises((Overwritten, ValueError, TypeError, KeyError, IndexError, AssertionError)):  # (many a slip does not even run)
         for made in plans():
             check_plan(made, np.random.default_rng(1))
+
+
+def test_the_code_of_a_long_program_is_written_in_pieces_that_hand_on_numbers_and_give_up_together(monkeypatch):
+    xs = RNG.normal(size=40) ** 2 + 0.1
+
+    def long(x, c):
+        number = x[0] * c
+        for i in range(1, 40):
+            x = np.where(x > 0, np.sqrt(x * c), x) + number
+            number = number / (1 + x[i])
+        return np.sum(x) * number, x[::2]
+
+    whole = tg.compile(tg.value_and_grad(lambda x, c: long(x, c)[0], (0, 1)))
+    right = whole(xs, 1.5)
+    monkeypatch.setattr(planner, "PIECE", 7)
+    pieces = tg.compile(tg.value_and_grad(lambda x, c: long(x, c)[0], (0, 1)))
+    for x, y in zip(leaves(pieces(xs, 1.5)), leaves(right), strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert "piece_9" in pieces.program_text
+    with np.errstate(all="ignore"):
+        for x, y in zip(leaves(pieces(0 * xs, 1.5)), leaves(whole(0 * xs, 1.5)), strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_a_recording_leaves_no_garbage_that_waits_for_a_collection():
+    w = tg.Tensor(RNG.normal(size=(3, 3)), requires_grad=True)
+    step = tg.compile(lambda x: np.sum(np.tanh(x @ w)[:, 0] ** 2), tg.optim.Adam([w]))
+    tg.compile(lambda x: np.tanh(x))(np.ones(3))
+    gc.collect()
+    gc.disable()
+    try:
+        step(np.ones((2, 3)))
+        assert gc.collect() < 30
+    finally:
+        gc.enable()

@@ -10,6 +10,7 @@ moves are made once. What the caller gets is memory of its own.
 from __future__ import annotations
 
 import operator
+import re
 from bisect import insort
 from collections.abc import Callable
 from functools import lru_cache
@@ -27,6 +28,7 @@ __all__ = ["VIOLATED", "Plan", "release"]
 
 VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
 ALIGNMENT = 64
+PIECE = 500  # calls in a piece of the code
 MANY = 1000  # buffers: above, they are placed in the order in which they are needed, which takes less time
 VIEWS = {
     np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.reshape, np.broadcast_to, operator.getitem, np.flip,
@@ -75,10 +77,8 @@ class Plan:
             if self.kinds[op] in ("view", "own"):
                 self.lies_in[op] = {y for x in op.uses for y in self.lies_in.get(x, ())}
         self.lay_out()
-        self.text = self.write()
-        made: dict[str, Any] = {}
-        exec(compile(self.text, f"<plan of {len(program.ops)} calls>", "exec"), self.space, made)
-        self.run: Callable[..., Any] = made["run"]
+        self.text = ""
+        self.run: Callable[..., Any] = self.written()
         release(program)
 
     # What each op is
@@ -223,25 +223,61 @@ class Plan:
         return parts
 
     # Code
-    def write(self) -> str:
-        """Return the code."""
-        lines, state = [], None
-        for op in self.program.ops:
-            code = self.lines(op)
-            if code and op.errstate != state:
-                state = op.errstate
-                lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
-            lines += [f"    {line}" if state else line for line in (*code, *self.checks_after(op))]
-        lines += self.copies_to_fixed()
+    def written(self) -> Callable[..., Any]:
+        """Return the code as a function; of a long program it calls several, since Python takes much memory to compile a long one."""
+        blocks = self.blocks()
+        ending = self.copies_to_fixed()
         results = [self.result(y) for y in self.program.results]
         results += [self.argument(new) for old, new in self.program.updates if old not in self.fixed]
-        lines.append(f"return {results[0]}" if len(results) == 1 else f"return [{', '.join(results)}]")
+        ending.append(f"return {results[0]}" if len(results) == 1 else f"return [{', '.join(results)}]")
         for op in self.variables:
             self.names.setdefault(op, self.fresh_name(op.name or "x"))
-        head = f"def run({', '.join(self.names[op] for op in self.variables)}):"
-        bound = ", ".join(name for name in self.space)
+        given = [self.names[op] for op in self.variables]
+        if len(blocks) > 1:
+            blocks = [self.calls_of_pieces(blocks, ending, given)]
+        return self.made("run", given, [*blocks[0], *ending])
+
+    def blocks(self) -> list[list[str]]:
+        """Return the code of all calls, in pieces."""
+        blocks: list[list[str]] = []
+        for start in range(0, max(len(self.program.ops), 1), PIECE):
+            lines, state = [], None
+            for op in self.program.ops[start : start + PIECE]:
+                code = self.lines(op)
+                if code and op.errstate != state:
+                    state = op.errstate
+                    lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
+                lines += [f"    {line}" if state else line for line in (*code, *self.checks_after(op))]
+            blocks.append(lines)
+        return blocks
+
+    def calls_of_pieces(self, blocks: list[list[str]], ending: list[str], given: list[str]) -> list[str]:
+        """Make each piece a function of what it needs from before to what is needed later; return the code that calls them."""
+        local = {self.names[op] for op in self.program.ops if op in self.names} - self.space.keys()
+        last = {word: number for number, block in enumerate([*blocks, ending]) for word in local & words_of(block)}
+        known, calls = set(given), []
+        violated = f"return {self.bound(VIOLATED, 'VIOLATED')}"
+        for number, block in enumerate(blocks):
+            words = words_of(block)
+            gives = sorted(word for word in words & local - known if last[word] > number)
+            piece = self.bound(None, f"piece_{number}")
+            takes = sorted(words & known)
+            self.space[piece] = self.made(piece, takes, [*block, f"return [{', '.join(gives)}]"])
+            calls += [f"out = {piece}({', '.join(takes)})"]
+            calls += [f"if out is VIOLATED: {violated}"] if any(violated in line for line in block) else []
+            calls += [f"[{', '.join(gives)}] = out"] if gives else []
+            known |= {*gives}
+        return calls
+
+    def made(self, name: str, given: list[str], lines: list[str]) -> Callable[..., Any]:
+        """Return a function of these lines."""
+        bound = ", ".join(sorted(words_of(lines) & self.space.keys()))
         body = "\n".join(f"        {line}" for line in lines)
-        return f"def make({bound}):\n    {head}\n{body}\n    return run\n\nrun = make({bound})\n"
+        text = f"def make({bound}):\n    def {name}({', '.join(given)}):\n{body}\n    return {name}\n\n{name} = make({bound})\n"
+        self.text += text
+        made: dict[str, Any] = {}
+        exec(compile(text, f"<plan of {len(self.program.ops)} calls>", "exec"), self.space, made)
+        return made[name]
 
     def copies_to_fixed(self) -> list[str]:
         """Return the code that copies new values to the fixed arrays in which they were not computed; all are read first."""
@@ -347,7 +383,7 @@ class Plan:
 
     def bound(self, thing: Any, name: str) -> str:
         """Return what something from outside the code is called in it."""
-        key = ("bound", id(thing))
+        key = ("bound", name if thing is None else id(thing))
         if key not in self.names:
             self.names[key] = self.fresh_name(name)
             self.space[self.names[key]] = thing
@@ -362,6 +398,11 @@ class Plan:
             return self.fresh_name(name)
         self.taken.add(candidate)
         return candidate
+
+
+def words_of(lines: list[str]) -> set[str]:
+    """Return the words in lines of code."""
+    return set(re.findall(r"\w+", "\n".join(lines)))
 
 
 def release(program: Program) -> None:

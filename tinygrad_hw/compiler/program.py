@@ -99,22 +99,24 @@ class Program:
 def compare(first: Program, second: Program) -> None:
     """Raise if two recordings of one function with the same arguments differ."""
     twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
-
-    def alike(x: Any, y: Any) -> bool:
-        if type(x) is Op:
-            return twin.get(x, x) is y
-        if isinstance(x, (tuple, list)) and type(y) is type(x):
-            return len(x) == len(y) and all(map(alike, x, y))
-        return x is y or content(x) == content(y)
-
     for a, b in zip(first.ops, second.ops):
-        if a.function != b.function or not alike(a.args, b.args) or not alike([*a.kwargs.items()], [*b.kwargs.items()]):
+        same = a.function == b.function and alike(a.args, b.args, twin)
+        if not same or ((a.kwargs or b.kwargs) and not alike([*a.kwargs.items()], [*b.kwargs.items()], twin)):
             raise differs(a)
         twin[a] = b
     if len(first.ops) != len(second.ops):
         raise differs(max(first.ops, second.ops, key=len)[-1])
-    if not alike(first.results, second.results) or not alike(first.updates, second.updates):
+    if not alike(first.results, second.results, twin) or not alike(first.updates, second.updates, twin):
         raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
+
+
+def alike(x: Any, y: Any, twin: dict[Op, Op]) -> bool:
+    """Tell whether two arguments are the same, where each op has its twin."""
+    if type(x) is Op:
+        return twin.get(x, x) is y
+    if isinstance(x, (tuple, list)) and type(y) is type(x):
+        return len(x) == len(y) and all(alike(a, b, twin) for a, b in zip(x, y))
+    return x is y or content(x) == content(y)
 
 
 def error_of(op: Op, why: str) -> CompileError:

@@ -36,8 +36,7 @@ class Recorded:
 
     Attributes
     ----------
-    out : what the function returned.
-    gradients : of the parameters, by number.
+    out : the structure of what the function returned, with the number of each part.
     settled : whether the update left the optimiser's memory in the form in which it found it.
     draws : the random numbers that it drew, in order; the input ("draw", i) is what the i-th gives.
     frozen : the captured arrays, by number, that the code decided something by.
@@ -45,7 +44,6 @@ class Recorded:
 
     program: Program
     out: Any
-    gradients: dict[int, Any] = field(default_factory=dict)
     settled: bool = True
     draws: list[Draw] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
@@ -146,6 +144,7 @@ class Stage:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.tape.over = True
+        self.tape.frames.clear()  # (they hold what holds the tape)
         rebound = [place.name for place, _, put in self.places if place.now() is not put]
         for place, before, _ in self.places:
             place.put(before)
@@ -166,7 +165,7 @@ class Stage:
         program = self.program([op_of(y) for y in leaves(out)], self.written())
         if named:
             name_all(program, self.own, {}, out)
-        return Recorded(program, out, draws=self.draws, frozen=self.tape.frozen)
+        return Recorded(program, numbered(out), True, self.draws, self.tape.frozen)
 
     def recorded_step(self, out: Any, named: bool) -> Recorded:
         """Return what a training step does whose loss function gave this: sweep back and update."""
@@ -188,8 +187,7 @@ class Stage:
         program.gradients = {self.own[self.parameters[i]]._op: g._op for i, g in gradients.items()}
         if named:
             name_all(program, self.own, cotangents, out)
-        values = {i: g._op.value for i, g in gradients.items()}
-        return Recorded(program, out, values, settled, self.draws, self.tape.frozen)
+        return Recorded(program, numbered(out), settled, self.draws, self.tape.frozen)
 
     def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
         """Return the calls so far as a program."""
@@ -257,6 +255,11 @@ def require_all_known(program: Program) -> None:
             raise error_of(op, "a value from inside a step of tg.scan is used outside of it: let the step return it, carried or stacked")
     if any(op not in known for op in operands(program.wanted())):
         raise CompileError("a step of tg.scan writes to something from outside of it: let it return the value, carried or stacked")
+
+
+def numbered(out: Any) -> Any:
+    """Return a tree of the same structure with the numbers of its leaves."""
+    return rebuilt(out, range(len(leaves(out))))
 
 
 def first_of(out: Any) -> Any:

@@ -303,7 +303,7 @@ class CompiledFunction:
         values = [x._node.value if isinstance(x, Tensor) else x for x in args]
         plain = all(type(x) is np.ndarray for x in values) and all(type(x) in (np.ndarray, Tensor) for x in args)
         shapes = [(type(arg), x.shape, x.dtype, x.strides, contiguous(x) is x) for arg, x in zip(args, values)] if plain else None
-        entry = Entry(program, plan, shapes, rebuilt(recorded.out, range(len(leaves(recorded.out)))))
+        entry = Entry(program, plan, shapes, recorded.out)
         entry.mirrors = [(self._watch.tensors[op.role[1]][0]._node, array) for op, array in mirrors.items()]  # type: ignore[union-attr]
         entry.draws = recorded.draws
         entry.readings = [partial(self._reading, op, entry) for op in plan.variables if op.role[0] != "input"]

@@ -101,11 +101,11 @@ def elementwise(op: Any) -> bool:
 
 def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """Return arguments with each part of a kind changed."""
-
-    def changed(x: Any) -> Any:
-        return change(x) if type(x) is kind else mapped(changed, x) if isinstance(x, CONTAINERS) else x
-
-    return tuple([changed(x) for x in tree]) if type(tree) is tuple else changed(tree)
+    if type(tree) is tuple:
+        return tuple([change(x) if type(x) is kind else replaced(x, kind, change) if isinstance(x, CONTAINERS) else x for x in tree])
+    if isinstance(tree, CONTAINERS):
+        return mapped(lambda x: change(x) if type(x) is kind else x, tree)
+    return change(tree) if type(tree) is kind else tree
 
 
 def substitution(instead: dict[Op, Any]) -> Callable[[Any], Any]:
