@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from training import train
 
-from tinygrad_hw import DTypeError, ShapeError, Tensor, nn, optim
+from tinygrad_hw import CompileError, DTypeError, ShapeError, Tensor, compile, nn, optim
 
 RNG = np.random.default_rng(0)
 X, IMAGES, SEQUENCE = RNG.normal(size=(4, 6)), RNG.normal(size=(3, 2, 5, 6)), RNG.normal(size=(4, 2, 6))
@@ -284,3 +284,49 @@ def test_one_hot_has_a_row_for_each_class():
 def test_a_slip_with_a_layer_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# Layers whose sizes are those of the first x
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(4, 3, padding=1), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+
+
+def test_lazy_layers_become_the_layers_that_they_stand_for():
+    net, plain = lazy(), nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5))
+    assert repr(net[4]) == "LazyLinear(...)"
+    x = RNG.normal(size=(6, 3, 4, 4))
+    optimizer = optim.Adam(net.parameters(), 0.01)  # (before the sizes are known)
+    net(x)
+    assert repr(net[4]) == "LazyLinear(64, 5)"
+    assert {path: a.shape for path, a in net.state_dict().items()} == {path: a.shape for path, a in plain.state_dict().items()}
+    plain.load_state_dict(net.state_dict())
+    assert_allclose(net(x).numpy(), plain(x).numpy(), rtol=1e-12)
+    before = [p.numpy() for p in net.parameters()]
+    nn.cross_entropy(net(x), RNG.integers(0, 5, 6)).backward()
+    optimizer.step()
+    assert all((p.numpy() != old).any() for p, old in zip(net.parameters(), before) if p.grad.any())
+
+
+def test_lazy_layers_draw_from_the_models_seed_and_keep_its_dtype():
+    x = RNG.normal(size=(2, 3, 4, 4)).astype(np.float32)
+    first, second = (lazy().reset_parameters(0).astype(np.float32) for _ in range(2))
+    np.testing.assert_array_equal(first(x).numpy(), second(x).numpy())
+    assert {p.dtype for p in first.parameters()} == {np.dtype(np.float32)}
+
+
+def test_a_lazy_layer_must_be_called_before_it_is_compiled():
+    net = nn.LazyLinear(3)
+    step = compile(lambda x: net(x).sum(), optim.SGD(net.parameters(), 0.1))
+    with pytest.raises(CompileError, match="LazyLinear takes its size from the first x: call the network once before it is compiled"):
+        step(np.ones((2, 4)))
+    expected = net(np.ones((2, 4))).sum().item()
+    assert step(np.ones((2, 4))) == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_dict_of_modules_names_its_parts():
+    parts = nn.ModuleDict({"embed": nn.Embedding(5, 3), "head": nn.Linear(3, 5)})
+    assert parts["head"] is parts.head
+    assert (list(parts), len(parts), "head" in parts) == (["embed", "head"], 2, True)
+    assert parts.values() == [parts.embed, parts.head]
+    with pytest.raises(TypeError, match="ModuleDict: 'b' must be a Module, not int"):
+        nn.ModuleDict({"b": 1})

@@ -8,7 +8,8 @@ from tinygrad_hw import Tensor, nn, optim
 
 NN = """Linear Conv1d Conv2d ConvTranspose2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d AdaptiveAvgPool2d Flatten Unflatten Identity
     BatchNorm1d BatchNorm2d LayerNorm RMSNorm GroupNorm Dropout Embedding RNN LSTM GRU RNNCell LSTMCell GRUCell MultiheadAttention
-    TransformerEncoderLayer Sequential ModuleList ModuleDict Module Parameter ParameterList LazyLinear LazyConv2d
+    TransformerEncoderLayer Sequential ModuleList ModuleDict Module Parameter ParameterList
+    LazyLinear LazyConv2d LazyBatchNorm1d LazyBatchNorm2d
     ReLU GELU SiLU ELU LeakyReLU Sigmoid Tanh Softplus Softmax LogSoftmax
     MSELoss L1Loss HuberLoss SmoothL1Loss CrossEntropyLoss NLLLoss BCELoss BCEWithLogitsLoss KLDivLoss functional init utils"""
 FUNCTIONAL = """linear conv1d conv2d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool2d pad interpolate

@@ -183,7 +183,7 @@ def test_arrays_give_arrays():
     (lambda: conv2d(Tensor(X2), W2[:2], groups=2), r"conv2d: x has 2 channels \(its axis 1\), the kernels take 2 in each of 2 groups"),
     (lambda: conv2d(Tensor(X2), W2, dilation=0), r"conv2d: windows of \(2, 3\) entries, \(0, 0\) apart in steps of \(1, 1\): sizes"),
     (lambda: conv2d(Tensor(X2), W2, dilation=2), r"windows of \(2, 3\) entries that lie \(2, 2\) apart do not fit into \(4, 3\)"),
-    (lambda: max_pool(Tensor(X2), 2.5), "max_pool: size must be one whole number"),
+    (lambda: max_pool(Tensor(X2), 2.5), "max_pool: kernel_size must be one whole number"),
     (lambda: avg_pool(Tensor(B), 2), r"avg_pool: x needs samples, channels and space, not shape \(3,\)"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_said(call, message):

@@ -207,6 +207,12 @@ OF_MODULE = {
 MAKERS = {"arange", "empty", "eye", "full", "identity", "linspace", "logspace", "ones", "zeros"}
 
 
+def refuse_dim(name: str, options: dict[str, Any]) -> None:
+    """Raise where an axis is called as in PyTorch."""
+    if "dim" in options or "keepdim" in options:
+        raise TypeError(f"{name}: the arguments are NumPy's: write axis for dim, and keepdims for keepdim")
+
+
 def no_attribute(owner: str, name: str, spellings: dict[str, str], argument: str = "t") -> AttributeError:
     """Word the error of a name that is not there: what would do the same, where that is known."""
     hint = ""

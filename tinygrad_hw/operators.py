@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import operands_do_not_fit
+from .errors import operands_do_not_fit, refuse_dim
 from .rules import RULES, neural, reductions
 from .rules.elementwise import DOUBLE
 from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
@@ -114,6 +114,7 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def fold(self: Tensor, axis: reductions.Axis = None, *args: Any, keepdims: Any = False, **more: Any) -> Tensor:
         if args or more:
+            refuse_dim(rule.name, more)
             return getattr(np, rule.name)(self, axis, *args, **({"keepdims": keepdims} if keepdims else {}), **more)
         if axis is None and not keepdims:
             return fold_all(self)
@@ -127,6 +128,8 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that calls a NumPy function, or one of our own, on the tensor."""
 
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            refuse_dim(function.__name__, kwargs)
         return function(self, *args, **kwargs)
 
     return call

@@ -665,6 +665,8 @@ class Tensor:
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, given as one tuple or as several integers; reversed if none is given."""
+        if len(axes) == 2 and self.ndim > 2:
+            raise ValueError(f"transpose: all {self.ndim} axes must be given, not two; t.swapaxes{axes} swaps two")
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[return-value]
 
     # NumPy's two protocols

@@ -45,12 +45,16 @@ class Store:
 
     def __init__(self, optimizer: Any) -> None:
         self.nodes = [parameter._node for parameter in optimizer.parameters]
+        self.lock = threading.RLock()
+        self.mirrored: list[tuple[Node, np.ndarray]] = []
+        self.make_arrays()
+
+    def make_arrays(self) -> None:
+        """Make the arrays for parameters of the shapes that they have now."""
         self.whole: dict[tuple[Any, ...], np.ndarray] = {}
         self.parameters = list(zip(self.nodes, self.parts("parameter")))
         self.memory: dict[str, list[np.ndarray]] = {}
         self.others: dict[tuple[int, str], np.ndarray] = {}
-        self.lock = threading.RLock()
-        self.mirrored: list[tuple[Node, np.ndarray]] = []
 
     def parts(self, *role: Any) -> list[np.ndarray]:
         """Return for each parameter an array of its shape and dtype, end to end with the others."""
@@ -66,6 +70,8 @@ class Store:
     def adopt(self, states: list[dict[str, Any]]) -> None:
         """Move the parameters and the memory here, from wherever they lie now."""
         self.mirrored = []
+        if any(node.value.shape != part.shape for node, part in self.parameters):  # (a lazy layer was called since)
+            self.make_arrays()
         for node, part in self.parameters:
             if node.value is part:
                 continue

@@ -51,6 +51,7 @@ from .layers import (
     Softplus,
     Tanh,
 )
+from .lazy import LazyBatchNorm1d, LazyBatchNorm2d, LazyConv2d, LazyLinear
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -70,7 +71,7 @@ from .losses import (
     nll_loss,
     smooth_l1_loss,
 )
-from .module import Module, ModuleList, Sequential, functional_call
+from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, functional_call
 from .norms import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from .overview import summary
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -79,17 +80,16 @@ from .saving import load, save
 __all__ = [
     "ELU", "GELU", "GRU", "LSTM", "RNN", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d",
     "BatchNorm2d", "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "HuberLoss", "Identity", "L1Loss",
-    "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList",
-    "MultiheadAttention", "NLLLoss", "RMSNorm", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
-    "Tanh", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss",
-    "huber_loss", "init", "l1_loss", "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "summary", "utils",
+    "LSTMCell", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyConv2d", "LazyLinear", "LeakyReLU", "Linear", "LogSoftmax",
+    "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "NLLLoss", "Parameter", "RMSNorm",
+    "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss", "huber_loss", "init", "l1_loss",
+    "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "summary", "utils",
 ]  # fmt: skip
 
 ELSEWHERE = {
     "ConvTranspose2d": "tg.vjp of functional.conv2d: it is its gradient", "GroupNorm": "functional.layer_norm of x.reshape(N, groups, -1)",
-    "KLDivLoss": "(t * (np.log(t) - log_p)).sum()", "LazyConv2d": "Conv2d(in_channels, ...): sizes are given",
-    "LazyLinear": "Linear(inputs, outputs): sizes are given", "ModuleDict": "a dict in an attribute: modules are found in it",
-    "Parameter": "Tensor(values, requires_grad=True)", "ParameterList": "a list in an attribute: tensors are found in it",
+    "KLDivLoss": "(t * (np.log(t) - log_p)).sum()", "ParameterList": "a list in an attribute: tensors are found in it",
     "TransformerEncoderLayer": "MultiheadAttention, LayerNorm and Linear, as examples do",
     "Unflatten": "x.reshape(shape), in a function between layers",
 }  # fmt: skip

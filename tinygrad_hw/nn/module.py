@@ -16,16 +16,16 @@ from ..tensor import Tensor
 from .checks import Random, generator
 from .saving import read, write
 
-__all__ = ["Module", "ModuleList", "Sequential", "functional_call"]
+__all__ = ["Module", "ModuleDict", "ModuleList", "Parameter", "Sequential", "functional_call"]
 
 Self = TypeVar("Self", bound="Module")
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 ELSEWHERE = {
-    "add_module": "setattr(module, name, child)", "cpu": "module itself: there are no devices",
-    "cuda": "module itself: there are no devices", "double": "module.astype(np.float64)", "float": "module.astype(np.float32)",
-    "half": "module.astype(np.float16)", "named_children": "module.named_modules(), or module.children()",
-    "register_parameter": "setattr(module, name, tensor)", "to": "module.astype(dtype): there are no devices",
+    "cpu": "module itself: there are no devices", "cuda": "module itself: there are no devices", "double": "module.astype(np.float64)",
+    "float": "module.astype(np.float32)", "half": "module.astype(np.float16)",
+    "named_children": "module.named_modules(), or module.children()", "register_parameter": "setattr(module, name, tensor)",
+    "to": "module.astype(dtype): there are no devices",
 }  # fmt: skip
 
 
@@ -35,6 +35,27 @@ class Forward(Protocol[P, R]):
     _path: str
 
     def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+def Parameter(data: Any, requires_grad: bool = True) -> Tensor:
+    """Return ``Tensor(data, requires_grad=True)``, under the name that it has in PyTorch; it copies the data.
+
+    Parameters
+    ----------
+    data : array_like or Tensor
+    requires_grad : bool
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.Parameter([1.0, 2.0])
+    Tensor([1., 2.], requires_grad=True)
+    """
+    return Tensor(data.numpy() if isinstance(data, Tensor) else data, requires_grad=requires_grad)
 
 
 class Module:
@@ -69,8 +90,9 @@ class Module:
 
     >>> [path for path, _ in net.named_parameters()], [path for path, _ in net.named_buffers()]
     (['inner.weight', 'inner.bias', 'scale'], ['calls'])
+    >>> net.add_module("more", nn.ReLU())  # (net.more = nn.ReLU() does the same)
     >>> len(net.parameters()), len(net.buffers()), len(net.modules()), net.children(), [path for path, _ in net.named_modules()]
-    (3, 1, 2, [Linear(2, 1)], ['', 'inner'])
+    (3, 1, 3, [Linear(2, 1), ReLU()], ['', 'inner', 'more'])
 
     What is done to all of it:
 
@@ -184,6 +206,16 @@ class Module:
         values : array_like
         """
         setattr(self, name, Tensor(values))
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Hold a module under a name, as an attribute does: ``self.name = module``.
+
+        Parameters
+        ----------
+        name : str
+        module : Module
+        """
+        setattr(self, name, module)
 
     def _leaves(self) -> dict[str, Tensor]:
         """Return every leaf tensor by its path: the parameters, and those that need no gradient."""
@@ -370,6 +402,59 @@ class Module:
         lines = [f"{path}: {found.shape if isinstance(found, Tensor) else found!r}" for path, found in _held(vars(self), "")]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)" if lines else f"{type(self).__name__}()"
+
+
+class ModuleDict(Module):
+    """Modules by name, each also an attribute; a plain dict in an attribute is found just as well.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module
+
+    Raises
+    ------
+    TypeError
+        If one is no module.
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> parts = nn.ModuleDict({"embed": nn.Embedding(5, 3), "head": nn.Linear(3, 5)})
+    >>> parts.head is parts["head"], parts.keys(), [path for path, _ in parts.named_parameters()]
+    (True, ['embed', 'head'], ['embed.weight', 'head.weight', 'head.bias'])
+    >>> parts.items()[1] == ("head", parts.head), parts.values()
+    (True, [Embedding(5, 3), Linear(3, 5)])
+    """
+
+    def __init__(self, modules: Mapping[str, Module]) -> None:
+        for name, module in modules.items():
+            if not isinstance(module, Module):
+                raise TypeError(f"ModuleDict: {name!r} must be a Module, not {type(module).__name__}")
+            setattr(self, name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return dict(self.items())[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.items())
+
+    def items(self) -> list[tuple[str, Module]]:
+        """Return each name with its module."""
+        return [(name, module) for name, module in vars(self).items() if isinstance(module, Module)]
+
+    def keys(self) -> list[str]:
+        """Return the names."""
+        return [name for name, _ in self.items()]
+
+    def values(self) -> list[Module]:
+        """Return the modules."""
+        return [module for _, module in self.items()]
 
 
 class ModuleList(Module):

@@ -187,10 +187,16 @@ class Optimizer:
             raise KeyError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(self.settings)}")
         setattr(self, name, value)
 
-    def zero_grad(self) -> None:
-        """Clear the gradients of all parameters: ``.grad`` becomes None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear the gradients of all parameters: ``.grad`` becomes None, or 0 where it is not.
+
+        Parameters
+        ----------
+        set_to_none : bool
+        """
         for parameter in self.parameters:
-            parameter._node.grad = None
+            grad = parameter._node.grad
+            parameter._node.grad = None if set_to_none or grad is None else np.zeros_like(grad)
 
     def step(self) -> None:
         """Update each parameter by its ``.grad``, which stays as it is.

@@ -324,23 +324,23 @@ def _pooling(name: str, x: Any, size: Any, stride: Any, padding: Any) -> tuple[S
     n = x.ndim - 2
     if n < 1:
         raise ValueError(f"{name}: x needs samples, channels and space, not shape {x.shape}")
-    sizes, paddings = _each(size, n, f"{name}: size"), _each(padding, n, f"{name}: padding")
+    sizes, paddings = _each(size, n, f"{name}: kernel_size"), _each(padding, n, f"{name}: padding")
     strides = sizes if stride is None else _each(stride, n, f"{name}: stride")
     _check_fit(name, x.shape[2:], sizes, strides, paddings, (1,) * n)
     return sizes, strides, paddings
 
 
 @like_first
-def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
+def max_pool(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """Return the largest entry of each window; entries that tie share its gradient equally.
 
     Parameters
     ----------
     x : (N, C, *space) array or Tensor
-    size : int or tuple of int
+    kernel_size : int or tuple of int
         Entries in a window along each axis of space.
     stride : int or tuple of int, optional
-        Steps between windows; the size if not given.
+        Steps between windows; the kernel's size if not given.
     padding : int or tuple of int
         How far windows may reach out of x; there is nothing there to be the largest.
 
@@ -355,16 +355,16 @@ def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     >>> nn.functional.max_pool(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
     array([[[5., 3.]]])
     """
-    return largest(x, *_pooling("max_pool", x, size, stride, padding))
+    return largest(x, *_pooling("max_pool", x, kernel_size, stride, padding))
 
 
 @like_first
-def avg_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
+def avg_pool(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """Return the mean of each window; the zeros of the padding count.
 
     Parameters
     ----------
-    x, size, stride, padding : see ``max_pool``.
+    x, kernel_size, stride, padding : see ``max_pool``.
 
     Returns
     -------
@@ -377,5 +377,5 @@ def avg_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
     >>> nn.functional.avg_pool(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
     array([[[3. , 2.5]]])
     """
-    sizes, strides, paddings = _pooling("avg_pool", x, size, stride, padding)
+    sizes, strides, paddings = _pooling("avg_pool", x, kernel_size, stride, padding)
     return window_sum(x if x.dtype.kind in "fc" else x.astype(float), sizes, strides, paddings) / prod(sizes)
