@@ -27,7 +27,7 @@ import numpy as np
 from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, RULES, Rule, shaping
-from .rules.table import stands_in
+from .rules.table import is_scalar, stands_in
 from .tensor import (
     INSTEAD,
     OPEN,
@@ -52,7 +52,7 @@ from .tensor import (
     takes_over,
     wrapped,
 )  # fmt: skip
-from .trees import leaves
+from .trees import leaves, mapped
 
 ndarray = np.ndarray
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
@@ -151,11 +151,6 @@ def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     if kwargs:
         out._node.kwargs = kwargs
     return out
-
-
-def is_scalar(value: Any) -> bool:
-    """Tell whether a value is one of NumPy's scalars, or stands for one: it is no array, and cannot be written to."""
-    return isinstance(value, np.generic) or getattr(value, "stands_for_a_scalar", False)
 
 
 def shares(value: Any, array: Any) -> bool:
@@ -475,9 +470,6 @@ def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") ->
     return target
 
 
-CASTING = {np.dot: "no", np.einsum: "safe"}  # how a result is cast into ``out``, where that is not "same_kind"
-
-
 def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Do ``function(..., out=t)``: write the result into a tensor, or into an array where no gradient is lost by it."""
     kwargs = dict(kwargs)
@@ -496,11 +488,12 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
             return handed_back(targets, made, lambda target, value: target)
-        casting = kwargs.pop("casting", CASTING.get(function, "same_kind"))
+        refuse_what_numpy_refuses(function, args, kwargs, out)
+        kwargs.pop("casting", None)
         kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
         token = recording.set(True)
         try:
-            return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept, casting))
+            return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept))
         finally:
             recording.reset(token)
 
@@ -514,17 +507,25 @@ def handed_back(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], A
     return results if several else results[0]
 
 
-def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any, casting: Any) -> Any:
+def refuse_what_numpy_refuses(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+    """Call a function on arrays, with copies to write into: it raises where NumPy finds that the result does not fit."""
+    args, kwargs, out = plain((args, kwargs, out))
+    if not any(map(stands_in, leaves((args, kwargs, out)))):
+        with np.errstate(all="ignore"):
+            function(*args, out=mapped(lambda x: np.copy(x, "K") if isinstance(x, ndarray) else x, out), **kwargs)
+
+
+def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any) -> Any:
     """Let a tensor that was given as ``out`` take on a result of the function, where it is kept; return it."""
     if not isinstance(target, Tensor):
-        np.copyto(target, plain(value), casting=casting, where=plain(kept))
+        np.copyto(target, plain(value), casting="unsafe", where=plain(kept))
         return target
     if isinstance(function, np.ufunc) and function.signature is None:
         value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
     elif isinstance(function, np.ufunc) and target.shape[target.ndim - value.ndim :] == value.shape:
         value = np.broadcast_to(value, target.shape)
     name = getattr(function, "__name__", str(function))
-    return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, casting)
+    return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, "unsafe")
 
 
 def writer(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -133,6 +133,11 @@ def stands_in(x: Any) -> bool:
     return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
 
 
+def is_scalar(value: Any) -> bool:
+    """Tell whether a value is one of NumPy's scalars, or stands for one: it is no array, and cannot be written to."""
+    return isinstance(value, np.generic) or getattr(value, "stands_for_a_scalar", False)
+
+
 def dispatched(function: F) -> F:
     """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded."""
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .reductions import values_of
 from .shaping import array, astype
-from .table import composition
+from .table import composition, is_scalar
 
 
 @composition(np.full_like)
@@ -47,7 +48,8 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 def _only_safely(values: Any, target: Any) -> Any:
     """Return values to be written as an array; an array's must fit into the target's dtype whatever they are."""
-    return _castable(values, target, "safe") if hasattr(values, "dtype") and np.ndim(values) else array(values)
+    exempt = not hasattr(values, "dtype") or is_scalar(*values_of(values))
+    return array(values) if exempt else _castable(values, target, "safe")
 
 
 def _repeated(values: Any, places: Any) -> Any:
