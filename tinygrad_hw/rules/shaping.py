@@ -443,13 +443,16 @@ composition(np.flipud, checked=True)(lambda m: m[::-1])
 @composition(np.take)
 def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
     a, places = np.reshape(a, (1,)) if a.ndim == 0 else a, array(indices)
+    axis = axis if axis is None else normalize_axis_tuple(axis, a.ndim)[0]
+    if axis and 0 in a.shape[:axis]:  # (no entry is taken, and no index looked at)
+        return np.reshape(np.copy(getitem(a, slice(0, 0))), a.shape[:axis] + places.shape + a.shape[axis + 1 :])
     n = a.size if axis is None else a.shape[axis]
-    places = places.astype(int) if places.dtype.kind == "b" else places
+    places = places.astype(int) if places.dtype.kind == "b" or not places.size else places
     places = places % n if mode == "wrap" else np.clip(places, 0, n - 1) if mode == "clip" else places
     if axis is None:
         return getitem(np.ravel(a), places)
-    taken = getitem(a, (slice(None),) * (axis % a.ndim) + (places,))
-    return np.copy(taken, order="C") if axis % a.ndim else taken  # (an index in the middle leaves another layout than take does)
+    taken = getitem(a, (slice(None),) * axis + (places,))
+    return np.copy(taken, order="C") if axis else taken  # (an index in the middle leaves another layout than take does)
 
 
 @composition(np.take_along_axis)
