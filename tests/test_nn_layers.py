@@ -297,7 +297,8 @@ def test_lazy_layers_become_the_layers_that_they_stand_for():
     x = RNG.normal(size=(6, 3, 4, 4))
     optimizer = optim.Adam(net.parameters(), 0.01)  # (before the sizes are known)
     net(x)
-    assert repr(net[4]) == "LazyLinear(64, 5)"
+    assert [type(layer) for layer in net] == [type(layer) for layer in plain]
+    assert repr(net) == repr(plain)
     assert {path: a.shape for path, a in net.state_dict().items()} == {path: a.shape for path, a in plain.state_dict().items()}
     plain.load_state_dict(net.state_dict())
     assert_allclose(net(x).numpy(), plain(x).numpy(), rtol=1e-12)
@@ -321,6 +322,11 @@ def test_a_lazy_layer_must_be_called_before_it_is_compiled():
         step(np.ones((2, 4)))
     expected = net(np.ones((2, 4))).sum().item()
     assert step(np.ones((2, 4))) == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_lazy_layer_says_what_it_takes_its_size_from():
+    with pytest.raises(ShapeError, match=r"LazyConv2d takes its size from axis 1 of the first x, and that has shape \(3,\)"):
+        nn.LazyConv2d(4, 3)(np.ones(3))
 
 
 def test_a_dict_of_modules_names_its_parts():

@@ -75,7 +75,7 @@ class Linear(Module):
         return x @ self.weight if self.bias is None else x @ self.weight + self.bias
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(str, self.weight.shape))}{', bias=False' if self.bias is None else ''})"
+        return f"Linear({', '.join(map(str, self.weight.shape))}{', bias=False' if self.bias is None else ''})"
 
 
 # Activations

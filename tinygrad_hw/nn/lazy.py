@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backward import values
-from ..errors import CompileError
+from ..errors import CompileError, ShapeError
 from ..rules.table import stands_in
 from ..tensor import Tensor
 from .checks import Random, generator
@@ -20,13 +20,16 @@ __all__ = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyConv2d", "LazyLinear"]
 
 
 class _Lazy(Module):
-    """What such layers have in common. Until the first call the size is taken for 1; the tensors then get others' values, and stay."""
+    """What such layers have in common: until the first call the size is taken for 1, then the layer becomes the one that it stands for.
+
+    Its tensors stay, with other values, so that an optimiser may hold them before.
+    """
 
     made: ClassVar[type[Module]]  # the layer that this one becomes
     axis: ClassVar[int]  # of x: where the size is found
 
     def __init__(self, *args: Any, rng: Random = None, **settings: Any) -> None:
-        self.given, self.rng, self.waits = (args, settings), generator(rng), True
+        self.given, self.rng = (args, settings), generator(rng)
         self._take(1)
 
     def _take(self, size: int) -> None:
@@ -46,16 +49,19 @@ class _Lazy(Module):
         super().draw_parameters(rng)
 
     def forward(self, x: Any) -> Tensor:
-        """Return the layer's result."""
-        if self.waits:
-            if stands_in(values(x)):
-                raise CompileError(f"{type(self).__name__} takes its size from the first x: call the network once before it is compiled")
-            self._take(np.shape(x)[self.axis])
-            self.waits = False
-        return super().forward(x)
+        """Become the layer, and return its result."""
+        if stands_in(values(x)):
+            raise CompileError(f"{type(self).__name__} takes its size from the first x: call the network once before it is compiled")
+        shape = np.shape(x)
+        if len(shape) <= self.axis or not shape:
+            raise ShapeError(f"{type(self).__name__} takes its size from axis {self.axis} of the first x, and that has shape {shape}")
+        self._take(shape[self.axis])
+        del self.given, self.rng
+        self.__class__ = self.made  # type: ignore[assignment]
+        return self.forward(x)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)" if self.waits else super().__repr__()
+        return f"{type(self).__name__}(...)"
 
 
 class LazyLinear(_Lazy, Linear):
@@ -67,7 +73,7 @@ class LazyLinear(_Lazy, Linear):
 
     Notes
     -----
-    An optimiser may be made before the first call. What is assigned to the weight before is lost then.
+    From then on it is a ``Linear``. An optimiser may be made before; what is assigned to the weight before is lost.
 
     Examples
     --------
@@ -75,7 +81,7 @@ class LazyLinear(_Lazy, Linear):
     >>> from tinygrad_hw import nn
     >>> layer = nn.LazyLinear(2, rng=0)
     >>> layer(np.ones((5, 3))).shape, layer
-    ((5, 2), LazyLinear(3, 2))
+    ((5, 2), Linear(3, 2))
     """
 
     made, axis = Linear, -1
