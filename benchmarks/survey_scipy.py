@@ -148,8 +148,8 @@ def stats_calls() -> dict[str, Call]:
         "quantile": lambda x: stats.quantile(x, 0.3),
         "lmoment": lambda x: stats.lmoment(x, 2),
         "expectile": lambda x: stats.expectile(x, 0.4),
-        "siegelslopes": lambda x: stats.siegelslopes(x).slope,
-        "theilslopes": lambda x: stats.theilslopes(x).slope,
+        "siegelslopes": lambda x: stats.siegelslopes(x**1.3).slope,  # (slopes of x itself tie)
+        "theilslopes": lambda x: stats.theilslopes(x**1.3).slope,
         "zmap": lambda x: stats.zmap(x, x),
         "norm.pdf": stats.norm.pdf,
         "norm.logpdf": stats.norm.logpdf,

@@ -298,11 +298,25 @@ def leaves(found):
     return [found._node.value if isinstance(found, Tensor) else found]
 
 
+# Of these an older NumPy takes other arguments, or does otherwise; of some functions in C it does not tell the parameters
+SINCE = {"around": "2.1.0", "clip": "2.1.0", "corrcoef": "2.4.0", "reshape": "2.1.0", "round": "2.1.0", "trim_zeros": "2.2.0"}
+NUMPY = np.lib.NumpyVersion(np.__version__)
+
+
+def is_told(name, function):
+    """Tell whether this NumPy tells the parameters of a function, and does with them what the newest does."""
+    try:
+        inspect.signature(function)
+    except ValueError:
+        return isinstance(function, np.ufunc) or NUMPY >= "2.4.0"
+    return SINCE.get(name, "2.0.0") <= NUMPY
+
+
 TABLE = {
     f"{title.removeprefix('numpy').lstrip('.')} {name}".strip(): function
     for title, module in coverage.MODULES.items()
     for name, function in coverage.functions(module)
-    if coverage.place(name, function) in ("rule", "composition")
+    if coverage.place(name, function) in ("rule", "composition") and is_told(name, function)
 }  # fmt: skip
 METHODS = {
     f"{f.__name__}.{method}": getattr(f, method)

@@ -391,6 +391,17 @@ def test_a_write_to_a_result_inside_no_grad_keeps_its_graph_and_the_gradient_fol
     assert_array_equal(x.grad, [0, 6, 6])
 
 
+def test_a_part_that_was_written_to_in_place_may_be_put_back_by_another_slice():
+    (x,) = leaves_of([np.array([1.0, 2.0, 3.0])])
+    y, start = x * 2, 1
+    with no_grad():
+        part = y[slice(start, None)]
+        part *= 3.0
+        y[slice(start, None)] = part  # (what Python 3.12 makes of ``y[start:] *= 3.0``)
+    y.sum().backward()
+    assert_array_equal(x.grad, [2, 6, 6])
+
+
 def test_retain_grad_and_the_name_survive_a_write():
     (x,) = leaves_of([np.array([1.0, 2.0])])
     y = (x * 1).retain_grad()

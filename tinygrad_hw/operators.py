@@ -30,10 +30,10 @@ PYTHONS: dict[Any, Callable[..., Any]] = {
 }
 
 
-def binary(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return an operator and its reflection: ``record`` for two operands."""
     rule = RULES[function]
-    call = PYTHONS.get(function, rule.call)
+    call = call or rule.call
 
     def direct(self: Tensor, other: Any) -> Any:
         node, node_y = self._node, None
@@ -173,9 +173,10 @@ for name, function in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
     "matmul": np.matmul, "pow": np.power,
 }.items():  # fmt: skip
-    direct, reflected = binary(function)
+    direct, reflected = binary(function, PYTHONS.get(function))
     setattr(Tensor, f"__{name}__", squares_apart(direct) if name == "pow" else direct)
     setattr(Tensor, f"__r{name}__", reflected)
+binary(np.power)  # (which rounds otherwise than the operator, before NumPy 2.3)
 
 for name, function in {
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,

@@ -282,9 +282,14 @@ ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the ref
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
     step = value._step if type(value) is View and value._parent is self else None
-    if step is not None and step[0] is shaping.getitem and step[1][0] is index:
+    if step is not None and step[0] is shaping.getitem and same_index(step[1][0], index):
         return  # (the second half of ``t[index] += v``: it is written already)
     write(self, plain(index), value)
+
+
+def same_index(x: Any, y: Any) -> bool:
+    """Tell whether two indices are one object, or slices of the same ones: from Python 3.12 on, ``t[i:j] += v`` makes two slices."""
+    return x is y or (type(x) is type(y) is slice and x.start is y.start and x.stop is y.stop and x.step is y.step)
 
 
 def write(target: Tensor, index: Any, value: Any) -> None:

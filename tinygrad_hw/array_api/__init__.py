@@ -7,7 +7,8 @@
 
 SciPy (with ``SCIPY_ARRAY_API=1``), scikit-learn (with ``array_api_dispatch=True``) and einops compute with Tensors through it, and
 gradients flow. Where NumPy does what the standard says, a function is NumPy's own, which takes Tensors; ``standard.py`` has what NumPy does
-otherwise. ``linalg`` and ``fft`` are the standard's extensions, ``special`` holds SciPy's special functions.
+otherwise. ``linalg`` and ``fft`` are the standard's extensions, ``special`` holds SciPy's special functions. (NumPy 2.0 has only a part of
+the standard; 2.1 and later have all of it.)
 """
 
 # ruff: noqa: F401 (the names of the namespace)

@@ -293,6 +293,8 @@ def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,
 
 @composition(np.round, np.around)
 def _round(a: Any, decimals: int = 0) -> Any:
+    if a.dtype.kind in "iu":  # (which NumPy 2.0 gives back as they are)
+        return np.positive(a)
     return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
 
 

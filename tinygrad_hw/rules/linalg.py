@@ -578,7 +578,7 @@ composition(np.linalg.matmul)(lambda x1, x2, /: x1 @ x2)
 composition(np.linalg.matrix_transpose)(lambda x, /: np.swapaxes(x, -1, -2))
 
 
-@composition(np.cross)
+@composition(np.cross, checked=True)
 def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)

@@ -321,7 +321,7 @@ def _of_views_and_writes() -> Iterator[Mutant]:
             v,
             "setitem",
             "t[0] = t[1] is taken for the end of t[0] += v",
-            " and step[0] is shaping.getitem and step[1][0] is index",
+            " and step[0] is shaping.getitem and same_index(step[1][0], index)",
             "",
         ),
         (v, "write", "a value's gradient is cut off by a write", "source is not None and source.requires_grad", "False"),
