@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any
 
 
+def whole(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def options(about: str | None, arguments: Sequence[str] | None, **defaults: Any) -> argparse.Namespace:
     """Read the command line: an option for each default, of its type; of a tuple, one of its words, the first if none is given."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     for name, default in defaults.items():
         words = default if isinstance(default, tuple) else None
         first = default if words is None else words[0]
-        parser.add_argument(f"--{name}", type=type(first), default=first, choices=words, help="default: %(default)s")
+        kind = whole if isinstance(first, int) and first > 0 else type(first)
+        parser.add_argument(f"--{name}", type=kind, default=first, choices=words, help="default: %(default)s")
     return parser.parse_args(arguments)
 
 

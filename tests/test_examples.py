@@ -108,6 +108,14 @@ def test_an_example_says_in_its_first_line_what_it_does_and_how_to_run_it(name, 
     assert f"default: out/{name}.svg" in printed
 
 
+@pytest.mark.parametrize("text", ["0", "-3", "1.5", "many"])
+def test_a_number_of_steps_that_cannot_be_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        moons.main(["--epochs", text])
+    assert ended.value.code == 2
+    assert f"argument --epochs: '{text}' is not a whole number from 1 on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("path", [*FOLDER.glob("[!_]*.py"), *FOLDER.glob("exchange/[!_]*.py")], ids=lambda path: path.stem)
 def test_an_example_is_short_and_listed(path):
     name, lines = ".".join(path.relative_to(FOLDER).with_suffix("").parts), path.read_text().splitlines()
