@@ -10,6 +10,8 @@ import os
 import pickle
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import cache, partial
@@ -528,6 +530,36 @@ def test_what_goes_to_a_worker_pickles_and_goes_on_as_it_was():
             assert not np.array_equal(array, state[path])
         net.load_state_dict(state)
         optimizer.load_state_dict(memory)
+
+
+def cube():
+    """Return a primitive, made anew."""
+    return tg.primitive(lambda g, out, x: g * 3 * x**2)(lambda x: x**3)
+
+
+def test_transformed_functions_go_to_a_worker():
+    """Checked in a fresh process, which has met none of them."""
+    first, second, third, x = cube(), cube(), cube(), np.array([1.0, 2.0, 4.0])
+    functions = [
+        tg.grad(lambda x: np.sum(x**3)),
+        tg.value_and_grad(lambda x: np.sum(x**3)),
+        tg.jacobian(lambda x: x**3),
+        tg.hessian(lambda x: np.sum(x**3)),
+        tg.vmap(lambda x: x**3),
+        tg.checkpoint(lambda x: x**3),
+        tg.grad(lambda x: np.sum(tg.checkpoint(lambda x: x**3)(x))),
+        tg.no_grad()(lambda x: x**3),
+        tg.grad(lambda x: np.sum(first(x))),
+        tg.hessian(lambda x: np.sum(second(x))),
+        tg.compile(tg.grad(lambda x: np.sum(tg.vmap(third)(x)))),
+        lambda x: tg.scan(lambda c, x: (c * x, c), 1.0, x),
+    ]
+    code = (
+        "import pickle, sys; functions, x = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write(pickle.dumps([f(x) for f in functions]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=cloudpickle.dumps((functions, x)), capture_output=True, check=True)
+    for function, found in zip(functions, pickle.loads(done.stdout)):
+        np.testing.assert_array_equal(tg.ravel(found)[0], tg.ravel(function(x))[0])
 
 
 def test_a_leaf_pickles_with_its_name_and_a_result_does_not():

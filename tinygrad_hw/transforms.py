@@ -27,7 +27,7 @@ from .backward import arrays, sweep, values
 from .batching import Batched, active, at, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
-from .rules import Each, Rule, dispatched, rule
+from .rules import RULES, Each, Rule, dispatched, rule
 from .rules.table import stands_in
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
@@ -637,20 +637,25 @@ def checkpoint(f: F) -> F:
 
     @wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        if not is_recording():
-            return f(*args, **kwargs)
-        if active.get():
-            return on_whole_arrays(checkpoint, f, args, kwargs)
-        run = partial(recorded_run, f, mapped(kept, (args, kwargs)))
-        out, whole, used, _ = run()
-        if whole is None or not used:
-            return out
-        vjps = Each(SweptAgain(name(f), run, used))
-        row = Rule(checkpointed, vjps, lambda *_: run()[1]._node.value, "dense", ())
-        operands = tuple(map(taken, used))
-        return parted(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
+        return run_checkpointed(f, checkpointed, args, kwargs)
 
     return checkpointed  # type: ignore[return-value]
+
+
+def run_checkpointed(f: Callable[..., Any], checkpointed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call f as its checkpoint does (outside of ``checkpointed``, so that this can be pickled with the function in it)."""
+    if not is_recording():
+        return f(*args, **kwargs)
+    if active.get():
+        return on_whole_arrays(checkpoint, f, args, kwargs)
+    run = partial(recorded_run, f, mapped(kept, (args, kwargs)))
+    out, whole, used, _ = run()
+    if whole is None or not used:
+        return out
+    vjps = Each(SweptAgain(name(f), run, used))
+    row = Rule(checkpointed, vjps, lambda *_: run()[1]._node.value, "dense", ())
+    operands = tuple(map(taken, used))
+    return parted(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
 
 
 def kept(x: Any) -> Any:
@@ -857,17 +862,26 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
             return out if isinstance(out, np.generic) else numbers(out)
 
         checks = [vjp and checked(vjp, f"primitive {name(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
-        rule(on_arrays, *checks, *[None] * (len(names) - len(vjps)))
+        row = [*checks, *[None] * (len(names) - len(vjps))]
 
         @wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(arg, Tensor) for arg in kwargs.values()):
-                args, kwargs = by_position(f, args, kwargs)
-            return on_arrays(*args, **kwargs)
+            return called_primitive(f, on_arrays, row, args, kwargs)
 
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def called_primitive(
+    f: Callable[..., Any], on_arrays: Callable[..., Any], row: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call a primitive; its row joins the table at the first call, in each process that it is sent to."""
+    if on_arrays not in RULES:
+        rule(on_arrays, *row)
+    if any(isinstance(arg, Tensor) for arg in kwargs.values()):
+        args, kwargs = by_position(f, args, kwargs)
+    return on_arrays(*args, **kwargs)
 
 
 def locked(x: Any) -> Any:

@@ -68,29 +68,34 @@ def vmap(f: F, in_axes: Any = 0, out_axes: Any = 0) -> F:
 
     @wraps(f)
     def batched(*args: Any, **kwargs: Any) -> Any:
-        axes = axes_for(args, in_axes)
-        outer = active.get()
-        level = Level(size_of(args, axes, name(f)))
-        levels = (*outer, level)
-        given = rebuilt(args, [entering(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
-        draws = Draws(f, (args, kwargs))
-        with at(levels):
-            try:
-                out = f(*given, **kwargs)
-            except ValueError as error:  # (NumPy's own words for a write of what is batched into an array)
-                if isinstance(error.__cause__, BatchError):
-                    raise error.__cause__ from None
-                raise
-        if draws.happened():
-            draws.undo()
-            out = one_by_one(f, given, kwargs, outer, level)
-        as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
-        ends = spread(out_axes, out, "out_axes")
-        shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
-        results = [leaving(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
-        return rebuilt(out, results if outer else [outside(y, as_tensors, shared) for y in results])
+        return for_all(f, in_axes, out_axes, args, kwargs)
 
     return batched  # type: ignore[return-value]
+
+
+def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call f once for all entries of a batch (outside of ``batched``, so that this can be pickled with the function in it)."""
+    axes = axes_for(args, in_axes)
+    outer = active.get()
+    level = Level(size_of(args, axes, name(f)))
+    levels = (*outer, level)
+    given = rebuilt(args, [entering(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
+    draws = Draws(f, (args, kwargs))
+    with at(levels):
+        try:
+            out = f(*given, **kwargs)
+        except ValueError as error:  # (NumPy's own words for a write of what is batched into an array)
+            if isinstance(error.__cause__, BatchError):
+                raise error.__cause__ from None
+            raise
+    if draws.happened():
+        draws.undo()
+        out = one_by_one(f, given, kwargs, outer, level)
+    as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
+    ends = spread(out_axes, out, "out_axes")
+    shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
+    results = [leaving(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
+    return rebuilt(out, results if outer else [outside(y, as_tensors, shared) for y in results])
 
 
 def one_by_one(f: Callable[..., Any], given: Any, kwargs: dict[str, Any], outer: Levels, level: Level) -> Any:
