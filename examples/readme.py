@@ -29,7 +29,7 @@ CONTESTANTS = {  # README's word for each contestant of the report's loop
 IN_CHINESE = {  # what stands in the table of README.zh-TW.md instead
     "ratio": "比值",
     "NumPy, the loop as printed": "NumPy，照報告所印的迴圈",
-    "tinygrad_hw, eager": "tinygrad_hw，直接執行 (eager)",
+    "tinygrad_hw, eager": "tinygrad_hw，立即執行 (eager)",
     "`tg.compile`, NumPy alone** (the loop tuned by hand with `out=`: ": "`tg.compile`，只用 NumPy** (用 `out=` 親手調校的迴圈：",
     '`tg.compile(backend="numba")`, `step.repeat`': '`tg.compile(backend="numba")`，`step.repeat`',
     ", the whole loop inside `jit` (a step: ": "，整個迴圈放進 `jit` (每次一步：",

@@ -1,5 +1,6 @@
 """The course's lessons run from top to bottom, and each exercise tells the right answer, and typical wrong ones by a helpful word."""
 
+import inspect
 import linecache
 import re
 import sys
@@ -166,6 +167,28 @@ ALSO_RIGHT = {
     "frequency": ("np.bincount(codes)", "np.unique(codes, return_counts=True)[1]"),
 }
 
+# What a lesson's sentences say of what its cells have computed.
+CLAIMS = {
+    "01-a-scalar": ["len(inspect.getsource(Value.backward).splitlines()) < 10", "abs(w - 3) < 0.03"],
+    "02-graphs": ["sum(map(len, ladder(50).values())) == 200", "forward > 20 * backward"],
+    "04-training": [
+        "curves[0.01][0][-1] > curves[0.1][0][-1] > 10 * curves[1][0][-1] > 100 * curves[10][0][-1]",
+        "max(curves[100][0][-1000:]) > 0.2",
+        "[curves[lr][1] for lr in (1, 10)] == [21, 21]",
+        "0.1 > 10 * largest_rate(A)",
+        "(round(losses[-1], 4), right) == (0.1247, 11)",
+    ],
+    "05-break-it": ["not tried[-1].all()", "len(survivors(weak_test)) == 4"],
+    "06-digits": [
+        "sum(p.size for p in conv.parameters()) < sum(p.size for p in hidden.parameters())",
+        "data.accuracy(conv(images[unseen, None]), labels[unseen]) > data.accuracy(hidden(flat[unseen]), labels[unseen])",
+        "1 <= len(wrong) <= 8",
+    ],
+    "07-derivatives-of-derivatives": ["round(curvature) == 1002", "losses[-1] < losses[0] / 1000", "rosenbrock(x) > 1e-5"],
+    "08-the-program": ["np.allclose(printed, compiled, rtol=1e-14) and np.allclose(compiled, eager, rtol=1e-14)"],
+    "09-a-small-gpt": ["abs(losses[0] - np.log(45)) < 0.5", "losses[50] < loss_by_frequency(gpt.CODES)", "losses[-1] < 1.7"],
+}
+
 IN_CHINESE = {
     "matmul": "你的程式停在",
     "shape of its array": "梯度的形狀",
@@ -214,6 +237,8 @@ def test_a_lesson_runs_and_its_exercises_tell_right_answers_from_wrong_ones(less
         said = capsys.readouterr().out
         assert not answered or ("正確。" if in_chinese else "Right.") in said
         assert "# your turn" not in source or ("還沒有" if in_chinese else "Nothing to check yet") in said
+    for claim in CLAIMS.get(lesson.stem, ()):
+        assert eval(claim, {**namespace, "inspect": inspect}), claim
 
 
 def test_each_exercise_stands_in_a_lesson_with_a_place_for_an_answer_and_has_three_wrong_ones():
