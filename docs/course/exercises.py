@@ -15,6 +15,7 @@ import textwrap
 import tracemalloc
 from collections.abc import Callable
 from functools import wraps
+from html import escape
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -64,6 +65,17 @@ class Mistake(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         return [word("not yet", self)]
+
+
+class Page:
+    """A drawing as the page that steps through it, shown by Jupyter inside a cell."""
+
+    def __init__(self, drawing: Any, height: int = 780) -> None:
+        self.drawing, self.height = drawing, height
+
+    def _repr_html_(self) -> str:
+        style = f"width: 100%; height: {self.height}px; border: 1px solid #8884; border-radius: 4px"
+        return f'<iframe srcdoc="{escape(self.drawing.html())}" style="{style}" title="the graph, step by step"></iframe>'
 
 
 def exercise(check: Callable[..., str]) -> Callable[..., None]:
