@@ -149,3 +149,25 @@ def test_a_recording_leaves_no_garbage_that_waits_for_a_collection():
         assert gc.collect() < 30
     finally:
         gc.enable()
+
+
+def test_a_view_that_einsum_makes_of_its_one_operand_is_given_back_in_memory_of_its_own():
+    x = RNG.normal(size=(5, 5))
+    compiled = tg.compile(lambda x: np.einsum("ii->i", x * x + 1))
+    np.testing.assert_allclose(result := compiled(x), np.diagonal(x * x + 1), rtol=1e-12)
+    assert not np.may_share_memory(result, compiled._last.plan.memory)
+
+
+def test_writes_where_a_condition_holds_can_be_compiled_if_they_need_no_shape_that_depends_on_it():
+    def f(x):
+        x, y = x * 1, x * 2
+        np.place(x, x > 0.1, [1.25, 0.5, 2.0])
+        np.add.at(y, y < 0.1, -1.5)
+        return np.sum(x * y**2)
+
+    xs = [RNG.normal(size=(3, 4)) for _ in range(3)]
+    for way in (lambda f: f, tg.grad):
+        compiled = tg.compile(way(f))
+        for x in xs:
+            np.testing.assert_allclose(compiled(x), way(f)(x), rtol=1e-12)
+        assert compiled.recordings == 1

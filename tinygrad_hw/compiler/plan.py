@@ -102,6 +102,8 @@ class Plan:
         function = op.function
         if function is np.dot:
             return all(getattr(getattr(x, "value", x), "dtype", WEAK) == op.dtype and np.ndim(getattr(x, "value", x)) for x in op.args)
+        if function is np.einsum and len(op.args) < 3:  # (which may be a view of its one operand)
+            return False
         if function in TAKE_OUT or function is astype:
             return True
         owner = getattr(function, "__self__", None)

@@ -322,6 +322,8 @@ class Traced:
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if any(issubclass(kind, (Tensor, Batched)) for kind in types):
             return NotImplemented
+        if function is shaping.getitem and not isinstance(args[0], Traced):  # (an array, which could not take a stand-in for an index)
+            return self._recording.call(operator.getitem, args, kwargs)
         body = getattr(function, "on_arrays", None)
         if body is not None and function in RULES and RULES[function].call is body:  # (one of our own: as forward, by what it is made of)
             return body(*args, **kwargs)

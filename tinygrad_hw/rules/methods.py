@@ -11,7 +11,7 @@ import numpy as np
 
 from .reductions import Axis, _line_up, _with_folded_axes
 from .shaping import array
-from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative
+from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative, stands_in
 
 
 def _kind(ufunc: Any, a: Any) -> Any:
@@ -65,16 +65,28 @@ def _at(ufunc: Any) -> Any:
     """Return ufunc.at: an operation at each place in turn, also where a place is named several times."""
 
     def call(a: Any, indices: Any, b: Any = None) -> None:
+        if ufunc in (np.add, np.subtract, np.multiply) and np.ndim(b) == 0 and is_mask_of(a, indices):
+            require_castable(new := ufunc(a, b), a)
+            a[...] = np.where(indices, new.astype(a.dtype), a)  # (the places may not be known, while a program is recorded)
+            return
         places = np.arange(a.size).reshape(a.shape)[indices]
         others = () if b is None else (np.copy(np.broadcast_to(b, places.shape)),)  # (a copy: b may share entries with a)
         for turn in _turns(np.ravel(places)):
             where = np.unravel_index(np.ravel(places)[turn], a.shape) if a.ndim else ...
             new = ufunc(a[where], *(np.ravel(other)[turn] for other in others))
-            if not np.can_cast(new.dtype, a.dtype, "same_kind"):
-                raise TypeError(f"{ufunc.__name__}.at: Cannot cast from {new.dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
+            require_castable(new, a)
             a[where] = new if a.ndim else np.reshape(new, ())
 
+    def require_castable(new: Any, a: Any) -> None:
+        if not np.can_cast(new.dtype, a.dtype, "same_kind"):
+            raise TypeError(f"{ufunc.__name__}.at: Cannot cast from {new.dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
+
     return call
+
+
+def is_mask_of(a: Any, index: Any) -> bool:
+    """Tell whether an index only stands for True and False, one for each entry of an array."""
+    return stands_in(index) and index.dtype == bool and index.shape == a.shape
 
 
 def _turns(places: Any) -> list[Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .reductions import values_of
-from .shaping import array, astype
-from .table import composition, is_scalar
+from .shaping import array, astype, getitem
+from .table import composition, is_scalar, stands_in
 
 
 @composition(np.full_like)
@@ -68,6 +68,10 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
 
 def _fill(arr: Any, mask: Any, values: Any) -> None:
     """Write the values where the mask is true, one after the other, and again from the first."""
+    if stands_in(mask) and values.size:  # (the places may not be known, while a program is recorded)
+        found = getitem(np.ravel(values).astype(arr.dtype), (np.cumsum(mask) - 1) % values.size)
+        arr[...] = np.where(mask, np.reshape(found, arr.shape), arr)
+        return
     arr[mask] = _repeated(values, np.arange(np.count_nonzero(mask)))
 
 
