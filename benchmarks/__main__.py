@@ -17,6 +17,7 @@ import subprocess  # noqa: E402
 import sys  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from statistics import median  # noqa: E402
+from time import process_time  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -99,7 +100,7 @@ def per_example(rounds: int) -> dict[str, Any]:
 
 
 def programs(rounds: int, names: list[str] | None = None) -> dict[str, Any]:
-    """Twelve programs as users write them: a training step of each, PyTorch's eager one = 1."""
+    """Twelve programs as users write them: a training step of each, PyTorch's eager one = 1; time of the processor."""
     if not find_spec("torch"):
         print("  not installed: torch, with which they are compared")
         return {}
@@ -109,7 +110,7 @@ def programs(rounds: int, names: list[str] | None = None) -> dict[str, Any]:
         steps, absent = program.contestants()
         require_agreement({label: [step() for _ in range(3)] for label, step in steps.items()}, program.tolerance)
         several = {label: lambda step=step: [step() for _ in range(STEPS)] for label, step in steps.items()}
-        found[name] = {"contestants": table(ratios(several, rounds), STEPS), "absent": absent}
+        found[name] = {"contestants": table(ratios(several, rounds, process_time), STEPS), "absent": absent}
         for label, reason in absent.items():
             print(f"  {label:<34}  refuses: {reason}")
     return found

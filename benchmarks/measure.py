@@ -26,24 +26,24 @@ class Timing(NamedTuple):
     rounds: int
 
 
-def seconds(call: Callable[[], object], repeats: int = 1) -> float:
+def seconds(call: Callable[[], object], repeats: int = 1, clock: Callable[[], float] = perf_counter) -> float:
     """Return how long one call takes."""
-    start = perf_counter()
+    start = clock()
     for _ in range(repeats):
         call()
-    return (perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
-def ratios(calls: Calls, rounds: int) -> dict[str, Timing]:
+def ratios(calls: Calls, rounds: int, clock: Callable[[], float] = perf_counter) -> dict[str, Timing]:
     """Time each call and its ratio to the first one in the same round, A B C A B C ..."""
-    once = {name: seconds(call) for name, call in calls.items()}
+    once = {name: seconds(call, clock=clock) for name, call in calls.items()}
     repeats = {name: max(1, round(SAMPLE / time)) for name, time in once.items()}
     rounds = min(rounds, max(FEWEST, int(BUDGET / sum(max(SAMPLE, time) for time in once.values()))))
     times: dict[str, list[float]] = {name: [] for name in calls}
     with frozen():
         for _ in tqdm(range(rounds), desc="rounds", leave=False):
             for name, call in calls.items():
-                times[name].append(seconds(call, repeats[name]))
+                times[name].append(seconds(call, repeats[name], clock))
     yardstick = next(iter(times.values()))
     return {name: Timing(median(t / y for t, y in zip(own, yardstick)), median(own), rounds) for name, own in times.items()}
 

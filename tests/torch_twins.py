@@ -48,6 +48,11 @@ def add(name: str, ours: Callable[..., Any], theirs: Callable[..., Any], **input
 
 # Activations
 for _name, _ours, _theirs in [
+    ("relu", lambda tg, x: tg.nn.ReLU()(x), lambda torch, x: torch.nn.ReLU()(x)),
+    ("sigmoid", lambda tg, x: tg.nn.Sigmoid()(x), lambda torch, x: torch.nn.Sigmoid()(x)),
+    ("tanh", lambda tg, x: tg.nn.Tanh()(x), lambda torch, x: torch.nn.Tanh()(x)),
+    ("log_sigmoid", lambda tg, x: tg.nn.functional.log_sigmoid(x), lambda torch, x: torch.nn.functional.logsigmoid(x)),
+    ("flatten", lambda tg, x: tg.nn.Flatten(0)(tg.nn.Identity()(x)), lambda torch, x: torch.nn.Flatten(0)(x)),
     ("silu", lambda tg, x: tg.nn.SiLU()(x), lambda torch, x: torch.nn.SiLU()(x)),
     ("elu", lambda tg, x: tg.nn.ELU(1.5)(x), lambda torch, x: torch.nn.ELU(1.5)(x)),
     ("gelu", lambda tg, x: tg.nn.GELU()(x), lambda torch, x: torch.nn.GELU()(x)),
@@ -159,13 +164,13 @@ layer(
     "conv1d", lambda tg: tg.nn.Conv1d(3, 2, 3, stride=2, padding=1), lambda torch: torch.nn.Conv1d(3, 2, 3, stride=2, padding=1), SIGNALS,
     same("weight", 2, 3, 3) | same("bias", 2),
 )  # fmt: skip
-for _kind in ("MaxPool2d", "AvgPool2d"):
+for _kind in ("MaxPool2d", "AvgPool2d", "MaxPool1d", "AvgPool1d"):
     for _kwargs in ({}, {"stride": 1, "padding": 1}):
         layer(
             f"{_kind} {_kwargs}",
             lambda tg, f=_kind, k=_kwargs: getattr(tg.nn, f)(2, **k),
             lambda torch, f=_kind, k=_kwargs: getattr(torch.nn, f)(2, **k),
-            IMAGES,
+            IMAGES if _kind.endswith("2d") else SIGNALS,
             {},
         )
 for _size in (1, (4, 5), (7, 2)):
@@ -176,6 +181,31 @@ for _size in (1, (4, 5), (7, 2)):
         x=IMAGES,
     )
 layer("layer_norm", lambda tg: tg.nn.LayerNorm(6), lambda torch: torch.nn.LayerNorm(6), X, same("weight", 6) | same("bias", 6))
+add(
+    "layer_norm of two axes",
+    lambda tg, x, w, b: tg.nn.functional.layer_norm(x, (3, 7), w, b, eps=0.1),
+    lambda torch, x, w, b: torch.nn.functional.layer_norm(x, (3, 7), w, b, eps=0.1),
+    x=SIGNALS, w=normal(3, 7, seed=4), b=normal(3, 7, seed=5),
+)  # fmt: skip
+for _name in ("layer_norm", "rms_norm"):
+    add(
+        f"functional {_name}",
+        lambda tg, x, w, f=_name: getattr(tg.nn.functional, f)(x, (6,), w),
+        lambda torch, x, w, f=_name: getattr(torch.nn.functional, f)(x, (6,), w),
+        x=X,
+        w=normal(6, seed=4),
+    )
+for _training in (True, False):
+    add(
+        f"functional batch_norm training={_training}",
+        lambda tg, x, m, v, w, b, t=_training: tg.nn.functional.batch_norm(
+            x, *((None, None) if t else (m.numpy(), v.numpy() ** 2)), w, b, eps=1e-3
+        ),
+        lambda torch, x, m, v, w, b, t=_training: torch.nn.functional.batch_norm(
+            x, *((None, None) if t else (m.detach(), (v * v).detach())), w, b, training=t, eps=1e-3
+        ) + 0 * (m.sum() + v.sum()),
+        x=IMAGES, m=normal(4, seed=1), v=normal(4, seed=2), w=normal(4, seed=3), b=normal(4, seed=4),
+    )  # fmt: skip
 layer("rms_norm", lambda tg: tg.nn.RMSNorm(6), lambda torch: torch.nn.RMSNorm(6), X, same("weight", 6))
 for _kind, _x in (("BatchNorm1d", SIGNALS), ("BatchNorm2d", IMAGES)):
 
@@ -229,6 +259,18 @@ for _layers, _kwargs in ((1, {}), (2, {"batch_first": True}), (2, {"bidirectiona
     recurrent("GRU", 3, _layers, **_kwargs)
 recurrent("RNN", 1, 1, nonlinearity="relu")
 
+for _kind, _gates in (("RNNCell", 1), ("LSTMCell", 4), ("GRUCell", 3)):
+    layer(
+        _kind,
+        lambda tg, f=_kind: getattr(tg.nn, f)(3, 4),
+        lambda torch, f=_kind: getattr(torch.nn, f)(3, 4),
+        normal(5, 3),
+        {name: (name, shape) for name, shape in [
+            ("weight_ih", (3, 4 * _gates)), ("weight_hh", (4, 4 * _gates)), ("bias_ih", (4 * _gates,)), ("bias_hh", (4 * _gates,)),
+        ]},
+        lambda module, x: module(x * 2, module(x)),
+    )  # fmt: skip
+
 ATTENTION = {"in_weight": ("in_proj_weight", (4, 12)), "in_bias": ("in_proj_bias", (12,)), "out_weight": ("out_proj.weight", (4, 4)),
              "out_bias": ("out_proj.bias", (4,))}  # fmt: skip
 UNSEEN = np.triu(np.ones((5, 5), bool), 2)
@@ -265,15 +307,21 @@ for _kwargs in ({}, {"is_causal": True}, {"scale": 0.3}):
     )
 add(
     "clip_grad_norm_",
-    lambda tg, x: _clipped(tg.nn.utils, tg.Tensor(x.numpy(), requires_grad=True)) * (x * 0 + 1),
-    lambda torch, x: _clipped(torch.nn.utils, x.detach().clone().requires_grad_()) * (x * 0 + 1),
+    lambda tg, x: _clipped(tg.nn.utils.clip_grad_norm_, tg.Tensor(x.numpy(), requires_grad=True)) * (x * 0 + 1),
+    lambda torch, x: _clipped(torch.nn.utils.clip_grad_norm_, x.detach().clone().requires_grad_()) * (x * 0 + 1),
+    x=X,
+)
+add(
+    "clip_grad_value_",
+    lambda tg, x: _clipped(tg.nn.utils.clip_grad_value_, tg.Tensor(x.numpy(), requires_grad=True)) * (x * 0 + 1),
+    lambda torch, x: _clipped(torch.nn.utils.clip_grad_value_, x.detach().clone().requires_grad_()) * (x * 0 + 1),
     x=X,
 )
 
 
-def _clipped(utils: Any, w: Any) -> Any:
+def _clipped(clip: Any, w: Any) -> Any:
     (w * w).sum().backward()
-    utils.clip_grad_norm_([w], 1.5)
+    clip([w], 1.5)
     return w.grad
 
 
@@ -284,6 +332,7 @@ OPTIMISERS: dict[str, tuple[str, dict[str, Any]]] = {
     "SGD nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
     "Adam": ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1}),
     "AdamW": ("AdamW", {"lr": 0.1}),
+    "AdamW settings": ("AdamW", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.2}),
     "Adagrad": ("Adagrad", {"lr": 0.1, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.2}),
     "RMSprop": ("RMSprop", {"weight_decay": 0.1}),
     "RMSprop momentum": ("RMSprop", {"lr": 0.05, "momentum": 0.5, "alpha": 0.9}),
