@@ -173,10 +173,11 @@ def _ties(x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[l
 def to_largest(g: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the cotangent of x: each window's g in equal shares to the entries that are its largest, y."""
     places, best, number = _ties(x, y, size, stride, padding)
-    share, out = (g / number).astype(g.dtype, copy=False), np.zeros(x.shape[:2] + _wide(x.shape[2:], padding), g.dtype)
+    share = g if number.max(initial=1) == 1 else (g / number).astype(g.dtype, copy=False)
+    out, part = np.zeros(x.shape[:2] + _wide(x.shape[2:], padding), g.dtype), np.empty_like(share)
     is_finite = np.isfinite(share).all()  # (only then a product with False is 0)
     for index, mask in zip(places, best):
-        out[index] += share * mask if is_finite else np.where(mask, share, 0)
+        out[index] += np.multiply(share, mask, out=part) if is_finite else np.where(mask, share, 0)
     return out[_inside(x.shape[2:], padding)]
 
 
