@@ -565,6 +565,17 @@ def test_a_batched_value_that_got_out_is_refused_elsewhere():
         vmap(lambda x: x + kept[0])(np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("kind", [np.array, lambda x: Tensor(x, requires_grad=True)])
+def test_a_write_to_a_view_that_is_stacked_in_a_copy_is_refused(kind):
+    def trimmed(x):
+        x = np.copy(x)
+        np.trim_zeros(x)[...] = 5
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        tg.vmap(trimmed)(kind([[0.0, 1, 0], [0, 2, 0]]))
+
+
 def test_a_write_into_an_argument_is_seen_as_in_a_loop():
     x, y = np.zeros((2, 3)), np.zeros((2, 3))
     double = lambda row: row.__setitem__(0, row[1] + 1)

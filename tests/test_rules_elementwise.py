@@ -88,6 +88,7 @@ CASES = [
     *([Case(np.clip, SIGNED, min=-0.5, max=1.0)] if NUMPY >= (2, 1) else []),
     Case(np.nan_to_num, np.array([1.5, np.nan, np.inf, -np.inf])),
     *(Case(f, SIGNED) for f in (np.real, np.imag, np.angle, np.real_if_close)),
+    Case(elementwise.of_parts, SIGNED, SIGNED[::-1], call=lambda x, y: np.exp(elementwise.of_parts(x, y)).imag),
     Case(np.round, np.array([-4.21, -2.4, -1.08, 1.3, 2.79]), decimals=1),
     Case(np.exp, np.zeros((0, 3)), analytic=True),
     Case(np.multiply, np.zeros((0, 3)), np.ones((1, 3)), analytic=True),

@@ -236,3 +236,11 @@ def test_comparisons_keep_their_sides_and_folds_their_axes(x):
     assert np.less(np.array([2.0, 2.0, 2.0]), x).tolist() == [False, False, True]
     assert (np.array([2, 8, 1]) >> Tensor([1, 2, 0])).tolist() == [1, 2, 1]
     assert x.sum(keepdims=True).shape == np.sum(x, keepdims=True).shape == (1,)
+
+
+@pytest.mark.parametrize("part", ["real", "imag"])
+def test_a_part_of_a_complex_number_may_become_infinite_and_leaves_the_other_as_it_is(part):
+    z = np.copy(Tensor([1 + 2j, 3 - 1j], requires_grad=True))
+    getattr(z, part)[0] = np.inf
+    assert_array_equal(z.real.data, [np.inf, 3] if part == "real" else [1, 3])
+    assert_array_equal(z.imag.data, [2, -1] if part == "real" else [np.inf, -1])

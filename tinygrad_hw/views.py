@@ -27,6 +27,7 @@ import numpy as np
 from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, RULES, Rule, shaping
+from .rules.elementwise import of_parts
 from .rules.table import is_scalar, stands_in
 from .tensor import (
     INSTEAD,
@@ -401,8 +402,8 @@ def write_part(target: Tensor, index: Any, value: Any) -> None:
         above = part._parent.copy()
         write(made_again(above, (part._step,)), ..., changed)
         part, changed = part._parent, above
-    other = np.imag(part._parent) if part._step[0] is np.real else np.real(part._parent)
-    write(part._parent, ..., changed + 1j * other if part._step[0] is np.real else other + 1j * changed)
+    whole = part._parent
+    write(whole, ..., of_parts(changed, np.imag(whole)) if part._step[0] is np.real else of_parts(np.real(whole), changed))
 
 
 # In place

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from ..backward import values
 from ..errors import BatchError
 from ..rules import COMPOSITIONS, RULES, neural, reductions, shaping
 from ..tensor import Tensor, by_position
 from ..trees import leaves, mapped, rebuilt, skeleton
+from ..views import View, root_of
 
 __all__ = ["AXES", "Batched", "Level", "active", "common", "entry_by_entry", "expanded", "lined_up", "wrapped"]
 
@@ -428,7 +430,18 @@ def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     if any(skeleton(found) != skeleton(like) for found in results):
         raise BatchError(f"vmap: {name} returns another structure for some entries of a batch than for the others")
     columns = zip(*map(leaves, results)) if results else ([] for _ in leaves(like))
-    return rebuilt(like, [Batched(together(list(column), y, sizes, name), levels) for column, y in zip(columns, leaves(like))])
+    stacks = [together(list(column), y, sizes, name) for column, y in zip(columns, leaves(like))]
+    for stack, y in zip(stacks, leaves(like)):
+        if any(lies_in(y, x._raw) for x in batches_in(given)):  # (a view is stacked in a copy: to write to it would not do)
+            values(stack).flags.writeable = False
+    return rebuilt(like, [Batched(stack, levels) for stack in stacks])
+
+
+def lies_in(part: Any, whole: Any) -> bool:
+    """Tell whether a result shares entries with a batch."""
+    if isinstance(part, np.ndarray) and isinstance(whole, np.ndarray):
+        return np.may_share_memory(part, whole)
+    return isinstance(part, View) and root_of(part) is root_of(whole)
 
 
 def one_entry(x: Batched, place: tuple[int, ...] | None) -> Any:

@@ -239,6 +239,17 @@ rule(np.heaviside,  lambda g, out, x, y: 0 * g,
 rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
 
 # Parts of complex numbers
+@dispatched
+def of_parts(real: Any, imag: Any) -> Any:
+    """Return real + i imag, entry by entry; infinite parts too, where the sum would be nan."""
+    out = np.empty(real.shape, np.result_type(real, imag, 1j))
+    out.real, out.imag = real, imag
+    return out
+
+
+rule(of_parts,      lambda g, out, real, imag: np.real(g),
+                    lambda g, out, real, imag: -np.imag(g), call=of_parts, kind="elementwise")
+formula(of_parts, lambda real, imag: real + 1j * imag)
 rule(np.conjugate,  lambda g, out, x: np.conjugate(g))
 rule(np.real,       lambda g, out, val: g, kind="elementwise", view=True)
 rule(np.imag,       lambda g, out, val: g * -1j, kind="elementwise", view=True)
@@ -283,7 +294,7 @@ def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,
         x[...] = _nan_to_num(x, True, nan, posinf, neginf)
         return x
     if x.dtype.kind == "c":
-        return _nan_to_num(np.real(x), copy, nan, posinf, neginf) + 1j * _nan_to_num(np.imag(x), copy, nan, posinf, neginf)
+        return of_parts(*(_nan_to_num(part, copy, nan, posinf, neginf) for part in (np.real(x), np.imag(x))))
     if x.dtype.kind != "f":
         return np.copy(x)
     largest = np.finfo(x.dtype).max

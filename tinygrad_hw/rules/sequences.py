@@ -262,6 +262,6 @@ COSINES = np.cos((np.arange(64) + 0.5) * np.pi / 128)
 rule(np.i0, lambda g, out, x: g * np.mean(COSINES * np.sinh(x[..., None] * COSINES), -1), kind="elementwise")
 
 no_derivative(
-    np.ix_, np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d, np.packbits, np.unpackbits, np.busday_count, np.busday_offset,
+    np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d, np.packbits, np.unpackbits, np.busday_count, np.busday_offset,
     np.is_busday, np.datetime_as_string, np.save, np.savetxt, np.savez, np.savez_compressed, getattr(np, "in1d", np.isin),
 )  # fmt: skip

@@ -547,6 +547,12 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return np.concatenate([np.ravel(p) for p in parts if p is not None]).astype(ary.dtype)
 
 
+@composition(np.ix_, checked=True)
+def _ix(*args: Any) -> Any:
+    entries = [np.flatnonzero(x) if x.dtype.kind == "b" else x for x in map(array, args)]
+    return tuple(np.reshape(x, (1,) * i + (-1,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(entries))
+
+
 @composition(np.trim_zeros, checked=True)
 def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     found, kept = np.nonzero(np.atleast_1d(filt)), [slice(None)] * filt.ndim
