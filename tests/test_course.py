@@ -37,6 +37,7 @@ WRONG = {
         ("return 1.0", "return 0.0", "by itself is 1"),
         ("slope * sum", "slope + sum", "multiply"),
         ("total += slope", "total = slope", "add up"),
+        ("return total", "pass", "is a `return` missing"),
     ],
     "one_sweep": [
         ("reversed(order[:-1])", "order[:-1]", "from its end"),
@@ -190,7 +191,7 @@ CLAIMS = {
 }
 
 IN_CHINESE = {
-    "matmul": "你的程式停在",
+    "matmul": "你的程式停在這裡",
     "shape of its array": "梯度的形狀",
     "taken at a₂ and not at z₂": "代入了 a₂，應該代入 z₂",
     "transpose": "轉置",

@@ -36,7 +36,8 @@ WORDS = {
         "nothing": "Nothing to check yet: write your answer in place of the `...`,\nand run this cell again.",
         "right": "Right. {0}",
         "not yet": "Not yet: {0}",
-        "stops": "your code stops with a {0}: {1}",
+        "stops": "your code stops: {0}: {1}",
+        "none": "\n(Something is None there: is a `return` missing, or a .grad asked for before backward has filled it?)",
         "shape": "d{0} has the shape {1}, but {0} has {2}: a gradient has the shape of its array",
         "numbers": "d{0} has the right shape but wrong numbers: {1} for {2}",
         "layer": "Three lines, for all layers of all networks.",
@@ -46,7 +47,8 @@ WORDS = {
         "nothing": "還沒有可以檢查的答案：把 `...` 換成你的答案，再執行這一格。",
         "right": "正確。{0}",
         "not yet": "還不對：{0}",
-        "stops": "你的程式停在一個 {0}：{1}",
+        "stops": "你的程式停在這裡：{0}：{1}",
+        "none": "\n（有個值是 None：是不是漏了 return，或是還沒呼叫 backward 就用了 .grad？）",
         "shape": "d{0} 的形狀是 {1}，但 {0} 的形狀是 {2}：梯度的形狀就是被微分的那個陣列的形狀",
         "numbers": "d{0} 的形狀正確，數值不對：{1}，應該是 {2}",
         "layer": "三行程式，適用於所有網路的每一層。",
@@ -92,6 +94,7 @@ def exercise(check: Callable[..., str]) -> Callable[..., None]:
             raise
         except Exception as error:
             words = str(error) if isinstance(error, AssertionError) else word("stops", type(error).__name__, error)
+            words += word("none") if "NoneType" in words else ""
             raise Mistake(words) from error
 
     return checked
@@ -526,7 +529,7 @@ def frequency(loss_by_frequency: Callable[..., float]) -> str:
     """Check the entropy of the letters of a text."""
     found = loss_by_frequency(np.array([0, 0, 1, 3]))
     right = 1.5 * np.log(2)  # a half, a quarter, a quarter
-    need(np.ndim(found) == 0, "the loss is one number: the mean over the text")
+    need(found is not None and np.ndim(found) == 0, f"the loss is one number, the mean over the text, and not {found}")
     need(np.isfinite(found), "0 · log 0 is nan: leave out letters that do not occur")
     need(not close(found, -right), "the sign: minus the logarithm, which is a positive number")
     need(not close(found, 1.5), "this is in bits, with the logarithm to the base 2; ours is the natural one")
