@@ -137,9 +137,8 @@ def equation(node: Any, i: int) -> str:
     return "" if "vjp[" in formula.text or len(formula.text) > LONGEST else formula.mathml
 
 
-def kinks(row: Rule, arguments: int) -> list[str]:
+def kinks(function: Callable[..., Any], arguments: int) -> list[str]:
     """Return where a function has a kink or a step, and the gradient that it gives there: at numbers, else at ties in an array."""
-    function = OWN_KINKS.get(row.name, row.function)
     for places in (NUMBERS, PAIRS):
         found = list(filter(None, [kink(function, (place,) * arguments) for place in places]))
         if found:
@@ -170,7 +169,7 @@ def cells(row: Rule) -> Iterator[str]:
     """Yield the rows of HTML of one row of the table: one for each argument that has a rule."""
     node, name = recorded(row), public_name(row)
     places = [(i, vjp) for i, vjp in enumerate(vjps_of(row)) if vjp is not None]
-    bends = "<br>".join(kinks(row, len(places)) if len(places) <= 2 else ())
+    bends = "<br>".join(kinks(OWN_KINKS.get(row.name, row.function), len(places)) if len(places) <= 2 else ())
     for k, (i, vjp) in enumerate(places):
         code, file, line = written(vjp)
         text = code if code.startswith("lambda") else shortened(body(code))
@@ -240,13 +239,18 @@ class CompositionsTable(Directive):
     """``compositions-table::``: NumPy's functions that are written in others."""
 
     def run(self) -> list[nodes.Node]:
-        rows = []
-        for name, function in named().items():
-            if function not in COMPOSITIONS or function in RULES:
-                continue
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return table("function, written as, at kinks and steps", iter(list(compositions())))
+
+
+def compositions() -> Iterator[str]:
+    """Yield a row of HTML for each of NumPy's functions that is written in others."""
+    for name, function in named().items():
+        if function in COMPOSITIONS and function not in RULES:
             code, file, line = written(COMPOSITIONS[function])
-            rows.append(f'<tr><th id="{name}">{name}</th><td>{link(file, line, shortened(body(code)))}</td></tr>')
-        return table("function, written as", iter(rows))
+            bends = "<br>".join(kinks(function, 1) or kinks(function, 2))
+            yield f'<tr><th id="{name}">{name}</th><td>{link(file, line, shortened(body(code)))}</td><td class="kinks">{bends}</td></tr>'
 
 
 class WithoutDerivative(Directive):
