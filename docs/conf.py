@@ -17,8 +17,9 @@ import tinygrad_hw  # noqa: E402
 
 
 def fingerprint() -> str:
-    """Return a name for the code that the notebooks run: results that other code gave are not used again."""
+    """Return a name for the code that the notebooks run, and the figures that they read: what others gave is not used again."""
     files = sorted(file for folder in ("tinygrad_hw", "examples", "docs/course") for file in (ROOT / folder).rglob("*.py"))
+    files += sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
