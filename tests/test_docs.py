@@ -41,7 +41,7 @@ def name_of(page):
 
 
 def listed_in(page):
-    """Return the pages that a page's tables of contents name."""
+    """Return the pages that a page's tables of contents name, and those that stand in none on purpose and that it links to."""
     listed = set()
     for _, _, lines in directives(page, "toctree"):
         for entry in filter(None, (re.sub(r".*<(.*)>$", r"\1", line.strip()) for line in lines)):
@@ -49,7 +49,8 @@ def listed_in(page):
             listed |= {
                 other for other in PAGES if fnmatch.fnmatch(str(other.relative_to(DOCS).with_suffix("")), wanted.removesuffix(".md"))
             }
-    return listed - {page}
+    linked = {(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+\.md)", text_of(page))}
+    return (listed | {other for other in PAGES if other in linked and text_of(other).startswith("---\norphan: true")}) - {page}
 
 
 def test_every_page_can_be_reached_from_the_first():
