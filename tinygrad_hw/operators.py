@@ -153,10 +153,10 @@ def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[.
 def squares_apart(power: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``**`` that records a square as one."""
 
-    def raised(self: Tensor, exponent: Any) -> Any:
-        if type(exponent) is int and exponent == 2 and not isinstance(self._node.value, np.bool_):
+    def raised(self: Tensor, other: Any) -> Any:
+        if type(other) is int and other == 2 and not isinstance(self._node.value, np.bool_):
             return self.square()
-        return power(self, exponent)
+        return power(self, other)
 
     return raised
 

@@ -298,7 +298,7 @@ def draw(
 
     Parameters
     ----------
-    outputs : Tensor
+    *outputs : Tensor
         One or several; what they were computed from is drawn with them, once.
     show : collection of str
         What the boxes say beside name and operation: any of "shape", "dtype", "value", "gradient". The gradient is the cotangent

@@ -373,11 +373,11 @@ class Embedding(Module):
         The number of vectors.
     embedding_dim : int
         The length of each.
-    padding_idx : int, optional
-        The index of a vector that is 0 at first and gets no gradient.
     rng : Generator, RandomState or int, optional
     dtype : dtype
         Of the table.
+    padding_idx : int, optional
+        The index of a vector that is 0 at first and gets no gradient.
 
     Attributes
     ----------
