@@ -6,6 +6,7 @@ used several times, its cotangents add up.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from itertools import accumulate, pairwise
 from typing import Any
@@ -443,7 +444,7 @@ composition(np.flipud, checked=True)(lambda m: m[::-1])
 @composition(np.take)
 def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
     a, places = np.reshape(a, (1,)) if a.ndim == 0 else a, array(indices)
-    axis = axis if axis is None else normalize_axis_tuple(axis, a.ndim)[0]
+    axis = axis if axis is None else normalize_axis_tuple(operator.index(axis), a.ndim)[0]
     if axis and 0 in a.shape[:axis]:  # (no entry is taken, and no index looked at)
         return np.reshape(np.copy(getitem(a, slice(0, 0))), a.shape[:axis] + places.shape + a.shape[axis + 1 :])
     n = a.size if axis is None else a.shape[axis]
