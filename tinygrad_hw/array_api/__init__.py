@@ -27,6 +27,7 @@ from .standard import (
     astype,
     can_cast,
     clip,
+    count_nonzero,
     empty,
     empty_like,
     expand_dims,
@@ -61,7 +62,7 @@ AS_IN_NUMPY = """
     ceil conj copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot imag isfinite isinf isnan less
     less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter
     not_equal positive pow real reciprocal remainder round sign signbit sin sinh sqrt square subtract tan tanh trunc
-    all any argmax argmin count_nonzero cumulative_prod cumulative_sum diff max mean min nonzero prod searchsorted std sum var where
+    all any argmax argmin cumulative_prod cumulative_sum diff max mean min nonzero prod searchsorted std sum var where
     broadcast_arrays broadcast_to concat flip matmul matrix_transpose meshgrid moveaxis permute_dims repeat roll squeeze stack
     take tensordot tile tril triu vecdot
     bool complex64 complex128 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64

@@ -141,6 +141,11 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     return np.clip(x, min, max).astype(x.dtype)
 
 
+def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return how many entries are not 0."""
+    return asarray(np.count_nonzero(x, axis, keepdims=keepdims))  # (one of Python's integers, before NumPy 2.3)
+
+
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     """Return what stands at the indices along an axis, line by line."""
     return np.take_along_axis(x, indices, axis)
