@@ -748,3 +748,20 @@ def test_a_program_is_highlighted_and_stays_text():
     html = explain((x := tg.Tensor([1.0, 2.0], requires_grad=True, name="x")) @ x).beside('dx = 2 * x  # <b> & "more"\nreturn dx').html()
     assert '<span class="py-comment"># &lt;b&gt; &amp; &quot;more&quot;</span>' in html
     assert '<span class="py-keyword">return</span> dx' in html and "<b>" not in html and html.count("<math") == 1
+
+
+# Writes
+def test_a_view_in_a_graph_keeps_the_value_that_a_later_write_replaces():
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    y = x * 2
+    turned = np.rot90(y)
+    turned += 0.25
+    square = turned**2
+    turned[...] = 7.0
+    explain(square.sum() + y.sum()).check()
+
+
+def test_a_mask_that_is_false_everywhere_is_no_zero():
+    y = Tensor([1.0, 2.0], requires_grad=True) * 1
+    y[np.array([False, False])] = 5.0
+    explain((y * y).sum()).check()

@@ -151,6 +151,8 @@ def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     out = result(value, rule, (kept,) + args, (node,) + nothing, (rule.vjps[0],) + nothing)  # noqa: RUF005 (half the time of *)
     if kwargs:
         out._node.kwargs = kwargs
+    if type(node) is not Node and shares(value, array):
+        out._node.__class__ = Shown
     return out
 
 
@@ -277,6 +279,27 @@ class Written(Node):
         return array
 
 
+class Shown(Node):
+    """A view of the result of a write: worked out again when it is asked for, where later writes have changed the memory."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        node: Any = self
+        steps: list[Node] = []
+        while type(node) is Shown:
+            steps.append(node)
+            node = node.parents[0]
+        if node.version == len(node.memory.log):
+            return held_array(self)
+        array = node.value
+        for step in reversed(steps):
+            array = step.rule.call(array, *step.args[1:], **step.kwargs)
+        return array
+
+
+held_array: Callable[[Node], Any] = Node.value.__get__  # type: ignore[attr-defined]  # (what the slot holds)
 ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
 
 

@@ -48,7 +48,8 @@ def express(value: Any) -> Any:
     if isinstance(value, Expression):
         return value
     array = np.asarray(value)
-    if array.size and array.dtype.kind in "biuf" and np.isfinite(array.flat[0]) and (array.ndim == 0 or (array == array.flat[0]).all()):
+    kinds = "iuf" if array.ndim else "biuf"  # (an array of truth values is a mask, and no number)
+    if array.size and array.dtype.kind in kinds and np.isfinite(array.flat[0]) and (array.ndim == 0 or (array == array.flat[0]).all()):
         first = array.flat[0]
         number = Product(Fraction(str(first)) if array.dtype.kind == "f" else Fraction(int(first)), ())
         return product([(number, 1), (Ones(array.shape), 1)])
