@@ -171,3 +171,35 @@ def test_writes_where_a_condition_holds_can_be_compiled_if_they_need_no_shape_th
         for x in xs:
             np.testing.assert_allclose(compiled(x), way(f)(x), rtol=1e-12)
         assert compiled.recordings == 1
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_checkpoint_is_kept_in_a_plan(backend):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    w, x = 0.3 * RNG.normal(size=(4, 4)), RNG.normal(size=(500, 4))
+
+    def deep(block):
+        def f(w):
+            h = x
+            for _ in range(4):
+                h = block(w, h)
+            return np.mean(h**2)
+
+        return tg.compile(tg.grad(f), backend=backend)
+
+    def block(w, h):
+        for _ in range(6):
+            h = np.tanh(h @ w)
+        return h
+
+    plain, kept = deep(block), deep(tg.checkpoint(block))
+    np.testing.assert_allclose(kept(w), plain(w), rtol=1e-9)
+    if backend == "numpy":
+        assert kept.nbytes < plain.nbytes / 2
+
+
+def test_a_checkpoint_that_draws_is_refused_compiled_too():
+    rng = np.random.default_rng(0)
+    with pytest.raises(tg.GradientError, match="the second forward call gave another result"):
+        tg.compile(tg.grad(tg.checkpoint(lambda x: np.sum(x * rng.normal(size=3)))))(np.ones(3))

@@ -125,6 +125,7 @@ CASES = [
     Case(np.copy, M, call=lambda x: x.copy(), analytic=True),
     Case(np.matrix_transpose, T, analytic=True),
     Case(shaping.astype, M, call=lambda x: x.astype(np.float64)),
+    Case(shaping.again, M, call=lambda x: shaping.again(x, 0.0), oracle=lambda x: x),
     *([Case(np.astype, M, call=lambda x: np.astype(x, np.float64))] if hasattr(np, "astype") else []),
     Case(np.concatenate, M, N, call=lambda x, y: np.concatenate([x, y]), analytic=True),
     Case(np.concatenate, M, N, call=lambda x, y: np.concatenate((x, 2 * y, x), axis=-1), analytic=True),

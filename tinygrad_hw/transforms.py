@@ -28,6 +28,7 @@ from .batching import Batched, active, at, entry_by_entry, linearized_for_all, o
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
 from .rules import RULES, Each, Rule, dispatched, rule
+from .rules.shaping import again, equal_now
 from .rules.table import stands_in
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
@@ -663,13 +664,15 @@ def kept(x: Any) -> Any:
     return handle(x._node if x.requires_grad else leaf(private(x))) if isinstance(x, Tensor) else private(x)
 
 
-def recorded_run(f: Callable[..., Any], given: tuple[Any, Any]) -> tuple[Any, Any, list[Node], int]:
+def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = None) -> tuple[Any, Any, list[Node], int]:
     """Call f, recording, and return its result, the same joined to one tensor, the older tensors that it used, and the number before it."""
     args, kwargs = mapped(kept, given)
     token = recording.set(True)
     try:
         with at(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
             since = next_number()
+            if moment is not None:  # (a program is recorded: it is to compute this again, at this moment)
+                args, kwargs = mapped(lambda x: again(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
             out = f(*args, **kwargs)
             whole = joined(out)
     finally:
@@ -703,28 +706,23 @@ class Together:
 class SweptAgain(Together):
     """The VJPs of a checkpoint: the function is called again, and swept."""
 
-    def __init__(self, name: str, run: Callable[[], tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
+    def __init__(self, name: str, run: Callable[..., tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
         super().__init__(len(used))
         self.name, self.run, self.used = name, run, used
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
         """Return the cotangent of each tensor that the function used."""
-        _, whole, used, since = self.run()
+        _, whole, used, since = self.run(moment=g if stands_in(values(g)) else None)
         for node, x in zip(self.used, operands):
-            if not same(node.value, values(x)):
+            if not equal_now(node.value, values(x)):
                 raise GradientError(f"checkpoint({self.name}): {node.name or 'a tensor'} that it used has changed since the forward call")
-        if used != self.used or not same(whole._node.value, values(out)):
+        if used != self.used or not equal_now(whole._node.value, values(out)):
             raise GradientError(
                 f"checkpoint({self.name}): the second forward call gave another result than the first: it must compute the same again "
                 "(draw random numbers outside, and pass them in)"
             )
         cotangents = sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since)
         return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
-
-
-def same(x: Any, y: Any) -> bool:
-    """Tell whether two arrays are equal, entry by entry, nan for nan."""
-    return np.array_equal(x, y, equal_nan=True)
 
 
 def joined(out: Any) -> Any:

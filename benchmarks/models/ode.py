@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import tinygrad_hw as tg
 from tinygrad_hw import Tensor, optim
 
 from .training import Program, Training, as_torch, jitted
@@ -45,6 +46,14 @@ def ours() -> Training:
     return Training(lambda start: misfit(np.stack, rates, start), optim.Adam([rates], LR), (START,))
 
 
+def scanned() -> Training:
+    """Return this package's with a scan, so that one step is recorded."""
+    rates = Tensor(RATES, requires_grad=True)
+    return Training(
+        lambda start: np.mean(tg.scan(lambda s, _: advanced(np.stack, rates, s), start, length=STEPS)[1]), optim.Adam([rates], LR), (START,)
+    )
+
+
 def torchs() -> Training:
     """Return PyTorch's."""
     import torch
@@ -64,4 +73,4 @@ def jaxs() -> Any:
     return jitted(loss, RATES, (START,), LR)
 
 
-PROGRAMS = {"ODE": Program(ours, torchs, jaxs)}
+PROGRAMS = {"ODE": Program(ours, torchs, jaxs), "ODE, scan": Program(scanned, torchs, jaxs)}

@@ -25,7 +25,7 @@ import numpy as np
 from ..errors import CompileError
 from ..rules.functions import COMPARISONS, SIGNS
 from ..rules.reductions import broadcast_to
-from ..rules.shaping import scatter
+from ..rules.shaping import again, scatter
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
@@ -41,7 +41,7 @@ OWN = {np.exp: "exp", np.tanh: "tanh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
 JOINING = (np.stack, np.concatenate)
-SPREADING = (np.broadcast_to, broadcast_to, np.copy)  # (whose entries are those of the argument)
+SPREADING = (np.broadcast_to, broadcast_to, np.copy, again)  # (whose entries are those of the first argument)
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
 }  # fmt: skip
@@ -295,7 +295,7 @@ class NativePlan:
         lines, kept, inside, wanted = [], [], set(group), set(operands(self.program.wanted()))
         for op in group:
             local[op] = f"v{next(self.counter)}"
-            args = [self.entry(arg, op, variables, local) for arg in op.args]
+            args = [self.entry(arg, op, variables, local) for arg in (op.args[:1] if op.function in SPREADING else op.args)]
             lines.append(f"{local[op]} = {self.formula(op, args)}")
             stored = op in self.plan.fresh or op in wanted or any(user not in inside for user in self.users[op])
             if stored:

@@ -298,7 +298,13 @@ def _in_the_engine() -> Iterator[Mutant]:
         (transforms, "linearized", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
         (transforms, "jvp", "Jᵀ t, for J t", "_, pushforward = vjp(pullback, anywhere)", "pushforward = pullback"),
         (transforms, "hvp", "the gradient, for the Hessian's product", "return vjp(grad(f), x)[1](", "return (lambda v: grad(f)(x))("),
-        (transforms, "same", "checkpoint trusts the second forward call", "return np.array_equal(x, y, equal_nan=True)", "return True"),
+        (
+            transforms.SweptAgain,
+            "cotangents",
+            "checkpoint trusts the second forward call",
+            "used != self.used or not equal_now(whole._node.value, values(out))",
+            "False",
+        ),
     ):
         yield _engine(function, mistake, partial(_rewritten, owner, function, right, wrong))
 
