@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_hw as tg
 from tinygrad_hw import transforms
 from tinygrad_hw.errors import DetachError, DTypeError, GradientError, ShapeError
+from tinygrad_hw.rules import RULES
 from tinygrad_hw.tensor import Tensor, no_grad
 from tinygrad_hw.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, ravel, value_and_grad, vjp
 
@@ -736,6 +737,22 @@ def test_a_primitive_with_too_many_rules_or_a_result_that_is_no_array_is_refused
 
     with pytest.raises(GradientError, match="primitive text: it must return an array of numbers, not str"):
         text(Tensor(1.0, requires_grad=True))
+
+
+def test_a_primitive_leaves_the_table_with_its_last_name_and_graphs_keep_its_rule():
+    def cubed(x):
+        return primitive(lambda g, out, x: g * 3 * x**2)(lambda x: x**3)(x)
+
+    before = len(RULES)
+    x = Tensor(2.0, requires_grad=True)
+    y = cubed(x)
+    assert len(RULES) == before
+    y.backward()
+    assert x.grad == 12.0
+    assert grad(grad(cubed))(2.0) == 12.0
+    assert tg.compile(grad(cubed))(2.0) == tg.compile(grad(cubed), backend="numpy")(2.0) == 12.0
+    assert_array_equal(tg.vmap(grad(cubed))(np.array([1.0, 2.0])), [3.0, 12.0])
+    assert len(RULES) == before
 
 
 def test_a_primitive_may_call_a_module_whose_parameters_it_is_given_and_not_one_that_it_holds():

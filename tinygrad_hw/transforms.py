@@ -20,6 +20,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from typing import Any, Literal, Protocol, TypeVar, overload
+from weakref import finalize
 
 import numpy as np
 
@@ -626,7 +627,7 @@ def checkpoint(f: F) -> F:
     Notes
     -----
     Memory for the inner results of one call at a time, for one more forward call (Chen et al. 2016, "Training deep nets with
-    sublinear memory cost").
+    sublinear memory cost"). A compiled step merges the second call with the first, and saves nothing: there ``scan`` does.
 
     Examples
     --------
@@ -866,6 +867,7 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             return called_primitive(f, on_arrays, row, args, kwargs)
 
+        finalize(call, RULES.pop, on_arrays, None)  # (its row leaves the table with it)
         return call  # type: ignore[return-value]
 
     return decorate
