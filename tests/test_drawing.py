@@ -533,6 +533,4 @@ def test_a_picture_that_would_be_taller_than_screens_closes_its_modules_unless_t
             return x + self.layers(x)
 
     loss = np.mean(nn.Sequential(Block(0), Block(1))(np.ones((2, 3))))
-    names = [box.name for box in draw(loss).picture.boxes]
-    assert len(names) < 20 and any(box.kind == "folded" for box in draw(loss).picture.boxes)
-    assert not any(box.kind == "folded" for box in draw(loss, max_nodes=60).picture.boxes)
+    assert len(draw(loss).picture.boxes) < 20 < 40 < len(draw(loss, max_nodes=60).picture.boxes)
