@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import linecache
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -339,8 +340,10 @@ class Planted:
     kinds: tuple[str, ...]
     also: tuple[tuple[str, str], ...] = ()
 
+    ways: ClassVar[dict[str, str]] = WAYS
+
     def source(self):
-        source = WAYS[self.way]
+        source = self.ways[self.way]
         for old, new in ((self.line, self.wrong), *self.also):
             assert source.count(old) == 1, f"{old!r} stands there {source.count(old)} times"
             source = source.replace(old, new)
@@ -348,7 +351,7 @@ class Planted:
 
     def number(self):
         """Return the number of the line, counted from 1."""
-        return WAYS[self.way][: WAYS[self.way].index(self.line)].count("\n") + 1
+        return self.ways[self.way][: self.ways[self.way].index(self.line)].count("\n") + 1
 
 
 PLANTED = [

@@ -250,11 +250,14 @@ def better_examples(subject: FunctionSubject | ObjectSubject) -> Iterator[Functi
 
 
 def drawn(array: Any, axis: int, rng: np.random.Generator) -> Any:
-    """Return an array like one, with other numbers; labels 0 and 1 stay such; one or two rows become several."""
+    """Return an array like one, with other numbers; labels 0 and 1 stay such, one in each row too; one or two rows become several."""
     if not isinstance(array, np.ndarray) or not array.ndim:
         return array
     shape = list(array.shape)
     shape[axis] = ROWS if shape[axis] <= 2 and (array.ndim > 1 or axis == 0) else shape[axis]
+    if np.isin(array, (0, 1)).all() and array.ndim == 2 and array.shape[1 + axis] > 1 and (array.sum(1 + axis) == 1).all():
+        one = np.eye(shape[1 + axis], dtype=array.dtype)[rng.integers(0, shape[1 + axis], shape[axis])]
+        return one if axis == 0 else one.T
     if np.isin(array, (0, 1)).all():
         return (rng.random(shape) < 0.5).astype(array.dtype)
     return rng.normal(size=shape).astype(array.dtype) if array.dtype.kind == "f" else np.resize(array, shape)

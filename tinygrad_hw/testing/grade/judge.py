@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...equations import Equation
-from ...equations.expressions import Expression, evaluate, parts_of
+from ...equations.expressions import Expression, Sum, evaluate, parts_of
 from .blames import Blame, crash_blame
 from .lines import Matched, ratio_of
 from .mistakes import Meaning, Mistake, variants
@@ -123,10 +123,24 @@ class Judge(Matched):
             self.add(*handed_on)
         elif likeliest is not None:
             _, equation, best = likeliest
-            self.add(event, equation, best.mistake, best.value, best.inner)
+            holder = self.incomplete_sum(event, equation, best.mistake) if best.inner is None else None
+            self.add(holder or event, equation, best.mistake, best.value, best.inner)
         else:
             guessed = only or self.likely(event, claimed)
             self.add(event, guessed, self.scaled(event, guessed), self.in_shape_of(event, guessed))
+
+    def incomplete_sum(self, event: Event, equation: Equation, mistake: Mistake) -> Event | None:
+        """Return the earlier event that holds a sum of several paths without a term that is missing, if the event read one."""
+        if mistake.kind != "term missing":
+            return None
+        sums = [part for part in parts_of(equation.line.right) if isinstance(part, Sum) and part is not equation.line.right]
+        for part in sums:
+            for term in part.parts:
+                rest = sum(self.evaluated(other, self.values) for other in part.parts if other is not term)
+                if self.engine.text(term) == mistake.right:
+                    reads = [self.events[number] for number in event.reads if number in self.events]
+                    return next((read for read in reads if match_of(self.seen(read), np.asarray(rest), self.engine.counts)), None)
+        return None
 
     def is_of_that_name(self, event: Event, read: Event, source: Equation) -> bool:
         """Tell whether the mistake is in an earlier event, which has the name of what it should be."""
@@ -189,7 +203,8 @@ class Judge(Matched):
             return None
         equation, source, read, taken = reading
         match = self.match(read.number)
-        if source in claimed:
+        is_another = match is not None and match.quantity.kind == "forward" and match.quantity.whole
+        if source in claimed or is_another:
             right, wrong = self.engine.side(source), match.quantity.text if match is not None else read.name
             value = self.evaluated(equation.line.right, {**self.values, source.line.variable: taken})
             return event, equation, Mistake(meaning.kind_of(right, wrong), right, wrong), value
@@ -202,13 +217,17 @@ class Judge(Matched):
         sources = {equation.line.variable: equation for equation in self.engine.lines}
         reads = [self.events[number] for number in event.reads if number in self.events]
         for equation in self.engine.lines:
+            parts = [part for part in parts_of(equation.line.right) if part.parts and part.shape]
             for variable in [v for v in variables(equation.line.right) if v in sources]:
                 for read in reads:
                     taken = self.taken_for(read, sources[variable])
-                    if taken is not None:
-                        value = self.evaluated(equation.line.right, {**self.values, variable: taken})
-                        if match_of(self.seen(event), value, self.engine.counts, self.step.rates, self.rtol(event)) is not None:
-                            yield equation, sources[variable], read, taken
+                    values = {**self.values, variable: taken}
+                    if taken is not None and any(self.gives(part, values, event) for part in parts if variable in variables(part)):
+                        yield equation, sources[variable], read, taken
+
+    def gives(self, x: Expression, values: Any, event: Event) -> bool:
+        """Tell whether an expression of these values is what an event made."""
+        return match_of(self.seen(event), self.evaluated(x, values), self.engine.counts, self.step.rates, self.rtol(event)) is not None
 
     def taken_for(self, read: Event, source: Equation) -> np.ndarray | None:
         """Return an event's value as another one of the left side of an equation; None if it is that, or has another shape."""
@@ -357,8 +376,9 @@ class Judge(Matched):
         bringing = [event for event in own if self.brings(event, ratio)]
         first = [event for event in bringing if event in shared or len(alike) == 1]
         culprit = found.event
-        if first:
-            culprit = first[0]
+        plain = [event for event in shared if (match := self.match(event.number)) and np.isclose(match.total, ratio, 1e-3)]
+        if first:  # (where a product begins any factor may stand, if it is made up for later)
+            culprit = plain[0] if plain and not self.nearest_backward(first[0]) else first[0]
         elif len(alike) > 1 and shared:
             culprit, mistake = shared[0], Mistake(mistake.kind, mistake.right, mistake.wrong, "everywhere")
         explained = [other for other in alike if culprit is not None and culprit.number in self.upstream(self.ends([other]))]
@@ -393,6 +413,8 @@ class Judge(Matched):
     def factor_mistake(self, ratio: float) -> Mistake:
         """Name a factor."""
         for n in self.engine.counts:
+            if n == 2 != self.engine.counts[0]:
+                continue  # (the 2 of a square is forgotten more often than the number of outputs)
             if n > 1 and np.isclose(abs(ratio), n, 1e-3):
                 return Mistake("1/N missing", str(n))
             if n > 1 and np.isclose(abs(ratio), 1 / n, 1e-3):

@@ -163,6 +163,7 @@ def mistaken_derivatives(x: Prime, meaning: Meaning) -> Iterator[Variant]:
     f = np.asarray(getattr(x.function, "on_arrays", x.function)(argument), float)
     right = meaning.value(x)
     taken = [f, 1 - f, 1 + f, f * f, f * (1 + f), 1 + f * f, f - 1, argument, 1 - argument, argument * (1 - argument)]
+    taken += [f * (1 - f), 1 - f * f, (argument > 0).astype(float)]  # (of sigmoid, tanh and relu)
     for k, wrong in enumerate(
         [*taken, 1 - argument**2, 1 - right, 1 + right, -right, right**2, derivative(x, f), getattr(x.function, "on_arrays", x.function)(f)]
     ):

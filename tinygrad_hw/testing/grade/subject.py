@@ -89,12 +89,25 @@ class FunctionSubject:
         self.name = function.__name__
         self.helpers: set[CodeType] = set()
         self.seconds = 10.0
+        self.data: set[str] = set()  # what is data although no name says so
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the arrays that a gradient may be asked of, by what they are called: those in containers, else those that are no data."""
-        every = named(self.function, self.example)
-        inside = {name: np.asarray(array) for name, array in every.items() if "[" in name}
-        return inside or {name: np.asarray(array) for name, array in every.items() if ROLES.get(name.lower()) not in (X, Y)}
+        every = {name: np.asarray(array) for name, array in named(self.function, self.example).items()}
+        inside = {name: array for name, array in every.items() if "[" in name}
+        return inside or {name: array for name, array in every.items() if ROLES.get(name.lower()) not in (X, Y) and name not in self.data}
+
+    def tell_data(self, result: Any) -> None:
+        """Take the last arguments for data if no gradient of them was returned and they are as long as the data that names tell."""
+        names, weights = list(self.weights()), self.weights()
+        arrays = gradients_in(result, len(names))
+        more = names[len(arrays) :]
+        data = [array for name, array in named(self.function, self.example).items() if name not in weights]
+        together = [*data, *(weights[name] for name in more)]
+        fits = all(np.size(array) == weights[name].size for name, (_, array) in zip(names, arrays))
+        one_length = any(len({array.shape[axis] for array in together if array.ndim}) == 1 for axis in (0, -1))
+        if arrays and more and fits and one_length and not any("[" in name for name in names):
+            self.data |= set(more)
 
     def steps(self, watcher: Watcher, count: int) -> tuple[list[Step], Any]:
         """Run the function on the example, then on other weights; return the steps and what the first returned."""
@@ -107,6 +120,8 @@ class FunctionSubject:
             result = watcher.run(self.function, *example)
             if k == 0:
                 returned = result
+                self.tell_data(result)
+                weights = {name: weights[name] for name in self.weights()}
             events = watcher.events[first:]
             top = [call for call in watcher.calls[before:] if call.caller is None]
             found = self.found(result, events, watcher) if result is not None and top else {}
@@ -519,9 +534,9 @@ def moved(array: Any, k: int) -> np.ndarray:
 
 
 def wide(tree: Any) -> Any:
-    """Return arrays in float64."""
+    """Return floating arrays in float64; integers stay what they are, for they may be places."""
     if isinstance(tree, (tuple, list)):
         return type(tree)([wide(part) for part in tree])
     if isinstance(tree, dict):
         return {key: wide(part) for key, part in tree.items()}
-    return np.asarray(tree, float) if isinstance(tree, np.ndarray) and tree.dtype.kind in "fib" else tree
+    return np.asarray(tree, float) if isinstance(tree, np.ndarray) and tree.dtype.kind == "f" else tree
