@@ -176,7 +176,103 @@ def backprop(weights, biases, samples, onehot):
     return gw, gb
 """
 
-OTHERS = {"classes": CLASSES, "binary": BINARY, "deep": DEEP, "ones": ONES, "shared": SHARED, "logits": LOGITS}
+METHODS = """
+import numpy as np
+
+class Net:
+    def __init__(self):
+        r = np.random.default_rng(3)
+        self.Win = r.normal(size=(4, 6)) * 0.5
+        self.bin = r.normal(size=(1, 6)) * 0.1
+        self.Wmid = r.normal(size=(6, 5)) * 0.5
+        self.bmid = r.normal(size=(1, 5)) * 0.1
+        self.Wout = r.normal(size=(5, 3)) * 0.5
+        self.bout = r.normal(size=(1, 3)) * 0.1
+
+    def softmax(self, s):
+        e = np.exp(s - np.max(s, axis=1, keepdims=True))
+        return e / np.sum(e, axis=1, keepdims=True)
+
+    def forward(self, X):
+        self.X = X
+        self.pre1 = X @ self.Win + self.bin
+        self.out1 = np.tanh(self.pre1)
+        self.pre2 = self.out1 @ self.Wmid + self.bmid
+        self.out2 = np.maximum(0, self.pre2)
+        self.scores = self.out2 @ self.Wout + self.bout
+        self.probs = self.softmax(self.scores)
+        return self.probs
+
+    def loss(self, X, y):
+        P = self.forward(X)
+        return -np.mean(np.sum(y * np.log(P), axis=1))
+
+    def backward(self, y):
+        m = y.shape[0]
+        dscores = (self.probs - y) / m
+        dWout = self.out2.T @ dscores
+        dbout = np.sum(dscores, axis=0, keepdims=True)
+        dout2 = dscores @ self.Wout.T
+        dpre2 = dout2 * (self.pre2 > 0)
+        dWmid = self.out1.T @ dpre2
+        dbmid = np.sum(dpre2, axis=0, keepdims=True)
+        dout1 = dpre2 @ self.Wmid.T
+        dpre1 = dout1 * (1 - self.out1 ** 2)
+        dWin = self.X.T @ dpre1
+        dbin = np.sum(dpre1, axis=0, keepdims=True)
+        return {"Win": dWin, "bin": dbin, "Wmid": dWmid, "bmid": dbmid, "Wout": dWout, "bout": dbout}
+"""
+
+REGULARISED = """
+import numpy as np
+
+def sig(t):
+    return 1.0 / (1.0 + np.exp(-t))
+
+def train_gradient(theta, bias, features, outcome):
+    rows = features.shape[0]
+    linear = features.dot(theta) + bias
+    chance = sig(linear)
+    log_loss = -(outcome * np.log(chance) + (1 - outcome) * np.log(1 - chance)).mean()
+    residual = chance - outcome
+    g_theta = features.T.dot(residual) / rows + 0.1 * theta
+    g_bias = residual.mean()
+    return log_loss, (g_theta, np.array([g_bias]))
+"""
+
+SAMPLES = """
+import numpy as np
+
+def step_gradients(M1, v1, M2, v2, xs, ts):
+    G1, g1, G2, g2 = np.zeros_like(M1), np.zeros_like(v1), np.zeros_like(M2), np.zeros_like(v2)
+    total = 0.0
+    for x, t in zip(xs, ts):
+        s = M1 @ x + v1
+        h = 1 / (1 + np.exp(-s))
+        o = M2 @ h + v2
+        e = o - t
+        total += 0.5 * e @ e
+        G2 += np.outer(e, h)
+        g2 += e
+        q = M2.T @ e
+        w = q * h * (1 - h)
+        G1 += np.outer(w, x)
+        g1 += w
+    k = len(xs)
+    return G1 / k, g1 / k, G2 / k, g2 / k
+"""
+
+OTHERS = {
+    "classes": CLASSES,
+    "binary": BINARY,
+    "deep": DEEP,
+    "ones": ONES,
+    "shared": SHARED,
+    "logits": LOGITS,
+    "class": METHODS,
+    "logreg": REGULARISED,
+    "loop": SAMPLES,
+}
 
 
 def leaky(x):
@@ -230,6 +326,19 @@ def other_homework(way, source, *, n=11, seed=0, one_class=False):
             return np.mean(np.sum(((np.tanh(h0 @ net.theta["B"]) + h0) @ net.theta["C"] - y) ** 2, axis=1)) / 2
 
         return space["Regressor"](), loss, tuple(arrays(rng, [(n, 3), (n, 2)]))
+    if way == "class":
+
+        def loss(net, x, t):
+            hidden = tg.relu(np.tanh(x @ net.Win + net.bin) @ net.Wmid + net.bmid)
+            return tg.nn.cross_entropy(hidden @ net.Wout + net.bout, t)
+
+        return space["Net"](), loss, (rng.normal(size=(n, 4)), np.eye(3)[labels])
+    if way == "logreg":
+        loss = lambda w, b, x, t: tg.nn.binary_cross_entropy_with_logits(x @ w + b, t) + 0.05 * np.sum(w**2)
+        return space["train_gradient"], loss, (*arrays(rng, [(3, 1), 1, (n, 3)]), (labels > 0).astype(float)[:, None])
+    if way == "loop":
+        loss = lambda M, v, P, u, x, t: np.sum((tg.sigmoid(x @ M.T + v) @ P.T + u - t) ** 2) / (2 * len(x))
+        return space["step_gradients"], loss, tuple(arrays(rng, [(5, 3), 5, (2, 5), 2, (n, 3), (n, 2)]))
     w, b = arrays(rng, [(4, 6), (6, 5), (5, 3)]), arrays(rng, [6, 5, 3])
     return space["backprop"], of_logits, (w, b, rng.normal(size=(n, 4)), np.eye(3)[labels])
 
@@ -299,4 +408,37 @@ OTHER_PLANTED = [
     Other("logits", 'np.einsum("nk,hk->nh", r2, weights[1])', 'np.einsum("nk,hk->nh", v2, weights[1])', ("other value", "unknown")),
     Other("logits", "gb = [r1.sum(0), r2.sum(0), r3.sum(0)]", "gb = [r1.sum(0), r2.sum(0), r3.sum()]", ("axis",)),
     Other("logits", "r1 *= v1 * (1 - v1)", "r1 *= v1", ("factor missing", "wrong derivative")),
+    # methods, a penalty, one sample after the other
+    Other("class", "dscores = (self.probs - y) / m", "dscores = self.probs - y", ("1/N missing", "1/N missing everywhere")),
+    Other("class", "dscores = (self.probs - y) / m", "dscores = (y - self.probs) / m", ("sign", "sign of a term", "sign everywhere")),
+    Other(
+        "class",
+        "dpre2 = dout2 * (self.pre2 > 0)",
+        "dpre2 = dout2 * (self.pre1[:, :5] > 0)",
+        ("argument of the derivative", "layers swapped", "unknown"),
+    ),
+    Other("class", "dpre2 = dout2 * (self.pre2 > 0)", "dpre2 = dout2 * self.out2", ("wrong derivative",)),
+    Other("class", "(1 - self.out1 ** 2)", "(1 - self.pre1 ** 2)", ("argument of the derivative", "z for a")),
+    Other("class", "(1 - self.out1 ** 2)", "(1 - self.out1)", ("wrong derivative",)),
+    Other("class", "dWmid = self.out1.T @ dpre2", "dWmid = self.pre1.T @ dpre2", ("z for a",)),
+    Other("class", "dWmid = self.out1.T @ dpre2", "dWmid = self.out1.T @ dout2", ("other value", "factor missing")),
+    Other("class", "dbout = np.sum(dscores, axis=0, keepdims=True)", "dbout = np.mean(dscores, axis=0, keepdims=True)", ("1/N twice",)),
+    Other("class", "dout1 = dpre2 @ self.Wmid.T", "dout1 = dout2 @ self.Wmid.T", ("other value", "factor missing")),
+    Other("class", '"Win": dWin, "bin": dbin', '"Win": dWin, "bin": dpre1[:1]', ("not summed", "axis", "unknown")),
+    Other(
+        "logreg",
+        "residual = chance - outcome",
+        "residual = (chance - outcome) * chance * (1 - chance)",
+        ("twice", "unknown", "wrong derivative"),
+    ),
+    Other("logreg", "residual = chance - outcome", "residual = outcome - chance", ("sign", "sign of a term", "sign everywhere")),
+    Other("logreg", " + 0.1 * theta", " + 0.2 * theta", ("scale", "unknown", "term missing")),
+    Other("logreg", " + 0.1 * theta", "", ("term missing",)),
+    Other("logreg", "g_bias = residual.mean()", "g_bias = residual.sum()", ("1/N missing",)),
+    Other("loop", "w = q * h * (1 - h)", "w = q * h", ("factor missing", "wrong derivative")),
+    Other("loop", "w = q * h * (1 - h)", "w = q * s * (1 - s)", ("argument of the derivative", "z for a")),
+    Other("loop", "G1 += np.outer(w, x)", "G1 += np.outer(q, x)", ("other value", "factor missing")),
+    Other("loop", "return G1 / k, g1 / k, G2 / k, g2 / k", "return G1 / k, g1 / k, G2, g2 / k", ("1/N missing",)),
+    Other("loop", "e = o - t", "e = t - o", ("sign", "sign of a term", "sign everywhere")),
+    Other("loop", "q = M2.T @ e", "q = M2.T @ o", ("other value", "term missing")),
 ]

@@ -101,11 +101,14 @@ class Judge(Matched):
     def first_suspect(self, wrong: list[str]) -> Event | None:
         """Return the first event on the way to a wrong gradient that is nothing known, and that nothing known was made from."""
         ends = [found.event.number for name in wrong if (found := self.step.found.get(name)) is not None and found.event is not None]
-        known = {number for found in (self.matches, self.follows) for number, match in found.items() if match.form in ("", "transposed")}
+        known = {
+            number for found in (self.matches, self.follows) for number, match in found.items() if match.form in ("", "transposed", "row")
+        }
         excused = self.upstream(number for number in known if self.tells_of_its_origin(number))
         reached = self.upstream([*ends, *(self.crash.reads if self.crash is not None else ())])
         suspects = [self.events[number] for number in sorted(reached - known - excused - self.blamed)]
-        fitting = (e for e in suspects if e.value.dtype.kind == "f" and e.value.size and not e.call.is_helper)
+        made = [e for e in suspects if e.value.any() or e.reads]  # (not the zeros that a sum begins with)
+        fitting = (e for e in made if e.value.dtype.kind == "f" and e.value.size and not e.call.is_helper)
         return next(fitting, None)
 
     # Naming a mistake
@@ -174,7 +177,7 @@ class Judge(Matched):
         if value.size == 1 and seen.size > 1 and np.ptp(seen) <= 1e-6 * np.abs(seen).max():
             value = np.broadcast_to(value.reshape(()), seen.shape)
         match = match_of(seen, value, self.engine.counts, self.step.rates, self.rtol(event))
-        if match is None or match[1] not in ("", "transposed")[: 1 if is_part else 2]:
+        if match is None or match[1] not in (("", "row") if is_part else ("", "row", "transposed")):
             return None
         odd = match[0] not in (1.0, *map(float, self.engine.counts), *self.step.rates)
         return Explanation((mistake.kind in ODD, match[1] != "", odd, is_part), mistake, whole, inner)
@@ -373,16 +376,30 @@ class Judge(Matched):
         alike = [other for other in wrong if (r := self.ratio(other)) is not None and np.isclose(r, ratio, 1e-3)]
         own = self.only_upstream_of_wrong(found)
         shared = [event for event in own if all(event.number in self.upstream(self.ends([other])) for other in alike)]
-        bringing = [event for event in own if self.brings(event, ratio)]
-        first = [event for event in bringing if event in shared or len(alike) == 1]
         culprit = found.event
-        plain = [event for event in shared if (match := self.match(event.number)) and np.isclose(match.total, ratio, 1e-3)]
-        if first:  # (where a product begins any factor may stand, if it is made up for later)
-            culprit = plain[0] if plain and not self.nearest_backward(first[0]) else first[0]
+        first = self.first_to_bring(ratio, own, shared if len(alike) > 1 else own, shared)
+        if first is not None:
+            culprit = first
         elif len(alike) > 1 and shared:
             culprit, mistake = shared[0], Mistake(mistake.kind, mistake.right, mistake.wrong, "everywhere")
+        if culprit is found.event and len(alike) == 1 and self.others_end_at_the_return(name):
+            culprit = None
         explained = [other for other in alike if culprit is not None and culprit.number in self.upstream(self.ends([other]))]
         self.note(culprit, self.equation_of(culprit) or self.engine.weights[name], mistake, *explained, name)
+
+    def first_to_bring(self, ratio: float, own: list[Event], possible: list[Event], shared: list[Event]) -> Event | None:
+        """Return the first event that brings a factor in; where a product begins any factor may stand, if it is made up for later."""
+        first = next((event for event in own if self.brings(event, ratio) and event in possible), None)
+        if first is None or self.nearest_backward(first):
+            return first
+        return next((e for e in shared if (match := self.match(e.number)) and np.isclose(match.total, ratio, 1e-3)), first)
+
+    def others_end_at_the_return(self, name: str) -> bool:
+        """Tell whether the line that returns the gradients makes all others, but not this one."""
+        end = self.step.end
+        lines = {other: self.step.found[other].event for other in self.engine.weights if other in self.step.found}
+        at_end = {other for other, event in lines.items() if event is not None and end is not None and event.line == end.line}
+        return len(at_end) > 1 and at_end == self.engine.weights.keys() - {name}
 
     def only_upstream_of_wrong(self, found: Found) -> list[Event]:
         """Return the gradients on the way to a wrong one that no right one depends on, in order."""

@@ -234,7 +234,6 @@ def forms(quantity: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[str, n
         for axis in (0, 1):
             if quantity.shape[axis] > 1 and squeezed((quantity.shape[1 - axis],)) == squeezed(shape):
                 yield "summed", quantity.sum(axis).reshape(shape)
-                yield "row", quantity.take(0, axis).reshape(shape)
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -255,6 +254,22 @@ def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rat
         for factor in factors(counts, *rates):
             if isclose(ratio, factor, rel_tol=10 * rtol) and same(array, factor * expected, rtol):
                 return factor, form
+    return row_of(array, quantity, factors(counts, *rates), rtol)
+
+
+def row_of(array: np.ndarray, quantity: np.ndarray, allowed: list[float], rtol: float) -> Any:
+    """Return the factor in which an array is one of a quantity's rows or columns, and "row"; None if it is none of them."""
+    if quantity.ndim != 2 or array.size < 2 or len(squeezed(array.shape)) != 1:
+        return None
+    flat = array.ravel()
+    place = int(np.argmax(np.abs(flat)))
+    for rows in [rows for rows in (quantity, quantity.T) if rows.shape[1] == flat.size and rows.shape[0] > 1]:
+        ratios = flat[place] / np.where(rows[:, place] == 0, np.nan, rows[:, place])
+        fits = np.abs(ratios[:, None] * rows - flat).max(1) <= rtol * max(np.abs(flat[place]), 1e-300)
+        for ratio in ratios[fits]:
+            factor = next((factor for factor in allowed if isclose(ratio, factor, rel_tol=10 * rtol)), None)
+            if factor is not None:
+                return factor, "row"
     return None
 
 

@@ -100,14 +100,15 @@ class FunctionSubject:
     def tell_data(self, result: Any) -> None:
         """Take the last arguments for data if no gradient of them was returned and they are as long as the data that names tell."""
         names, weights = list(self.weights()), self.weights()
-        arrays = gradients_in(result, len(names))
-        more = names[len(arrays) :]
         data = [array for name, array in named(self.function, self.example).items() if name not in weights]
-        together = [*data, *(weights[name] for name in more)]
-        fits = all(np.size(array) == weights[name].size for name, (_, array) in zip(names, arrays))
-        one_length = any(len({array.shape[axis] for array in together if array.ndim}) == 1 for axis in (0, -1))
-        if arrays and more and fits and one_length and not any("[" in name for name in names):
-            self.data |= set(more)
+        for arrays in (gradients_in(result, len(names)), gradients_in(result, 0)):
+            more = names[len(arrays) :]
+            together = [*data, *(weights[name] for name in more)]
+            fits = all(np.size(array) == weights[name].size for name, (_, array) in zip(names, arrays))
+            one_length = any(len({array.shape[axis] for array in together if array.ndim}) == 1 for axis in (0, -1))
+            if arrays and more and fits and one_length and not any("[" in name for name in names):
+                self.data |= set(more)
+                return
 
     def steps(self, watcher: Watcher, count: int) -> tuple[list[Step], Any]:
         """Run the function on the example, then on other weights; return the steps and what the first returned."""
