@@ -1,6 +1,7 @@
 """The page that steps through backward: its numbers are the engine's, and it works by key, click and link, without a network."""
 
 import base64
+import html
 import json
 import re
 import time
@@ -630,3 +631,12 @@ def test_on_a_telephone_the_page_is_as_wide_as_the_screen_and_a_finger_can_press
         browser.devtools("Emulation.clearDeviceMetricsOverride")
         browser.devtools("Emulation.setTouchEmulationEnabled", enabled=False)
         browser.emulate("light")
+
+
+def test_the_page_steps_inside_of_another_page(browser, tmp_path):
+    page = draw(network()[0]).html()
+    outside = tmp_path / "outside.html"
+    outside.write_text(f'<iframe srcdoc="{html.escape(page)}" style="width: 100%; height: 800px"></iframe>', encoding="utf-8")
+    browser.open(outside.as_uri())
+    browser.run("document.querySelector('iframe').contentWindow.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))")
+    assert browser.messages() == []

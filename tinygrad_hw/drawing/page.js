@@ -104,7 +104,8 @@ function show(step) {
   const node = here.box === null ? null : view.nodes[here.box];
   if (node) node.scrollIntoView({ block: "nearest", inline: "nearest" });
   const place = (view === views[0] ? "#" : "#view=" + views.indexOf(view) + "&") + "step=" + now;
-  if (location.hash !== place) history.replaceState(null, "", place);
+  const addressed = location.protocol !== "about:";  // (inside of another page, as a frame's own text, there is no address)
+  if (addressed && location.hash !== place) history.replaceState(null, "", place);
 }
 
 function writeCosts(before) {
