@@ -840,11 +840,7 @@ def knows_special(ufunc: np.ufunc) -> bool:
 
 def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments in the function's own order, so that tensors among the keywords are seen."""
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # (before NumPy 2.4 functions in C do not tell their parameters)
-        raise TypeError(f"{function.__name__}: give the arguments by position, not by name") from None
-    bound = signature.bind(*args, **kwargs)
+    bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.args, bound.kwargs
 
