@@ -45,11 +45,11 @@ def short(words):
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
-def test_a_type_checker_knows_what_the_package_returns_and_reports_the_mistakes_alone(checker, pytestconfig):
+def test_a_type_checker_knows_what_the_package_returns_and_reports_the_mistakes_alone(checker, pytestconfig, tmp_path):
     pytest.importorskip(checker)
     if checker == "pyright" and not shutil.which("node"):
         pytest.skip("pyright runs in node")
-    folder = pytestconfig.cache.mkdir(checker)
+    folder = pytestconfig.cache.mkdir(checker) if hasattr(pytestconfig, "cache") else tmp_path
     revealed, errors = (mypys_words if checker == "mypy" else pyrights_words)(folder)
     assert {line: short(words) for line, words in revealed.items()} == TYPES
     assert sorted({line for line, _ in errors}) == MISTAKES, errors
