@@ -36,7 +36,9 @@ BEHIND = {  # methods that only other methods, and subclasses, call
 PROTOCOLS = {  # what Python, NumPy and editors call: no user does
     "__array__", "__array_function__", "__array_ufunc__", "__copy__", "__deepcopy__", "__dir__", "__dlpack__", "__dlpack_device__",
     "__getattr__", "__init__", "__reduce__", "__repr__", "__setattr__", "__hash__", "__module__", "__annotations__", "__doc__",
-    "__annotate__", "__annotate_func__", "__annotations_cache__", "__slots__", "__weakref__", "__dict__", "__format__", "__array_priority__", "__firstlineno__", "__static_attributes__",
+    "__annotate__", "__annotate_func__", "__annotations_cache__",
+    "__slots__", "__weakref__", "__dict__", "__format__", "__array_priority__", "__firstlineno__",
+    "__static_attributes__",
 }  # fmt: skip
 MODULES = sorted(
     module.name
