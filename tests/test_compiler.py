@@ -803,3 +803,43 @@ def test_calls_are_not_done_together_where_one_of_their_arguments_lies_with_more
     loss = lambda x, y: ((tg.sigmoid(tg.sigmoid(x @ p[0] + p[1]) @ p[2] + p[3]) - y) ** 2).mean()
     expected = loss(x, y).item()
     assert np.isclose(compile(loss, optim.SGD(p, lr=0.1))(x, y), expected, rtol=1e-14)
+
+
+def test_modules_may_be_among_the_arguments_and_are_read_as_they_are_at_each_call():
+    nets = [nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).reset_parameters(seed) for seed in (0, 1)]
+    X, y = data()
+    loss = lambda net, X, y: nn.mse_loss(net(X), y)
+    gradients = compile(tg.value_and_grad(loss))
+    for net in (*nets, nets[0]):
+        value, found = gradients(net, X, y)
+        expected, grads = tg.value_and_grad(loss)(net, X, y)
+        np.testing.assert_allclose(value, expected.data, rtol=1e-14)
+        for path, g in grads.items():
+            np.testing.assert_allclose(found[path], g.data, rtol=1e-12, atol=1e-15)
+    assert gradients.recordings == 2
+    with tg.no_grad():
+        nets[0].layers[0].weight *= 2
+    np.testing.assert_allclose(gradients(nets[0], X, y)[0], loss(nets[0], X, y).data, rtol=1e-14)
+    assert gradients.recordings == 2
+
+
+def test_modules_may_stand_in_containers_and_by_name():
+    nets = {name: nn.Linear(2, 1).reset_parameters(seed) for seed, name in enumerate("ab")}
+    X, _ = data()
+    both = compile(lambda nets, X: nets["a"](X) * nets["b"](X))
+    np.testing.assert_allclose(both(nets, X=X), (nets["a"](X) * nets["b"](X)).data, rtol=1e-14)
+
+
+def test_a_step_of_a_module_that_is_an_argument_trains_it_and_reads_as_if_it_were_not():
+    net, twin = (nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).reset_parameters(0) for _ in range(2))
+    X, y = data()
+    loss = lambda net, X, y: nn.mse_loss(net(X), y)
+    step, optimizer = compile(loss, optim.SGD(net.parameters(), lr=0.1)), optim.SGD(twin.parameters(), lr=0.1)
+    losses = [step(net, X, y), *step.repeat(3, net, X, y)]
+    for found in losses:
+        optimizer.zero_grad()
+        expected = loss(twin, X, y)
+        expected.backward()
+        optimizer.step()
+        np.testing.assert_allclose(found, expected.data, rtol=1e-12)
+    assert "z1 = X @ W1 + b1" in step.source

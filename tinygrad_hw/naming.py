@@ -30,7 +30,9 @@ from .rules.products import einsum
 from .rules.shaping import astype, getitem, setitem
 from .trees import content, leaves
 
-__all__ = ["GREEK", "LOW", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted"]
+__all__ = [
+    "GREEK", "LOW", "PLACE", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted",
+]  # fmt: skip
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",

@@ -15,6 +15,7 @@ from ..backward import Step, arrays
 from ..errors import CompileError, GradientError
 from ..graph import Node
 from ..loops import rolling
+from ..naming import PLACE
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
 from .draws import Draw, Generator
@@ -111,7 +112,9 @@ class Stage:
         given += [("tensor", i, tensor) for i, (tensor, _) in enumerate(self.watch.tensors) if tensor._node not in self.parameters]
         for role, i, tensor in given:
             node, path = tensor._node, paths.get(tensor._node, f"p{i + 1}")
-            name = node.name or (path if node in paths and path.isidentifier() else None)
+            name = path if node in paths and path.isidentifier() else None
+            if node.name and not PLACE.fullmatch(node.name):
+                name = node.name
             self.tensors.append((tensor, node, node.value, node.grad, node.lent))
             self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
             self.own[node]._op.hint = path

@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
 
@@ -20,7 +20,7 @@ from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..scopes import watching
 from ..tensor import Tensor, cotangent, handle, leaf, recording
-from ..trees import leaves, rebuilt, skeleton
+from ..trees import is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .javascript import expanded, javascript_of
@@ -66,7 +66,7 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     ----------
     function : callable
         With an optimiser, a loss function: of arrays and Tensors, to a Tensor of one entry. Without, a pure function of arrays and nested
-        tuples, lists and dicts of them; it may call ``grad``, ``hvp`` and their kin.
+        tuples, lists and dicts of them; it may call ``grad``, ``hvp`` and their kin. Modules may be among the arguments of either.
     optimizer : Optimizer, optional
         What updates the parameters.
     backend : {"numpy", "numba"}
@@ -157,6 +157,7 @@ class CompiledFunction:
         self._last: Entry | None = None
         self._watch: Watch | None = None
         self._lock = threading.RLock()
+        self._bound: dict[Any, CompiledFunction] = {}  # of each choice of modules among the arguments, the function of the others
         self._told: Counter[str] = Counter()  # the calls without code for Numba that were warned of
         self._watched = function  # (what a watch of another function follows)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -176,14 +177,37 @@ class CompiledFunction:
         with self._lock:
             results, entry = self._quickly(args), self._last
             if results is CHANGED:
-                if any(isinstance(value_of(x), (Batched, Traced)) for x in leaves(args)):
+                parts = leaves(args)
+                if any(isinstance(value_of(x), (Batched, Traced)) for x in parts):
                     return self.function(*args)
+                if any(map(is_module, parts)):
+                    return self._with_modules(args)
                 with recorder:
                     entry, values = self._ready(args)
                 results = entry.call(values)
             if results is VIOLATED:
                 return self._violated(args, entry)
             return self._given_back(entry, results, any(isinstance(x, Tensor) for x in leaves(args)))
+
+    def _with_modules(self, args: tuple[Any, ...], n: int | None = None) -> Any:
+        """Call, or repeat, the compiled function of the arguments that are no modules.
+
+        A module is no value that a plan could take. It is bound, and watched as one that the function uses from outside.
+        """
+        parts, function = leaves(args), self.function
+        modules = {i: x for i, x in enumerate(parts) if is_module(x)}
+        others = [x for x in parts if not is_module(x)]
+        key = (repr(skeleton(args)), *[(i, id(x)) for i, x in modules.items()])
+        bound: Any = self._bound.pop(key, None)
+        if bound is None:
+            bound = compile(with_bound(function, args, modules), self.optimizer, self.backend, self.without)
+        self._bound[key] = bound
+        if len(self._bound) > KEPT:
+            del self._bound[next(iter(self._bound))]
+        try:
+            return bound(*others) if n is None else bound.repeat(n, *others)
+        finally:
+            self.recordings, self._last = sum([each.recordings for each in self._bound.values()]), bound._last
 
     def _given_back(self, entry: Any, results: Any, as_tensors: bool) -> Any:
         """Return a plan's results in the structure in which the function returns them."""
@@ -386,7 +410,9 @@ class CompiledFunction:
 
     def _eagerly(self, args: tuple[Any, ...]) -> Any:
         """Run the code itself."""
-        given = rebuilt(args, (x if type(x) in (*STATIC, float, complex) else handle(leaf(np.array(value_of(x)))) for x in leaves(args)))
+        as_they_are = (*STATIC, float, complex)
+        parts = [x if type(x) in as_they_are or is_module(x) else handle(leaf(np.array(value_of(x)))) for x in leaves(args)]
+        given = rebuilt(args, parts)
         token = recording.set(True)
         try:
             return self._run_code(given, any(isinstance(x, Tensor) for x in leaves(args)))
@@ -415,6 +441,8 @@ class CompiledFunction:
         CompileError
             If the program needs what cannot be written in JavaScript; it is named.
         """
+        if self._bound:
+            return next(reversed(self._bound.values())).javascript
         with self._lock:
             entry, left_out = self._entry(), tuple(set(PASSES) - READABLE)
             program = expanded(apply(entry.readable, left_out))
@@ -487,6 +515,8 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
             quick = entry is not None and entry.quick is not None and len(args) == len(entry.shapes)
             out: Any = entry.quick(*args) if quick else CHANGED  # (as ``_quickly``, with less overhead)
             if out is CHANGED:
+                if any(map(is_module, leaves(args))):
+                    return self._with_modules(args)
                 with recorder:
                     entry, values = self._ready(args)
                 return self._first_loss if entry is None else self._step(args, entry, values)
@@ -509,6 +539,8 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         if kwargs:
             args = self._positional(args, kwargs)
         with self._lock:
+            if any(map(is_module, leaves(args))):
+                return self._with_modules(args, n)
             losses: list[Any] = []
             while len(losses) < n:
                 if len(losses) > 1 and self._can_repeat():
@@ -660,6 +692,22 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         varying = {"lr", "state", "parameters", "_said"}
         groups = [vars(group) for group in self.optimizer.param_groups]
         return [Place(ITEM, settings, key, key) for settings in groups for key in settings if key not in varying]
+
+
+def with_bound(function: Callable[..., Any], args: tuple[Any, ...], bound: dict[int, Any]) -> Callable[..., Any]:
+    """Return a function of the leaves of its arguments, of which some, at these places, are bound."""
+    count = len(leaves(args))
+    tree = rebuilt(args, range(count))
+
+    @wraps(function)
+    def of_the_others(*others: Any) -> Any:
+        given = iter(others)
+        return function(*rebuilt(tree, [bound[i] if i in bound else next(given) for i in range(count)]))
+
+    names = list(inspect.signature(function).parameters.values())
+    if count == len(args) <= len(names):  # (then they keep their names)
+        of_the_others.__signature__ = inspect.Signature([name for i, name in enumerate(names) if i not in bound])  # type: ignore[attr-defined]
+    return of_the_others
 
 
 @contextmanager
