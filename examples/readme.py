@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import tinygrad_hw as tg
 
@@ -47,8 +48,18 @@ def main() -> None:
         readme = (ROOT / name).read_text(encoding="utf-8")
         readme = between(readme, "output", f"```text\n{output}```")
         readme = between(readme, "equations", f"```text\n{tg.explain(loss)}\n```")
+        readme = between(readme, "source", f"```text\n{source_beside(readme)}```")
         readme = between(readme, "speed", table)
         (ROOT / name).write_text(readme, encoding="utf-8")
+
+
+def source_beside(readme: str) -> str:
+    """Return the compiled step of README's second block, each line with the equation of what it computes."""
+    scope: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[:2]:
+            exec(compile(block, "README.md", "exec"), scope)
+    return str(tg.explain(scope["loss"]).beside(scope["step"].source))
 
 
 def run_first_block(readme: str) -> tuple[str, tg.Tensor]:

@@ -29,6 +29,12 @@ def test_what_readme_prints_below_its_first_block_is_what_the_block_gives(part):
     assert shown[1] == given
 
 
+def test_the_program_that_readme_shows_is_the_one_that_its_second_block_compiles():
+    shown = re.search(r"examples\.readme: source -->\n```text\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    assert shown[1] == readme.source_beside(README)
+
+
 def test_readmes_table_of_speed_is_made_from_the_latest_measurements():
     assert readme.speed_table() in README
 
