@@ -49,6 +49,7 @@ myst_heading_anchors = 3
 
 # Reference
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autosummary_generate = True
 templates_path = ["_templates"]
