@@ -843,3 +843,21 @@ def test_a_step_of_a_module_that_is_an_argument_trains_it_and_reads_as_if_it_wer
         optimizer.step()
         np.testing.assert_allclose(found, expected.data, rtol=1e-12)
     assert "z1 = X @ W1 + b1" in step.source
+
+
+def test_backward_inside_of_what_is_compiled_is_refused_with_the_way_to_train():
+    net = nn.Linear(2, 1).reset_parameters(0)
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    def step(X):
+        optimizer.zero_grad()
+        loss = np.mean(net(X) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for compiled in (compile(step), compile(step, optimizer)):
+        with pytest.raises(CompileError, match=r"line \d+: backward\(\) inside of what is compiled .* return the loss"):
+            compiled(np.ones((3, 2)))
+    assert type(net.weight.data) is np.ndarray
+    assert net.weight.grad is None

@@ -277,6 +277,8 @@ def way_out(what: str, plain: Callable[..., Any], instead: str) -> Callable[...,
     def leave(self: Traced, *args: Any, **kwargs: Any) -> Any:
         if self._recording.is_settled(self._op):
             return plain(self._op.value, *args, **kwargs)
+        if plain is np.asarray and is_called(Tensor.backward):
+            raise self._recording.refused(BACKWARD)
         raise self._recording.refused(
             f"{what} depends on a value that differs from call to call, and would be frozen as it was at the first; {instead}"
         )
@@ -284,6 +286,18 @@ def way_out(what: str, plain: Callable[..., Any], instead: str) -> Callable[...,
     return leave
 
 
+def is_called(function: Callable[..., Any]) -> bool:
+    """Tell whether a function of Python is being called."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+BACKWARD = (
+    "backward() inside of what is compiled would leave its gradients to the first call: return the loss, and tg.compile(loss_fn, optimizer) "
+    "does backward and the update at every call; for the gradients themselves, call tg.grad or tg.value_and_grad inside"
+)
 OUTSIDE = "do it outside the compiled function, on what it returns"
 DECISION = "np.where(condition, x, y) computes both and chooses at every call"
 
