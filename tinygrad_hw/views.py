@@ -299,7 +299,7 @@ class Shown(Node):
         return array
 
 
-held_array: Callable[[Node], Any] = Node.value.__get__  # type: ignore[attr-defined]  # (what the slot holds)
+held_array: Callable[[Node], Any] = Node.value.__get__  # (what the slot holds)
 ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
 
 

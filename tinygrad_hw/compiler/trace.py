@@ -296,7 +296,8 @@ def is_called(function: Callable[..., Any]) -> bool:
 
 BACKWARD = (
     "backward() inside of what is compiled would leave its gradients to the first call: return the loss, and "
-    "tg.compile(loss_fn, optimizer) does backward and the update at every call; for the gradients themselves, call tg.grad or tg.value_and_grad inside"
+    "tg.compile(loss_fn, optimizer) does backward and the update at every call; for the gradients themselves, call tg.grad or "
+    "tg.value_and_grad inside"
 )
 OUTSIDE = "do it outside the compiled function, on what it returns"
 DECISION = "np.where(condition, x, y) computes both and chooses at every call"
