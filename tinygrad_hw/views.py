@@ -28,6 +28,7 @@ from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import COMPOSITIONS, RULES, Rule, shaping
 from .rules.elementwise import of_parts
+from .rules.shaping import BASIC
 from .rules.table import is_scalar, stands_in
 from .tensor import (
     INSTEAD,
@@ -224,7 +225,6 @@ at = shaping.at
 
 
 INTEGER = {int}
-BASIC = {int, slice, type(None), type(...)}  # what an index holds that holds no array
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:

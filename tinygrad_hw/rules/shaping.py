@@ -66,10 +66,13 @@ def setitem(x: Any, value: Any, index: Any, steps: Any = (), axes: tuple[int, ..
     return out
 
 
+BASIC = {int, slice, type(None), type(...)}  # what an index holds that holds no array
+
+
 def _is_basic(index: Any) -> bool:
     """Tell whether an index names each entry at most once: integers, slices, newaxis, ellipsis, masks."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(
+    return BASIC.issuperset(map(type, parts)) or all(
         part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)) or getattr(part, "dtype", None) == np.dtype(bool)
         for part in parts
     )
