@@ -534,3 +534,15 @@ def test_a_picture_that_would_be_taller_than_screens_closes_its_modules_unless_t
 
     loss = np.mean(nn.Sequential(Block(0), Block(1))(np.ones((2, 3))))
     assert len(draw(loss).picture.boxes) < 20 < 40 < len(draw(loss, max_nodes=60).picture.boxes)
+
+
+def test_an_arrow_out_of_a_closed_module_says_what_it_carries():
+    class Cell(nn.Module):
+        def forward(self, x):
+            h = np.tanh(x)
+            return h, np.exp(h) * 2.0
+
+    x = Tensor(np.ones((2, 3)), requires_grad=True, name="x")
+    h, c = Cell()(x)
+    picture = draw(np.sum(h * c), names={"h": h, "c": c}, depth=1).picture
+    assert {arrow.note for arrow in picture.arrows if picture.boxes[arrow.tail].kind == "folded"} == {"h, c"}

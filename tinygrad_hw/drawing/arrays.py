@@ -30,7 +30,8 @@ def words(array: np.ndarray) -> str:
     lost = f", {array.size - finite.size} not finite" if array.dtype.kind == "f" and finite.size < array.size else ""
     rows, columns = table_shape(array)
     part = ", some rows and columns of it" if rows > ROWS or columns > COLUMNS else ""
-    return f"shape {shape_text(array.shape)}{figures}{lost}{part}"
+    flat = ", the column laid flat" if array.ndim > 1 and columns > 1 == array.shape[-1] else ""
+    return f"shape {shape_text(array.shape)}{figures}{lost}{part}{flat}"
 
 
 def heat(array: np.ndarray) -> list[Any] | None:
@@ -47,8 +48,9 @@ def heat(array: np.ndarray) -> list[Any] | None:
 
 
 def table_shape(array: np.ndarray) -> tuple[int, int]:
-    """Return the shape of an array laid out as rows: its last axis runs along them."""
+    """Return the shape of an array laid out as rows: its last axis runs along them; a column is laid flat."""
     columns = int(array.shape[-1]) if array.ndim else 1
+    columns = array.size if columns == 1 else columns
     return (array.size // columns if columns else 0), columns
 
 

@@ -18,6 +18,7 @@ from .recorded import Recorded, Vertex
 __all__ = ["Look", "build", "picture_of"]
 
 ROOM, NEAREST = 60, 40
+MOST_NAMES = 3  # on an arrow
 
 
 @dataclass(frozen=True)
@@ -146,28 +147,34 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
     turn = {vertex: time for group in groups for vertex, time in repetitions(group).items()}
     arrows: list[Arrow] = []
-    several: Counter[tuple[int, int, str]] = Counter()
+    several: dict[tuple[int, int, str], list[int]] = {}  # the operands of each use
     flowing: set[tuple[int, int, str]] = set()
     for head, group in enumerate(groups):
         for member in group.members:
             vertex = recorded.vertices[member]
             for i, operand in zip(vertex.places, vertex.operands):
                 tail = owner.get(operand, head)
-                if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
-                    continue  # (a leaf that went into the group of an operation)
+                if went_into_an_operation(recorded, operand, groups[tail]):
+                    continue
                 if is_several(group) or is_several(groups[tail]):
                     use = tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))
-                    several[use] += 1
+                    several.setdefault(use, []).append(operand)
                     flowing |= {use} if flows(vertex, i) else set()
                 elif tail != head:
                     arrow = arrow_of(recorded, vertex, i, operand, tail, head, look)
                     arrows.append(replace(arrow, highlighted=operand in reached and member in reached))
-    for (tail, head, kind), uses in several.items():
+    for (tail, head, kind), operands in several.items():
         if tail != head or kind == "next":
             lit = not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
             arrow = Arrow(tail, head, gradient=(tail, head, kind) in flowing, highlighted=lit)
-            arrows += arrows_of_several(arrow, kind, uses, len(groups[head].times))
+            carried = carried_names(recorded, groups[tail], operands)
+            arrows += arrows_of_several(arrow, kind, len(operands), len(groups[head].times), carried)
     return arrows
+
+
+def went_into_an_operation(recorded: Recorded, leaf: int, group: Group) -> bool:
+    """Tell whether a vertex is a leaf that is drawn with an operation that uses it."""
+    return not recorded.vertices[leaf].operation and bool(recorded.vertices[group.members[-1]].operation)
 
 
 def is_several(group: Group) -> bool:
@@ -175,11 +182,19 @@ def is_several(group: Group) -> bool:
     return bool(group.title or group.times)
 
 
-def arrows_of_several(arrow: Arrow, kind: str, uses: int, times: int) -> list[Arrow]:
+def carried_names(recorded: Recorded, tail: Group, operands: Sequence[int]) -> str:
+    """Return what an arrow out of a closed group carries by name, "" for too many; how often, where more than once."""
+    if not tail.title or tail.times:
+        return ""  # (what else there is has its name in its box)
+    uses = Counter(recorded.vertices[operand].name for operand in operands)
+    return ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in uses.items()) if len(uses) <= MOST_NAMES else ""
+
+
+def arrows_of_several(arrow: Arrow, kind: str, uses: int, times: int, carried: str) -> list[Arrow]:
     """Return the arrows between two groups, one of which stands for several vertices."""
     if kind == "same":
         return [arrow] * max(1, uses // times)
-    return [replace(arrow, note=kind or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next")]
+    return [replace(arrow, note=kind or carried or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next")]
 
 
 def flows(vertex: Vertex, place: int) -> bool:

@@ -110,13 +110,22 @@ def with_operands(recorded: Recorded, groups: Sequence[Group], whole: bool) -> t
     carried: dict[int, list[int]] = {}
     others: list[int] = []
     for leaf, uses in uses_of_leaves(vertices, groups).items():
-        users = sorted({i for i, _ in uses})
-        if len(users) == 1 and groups[users[0]].title and vertices[leaf].kind != "input" and leaf not in recorded.outputs:
-            carried.setdefault(users[0], []).append(leaf)
+        user = only_closed_user(recorded, groups, leaf, uses)
+        if user is not None:
+            carried.setdefault(user, []).append(leaf)
         elif uses or whole:
             others.append(leaf)
-    operands: Iterable[int] = {operand for i in results for operand in vertices[i].operands if vertices[operand].operation}
-    outside = [i for i in operands if i not in results]
+    read = [operand for i in results for operand in vertices[i].operands if vertices[operand].operation]
+    outside = sorted(set(read) - results)
     found = [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
-    found += [Group((i,), "", vertices[i].path if i in others else ()) for i in (*others, *outside)]
+    found += [Group((i,), "", vertices[i].path) for i in others] + [Group((i,)) for i in outside]
     return sorted(found, key=lambda group: group.members[-1]), {member for group in found for member in group.members} - set(outside)
+
+
+def only_closed_user(recorded: Recorded, groups: Sequence[Group], leaf: int, uses: Iterable[tuple[int, int]]) -> int | None:
+    """Return the closed group that alone uses a parameter or constant, or None."""
+    users = {i for i, _ in uses}
+    if len(users) != 1 or recorded.vertices[leaf].kind == "input" or leaf in recorded.outputs:
+        return None
+    (user,) = users
+    return user if groups[user].title else None

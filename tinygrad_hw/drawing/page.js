@@ -13,6 +13,7 @@ const views = data.views.map((view, k) => ({
 }));
 let view = views[0];
 let arrays = data.arrays; // [figures, a few words, shape and range, heat map] of each slot
+const frame = byId("picture");
 let chosen = null;
 let zoom = 0; // 0: as wide as the frame
 const revealed = new Set();
@@ -102,10 +103,16 @@ function show(step) {
   writeCosts(before);
   if (chosen !== null) choose(chosen);
   const node = here.box === null ? null : view.nodes[here.box];
-  if (node) node.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (node) centre(node);
   const place = (view === views[0] ? "#" : "#view=" + views.indexOf(view) + "&") + "step=" + now;
   const addressed = location.protocol !== "about:";  // (inside of another page, as a frame's own text, there is no address)
   if (addressed && location.hash !== place) history.replaceState(null, "", place);
+}
+
+// Scroll the picture, and not the page, so that a box is in the middle of its frame.
+function centre(node) {
+  const [inner, outer] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
+  frame.scrollBy(inner.left + inner.width / 2 - outer.left - outer.width / 2, inner.top + inner.height / 2 - outer.top - outer.height / 2);
 }
 
 function writeCosts(before) {
@@ -205,7 +212,6 @@ function zoomBy(factor) {
 }
 
 // Drag the picture; a finger scrolls it as any frame.
-const frame = byId("picture");
 frame.addEventListener("pointerdown", (event) => {
   if (event.pointerType !== "mouse" || event.button) return;
   const move = (to) => frame.scrollBy(-to.movementX, -to.movementY);
