@@ -21,6 +21,7 @@ from .trace import NUMPY, PACKAGE, Recording, error_at
 __all__ = ["watching_calls"]
 
 FUNCTIONS = {print: "print", input: "input", open: "open"}
+DIRECTLY = {id: "id", globals: "globals", sys.getrecursionlimit: "sys.getrecursionlimit", sys.getrefcount: "sys.getrefcount"}
 MODULES = {"time": "the clock", "posix": "the operating system", "nt": "the operating system", "_socket": "the network", "_io": "a file"}
 OBJECTS: dict[type, str] = {io.IOBase: "a file", random.Random: "random", socket.socket: "the network"}
 NOT_THE_CODES = ("warnings.py", "linecache.py", "<frozen importlib", "threading.py", "contextlib.py")  # work of Python itself
@@ -34,7 +35,7 @@ def watching_calls(tape: Recording) -> Iterator[None]:
         return
 
     def profile(frame: FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and tape.refusal is None and (what := unwatchable(function)):
+        if event == "c_call" and tape.refusal is None and (what := unwatchable(function) or called_directly(function, frame)):
             line = line_of_the_user(frame)
             if line is not None:
                 tape.refusal = error_at(
@@ -60,6 +61,14 @@ def unwatchable(function: Any) -> str | None:
     if owner is datetime.datetime or owner is datetime.date:
         return f"the clock ({function.__name__})" if function.__name__ in ("now", "today", "utcnow") else None
     return next((what for kind, what in OBJECTS.items() if isinstance(owner, kind)), None)
+
+
+def called_directly(function: Any, frame: FrameType) -> str | None:
+    """Return what to call a function that tells of the interpreter, if it is the user's code itself that calls it, or None."""
+    owner = getattr(function, "__self__", None)
+    if (owner is None or isinstance(owner, type(sys))) and function in DIRECTLY and line_of_the_user(frame) is frame:
+        return DIRECTLY[function]
+    return None
 
 
 def line_of_the_user(frame: FrameType | None) -> FrameType | None:

@@ -21,6 +21,7 @@ import sys
 import sysconfig
 import types
 import weakref
+from array import array as python_array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -38,7 +39,7 @@ __all__ = ["FOREIGN", "Place", "Watch", "has_stand_in"]
 FOREIGN = (NUMPY, PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], "<frozen")
 MOST = 20_000  # guards: a function that reaches more than that is refused
 FEW = 64  # entries: up to so many, each entry of a container has a guard of its own
-OUTWARD = {"print", "input", "open"}
+OUTWARD = {"print", "input", "open", "id", "globals"}
 HARMLESS = {
     "numpy", "tinygrad_hw", "builtins", "math", "cmath", "functools", "itertools", "operator", "collections", "types", "typing",
     "dataclasses", "contextlib", "copy", "enum", "abc", "argparse", "_contextvars",
@@ -53,8 +54,18 @@ SIMPLE = (*SCALARS, types.BuiltinFunctionType, types.CodeType, np.ufunc, type(El
 HOLDERS = (
     types.MethodType, property, classmethod, staticmethod, types.MappingProxyType, functools.partial, functools.cached_property,
 )  # fmt: skip
+BUFFERS = (bytearray, memoryview, python_array)
 LOOKUP = (AttributeError, KeyError, IndexError, ValueError, TypeError)
-PLAIN = ("functools", "collections", "types", "argparse", "_thread", "threading")  # whose objects hold what users put there
+PLAIN = (
+    "functools",
+    "collections",
+    "types",
+    "argparse",
+    "_thread",
+    "threading",
+    "weakref",
+    "_weakrefset",
+)  # whose objects hold what users put there
 GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"}
 ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
 
@@ -228,22 +239,31 @@ class Alike(Guard):
 
 
 class Content(Guard):
-    """The numbers of an array, which must be equal."""
+    """The bytes of an array, of NumPy's or another kind, which must be equal."""
 
     __slots__ = ("array", "content", "name")
 
-    def __init__(self, array: np.ndarray, name: str) -> None:
-        self.array, self.content, self.name = array, array.tobytes(), name
+    def __init__(self, array: Any, name: str) -> None:
+        self.array, self.name = array, name
+        self.content = self.now()
+
+    def now(self) -> bytes:
+        """Return the bytes as they are."""
+        return bytes(self.array) if isinstance(self.array, bytearray) else self.array.tobytes()
 
     def code(self, bound: Bound) -> str:
-        return f"{bound(self.array)}.tobytes() == {bound(self.content)}"
+        return f"{bound(self.now)}() == {bound(self.content)}"
 
     def holds(self) -> bool:
-        return self.array.tobytes() == self.content
+        return self.now() == self.content
 
     def restore(self) -> None:
-        if not self.holds():
+        if self.holds():
+            return
+        if isinstance(self.array, np.ndarray):
             self.array[...] = np.frombuffer(self.content, self.array.dtype).reshape(self.array.shape)
+        else:
+            memoryview(self.array).cast("B")[:] = self.content
 
 
 def same(x: Any, y: Any) -> bool:
@@ -464,7 +484,7 @@ class Watch:
             self._held.setdefault(id(thing), []).append((thing, place, type(place.container) is tuple))
             if type(place.container) is not tuple:
                 self.swapped.append(place)
-        elif isinstance(thing, np.ndarray):
+        elif isinstance(thing, (np.ndarray, *BUFFERS)):
             self.guards.append(Content(thing, name))
         elif isinstance(thing, np.random.Generator):
             if place is not None and type(place.container) is not tuple:
@@ -523,6 +543,7 @@ class Watch:
             self._reach(os.environ, "os.environ", None)
         elif not function.__code__.co_filename.startswith(FOREIGN):
             names = names_in(function.__code__)
+            self._hold(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
             self._names |= names.attributes
             self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals)
             for variable in sorted(names.globals & function.__globals__.keys()):
@@ -561,6 +582,8 @@ class Watch:
             return
         if isinstance(attributes, dict):
             self._visit_container(attributes, name, ATTRIBUTE_LABEL)
+        if is_the_users(kind):
+            self._hold(ATTRIBUTE, thing, "__class__", f"{name}.__class__")
         for slot in slots(kind):
             self._hold(ATTRIBUTE, thing, slot, f"{name}.{slot}")
         self._reach(kind, kind.__name__, None)
@@ -583,6 +606,8 @@ class Watch:
         needed = set(new)
         if FIRST in new:
             self.guards.append(Size(kind))
+            self._hold(ATTRIBUTE, kind, "__mro__", kind.__name__)
+            self._reach(type(kind), type(kind).__name__, None)
             others = [base for base in kind.__mro__[1:] if not is_the_users(base)]
             needed.update(*(vars(base) for base in others))
             needed |= {name for name, value in vars(kind).items() if isinstance(value, types.FunctionType) and name.startswith("__")}
