@@ -153,7 +153,8 @@ def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     if kwargs:
         out._node.kwargs = kwargs
     if type(node) is not Node and shares(value, array):
-        out._node.__class__ = Shown
+        shown: Any = out._node
+        shown.__class__, shown.origin = Shown, getattr(node, "origin", node)
     return out
 
 
@@ -283,16 +284,17 @@ class Shown(Node):
     """A view of the result of a write: worked out again when it is asked for, where later writes have changed the memory."""
 
     __slots__ = ()
+    origin: Written  # the result of the write (kept apart, since the way back to it may be long)
 
     @property
     def value(self) -> Any:
+        if self.origin.version == len(self.origin.memory.log):
+            return held_array(self)
         node: Any = self
         steps: list[Node] = []
-        while type(node) is Shown:
+        while node is not self.origin:
             steps.append(node)
             node = node.parents[0]
-        if node.version == len(node.memory.log):
-            return held_array(self)
         array = node.value
         for step in reversed(steps):
             array = step.rule.call(array, *step.args[1:], **step.kwargs)
