@@ -146,8 +146,13 @@ class Judge(Matched):
         return None
 
     def is_of_that_name(self, event: Event, read: Event, source: Equation) -> bool:
-        """Tell whether the mistake is in an earlier event, which has the name of what it should be."""
-        return read is not event and self.speaks_of(read.name, source)
+        """Tell whether the mistake is in an earlier event, which has the name of what it should be, or only a new name for something."""
+        return read is not event and (self.speaks_of(read.name, source) or self.is_new_name(read))
+
+    def is_new_name(self, event: Event) -> bool:
+        """Tell whether an event is one that it read, under another name."""
+        read = [self.events[number].value for number in event.reads if number in self.events]
+        return len(read) == 1 and read[0].shape == event.value.shape and np.array_equal(read[0], event.value)
 
     def scaled(self, event: Event, equation: Equation | None) -> Mistake:
         """Return a factor as the mistake, if an event is an equation but for that; else that nothing is known."""
