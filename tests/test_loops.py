@@ -269,3 +269,30 @@ def test_a_compiled_step_may_use_a_tensor_of_any_name(backend, name):
     right = by_hand(cell(W), C, XS)[0]
     np.testing.assert_allclose(f(C, XS), right, rtol=1e-12)
     np.testing.assert_allclose(step(C, XS), np.sum(right), rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_recurrent_layer_is_trained_by_a_scan_over_time(backend):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    xs = RNG.normal(size=(6, 2, 3))
+
+    def parts():
+        cell = tg.nn.GRUCell(3, 4, rng=0)
+
+        def loss(xs):
+            def step(h, x):
+                h = cell(x, h)
+                return h, h
+
+            return np.mean(tg.scan(step, np.zeros((2, 4)), xs)[1] ** 2)
+
+        return loss, optim.Adam(cell.parameters(), lr=0.1)
+
+    (loss, optimizer), step = parts(), tg.compile(*parts(), backend=backend)
+    for _ in range(4):
+        optimizer.zero_grad()
+        eager = loss(xs)
+        eager.backward()
+        optimizer.step()
+        np.testing.assert_allclose(step(xs), eager.item(), rtol=1e-12)

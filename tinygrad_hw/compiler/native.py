@@ -83,6 +83,8 @@ class NativePlan:
         self.names: dict[Op, str] = {}
         self.counter = count(1)
         for op in program.ops:
+            if isinstance(op.value, (tuple, list)):
+                raise unsupported(getattr(op.function, "__name__", str(op.function)), op)
             if isinstance(op.value, np.ndarray) and not op.value.ndim:
                 raise unsupported("an array of no axes", op)
             if is_short(op):
