@@ -15,7 +15,6 @@ import numpy as np
 
 from .errors import operands_do_not_fit, refuse_dim
 from .rules import RULES, neural, reductions
-from .rules.elementwise import DOUBLE
 from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
@@ -71,7 +70,7 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
 
     def reflected(self: Tensor, other: Any) -> Any:
         x = other
-        if type(other) is not ndarray or other.dtype is not DOUBLE:
+        if type(other) is not ndarray or other.dtype.kind not in "biufc":
             x = operand(other)
             if x is NotImplemented or isinstance(x, Tensor):
                 return x if x is NotImplemented else direct(x, self)

@@ -428,7 +428,10 @@ class Tensor:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
         with adding_up:
-            grads = [added_up(kept, g) for kept, g in cotangents.items()]
+            grads = [
+                g if kept.grad is None and type(g) is ndarray and g.base is None and not kept.parents else added_up(kept, g)
+                for kept, g in cotangents.items()
+            ]
             deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
 
     def retain_grad(self) -> Tensor:
@@ -910,10 +913,8 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
 
 
 def added_up(node: Node, g: Any) -> np.ndarray:
-    """Return the new gradient of a node, an array of its own: the sweep shares a cotangent with no leaf, but for views."""
-    if node.grad is not None:
-        return np.asarray(node.grad + g)
-    return g if type(g) is ndarray and g.base is None and not node.parents else np.array(g)
+    """Return the new gradient of a node, an array of its own."""
+    return np.array(g) if node.grad is None else np.asarray(node.grad + g)
 
 
 def label(tensor: Tensor) -> str:

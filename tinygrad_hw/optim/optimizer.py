@@ -130,9 +130,11 @@ class Optimizer:
 
     settings: ClassVar[Settings] = {"lr": not_negative}
     lr: float
+    _keeps_form: bool  # whether ``update`` is this package's, which keeps shape and dtype
     _groups: tuple[Any, ...] = ()  # copies of the optimiser, each with parameters and settings of its own, if there are several
 
     def __init_subclass__(cls) -> None:
+        cls._keeps_form = str(cls.update.__module__).startswith(__package__)
         for name in cls.settings:
             setattr(cls, name, Shared(name))
 
@@ -195,8 +197,8 @@ class Optimizer:
         set_to_none : bool
         """
         for parameter in self.parameters:
-            grad = parameter._node.grad
-            parameter._node.grad = None if set_to_none or grad is None else np.zeros_like(grad)
+            node = parameter._node
+            node.grad = None if set_to_none or node.grad is None else np.zeros_like(node.grad)
 
     def step(self) -> None:
         """Update each parameter by its ``.grad``, which stays as it is.
@@ -215,7 +217,6 @@ class Optimizer:
         missing: list[Tensor] = []
         for group in self._groups or (self,):
             update = group.update
-            own = str(update.__func__.__module__).startswith(__package__)  # (of this package, and keeps shape and dtype)
             for parameter, state in zip(group.parameters, states):
                 node = parameter._node
                 grad, value = node.grad, node.value
@@ -224,7 +225,7 @@ class Optimizer:
                     continue
                 half = value.dtype is HALF
                 new = update(value.astype(SINGLE), grad.astype(SINGLE), state) if half else update(value, grad, state)
-                if (half or not own) and (new.dtype is not value.dtype or new.shape != value.shape):
+                if (half or not self._keeps_form) and (new.dtype is not value.dtype or new.shape != value.shape):
                     new = self._fitted(parameter, new)
                 if node.lent:
                     value[...] = new

@@ -20,6 +20,7 @@ __all__ = [
     "Each", "Rule", "composition", "dispatched", "formula", "like_first", "no_derivative", "rule",
 ]  # fmt: skip
 
+ndarray = np.ndarray
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 
@@ -130,7 +131,7 @@ def no_derivative(*functions: Callable[..., Any]) -> None:
 
 def stands_in(x: Any) -> bool:
     """Tell whether something only stands for an array: a tensor, a batch, or what a program is recorded with."""
-    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
+    return hasattr(x, "__array_function__") and not isinstance(x, ndarray)
 
 
 def is_scalar(value: Any) -> bool:
@@ -145,14 +146,14 @@ def dispatched(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and not kwargs:  # (the usual calls, with as little overhead as can be)
             arg = args[0]
-            if type(arg) is np.ndarray:
+            if type(arg) is ndarray:
                 return function(arg)
             asked = getattr(arg, "__array_function__", None)
-            if asked is not None and not isinstance(arg, np.ndarray):
+            if asked is not None and not isinstance(arg, ndarray):
                 return asked(call, (type(arg),), args, kwargs)
         elif not kwargs:
             for arg in args:
-                if type(arg) is not np.ndarray and (type(arg) is tuple or hasattr(arg, "__array_function__")):
+                if type(arg) is not ndarray and (type(arg) is tuple or hasattr(arg, "__array_function__")):
                     break
             else:
                 return function(*args)
