@@ -104,6 +104,7 @@ def unary(function: Callable[..., Any]) -> Callable[..., Any]:
         return plain_leaf(call(x))
 
     QUICK[function] = method
+    getattr(function, "quick_of", {})[Tensor] = method
     return method
 
 

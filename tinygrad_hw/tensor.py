@@ -676,8 +676,8 @@ class Tensor:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             if not kwargs and ufunc in PAIRS:
-                (x, y), (direct, reflected) = inputs, PAIRS[ufunc]
-                return direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
+                x, y = inputs
+                return PAIRS[ufunc][0](x, y) if isinstance(x, Tensor) else PAIRS[ufunc][1](y, x)
             if not kwargs and ufunc in QUICK:
                 return QUICK[ufunc](*inputs)
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])

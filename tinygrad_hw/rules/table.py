@@ -140,14 +140,19 @@ def is_scalar(value: Any) -> bool:
 
 
 def dispatched(function: F) -> F:
-    """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded."""
+    """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded.
+
+    ``quick_of`` says what to call at once with a single argument of a class.
+    """
+    quick_of: dict[type, Callable[..., Any]] = {ndarray: function}
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and not kwargs:  # (the usual calls, with as little overhead as can be)
             arg = args[0]
-            if type(arg) is ndarray:
-                return function(arg)
+            quick = quick_of.get(type(arg))
+            if quick is not None:
+                return quick(arg)
             asked = getattr(arg, "__array_function__", None)
             if asked is not None and not isinstance(arg, ndarray):
                 return asked(call, (type(arg),), args, kwargs)
@@ -164,7 +169,7 @@ def dispatched(function: F) -> F:
                     first = part
         return function(*args, **kwargs) if first is None else first.__array_function__(call, (type(first),), args, kwargs)
 
-    call.on_arrays = function  # type: ignore[attr-defined]
+    call.on_arrays, call.quick_of = function, quick_of  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
 
 
