@@ -169,15 +169,23 @@ def _ties(x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[l
     return places, best, np.maximum(number, 1, out=number)
 
 
+def _are_apart(size: Shape, stride: Shape) -> bool:
+    """Tell whether windows do not overlap, so that each entry of x is written once."""
+    return all(s >= k for k, s in zip(size, stride))
+
+
 @dispatched
 def to_largest(g: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the cotangent of x: each window's g in equal shares to the entries that are its largest, y."""
     places, best, number = _ties(x, y, size, stride, padding)
     share = g if number.max(initial=1) == 1 else (g / number).astype(g.dtype, copy=False)
     out, part = np.zeros(x.shape[:2] + _wide(x.shape[2:], padding), g.dtype), np.empty_like(share)
-    is_finite = np.isfinite(share).all()  # (only then a product with False is 0)
+    is_finite, apart = np.isfinite(share).all(), _are_apart(size, stride)  # (only of finite numbers the product with False is 0)
     for index, mask in zip(places, best):
-        out[index] += np.multiply(share, mask, out=part) if is_finite else np.where(mask, share, 0)
+        if is_finite and apart:
+            np.multiply(share, mask, out=out[index])
+        else:
+            out[index] += np.multiply(share, mask, out=part) if is_finite else np.where(mask, share, 0)
     return out[_inside(x.shape[2:], padding)]
 
 
@@ -205,8 +213,12 @@ def window_sum(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
 def spread_over_windows(g: Any, space: Shape, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return each window's g at all its places, added up where windows overlap."""
     out = np.zeros(g.shape[:2] + _wide(space, padding), g.dtype)
+    apart = _are_apart(size, stride)
     for _, index in _places(size, g.shape[2:], stride, (1,) * len(size)):
-        out[index] += g
+        if apart:
+            out[index] = g
+        else:
+            out[index] += g
     return out[_inside(space, padding)]
 
 
