@@ -364,7 +364,7 @@ def test_command_writes_losses_figures_and_page(command):
     loads = read_page((folder / "report.html").read_text(encoding="utf-8"))
     outside = [address for address in loads.addresses if not address.startswith(("data:", "#"))]
     assert outside == 3 * ["graph.html"] + 3 * ["playground.html"] and not loads.open
-    assert len(json.loads(re.search('id="data">(.*?)</script>', (folder / "graph.html").read_text(encoding="utf-8"))[1])["epochs"]) == 21
+    assert len(json.loads(re.search('id="data">(.*?)</script>', (folder / "graph.html").read_text(encoding="utf-8"))[1])["epochs"]) == 20
 
 
 def test_the_report_shows_the_delta_equations_that_the_graph_implies_beside_its_own(command):
@@ -501,6 +501,12 @@ def test_the_longest_run_starts_first(monkeypatch):
 
     list(experiments.train_all(list(RUNS.values()), None, 1, note))
     assert began[0] == "data_X_hidden_100" and began[-1] == "data_100"
+
+
+def test_the_losses_of_the_stepping_pages_training_are_the_printed_ones():
+    kept = experiments.losses_of(RUNS["data_X"], [1, 2500, 5000])
+    assert kept[5000].item() == pytest.approx(PRINTED["data_X"].losses[5000], rel=1e-12)
+    assert kept[1].item() == first_loss(RUNS["data_X"]).item()
 
 
 def test_a_run_is_frozen():

@@ -169,7 +169,8 @@ def save_graph(folder: Path, epochs: int) -> dict[str, bytes] | None:
         return None
     for theme, svg in graph.items():
         (folder / f"graph-{theme}.svg").write_bytes(svg)
-    kept = losses_of(RUNS["data_X"], range(0, min(epochs, 50_000) + 1, max(1, min(epochs, 50_000) // 20)))
+    last = min(epochs, 50_000)
+    kept = losses_of(RUNS["data_X"], sorted({1, *range(max(1, last // 20), last + 1, max(1, last // 20))}))
     (folder / STEPPER).write_text(draw(loss, title=title).html(history=kept), encoding="utf-8")
     return graph
 

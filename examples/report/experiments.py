@@ -289,10 +289,10 @@ def first_loss(run: Run) -> Tensor:
 
 
 def losses_of(run: Run, epochs: Iterable[int]) -> dict[int, Tensor]:
-    """Return the losses after some numbers of epochs, in rising order, each with the graph that it recorded."""
+    """Return the losses of some epochs, counted from 1 and in rising order, each with the graph that it recorded."""
     X, y, parameters = start(run)
     net = network.Network(parameters, run.activation)
-    steps, done, kept = steps_of(net, X, y, SGD(net.parameters, lr=run.lr), "numpy"), 0, {}
+    steps, done, kept = steps_of(net, X, y, SGD(net.parameters, lr=run.lr), "numpy"), 1, {}
     for epoch in epochs:
         if epoch > done:
             steps(epoch - done)

@@ -43,7 +43,7 @@ MARKS = {
 }
 WORDS = {  # explained where they occur
     "⊙": "multiplied entry by entry",
-    "Σ": "the sum over the axes in its index: what broadcasting repeated on the way forward is summed on the way back",
+    "Σ": "the sum over the axes in its index; what broadcasting repeats on the way forward is summed on the way back",
     "ᵀ": "transposed: rows become columns",
     "𝟏": "an array of ones",
     "scatter(": "scatter(g, [place], shape): zeros of that shape, with g in that place",
