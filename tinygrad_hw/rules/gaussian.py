@@ -107,17 +107,18 @@ def _size(x: Any, series: Series) -> Any:
     return np.minimum(np.absolute(x), 2 * series.farthest)
 
 
-def _bell(x: Any, series: Series) -> Any:
-    """Return e^(-x²/2)."""
-    size = _size(x, series)
-    return np.exp(size * size * -0.5)
+def _bell(size: Any) -> Any:
+    """Return e^(-x²/2) of |x|."""
+    out = size * size
+    out *= -0.5
+    return np.exp(out, out)
 
 
 def _half_tail(size: Any, series: Series) -> Any:
     """Return Φ(-|x|) of |x|."""
     tail = _scaled(size * sqrt(0.5), series)
     tail *= 0.5
-    tail *= _bell(size, series)
+    tail *= _bell(size)
     return tail
 
 
@@ -141,8 +142,9 @@ def _gelu_slope(y: Any, x: Any, series: Series) -> Any:
     else:
         inside = (size > 1e-20) & (size < far)
         cdf = np.where(inside, y / np.where(inside, x, 1), np.where(size < 1, 0.5, x > 0))
-        x = np.maximum(np.minimum(x, far), -far)
-    slope = _bell(x, series) * x
+        x, size = np.maximum(np.minimum(x, far), -far), np.minimum(size, far)
+    slope = _bell(size)
+    slope *= x
     slope *= 1 / sqrt(2 * pi)
     return np.add(slope, cdf, slope)
 
@@ -200,7 +202,7 @@ def normal_cdf(x: Any) -> Any:
 @dispatched
 def normal_density(x: Any) -> Any:
     """Return φ(x) = e^(-x²/2) / √(2π), entry by entry."""
-    return _by_blocks(_bell, x) * (1 / sqrt(2 * pi))
+    return _by_blocks(lambda x, series: _bell(_size(x, series)), x) * (1 / sqrt(2 * pi))
 
 
 def exact_gelu(x: Any) -> Any:
