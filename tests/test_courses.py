@@ -210,3 +210,73 @@ def test_a_weight_that_is_replaced_after_the_optimiser_was_made_is_told():
     net(np.ones((1, 2))).sum().backward()
     with pytest.warns(UserWarning, match=r"parameter 0 \('layers.0.weight'\) got no gradient.*was it replaced in its module since\?"):
         optimizer.step()
+
+
+class CausalSelfAttention(nn.Module):
+    def __init__(self, size, heads, length):
+        super().__init__()
+        self.c_attn, self.c_proj, self.n_head = nn.Linear(size, 3 * size), nn.Linear(size, size), heads
+        self.register_buffer("bias", np.tril(np.ones((1, 1, length, length))))
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q, k, v = (part.reshape(B, T, self.n_head, -1).swapaxes(1, 2) for part in np.split(self.c_attn(x), 3, axis=2))
+        scores = q @ k.swapaxes(-2, -1) / np.sqrt(k.shape[-1])
+        weights = F.softmax(np.where(self.bias[:, :, :T, :T] == 0, float("-inf"), scores), dim=-1)
+        return self.c_proj((weights @ v).swapaxes(1, 2).reshape(B, T, C))
+
+
+class LectureGPT(nn.Module):
+    def __init__(self, letters=11, length=8, size=16):
+        super().__init__()
+        parts = {"wte": nn.Embedding(letters, size), "wpe": nn.Embedding(length, size), "ln": nn.LayerNorm(size)}
+        self.transformer = nn.ModuleDict(
+            parts | {"attn": CausalSelfAttention(size, 2, length), "ln_f": nn.LayerNorm(normalized_shape=size)}
+        )
+        self.lm_head = nn.Linear(in_features=size, out_features=letters, bias=False)
+        self.apply(self._init_weights)
+
+    def _init_weights(self, module):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, mean=0.0, std=0.02, rng=0)
+
+    def forward(self, codes, targets):
+        x = self.transformer.wte(codes) + self.transformer.wpe(np.arange(codes.shape[1]))
+        x = x + self.transformer.attn(self.transformer.ln(x))
+        logits = self.lm_head(self.transformer.ln_f(x))
+        return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+
+
+def test_a_gpt_with_the_names_of_the_lecture_learns_to_count():
+    net, rng, text = LectureGPT(), np.random.default_rng(0), np.arange(200) % 11
+    named = net.named_parameters()
+    groups = [{"params": [p for _, p in named if (p.ndim >= 2) == wide], "weight_decay": 0.1 * wide} for wide in (True, False)]
+    optimizer = optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.95), eps=1e-8)
+    for _ in range(60):
+        starts = rng.integers(0, 180, 8)[:, None] + np.arange(8)
+        optimizer.zero_grad(set_to_none=True)
+        loss = net(text[starts], text[starts + 1])
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-2
+        optimizer.step()
+    assert loss.item() < 0.1
+    assert "transformer.attn.c_attn.weight" in dict(named)
+
+
+def test_a_convolutional_network_learns_its_sizes_and_draws_its_weights_as_the_book_says():
+    net = nn.Sequential(
+        *(nn.LazyConv2d(6, kernel_size=3, padding=1), nn.LazyBatchNorm2d(), nn.ReLU(), nn.AvgPool2d(kernel_size=2, stride=2)),
+        *(nn.Flatten(), nn.LazyLinear(16), nn.Sigmoid(), nn.LazyLinear(4)),
+    )
+    X, y = images()
+    trainer = optim.SGD(net.parameters(), lr=0.5)
+    net(X[:2])
+    net.apply(lambda layer: nn.init.xavier_uniform_(layer.weight, rng=0) if type(layer) in (nn.Linear, nn.Conv2d) else None)
+    for epoch in range(6):
+        for X_batch, y_batch in data.batches(X, y, size=32, rng=epoch):
+            trainer.zero_grad()
+            nn.CrossEntropyLoss()(net(X_batch), y_batch).backward()
+            trainer.step()
+    assert data.accuracy(net.eval()(X), y) > 0.9
