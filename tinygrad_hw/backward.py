@@ -84,9 +84,11 @@ def flow(
         g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
         if node.rule.special and hand_on(node, g, cotangents, mine, fit, waiting, since):
             continue
-        out, args, kwargs = node.value, node.args, node.kwargs
+        out, args, kwargs = None, node.args, node.kwargs
         if read is not arrays:
             out, args = read(node, g)
+        elif not (node.rule.special and node.rule.view):  # (what a view shows may have to be worked out, and its rule does without)
+            out = node.value
         for parent, vjp, x in zip(node.parents, node.vjps, args):
             if parent is None:
                 continue

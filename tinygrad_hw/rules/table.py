@@ -53,7 +53,7 @@ class Rule:
         self.further = further
         self.view = view
         self.at_once = at_once
-        self.special = kind == "choice" or at_once is not None  # (what the sweep must look at twice)
+        self.special = kind == "choice" or at_once is not None or view  # (what the sweep must look at twice)
 
     def needs_further(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Tell whether a call of a reduction has more arguments than the array, the axis, and those that its row takes by name."""
