@@ -141,9 +141,13 @@ class Module:
         """Return ``forward(*args, **kwargs)``."""
         before = next_number()
         output = self.forward(*args, **kwargs)
-        for _, tensor in _walk(output, "", set()):
-            if isinstance(tensor, Tensor) and tensor._node.rule is not None and tensor._node.number > before:
-                tensor._node.calls += ((before, self._path or type(self).__name__),)
+        call = before, self._path or type(self).__name__
+        found: Any = output if type(output) is tuple else (output,)
+        if not all(isinstance(each, Tensor) for each in found):  # (the rarer case, which takes longer)
+            found = [each for _, each in _walk(output, "", set())]
+        for each in found:
+            if isinstance(each, Tensor) and each._node.rule is not None and each._node.number > before and call not in each._node.calls:
+                each._node.calls += (call,)
         return output
 
     if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
