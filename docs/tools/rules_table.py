@@ -27,7 +27,7 @@ from sphinx.application import Sphinx
 
 import tinygrad_hw as tg
 from tinygrad_hw import equations
-from tinygrad_hw.rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Each, Rule, coverage
+from tinygrad_hw.rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, Each, Rule, coverage
 
 ROOT = Path(tg.__file__).parent.parent
 LONG = 6  # lines of code: of longer rules and compositions the table tells the length alone
@@ -174,7 +174,8 @@ def cells(row: Rule) -> Iterator[str]:
         code, file, line = written(vjp)
         text = code if code.startswith("lambda") else shortened(body(code))
         text = "# no formula is known" if vjp.__name__ == "refuse" else text
-        head = f'<th rowspan="{len(places)}" id="{name}">{html.escape(name)}</th>' if k == 0 else ""
+        also = "".join(f'<br><small id="{other}">{other}</small>' for other in other_names(row, name))
+        head = f'<th rowspan="{len(places)}" id="{name}">{html.escape(name)}{also}</th>' if k == 0 else ""
         told = f'<td class="kinks" rowspan="{len(places)}">{bends}</td>' if k == 0 else ""
         yield f"<tr>{head}<td>{link(file, line, text)}</td>{told}<td>{equation(node, i)}</td></tr>"
 
@@ -191,6 +192,11 @@ def public_names() -> dict[Any, str]:
     ours = {getattr(tg, name): f"tg.{name}" for name in tg.__all__ if inspect.isfunction(getattr(tg, name))}
     by_own_name = {function: name for name, function in named().items() if name.split(".")[-1] == getattr(function, "__name__", "")}
     return {function: name for name, function in named().items()} | by_own_name | ours
+
+
+def other_names(row: Rule, name: str) -> list[str]:
+    """Return by what other names NumPy has a row's function."""
+    return [other for other, function in named().items() if SPELLINGS.get(function, function) is row.function and other != name]
 
 
 def public_name(row: Rule) -> str:
@@ -226,6 +232,7 @@ class RulesTable(Directive):
         return table("function, rule, at kinks and steps, equation", iter(rows))
 
 
+@cache
 def named() -> dict[str, Any]:
     """Return NumPy's public functions by the names that users write."""
     return {
