@@ -200,7 +200,7 @@ class NativeLoop(NativePlan):
 
     def like_recorded(self) -> list[Any]:
         carried, rows = self.steps.carried, self.steps.rows
-        given = super().like_recorded()
+        given = [np.zeros(x.shape, x.dtype) if isinstance(x, np.ndarray) else x for x in super().like_recorded()]
         given[carried : carried + rows] = [np.zeros((1, *np.shape(x)), np.asarray(x).dtype) for x in given[carried : carried + rows]]
         return given + [np.zeros((1, *np.shape(y)), np.asarray(y).dtype) for y in map(value_of, self.program.results[carried:])]
 
