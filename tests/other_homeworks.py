@@ -262,6 +262,63 @@ def step_gradients(M1, v1, M2, v2, xs, ts):
     return G1 / k, g1 / k, G2 / k, g2 / k
 """
 
+TIED = """
+import numpy as np
+
+def squash(t):
+    return 1 / (1 + np.exp(-t))
+
+def autoencoder_gradients(W, b, c, images):
+    count = images.shape[0]
+    code = squash(images @ W + b)
+    recon = squash(code @ W.T + c)
+    loss = ((recon - images) ** 2).sum() / count
+    d_recon = 2 * (recon - images) / count
+    d_out = d_recon * recon * (1 - recon)
+    d_c = d_out.sum(axis=0)
+    d_code = d_out @ W
+    d_in = d_code * code * (1 - code)
+    d_b = d_in.sum(axis=0)
+    d_W = images.T @ d_in + d_out.T @ code
+    return d_W, d_b, d_c
+"""
+
+CACHES = """
+import numpy as np
+
+def linear_forward(A, W, b):
+    return W.dot(A) + b, (A, W, b)
+
+def relu_backward(dA, Z):
+    dZ = np.array(dA, copy=True)
+    dZ[Z <= 0] = 0
+    return dZ
+
+def linear_backward(dZ, cache):
+    A_prev, W, b = cache
+    m = A_prev.shape[1]
+    dW = np.dot(dZ, A_prev.T) / m
+    db = np.sum(dZ, axis=1, keepdims=True) / m
+    dA_prev = np.dot(W.T, dZ)
+    return dA_prev, dW, db
+
+def model_gradients(parameters, X, Y):
+    Z1, cache1 = linear_forward(X, parameters["W1"], parameters["b1"])
+    A1 = np.maximum(0, Z1)
+    Z2, cache2 = linear_forward(A1, parameters["W2"], parameters["b2"])
+    A2 = np.maximum(0, Z2)
+    Z3, cache3 = linear_forward(A2, parameters["W3"], parameters["b3"])
+    A3 = 1 / (1 + np.exp(-Z3))
+    grads = {}
+    dZ3 = A3 - Y
+    dA2, grads["dW3"], grads["db3"] = linear_backward(dZ3, cache3)
+    dZ2 = relu_backward(dA2, Z2)
+    dA1, grads["dW2"], grads["db2"] = linear_backward(dZ2, cache2)
+    dZ1 = relu_backward(dA1, Z1)
+    dA0, grads["dW1"], grads["db1"] = linear_backward(dZ1, cache1)
+    return grads
+"""
+
 OTHERS = {
     "classes": CLASSES,
     "binary": BINARY,
@@ -272,6 +329,8 @@ OTHERS = {
     "class": METHODS,
     "logreg": REGULARISED,
     "loop": SAMPLES,
+    "tied": TIED,
+    "ng": CACHES,
 }
 
 
@@ -326,6 +385,14 @@ def other_homework(way, source, *, n=11, seed=0, one_class=False):
             return np.mean(np.sum(((np.tanh(h0 @ net.theta["B"]) + h0) @ net.theta["C"] - y) ** 2, axis=1)) / 2
 
         return space["Regressor"](), loss, tuple(arrays(rng, [(n, 3), (n, 2)]))
+    if way == "tied":
+        loss = lambda W, b, c, x: np.sum((tg.sigmoid(tg.sigmoid(x @ W + b) @ W.T + c) - x) ** 2) / len(x)
+        return space["autoencoder_gradients"], loss, (*arrays(rng, [(6, 4), 4, 6]), rng.random((n, 6)))
+    if way == "ng":
+        p = dict(zip(("W1", "b1", "W2", "b2", "W3", "b3"), arrays(rng, [(5, 3), (5, 1), (4, 5), (4, 1), (1, 4), (1, 1)])))
+        hidden = lambda p, X: tg.relu(p["W2"] @ tg.relu(p["W1"] @ X + p["b1"]) + p["b2"])
+        loss = lambda p, X, Y: tg.nn.binary_cross_entropy_with_logits(p["W3"] @ hidden(p, X) + p["b3"], Y)
+        return space["model_gradients"], loss, (p, rng.normal(size=(3, n)), (labels > 0).astype(float)[None])
     if way == "class":
 
         def loss(net, x, t):
@@ -441,4 +508,43 @@ OTHER_PLANTED = [
     Other("loop", "return G1 / k, g1 / k, G2 / k, g2 / k", "return G1 / k, g1 / k, G2, g2 / k", ("1/N missing",)),
     Other("loop", "e = o - t", "e = t - o", ("sign", "sign of a term", "sign everywhere")),
     Other("loop", "q = M2.T @ e", "q = M2.T @ o", ("other value", "term missing")),
+    # tied weights; helpers that hand tuples on
+    Other("tied", "d_W = images.T @ d_in + d_out.T @ code", "d_W = images.T @ d_in", ("term missing",)),
+    Other(
+        "tied", "d_W = images.T @ d_in + d_out.T @ code", "d_W = images.T @ d_in + (code.T @ d_out).T * 2", ("scale", "unknown", "twice")
+    ),
+    Other("tied", "d_out = d_recon * recon * (1 - recon)", "d_out = d_recon", ("factor missing",)),
+    Other("tied", "d_in = d_code * code * (1 - code)", "d_in = d_code * code * (1 + code)", ("wrong derivative",)),
+    Other("tied", "d_recon = 2 * (recon - images) / count", "d_recon = (recon - images) / count", ("scale",)),
+    Other(
+        "tied",
+        "d_recon = 2 * (recon - images) / count",
+        "d_recon = 2 * (images - recon) / count",
+        ("sign", "sign of a term", "sign everywhere"),
+    ),
+    Other("tied", "d_code = d_out @ W", "d_code = d_recon @ W", ("factor missing", "other value")),
+    Other("tied", "d_b = d_in.sum(axis=0)", "d_b = d_in.mean(axis=0)", ("1/N twice",)),
+    Other("ng", "dZ3 = A3 - Y", "dZ3 = (A3 - Y) * A3 * (1 - A3)", ("twice", "unknown", "wrong derivative")),
+    Other("ng", "dZ[Z <= 0] = 0", "dZ[Z <= 0] = 1", ("wrong derivative", "unknown")),
+    Other("ng", "dW = np.dot(dZ, A_prev.T) / m", "dW = np.dot(dZ, A_prev.T)", ("1/N missing",)),
+    Other(
+        "ng",
+        "db = np.sum(dZ, axis=1, keepdims=True) / m",
+        "db = np.sum(dZ, axis=0, keepdims=True).mean(axis=1, keepdims=True) + 0 * dZ[:, :1]",
+        ("axis", "unknown"),
+    ),
+    Other("ng", "dZ2 = relu_backward(dA2, Z2)", "dZ2 = dA2", ("factor missing",)),
+    Other(
+        "ng",
+        "dZ1 = relu_backward(dA1, Z1)",
+        "dZ1 = relu_backward(dA1, Z1 - 0.5)",
+        ("argument of the derivative", "unknown", "wrong derivative"),
+    ),
+    Other("ng", "dA_prev = np.dot(W.T, dZ)", "dA_prev = np.dot(W.T, dZ) / m", ("1/N twice", "scale")),
+    Other(
+        "ng",
+        'dA0, grads["dW1"], grads["db1"] = linear_backward(dZ1, cache1)',
+        'dA0, grads["dW1"], grads["db1"] = linear_backward(dA1, cache1)',
+        ("factor missing", "other value"),
+    ),
 ]

@@ -8,6 +8,7 @@ wrong value is put in the place of the right one and what follows from it is com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -296,8 +297,16 @@ class Judge(Matched):
         else:
             self.go_on(equation, value)
 
+    def origin(self, event: Event) -> Event:
+        """Return the event in a function that was called, if an event only gives a name to what that returned."""
+        read = [self.events[number] for number in event.reads if number in self.events]
+        made = next((e for e in read if e.call.caller is event.call and np.array_equal(e.value, event.value)), None)
+        return event if made is None else self.origin(made)
+
     def tell(self, blame: Blame) -> None:
         """Note a mistake, unless the same line was told to have it: a loop runs it again, or a function is called again."""
+        if blame.event is not None and blame.line == blame.event.line and (made := self.origin(blame.event)) is not blame.event:
+            blame = replace(blame, line=made.line, text=made.text)
         self.found += 1
         self.blamed |= {blame.event.number} if blame.event is not None else set()
         if not any(blame.repeats(other) for other in self.blames):

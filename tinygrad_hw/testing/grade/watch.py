@@ -123,10 +123,9 @@ class Call:
     @property
     def is_helper(self) -> bool:
         """Whether the call takes one array and returns one of its shape, as a function applied entry by entry does."""
-        arguments = self.arguments
-        return (
-            self.caller is not None and len(arguments) == 1 and np.shape(self.returned) == arguments[0].shape and is_number(self.returned)
-        )
+        if self.caller is None or len(self.arguments) != 1 or isinstance(self.returned, (tuple, list, dict)):
+            return False
+        return is_number(self.returned) and np.shape(self.returned) == self.arguments[0].shape
 
 
 @dataclass
