@@ -146,7 +146,7 @@ def _np_convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     return convolve(a, v)[start : start + size]
 
 
-@composition(np.correlate)
+@composition(np.correlate, checked=True)
 def _correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     a, v = np.atleast_1d(array(a)), np.atleast_1d(array(v))
     if v.size > a.size:
