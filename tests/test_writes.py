@@ -257,3 +257,30 @@ def test_backward_asks_no_view_of_what_was_written_later_for_its_value(monkeypat
     monkeypatch.setattr(views.Shown, "value", property(lambda self: pytest.fail("worked out")))
     loss.backward()
     assert_array_equal(x.grad, 8 * np.arange(8.0))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: np.argmax(np.ones((2, 3)), 0, out=t),
+        lambda t: np.dot(np.ones((3, 2), np.float32), np.ones(2, np.float32), out=t),
+        lambda t: np.take(np.arange(5), [0, 1, 2], out=t),
+        lambda t: np.sum(np.ones((2, 4)), 0, out=t),
+        lambda t: np.putmask(t, [True, False, True], np.array(1j)),
+        lambda t: np.place(t, [True, False, True], np.array(np.longdouble(1))),
+    ],
+)
+def test_what_numpy_refuses_to_write_is_refused_with_its_kind_of_error(write):
+    with pytest.raises((TypeError, ValueError)) as numpys:
+        write(np.ones(3))
+    t = np.copy(Tensor(np.ones(3), requires_grad=True))
+    with pytest.raises(numpys.type):
+        write(t)
+    assert_array_equal(t.data, np.ones(3))
+
+
+def test_taking_from_nothing_gives_nothing():
+    t = Tensor(np.zeros((0, 0, 2)), requires_grad=True)
+    assert np.take(t, [0, -1], 1).shape == (0, 2, 2)
+    with pytest.raises(IndexError):
+        np.take(t, [0, -1], 0)
