@@ -284,3 +284,10 @@ def test_taking_from_nothing_gives_nothing():
     assert np.take(t, [0, -1], 1).shape == (0, 2, 2)
     with pytest.raises(IndexError):
         np.take(t, [0, -1], 0)
+
+
+@pytest.mark.parametrize("function", [np.cumsum, np.cumprod])
+def test_a_running_sum_does_not_go_into_a_tensor_without_axes(function):
+    t = np.copy(Tensor(1.5, requires_grad=True))
+    with pytest.raises(ValueError, match="shape"):
+        function(t, 0, out=t)
