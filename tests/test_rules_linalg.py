@@ -83,8 +83,8 @@ CASES = [
     *(Case(LA.eigh, x, call=named(LA.eigh)) for x in (A, STACK)),
     Case(LA.eigh, A, call=named(LA.eigh, UPLO="U")),
     *(Case(LA.eigvalsh, A, UPLO=uplo) for uplo in "LU"),
-    Case(LA.eig, S, call=named(LA.eig)),
-    Case(LA.eig, STACK[:1] @ STACK[:1].mT, call=named(LA.eig)),
+    Case(LA.eig, S, call=lambda a: tuple(map(np.real, LA.eig(a)))),  # (complex from NumPy 2.5 on, whatever they are)
+    Case(LA.eig, STACK[:1] @ STACK[:1].mT, call=lambda a: tuple(map(np.real, LA.eig(a)))),
     Case(LA.eig, A, call=lambda a: parts(vectors_and_values(LA.eig)(a))),
     Case(LA.eigvals, A, call=named(LA.eigvals)),
     Case(LA.eigvals, np.array([[1.0, -2.0], [1.5, 0.8]]), call=named(LA.eigvals)),
@@ -387,9 +387,13 @@ def test_infinite_matrices_end_in_values_and_gradients_that_are_no_numbers_or_an
 
 
 @pytest.mark.parametrize("norm", [LA.cond, lambda a: LA.norm(a, 2), lambda a: LA.norm(a, "nuc"), LA.svdvals])
-def test_of_an_infinite_matrix_norms_and_condition_are_numpys(norm):
+def test_of_an_infinite_matrix_norms_and_condition_are_numpys_or_nan_where_numpy_raises(norm):
     with np.errstate(all="ignore"):
-        assert_array_equal(norm(Tensor(INFINITE, requires_grad=True)).data, norm(INFINITE))
+        try:
+            expected = norm(INFINITE)
+        except LA.LinAlgError:  # (from NumPy 2.5 on)
+            expected = np.nan
+        assert_array_equal(norm(Tensor(INFINITE, requires_grad=True)).data, expected)
 
 
 @pytest.mark.parametrize("order, norm", [(-1, np.inf), (1, 0.0), (2, 0.0), (np.inf, 0.0), (0, 0.0)])

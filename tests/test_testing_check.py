@@ -463,3 +463,13 @@ def test_errors_name_the_function_that_was_given():
 
     with pytest.raises(GradientError, match="squares returned an array of shape"):
         assert_same_gradients(squares, lambda x: 2 * x, x3)
+
+
+def test_a_rule_that_takes_arrays_alone_is_checked_to_order_1_in_reverse_mode():
+    f = tg.primitive(lambda g, out, x: np.asarray(g) * np.cos(np.asarray(x)))(lambda x: np.sin(np.asarray(x)))
+    assert "reverse alone" in str(check_gradients(f, np.array([0.3, 1.0]), order=1))
+    with pytest.raises(tg.DetachError):
+        check_gradients(f, np.array([0.3, 1.0]))
+    wrong = tg.primitive(lambda g, out, x: np.asarray(g) * np.sin(np.asarray(x)))(lambda x: np.sin(np.asarray(x)))
+    with pytest.raises(WrongGradientError):
+        check_gradients(wrong, np.array([0.3, 1.0]), order=1)

@@ -524,7 +524,9 @@ class Tensor:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._node.parents:
             made_by = self._node.rule.name
-            raise GradientError(f"{label(self)} is the result of {made_by}: only leaves can be copied or pickled; detach() it first")
+            raise GradientError(
+                f"{label(self)} is the result of {made_by}: only leaves can be copied or pickled (as plotting does); give t.detach()"
+            )
         return Tensor, (self.numpy(), self.requires_grad, self.name)
 
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError, TinygradError
+from ..errors import DetachError, GradientError, TinygradError
 from ..tensor import Tensor, as_numbers, no_grad
 from ..transforms import fitting, grad, jvp, name, vjp
 from ..trees import is_module, leaves, mapped, opened, paths, rebuilt
@@ -82,7 +82,8 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     *inputs : array, scalar, module, or nested tuple, list or dict of them
         Where to check; floating or complex. float32 is checked in float64; integers are handed on as they are.
     order : int
-        Up to which order: at 2 the gradient itself is differentiated, and checked the same way.
+        Up to which order: at 2 the gradient itself is differentiated, and checked the same way. At 1 a rule of the user's may be one
+        that takes arrays alone.
     seed : int
         Of the random cotangents and directions.
 
@@ -136,6 +137,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     where, verdict = [_places(inputs)[k] for k in floating], Verdict("right", "")
     for now in range(1, order + 1):
         check = _Check(flat, xs, where, f"{name(f)}, order {now}" if now > 1 else name(f), rng)
+        check.needs_forward = order > 1
         with np.errstate(all="ignore"):
             verdict = check.verdict()
         if verdict.verdict == "wrong":
@@ -143,7 +145,8 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
         if verdict.verdict != "right":
             return verdict
         flat = check.gradient
-    return Verdict("right", f"{sum(x.size for x in xs)} entries, reverse and forward, to order {order}")
+    modes = "reverse and forward" if check.has_forward else "reverse alone, since a rule takes no Tensors"
+    return Verdict("right", f"{sum(x.size for x in xs)} entries, {modes}, to order {order}")
 
 
 @contextmanager
@@ -185,6 +188,7 @@ class _Check:
         if not all(np.array_equal(y, again, equal_nan=True) for y, again in zip(self.out, self.values(xs))):
             raise GradientError(f"{called} gave another value when it was called again: give it its random numbers as an argument")
         self.g = [self.random(y) for y in self.out]
+        self.needs_forward = self.has_forward = True
         self.gradients_around: list[tuple[Any, ...]] | None = None
         self.kinks: dict[tuple[int, tuple[int, ...]], float] = {}  # the entries at kinks, with what their slope gains to the right
 
@@ -293,8 +297,14 @@ class _Check:
         return every if x.size <= MOST_ENTRIES else [every[k] for k in sorted(self.rng.choice(x.size, MOST_ENTRIES, replace=False))]
 
     def forward(self, direction: Arrays) -> float | None:
-        """Return ⟨g, J u⟩ by forward mode; None where it is not finite."""
-        _, tangents = jvp(self.f, tuple(self.xs), tuple(direction))
+        """Return ⟨g, J u⟩ by forward mode; None where it is not finite, or a rule that is differentiated once takes no Tensors."""
+        try:
+            _, tangents = jvp(self.f, tuple(self.xs), tuple(direction))
+        except DetachError:
+            if self.needs_forward:
+                raise
+            self.has_forward = False
+            return None
         forward = float(sum(np.real(np.sum(a * t)) for a, t in zip(self.g, tangents)))
         return forward if np.isfinite(forward) else None
 
