@@ -81,7 +81,8 @@ SORTS = "{x}.sort() | {x}.sort({axis}) | {x}.sort(axis=0, kind='stable')"
 OTHER_FUNCTIONS = "{x}.partition(1) | {x}.partition(0, axis={axis}) | np.nan_to_num({x}[...], copy=False) | {x}.imag = {c} | {x}.real = {c}"
 RESULTS_GIVEN = """
 np.add({y}, {z}, out={x}) | np.sin({y}, out={x}) | np.multiply({y}, {z}, out={x}, where={mask}) | np.negative({y}, {x})
-np.subtract({x}, {c}, {x}) | np.tanh({x}, out={x}, where={mask}) | np.sum({y}, axis=0, out={x}) | (np.cumsum({x}, 0, out={x}) if {x}.ndim else 0)
+np.subtract({x}, {c}, {x}) | np.tanh({x}, out={x}, where={mask}) | np.sum({y}, axis=0, out={x})
+(np.cumsum({x}, 0, out={x}) if {x}.ndim else 0)
 np.matmul({y}, {z}, out={x}) | np.add({y}, {z}, out=({x},)) | np.multiply({y}, {c}, out={x}[{basic}]) | np.mean({y}, axis=-1, out={x})
 np.concatenate([{x}[:1], {x}[1:]], out={x}) | {new} = np.add({x}, {y}, out={x}) | np.stack([{x}[0], {x}[-1]], out={x}[:2])
 np.sum({y}, out={x}[0]) | np.add({x}[1:], {x}[:-1], out={x}[1:]) | np.multiply({x}, 2, out={x}.T) | np.add.reduce({y}, out={x})
