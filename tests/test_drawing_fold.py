@@ -1,8 +1,14 @@
 """Folding large graphs, on random plain graphs: nothing is lost, nothing goes round in circles, fewer boxes hide more."""
 
+import re
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinygrad_hw import draw as drawn
+from tinygrad_hw import nn
 from tinygrad_hw.drawing.fold import fold
 from tinygrad_hw.drawing.picture import shared_path
 from tinygrad_hw.drawing.recorded import Recorded, Vertex
@@ -113,3 +119,12 @@ def test_the_shared_path_is_the_longest_beginning_of_all(paths):
     assert all(path[: len(common)] == common for path in paths)
     longer = {path[: len(common) + 1] for path in paths}
     assert len(longer) > 1 or longer == {common}
+
+
+@pytest.mark.parametrize("direction, height, width", [("TB", 1200, 900), ("LR", 400, 1700)])
+def test_a_convolutional_network_fits_a_screen_in_both_directions(direction, height, width):
+    layers = [nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(784, 10))
+    loss = nn.cross_entropy(net(np.random.default_rng(0).normal(size=(4, 1, 28, 28))), np.arange(4))
+    box = re.search(r'viewBox="0\.00 0\.00 ([\d.]+) ([\d.]+)"', drawn(loss, direction=direction).svg())
+    assert float(box[1]) <= width and float(box[2]) <= height

@@ -259,7 +259,7 @@ def test_arrays_are_named_by_their_values_since_the_graph_holds_copies():
 ])  # fmt: skip
 def test_digits_and_letters_after_a_name_are_set_as_an_index(name, said):
     x = Tensor([1.0, 2.0], requires_grad=True, name=name)
-    assert str(explain(np.exp(x).sum()).forward[0]).startswith(f"exp₁ = exp({said})")
+    assert str(explain(np.sin(x).sum()).forward[0]) == f"L = Σ sin({said})"
 
 
 def test_two_values_of_one_name_are_told_apart():

@@ -82,6 +82,11 @@ def convolutions():
     return ((nn.functional.conv2d(tg.relu(nn.functional.conv2d(IMAGES, W)), V) ** 2).sum() / 2,)
 
 
+def convolutional_layers():
+    net = nn.Sequential(nn.Conv2d(3, 2, 3, rng=0), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3, rng=1))
+    return (nn.cross_entropy(net(IMAGES), CLASSES[:2]),)
+
+
 def divergence():
     mu, logvar = P(6, 2), P(6, 2)
     return -(1 + logvar - mu**2 - np.exp(logvar)).sum() / 2, locals()
@@ -123,6 +128,27 @@ MODELS = {
         lambda: (nn.binary_cross_entropy_with_logits(X @ P(4, 1), POSITIVE),),
         ["L = −mean(y ⊙ log(σ(z₁)) + (1 − y) ⊙ log(1 − σ(z₁)))", "∂L/∂W = xᵀ (σ(z₁) − y) / N"],
     ),
+    "logistic regression by hand": (
+        lambda: (logistic(1 / (1 + np.exp(-(X @ P(4, 1) + P(1))))),),
+        ["ŷ = σ(z₁)", "δ₁ = (ŷ − y) / N", "∂L/∂W = xᵀ δ₁", "∂L/∂b = Σ₀ δ₁"],
+    ),
+    "logistic regression of layers": (
+        lambda: (nn.binary_cross_entropy(nn.Sequential(nn.Linear(4, 1, rng=0), nn.Sigmoid())(X), POSITIVE),),
+        ["ŷ = σ(z₁)", "L = −mean(y ⊙ log(ŷ) + (1 − y) ⊙ log(1 − ŷ))", "δ₁ = (ŷ − y) / N", "∂L/∂W = xᵀ δ₁"],
+    ),
+    "batch norm of layers": (
+        lambda: (nn.mse_loss(nn.Sequential(nn.Linear(4, 3, rng=0), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 1, rng=1))(X), T),),
+        ["x̂ = d / s", "z̃₁ = x̂ ⊙ γ + β", "a₁ = tanh(z̃₁)", "δ₂ = 2 (ŷ − y) / N", "δ_z̃₁ = (δ₂ W₂ᵀ) ⊙ tanh′(z̃₁)", "∂L/∂γ = Σ₀ (δ_z̃₁ ⊙ x̂)",
+         "∂L/∂β = Σ₀ δ_z̃₁", "∂L/∂W₁ = xᵀ δ₁"],
+    ),
+    "convolution of layers": (
+        convolutional_layers,
+        ["z₁ = x ∗ W₁ + b₁", "a₁ = relu(z₁)", "δ₂ = (softmax(z₂) − Y) / N", "∂L/∂W₁ = x ⋆ δ₁", "∂L/∂b₁ = Σ₀,₂,₃ δ₁"],
+    ),
+    "attention of parameters": (
+        lambda: (nn.functional.scaled_dot_product_attention(P(4, 3), P(4, 3), P(4, 3)).sum(),),
+        ["S = Q Kᵀ / √3", "A = softmax(S)", "δ_S = A ⊙ (δ_A − Σ₁ (δ_A ⊙ A))", "∂L/∂Q = δ_S K / √3", "∂L/∂K = δ_Sᵀ Q / √3"],
+    ),
     "softmax regression": (
         lambda: (nn.cross_entropy(X @ P(4, 3) + P(3), CLASSES),),
         ["L = −mean(Σ₁ (Y ⊙ log_softmax(z₁)))", "δ₁ = (softmax(z₁) − Y) / N", "∂L/∂W = xᵀ δ₁", "∂L/∂b = Σ₀ δ₁"],
@@ -153,11 +179,14 @@ MODELS = {
     ),
     "LSTM": (
         lstm,
-        ["i = σ(z[:, :2])", "g = tanh(z[:, 6:])", "c₁ = f ⊙ c + i ⊙ g", "h₁ = o ⊙ tanh₁", "δ_c₁ = h₁ ⊙ o ⊙ tanh′(c₁)", "∂L/∂U = hᵀ δ_z"],
+        ["i = σ(z[:, :2])", "g = tanh(z[:, 6:])", "c₁ = f ⊙ c + i ⊙ g", "h₁ = o ⊙ tanh(c₁)", "δ_c₁ = h₁ ⊙ o ⊙ tanh′(c₁)", "∂L/∂U = hᵀ δ_z"],
     ),
     "GRU": (gru, ["h₁ = (1 − z) ⊙ n + z ⊙ h", "n = tanh(z₃)", "∂L/∂Uₙ = (r ⊙ h)ᵀ δ₃", "∂L/∂U_z = hᵀ δ₁"]),
-    "layer norm": (layer_norm, ["μ = mean(z₁, axis=1)", "d = z₁ − μ", "x̂ = d / s", "s = sqrt(σ² + 1e-05)", "∂L/∂β = Σ₀ add₂"]),
-    "batch norm": (batch_norm, ["μ = mean(z₁, axis=0)", "σ² = mean(d², axis=0)", "x̂ = d / s", "∂L/∂γ = Σ₀ (add₂ ⊙ x̂)"]),
+    "layer norm": (
+        layer_norm,
+        ["μ = mean(z₁, axis=1)", "d = z₁ − μ", "x̂ = d / s", "s = sqrt(σ² + 1e-05)", "z̃₁ = x̂ ⊙ γ + β", "∂L/∂β = Σ₀ z̃₁"],
+    ),
+    "batch norm": (batch_norm, ["μ = mean(z₁, axis=0)", "σ² = mean(d², axis=0)", "x̂ = d / s", "∂L/∂γ = Σ₀ (z̃₁ ⊙ x̂)"]),
     "attention": (
         attention,
         ["S = Q Kᵀ", "A = softmax(S / √3)", "out = A V", "δ_A = out Vᵀ", "δ_S = A ⊙ (δ_A − Σ₁ (δ_A ⊙ A)) / √3", "∂L/∂W_Q = xᵀ (δ_S K)",
@@ -166,7 +195,9 @@ MODELS = {
     "convolutions": (
         convolutions, ["z₁ = x ∗ W₁", "a₁ = relu(z₁)", "z₂ = a₁ ∗ W₂", "∂L/∂W₂ = a₁ ⋆ z₂", "∂L/∂W₁ = x ⋆ ((z₂ ∗ᵀ W₂) ⊙ relu′(z₁))"],
     ),
-    "Kullback-Leibler divergence": (divergence, ["L = −Σ (1 + logvar − μ² − exp₁) / 2", "∂L/∂μ = μ", "∂L/∂logvar = (exp₁ − 1) / 2"]),
+    "Kullback-Leibler divergence": (
+        divergence, ["L = −Σ (1 + logvar − μ² − exp(logvar)) / 2", "∂L/∂μ = μ", "∂L/∂logvar = (exp(logvar) − 1) / 2"],
+    ),
     "normal likelihood": (normal_likelihood, ["∂L/∂μ = (μ − y) / σ²"]),
     "inverse": (
         lambda: (lambda b: ((np.linalg.inv(P(4, 4, name="A")) @ b).sum(), {"b": b}))(rng.normal(size=(4, 1))),

@@ -203,6 +203,16 @@ def convolution():
     return loss, (IMAGES,), parameters((2, 1, 3, 3), (2, 1, 1), (32, 3))
 
 
+def normed():
+    def loss(x, y, W, gamma, beta, v):
+        z = x @ W
+        d = z - np.mean(z, axis=0)
+        scaled = d / np.sqrt(np.mean(d**2, axis=0) + 1e-5) * gamma + beta
+        return ((np.tanh(scaled) @ v - y) ** 2).mean(), {"z": z, "d": d, "scaled": scaled}
+
+    return loss, (X, Y), parameters((3, 4), 4, 4, (4, 1))
+
+
 def softmax_regression():
     targets = np.eye(3)[[0, 1, 2, 0, 1, 2]]
     return lambda x, y, W, b: (-(y * tg.log_softmax(x @ W + b)).sum(-1).mean(), {}), (X, targets), parameters((3, 3), 3)
@@ -214,15 +224,21 @@ def least_squares():
 
 GRAPHS = {
     **{f.__name__: network(f) for f in (tg.sigmoid, np.tanh, np.arctan, np.sin, tg.relu)},
-    **{f.__name__: f() for f in (columns, residual, tied, lstm, attention, convolution, softmax_regression, least_squares)},
+    **{f.__name__: f() for f in (columns, residual, tied, lstm, attention, convolution, normed, softmax_regression, least_squares)},
 }
 
 
 def test_a_parameter_of_a_plain_sequential_is_named_by_its_role_or_else_by_its_place():
-    net = nn.Sequential(nn.Linear(3, 4, rng=0), nn.LayerNorm(4), nn.Sigmoid(), nn.Linear(4, 1, rng=1))
+    net = nn.Sequential(nn.Linear(3, 4, rng=0), nn.LayerNorm(4), nn.Sigmoid(), nn.Linear(4, 1, rng=1), nn.RMSNorm(1))
     found = labels(np.mean(np.square(net(X) - Y)))
-    assert {"W₁", "b₁", "W₂", "b₂", "layers.1.weight", "layers.1.bias"} <= set(found)
-    assert not {"layers.0.weight", "layers.3.bias"} & set(found)
+    assert {"W₁", "b₁", "W₂", "b₂", "γ", "β", "x̂", "z̃₁", "a₁", "layers.4.weight"} <= set(found)
+    assert not {"layers.0.weight", "layers.1.weight", "layers.1.bias", "layers.3.bias"} & set(found)
+
+
+def test_the_parts_of_several_norms_have_the_numbers_of_the_norms():
+    layers = [nn.Linear(3, 4, rng=0), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 4, rng=1), nn.LayerNorm(4), nn.Linear(4, 1, rng=2)]
+    found = labels(np.mean(np.square(nn.Sequential(*layers)(X) - Y)))
+    assert {"γ₁", "β₁", "μ₁", "γ₂", "β₂", "σ²₂", "z̃₁", "a₁", "z̃₂"} <= set(found)
 
 
 def assigned(source):

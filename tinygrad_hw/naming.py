@@ -294,6 +294,7 @@ class Names:
     def give_roles(self, roots: Sequence[Node]) -> None:
         """Give textbook names to the values that play a known part in a network."""
         layers = self.affine()
+        self.scaled: dict[Node, Node] = {}
         self.layers = {z: str(k) for k, z in enumerate(layers, 1)}
         activations = {z: a for z in layers if (a := self.activation(z)) is not None}
         if len(roots) == 1 and np.prod(shape_of(roots[0]), dtype=int) == 1 and roots[0].rule:
@@ -303,8 +304,11 @@ class Names:
         inputs: list[Thing] = []
         for z, products in layers.items():
             self.give(z, Label("z", self.layers[z]))
-            if z in activations:
-                self.give(activations[z], Label("a", self.layers[z]))
+            scaled = self.scaled.get(z, z)
+            if scaled is not z and not self.has_a_path(scaled):
+                self.give(scaled, Label("z\u0303", self.layers[z]))
+            if (a := activations.get(z) or self.activation(scaled)) is not None:
+                self.give(a, Label("a", self.layers[z]))
             inputs += self.give_operands(z, products)
         leaves = [node for node in self.nodes if is_leaf(node)]
         for node in leaves:
@@ -313,6 +317,11 @@ class Names:
         self.give_leaves("x", [*inputs, *filter(is_leaf, roots)])
         self.give_leaves("x", filter(is_parameter, leaves))
         self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
+
+    def has_a_path(self, node: Node) -> bool:
+        """Tell whether the path of the module whose result a node is says more than a place in a Sequential."""
+        path = module_of(node)
+        return bool(path) and not PLACE.fullmatch(f"{path}.weight")
 
     def give_operands(self, z: Node, products: list[Node]) -> list[Thing]:
         """Name the weights and biases of a sum of products, and the state that it starts from; return its inputs.
@@ -333,30 +342,45 @@ class Names:
 
     def give_parts(self) -> None:
         """Name the parts of norms, of attention and of LSTM cells."""
+        norms = [node for node in self.nodes if self.normalised(node) is not None]
+        for k, node in enumerate(norms, 1):
+            self.give_normalised(node, str(k) if len(norms) > 1 else "")
         for node in self.nodes:
-            if node.rule and node.rule.function is np.divide:
-                self.give_normalised(node)
-            elif node.rule and node.rule.function is neural.softmax:
+            if node.rule and node.rule.function is neural.softmax:
                 self.give_attention(node)
         cells = [cell for node in self.nodes if (cell := self.cell(node))]
         for k, cell in enumerate(cells, 1):
             for letter, thing in cell.items():
                 self.give(thing, Label(letter, str(k) if len(cells) > 1 else ""))
 
-    def give_normalised(self, node: Node) -> None:
-        """If a quotient is a normalisation, name its parts: x̂ = d / s, with d = x − μ and s = √(σ² + ε)."""
-        top, bottom = self.operands[node]
+    def normalised(self, node: Node) -> Any:
+        """Return x if a quotient is its normalisation (x − μ) / √(σ² + ε), else None."""
+        top, bottom = self.operands_if(node, np.divide)
         x, mean = self.operands_if(top, np.subtract)
         (inside,) = self.operands_if(bottom, np.sqrt, 1)
-        if x is None or inside is None or self.operands_if(self.unexpanded(mean), np.mean, 1)[0] is not x:
-            return
+        is_norm = x is not None and inside is not None and self.operands_if(self.unexpanded(mean), np.mean, 1)[0] is x
+        return x if is_norm else None
+
+    def give_normalised(self, node: Node, k: str) -> None:
+        """Name the parts of a normalisation x̂ = d / s, with d = x − μ and s = √(σ² + ε), and of γ ⊙ x̂ + β."""
+        top, bottom = self.operands[node]
+        (inside,) = self.operands_if(bottom, np.sqrt, 1)
         variance = next((thing for thing in self.operands_if(inside, np.add) if isinstance(thing, Node)), inside)
-        self.give(self.unexpanded(mean), Label("μ"))
-        self.give(top, Label("d"))  # type: ignore[arg-type]
+        variance = self.unexpanded(variance)
+        self.give(self.unexpanded(self.operands_if(top, np.subtract)[1]), Label("μ", k))
+        self.give(top, Label("d", k))  # type: ignore[arg-type]
         if variance.rule and variance.rule.function in (np.mean, np.var):
-            self.give(variance, Label("σ²"))
-        self.give(bottom, Label("s"))  # type: ignore[arg-type]
-        self.give(node, Label("x\u0302"))
+            self.give(variance, Label("σ²", k))
+        self.give(bottom, Label("s", k))  # type: ignore[arg-type]
+        self.give(node, Label("x\u0302", k))
+        out = node
+        for letter, function in (("γ", np.multiply), ("β", np.add)):
+            user = next((user for user in self.users.get(out, ()) if self.operands_if(user, function)[0] is not None), None)
+            vectors = [self.unexpanded(thing) for thing in self.operands[user] if thing is not out] if user else []
+            if user is not None and vectors and is_parameter(vectors[0]):
+                self.give(vectors[0], Label(letter, k))
+                out = user
+        self.scaled[self.normalised(node)] = out
 
     def give_attention(self, softmax: Node) -> None:
         """If a softmax is that of attention, name the parts: A = softmax(S / √d), with S = Q Kᵀ, and A V."""
@@ -364,7 +388,10 @@ class Names:
         while isinstance(scores, Node) and scores.rule and scores.rule.function in (np.divide, np.multiply, np.add, np.where):
             scores = next((thing for thing in self.operands[scores] if isinstance(thing, Node) and thing.rule), None)
         query, key = self.operands_if(scores, np.matmul)
-        if query is None or self.untransposed(key) is key or is_parameter(self.untransposed(key)):
+        while isinstance(query, Node) and query.rule and query.rule.function in (np.divide, np.multiply):  # (Q / √d)
+            query = next((thing for thing in self.operands[query] if isinstance(thing, Node) and shape_of(thing)), None)
+        is_layer = is_parameter(self.untransposed(key)) and not is_parameter(query)
+        if query is None or self.untransposed(key) is key or is_layer:
             return
         self.give(scores, Label("S"))
         self.give(query, Label("Q"))
@@ -446,10 +473,21 @@ class Names:
         """Return the activation of a sum: an elementwise function of it alone, arithmetic aside; or a softmax."""
         for node in self.users.get(z, ()):
             alone = [thing for thing in self.operands[node] if thing is not None] == [z]
-            of_entries = node.rule.kind in ("elementwise", "choice") and node.rule.function not in ARITHMETIC
+            of_entries = node.rule.kind in ("elementwise", "choice") and node.rule.function not in (*ARITHMETIC, getitem)
             if alone and shape_of(node) == shape_of(z) and (of_entries or node.rule.name == "softmax"):
                 return node
-        return None
+        return self.logistic(z)
+
+    def logistic(self, z: Node) -> Node | None:
+        """Return 1 / (1 + exp(−z)) where a program computes it by hand, or None."""
+        node = z
+        for function in (np.negative, np.exp, np.add, np.divide):
+            alone = [user for user in self.users.get(node, ()) if [thing for thing in self.operands[user] if thing is not None] == [node]]
+            found = next((user for user in alone if user.rule.function is function), None)
+            if found is None:
+                return None
+            node = found
+        return node
 
     def give_weight(self, weight: Any, k: str) -> None:
         """Name a weight: W of its layer; of several layers W, or Wₓ for inputs and Wₕ for states; of a vector w."""
@@ -470,7 +508,7 @@ class Names:
             while node is not z:
                 node = self.users[node][0]
                 added: list[Any] = self.operands[node]
-                found += [thing for thing in added if is_parameter(thing) and is_vector(shape_of(thing))]
+                found += [thing for thing in map(self.unexpanded, added) if is_parameter(thing) and is_vector(shape_of(thing))]
         return list(dict.fromkeys(found))
 
     def give_target(self, layers: dict[Node, Any], activations: Mapping[Node, Node]) -> None:
@@ -498,7 +536,10 @@ class Names:
         """Return the prediction that is compared with a target, without its logarithm, and whether np.log was taken of it."""
         if not isinstance(thing, Node) or not thing.rule or thing.rule.function not in (np.log, reductions.log_softmax):
             return thing, False
-        return self.operands[thing][0], thing.rule.function is np.log
+        inside: Any = self.operands[thing][0]
+        added = self.operands_if(inside, np.add)
+        guarded = next(filter(None, added), inside) if None in added else inside  # (log(ŷ + ε): a number is no thing)
+        return guarded, thing.rule.function is np.log
 
     def is_plain(self, thing: Fingerprint) -> bool:
         """Tell whether all entries of an array are the same number; equations write that number."""

@@ -18,6 +18,7 @@ from .recorded import Recorded, Vertex
 __all__ = ["Look", "build", "picture_of"]
 
 ROOM, NEAREST = 60, 40
+IN_A_ROW = {"TB": 16, "BT": 16, "LR": 10, "RL": 10}  # boxes one behind the other that fit a screen, or two
 MOST_NAMES = 3  # on an arrow
 
 
@@ -38,8 +39,8 @@ class Look:
 
 def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Picture:
     """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
-    by_default = look.max_nodes is None and look.depth is None
-    groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST, on_screen=by_default)
+    longest = IN_A_ROW[look.direction] if look.max_nodes is None and look.depth is None else None
+    groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST, longest)
     total = len(recorded.vertices)
     reached = downstream(recorded, look.highlight)
     boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]

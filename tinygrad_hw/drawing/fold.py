@@ -25,7 +25,6 @@ __all__ = ["Group", "common", "fold", "merge_modules", "pattern", "repetitions",
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
 WORDS_IN_TITLE = 4
-TALLEST = 24  # boxes one below the other that one scrolls through with patience
 RUN = ("run",)  # the words of a run that was put into one group
 WIDELY = 6  # more uses of a value than one body makes
 LEAVES = ("constant", "input", "parameter")
@@ -53,7 +52,7 @@ class Group(NamedTuple):
 
 
 def fold(
-    recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None, on_screen: bool = False
+    recorded: Recorded, most: int, depth: int | None = None, cut: int | None = None, longest: int | None = None
 ) -> tuple[list[Group], int]:
     """Return at most ``most`` groups, in order, and how many vertices are in none of them.
 
@@ -63,13 +62,13 @@ def fold(
     most : how many groups there may be.
     depth : draw modules at this depth as one group each, even where there is room.
     cut : how many groups there may be where some are left out; by default as many.
-    on_screen : close further modules, and draw repeated bodies once, where the picture would be too tall for a screen.
+    longest : close further modules, and draw repeated bodies once, where more groups would lie one behind the other.
     """
     fitting: list[Group] = []
     groups: list[Group] = []
     for groups in ever_coarser(recorded, most, depth):
         if len(groups) <= most and not (fitting and any(group.words == RUN for group in groups)):
-            if not on_screen or longest_path(recorded.vertices, groups) <= TALLEST:
+            if longest is None or longest_path(recorded.vertices, groups) <= longest:
                 return groups, 0
             fitting = fitting or groups
     if fitting:

@@ -35,7 +35,7 @@ from .expressions import Call, Constant, Expression, Variable, evaluate, magnitu
 from .notes import explained, notes
 from .reading import Reader
 from .symbols import Symbol
-from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words
+from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words, is_along_channels
 
 __all__ = ["Beside", "Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
 
@@ -228,6 +228,8 @@ class Equations:
         """
         text = Text(self._labels)
         names = {text.label(self._labels[atom]): evaluate(atom, values) for atom in occurrences(line.right) if atom in self._labels}
+        upright = [part for part in parts_of(line.right) if isinstance(part, Call) and is_along_channels(part)]
+        names |= {text.write(part): evaluate(part, values) for part in upright}
         names |= {text.label(self._labels[index]): index.value for index in indices_in(line.right) if index in self._labels}
         parts = [*parts_of(line.right), *[part for _, rule in self._derivation.definitions.values() for part in parts_of(rule)]]
         functions = {text.function(part.function): part.function for part in parts if isinstance(part, Call)}

@@ -231,6 +231,7 @@ class Derivation:
         """Return the forward equations; what is not shown is written out where it is used."""
         lines, self.shown = [], self.kept.copy()
         self.inline: dict[Expression, Expression] = dict(self.complements)
+        self.recalled: dict[Expression, Expression] = {}  # what several operations come to, by its name
         merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.calls[node], self.inline)
@@ -240,6 +241,8 @@ class Derivation:
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], right, "forward"))
+                if isinstance(right, Call) and right != self.calls[node]:
+                    self.recalled |= recalled(right, self.values[node])
             else:
                 self.inline[self.values[node]] = right
         return lines
@@ -281,7 +284,8 @@ class Derivation:
 
     def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
         """Return a reading with expressions put in the place of variables, simplified."""
-        return simpler(self.folded(self.with_one_hot(substitute(reading.expression, here))))
+        found = self.with_one_hot(substitute(reading.expression, here))
+        return simpler(self.folded(substitute(found, self.recalled) if self.recalled else found))
 
     def is_shorter_inline(self, node: Node, total: Expression) -> bool:
         """Tell whether writing a node's gradient out makes what it passes on no longer than the gradient itself."""
@@ -320,6 +324,14 @@ class Derivation:
         if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
             return product([(Ones(x.shape), 1)], int(value.flat[0]))
         return None
+
+
+def recalled(x: Call, name: Variable) -> dict[Expression, Expression]:
+    """Return what a value's name stands for: the call that it is; of p = σ(z) also exp(−z) as (1 − p) / p."""
+    if x.function is not neural.sigmoid:
+        return {x: name}
+    inverse = Call(np.exp, (product([(x.parts[0], 1)], -1),), {}, x.shape)
+    return {x: name, inverse: product([(sum_of([ONE, product([(name, 1)], -1)]), 1), (name, -1)])}
 
 
 def classes_of(x: Expression) -> Expression | None:
@@ -373,7 +385,7 @@ def is_light(x: Expression) -> bool:
     """Tell whether an expression is so short that it can be written out wherever it is needed."""
     calls = [part for part in parts_of(x) if isinstance(part, (Call, Prime))]
     return x.size <= 3 and all(
-        isinstance(part, Call) and (part.function in (np.transpose, np.swapaxes) or is_slice(part)) for part in calls
+        isinstance(part, Call) and (part.function in (np.transpose, np.swapaxes, np.exp, np.tanh) or is_slice(part)) for part in calls
     )
 
 
@@ -382,7 +394,7 @@ def is_slice(x: Call) -> bool:
     if x.function is not shaping.getitem or not isinstance(x.parts[0], Variable):
         return False
     parts = x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],)
-    return all(isinstance(part, (slice, int)) for part in parts)
+    return all(isinstance(part, (slice, int, type(Ellipsis))) for part in parts)
 
 
 def sums_in(x: Expression) -> list[Expression]:

@@ -10,7 +10,7 @@ from ..rules import neural
 from .derivation import Derivation
 from .expressions import Call, Constant, Expression, Prime, parts_of
 from .simplify import FOLDS, express, without_ones
-from .writers import Gradient, Side, Space
+from .writers import Gradient, Side, Space, is_along_channels
 
 __all__ = ["explained", "notes"]
 
@@ -33,6 +33,8 @@ def explained(printed: list[str], derivation: Derivation) -> list[str]:
     calls = [part for part in printed_parts(derivation) if isinstance(part, Call)]
     if any(part.kwargs.get("keepdims") for part in calls if part.function in FOLDS):
         found.append("an axis that was added up or averaged over stays, with length 1, where it stands beside what still has it")
+    if any(is_along_channels(part) for part in calls):
+        found.append("a vector with an entry for each channel is added to every place of the channel")
     found += [sentence for sign, sentence in SENTENCES.items() if sign in text]
     found += ["[a > b] is 1 where that holds, else 0"] if re.search(r"\[[^]\n]+ [=≠<>≥≤] ", text) else []
     unknown = [(label, atom.shape) for atom, label in derivation.labels.items()]

@@ -39,6 +39,7 @@ FOLDS = (
 )  # fmt: skip
 
 
+NEGLIGIBLE = Fraction(1, 10**40)
 MOST_TO_MULTIPLY = 24  # atoms of an expression that is tried multiplied out
 
 
@@ -76,6 +77,7 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
     factors = list(factors)
     powers, coefficient = without_guard(*merged(factors, coefficient))
+    powers = with_logistic(powers)
     shape, coefficient = joint([base.shape for base, _ in factors]), rounded(coefficient)
     kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
     if coefficient < 0:
@@ -89,6 +91,22 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
+
+
+def with_logistic(powers: dict[Expression, Number]) -> dict[Expression, Number]:
+    """Write 1 / (1 + exp(−z)) as σ(z), and exp(−z) / (1 + exp(−z)) as 1 − σ(z)."""
+    for base, power in powers.items():
+        one, e = base.parts if power < 0 and isinstance(base, Sum) and len(base.parts) == 2 else (ONE, ONE)
+        if not isinstance(e, Call) or e.function is not np.exp or number_of(without_ones(one)) != 1:
+            continue
+        logistic = Call(neural.sigmoid, (negative(e.parts[0]),), {}, e.shape)
+        both = min(max(powers.get(e, 0), 0), -power)
+        found = {other: exponent for other, exponent in powers.items() if other not in (base, e)}
+        found[e] = powers.get(e, 0) - both
+        for new, exponent in ((logistic, -power - both), (sum_of([ONE, negative(logistic)]), both)):
+            found[new] = found.get(new, 0) + exponent
+        return found
+    return powers
 
 
 def without_guard(powers: dict[Expression, Number], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
@@ -173,7 +191,7 @@ def sum_of(terms: list[Expression]) -> Expression:
         for coefficient, rest in flat_terms(term):
             collected[rest] = collected.get(rest, 0) + coefficient
     shape = joint(shapes)
-    kept = [(c, rest) for rest, c in collected.items() if c]
+    kept = terms_that_count(collected)
     if not kept:
         return product([(Ones(shape), 1)], 0)
     if len(kept) == 1:
@@ -187,6 +205,12 @@ def sum_of(terms: list[Expression]) -> Expression:
         bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
     inner = sum_of(bare) if any(isinstance(term, Sum) for term in bare) else Sum(positive_first(bare))
     return product([(inner, 1), *common], size)
+
+
+def terms_that_count(collected: Mapping[Expression, Number]) -> list[tuple[Number, Expression]]:
+    """Return the terms that are not 0, without a number so small that it only keeps log 0 finite and is lost in any other sum."""
+    kept = [(c, rest) for rest, c in collected.items() if c]
+    return [(c, rest) for c, rest in kept if abs(Fraction(c)) > NEGLIGIBLE or number_of(without_ones(rest)) is None] or kept
 
 
 def multiplied_out(x: Expression) -> Expression:
@@ -450,6 +474,8 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
     if x.shape == shape or order != "C":
         return x if x.shape == shape else None
     number, rest = scalars_apart(x)
+    if isinstance(rest, Call) and rest.function is np.reshape:
+        return reshape(shape, product([(rest.parts[0], 1), (number, 1)]))
     if isinstance(rest, Call) and rest.function in FOLDS:
         kept = with_axes_kept(rest, set(rest.kwargs.get("axis", ())))
         rest = kept if kept is not None and kept.shape[len(kept.shape) - len(shape) :] == shape else rest

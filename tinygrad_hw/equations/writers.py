@@ -22,7 +22,7 @@ from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
 
-__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "Writer"]
+__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "Writer", "is_along_channels"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ RAISED = str.maketrans("0123456789", "".join(HIGH))
 WRITE, SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(6)
 
 RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
-GLYPHS: dict[Any, str] = {neural.sigmoid: "σ", gaussian.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2"}
+GLYPHS: dict[Any, str] = {
+    neural.sigmoid: "σ", gaussian.normal_cdf: "Φ", np.absolute: "abs", np.arctan2: "atan2", convolution.largest: "maxpool",
+    convolution.to_largest: "unpool",
+}  # fmt: skip
 
 
 class Writer:
@@ -212,10 +215,10 @@ class Writer:
         return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
 
     def reshaped(self, x: Call) -> tuple[str, int] | None:
-        """Set a reduction that only loses leading axes of length 1 as the reduction."""
+        """Set a reduction that only loses axes of length 1 as the reduction, and a vector with an entry a channel as the vector."""
         inside = x.parts[0]
         is_kept = isinstance(inside, Call) and inside.function in FOLDS and inside.kwargs.get("keepdims")
-        return self.parts(inside) if is_kept and inside.shape[len(inside.shape) - len(x.shape) :] == x.shape else None
+        return self.parts(inside) if is_along_channels(x) or (is_kept and as_long(inside.shape) == as_long(x.shape)) else None
 
     def norm(self, x: Call) -> tuple[str, int]:
         """Set ‖x‖, over axes if it is not over all."""
@@ -380,6 +383,18 @@ NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
     np.reshape: Writer.reshaped,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
+
+
+def as_long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without the axes of length 1."""
+    return tuple([n for n in shape if n != 1])
+
+
+def is_along_channels(x: Call) -> bool:
+    """Tell whether a reshape only stands a vector up, (C,) as (C, 1, 1), to be added to every place of its channel."""
+    inside = x.parts[0]
+    is_vector = not inside.parts and len(inside.shape) == 1 and inside.shape[0] > 1
+    return x.function is np.reshape and is_vector and len(x.shape) > 2 and as_long(x.shape) == inside.shape
 
 
 def coefficient(x: Number, alone: bool) -> tuple[str, str]:
