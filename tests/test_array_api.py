@@ -1,5 +1,6 @@
 """The Array API namespace: what it gives is what array-api-strict gives, in value, shape and dtype; SciPy and einops run on it."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_hw import DetachError, Tensor, grad
 from tinygrad_hw import array_api as xp
@@ -37,7 +38,7 @@ OF_TWO = {
     "fic": "add subtract multiply",
     "fc": "divide",
     "fi": "maximum minimum less less_equal greater greater_equal",
-    "f": "atan2 copysign hypot logaddexp nextafter floor_divide remainder",
+    "f": "atan2 copysign hypot logaddexp nextafter remainder",
     "ficb": "equal not_equal",
     "b": "logical_and logical_or logical_xor",
     "ib": "bitwise_and bitwise_or bitwise_xor",
@@ -204,6 +205,126 @@ def test_what_numpy_does_otherwise_too_is_the_standards(name):
     assert_agree(call, *(INPUTS[key] for key in call.__code__.co_varnames[1 : call.__code__.co_argcount]))
 
 
+EDGES = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -2.5, np.pi, 1e300, 5e-324])
+
+
+def complexes(real, imag):
+    """Return complex numbers of the parts as they are (real + 1j * imag makes nan of infinity)."""
+    made = np.empty(np.broadcast_shapes(np.shape(real), np.shape(imag)), complex)
+    made.real, made.imag = real, imag
+    return made
+
+
+def assert_identical(x, y):
+    """Compare also the signs of zeros, but not those of nan."""
+    assert (x.shape, x.dtype) == (y.shape, y.dtype)
+    for part, wanted in ((x.real, y.real), (x.imag, y.imag)):
+        assert_array_equal(part, wanted)
+        if part.dtype.kind == "f":
+            assert_array_equal(np.signbit(part)[part == part], np.signbit(wanted)[part == part])
+
+
+@pytest.mark.parametrize("name, kinds", [(n, kinds) for rows in (OF_ONE, OF_TWO) for kinds, names in rows.items() for n in names.split()])
+def test_at_zeros_infinities_and_nan_a_function_is_numpys_to_the_sign_of_zero(name, kinds):
+    pairs = {"f": np.meshgrid(EDGES, EDGES), "c": [complexes(*np.meshgrid(EDGES, EDGES)), complexes(*np.meshgrid(EDGES[::-1], EDGES))]}
+    given = 2 if any(name in names.split() for names in OF_TWO.values()) else 1
+    for kind in set(kinds) & {"f", "c"} if name != "expm1" else "f":
+        for dtype in ("f4", "f8") if kind == "f" else ("c8", "c16"):
+            with np.errstate(all="ignore"):
+                arrays = [x.astype(dtype) for x in pairs[kind][:given]]
+                for requires_grad in (False, True):
+                    found = getattr(xp, name)(*(Tensor(x, requires_grad=requires_grad) for x in arrays))
+                    assert_identical(found.detach().numpy(), getattr(np, name)(*arrays))
+
+
+def test_the_floor_of_a_quotient_with_infinity_is_infinite_or_a_zero():
+    table = [
+        (np.inf, 2.0, np.inf), (np.inf, -2.0, -np.inf), (-np.inf, 2.0, -np.inf), (-np.inf, -2.0, np.inf),
+        (3.0, -np.inf, -0.0), (-3.0, np.inf, -0.0), (3.0, np.inf, 0.0), (-3.0, -np.inf, 0.0), (np.inf, np.inf, np.nan), (-5.0, 2.0, -3.0),
+    ]  # fmt: skip
+    for dtype in (np.float32, np.float64):
+        x, y, wanted = np.array(table, dtype).T
+        t, u = Tensor(x, requires_grad=True), Tensor(y, requires_grad=True)
+        with np.errstate(all="ignore"):
+            found = xp.floor_divide(t, u)
+            assert_identical(found.detach().numpy(), wanted)
+            assert_identical(xp.floor_divide(t, 2.0).detach().numpy(), np.where(np.isinf(x), x, x // 2).astype(dtype))
+            assert_identical(xp.floor_divide(-np.inf, u[:2]).detach().numpy(), np.array([-np.inf, np.inf], dtype))
+            found[:-2].sum().backward()
+        assert_allclose([t.grad, u.grad], 0.0)
+    assert xp.floor_divide(xp.asarray([-7, 7]), 2).tolist() == [-4, 3]
+
+
+def test_a_complex_exponential_less_one_is_the_standards_at_zero_and_infinity():
+    table = [
+        (0.0, 0.0, 0.0, 0.0), (-0.0, 0.0, 0.0, 0.0), (np.inf, 0.0, np.inf, 0.0), (-np.inf, np.inf, -1.0, 0.0),
+        (np.inf, np.inf, np.inf, np.nan), (-np.inf, np.nan, -1.0, 0.0), (np.inf, np.nan, np.inf, np.nan),
+        (np.nan, 0.0, np.nan, 0.0), (0.0, -0.0, 0.0, -0.0),
+    ]  # fmt: skip
+    a, b, real, imag = np.array(table).T
+    with np.errstate(all="ignore"):
+        assert_identical(xp.expm1(Tensor(complexes(a, b))).numpy(), complexes(real, imag))
+    z = Tensor([1e-12 + 2e-12j, 0.5 - 1j], requires_grad=True)
+    assert_allclose((y := xp.expm1(z)).detach().numpy(), np.expm1(z.detach().numpy()))
+    y.real.sum().backward()
+    assert_allclose(z.grad, np.exp(z.detach().numpy()))
+
+
+def test_the_ends_of_an_interval_may_be_of_another_dtype():
+    large = 2**63 + 1  # (float64 would round it)
+    x = Tensor(np.array([large, 5], np.uint64))
+    assert xp.clip(x, min=Tensor(np.array([-3, 9]))).tolist() == [large, 9]
+    assert xp.clip(xp.asarray([100, 2], dtype=xp.int8), -(10**2), xp.asarray([1000, 1])).tolist() == [100, 1]
+    assert xp.clip(xp.asarray([1.0, 9.0], dtype=xp.float32), max=xp.asarray([2.0, 2.0])).dtype == xp.float32
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "complex64", "complex128", "int8", "int64", "uint8", "uint64"])
+def test_the_limits_of_a_dtype_are_pythons_numbers(name):
+    limits, kind = (xp.iinfo, int) if "int" in name else (xp.finfo, float)
+    for given in (getattr(xp, name), np.dtype(name), xp.ones(2, dtype=name)):
+        found = limits(given)
+        assert found.dtype == np.empty(0, name).real.dtype
+        assert type(found.bits) is int
+        assert type(found.max) is type(found.min) is kind
+    if kind is float:
+        assert (type(found.eps), type(found.smallest_normal)) == (float, float)
+        assert (found.eps, found.max) == (np.finfo(name).eps, np.finfo(name).max)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint64"])
+def test_places_and_counts_may_be_of_any_dtype_of_integers(dtype):
+    places = xp.asarray([2, 0], dtype=dtype)
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    assert xp.take(x, places).tolist() == [3.0, 1.0]
+    assert xp.repeat(x[:2], places).tolist() == [1.0, 1.0]
+    assert xp.repeat(x[None, :], xp.asarray([2], dtype=dtype), axis=0).shape == (2, 3)
+
+
+def test_a_list_of_large_numbers_becomes_a_tensor_without_rounding():
+    numbers = [2**63 + 1, 2**62 + 1]
+    assert xp.asarray(numbers, dtype=xp.uint64).tolist() == numbers
+
+
+def test_every_function_takes_the_arguments_of_the_standard():
+    later = {"broadcast_shapes", "isin"}  # of 2025.12
+    for part in ("", "linalg", "fft"):
+        ours, theirs = (getattr(xp, part), getattr(strict, part)) if part else (xp, strict)
+        for name in set(theirs.__all__) - later:
+            function = getattr(ours, name, None)
+            if isinstance(function, np.ufunc) or not inspect.isfunction(getattr(theirs, name)) or name.startswith("__") or "strict" in name:
+                continue
+            wanted = inspect.signature(getattr(theirs, name)).parameters.values()
+            found = inspect.signature(function).parameters
+            for place, parameter in enumerate(wanted):
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    assert found[parameter.name].kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD), (name, parameter)
+                elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                    assert list(found)[place] == parameter.name, name
+                    assert found[parameter.name].kind is parameter.kind, (name, parameter)
+                else:
+                    assert list(found.values())[place].kind is not parameter.KEYWORD_ONLY, (name, parameter)
+
+
 def test_every_name_of_the_standard_is_there():
     later = {"broadcast_shapes", "isin"}  # of 2025.12
     names = {
@@ -250,6 +371,14 @@ def test_memory_goes_to_other_libraries_and_comes_from_them_as_a_copy():
     x[0] = 7
     assert isinstance(made, Tensor)
     assert_allclose(made.data, [3.0, 4.0])
+    assert xp.from_dlpack(t, copy=False) is t
+    assert xp.from_dlpack(t, copy=True) is not t
+    for options in ({}, {"copy": True}, {"copy": False}, {"max_version": (1, 0), "dl_device": (1, 0)}):
+        t.__dlpack__(**options)
+    np.from_dlpack(t, copy=False)[0] = 5
+    assert t.tolist() == [5.0, 2.0]
+    with pytest.raises(BufferError):
+        t.__dlpack__(dl_device=(2, 0))
     with pytest.raises(DetachError, match="leave its graph"):
         np.from_dlpack(Tensor([1.0], requires_grad=True))
     for call in (lambda: xp.from_dlpack(x, copy=False), lambda: xp.asarray(x, copy=False)):
@@ -274,6 +403,7 @@ def test_different_entries_keep_their_gradient():
 
 def test_a_reshape_without_a_copy_is_refused_where_it_needs_one():
     assert xp.reshape(Tensor(X), (4, 3), copy=False).shape == (4, 3)
+    assert xp.reshape(xp.zeros((2, 0)), (0,), copy=False).shape == (0,)
     with pytest.raises(TypeError, match="take xp"):
         xp.astype(Tensor([1j]), xp.float64)
 

@@ -31,8 +31,10 @@ from .standard import (
     empty,
     empty_like,
     expand_dims,
+    expm1,
     eye,
     finfo,
+    floor_divide,
     from_dlpack,
     full,
     full_like,
@@ -41,9 +43,11 @@ from .standard import (
     linspace,
     ones,
     ones_like,
+    repeat,
     reshape,
     result_type,
     sort,
+    take,
     take_along_axis,
     unique_all,
     unique_counts,
@@ -59,12 +63,12 @@ __array_namespace_info__ = Info
 
 AS_IN_NUMPY = """
     abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor
-    ceil conj copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot imag isfinite isinf isnan less
+    ceil conj copysign cos cosh divide equal exp floor greater greater_equal hypot imag isfinite isinf isnan less
     less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter
     not_equal positive pow real reciprocal remainder round sign signbit sin sinh sqrt square subtract tan tanh trunc
     all any argmax argmin cumulative_prod cumulative_sum diff max mean min nonzero prod searchsorted std sum var where
-    broadcast_arrays broadcast_to concat flip matmul matrix_transpose meshgrid moveaxis permute_dims repeat roll squeeze stack
-    take tensordot tile tril triu vecdot
+    broadcast_arrays broadcast_to concat flip matmul matrix_transpose meshgrid moveaxis permute_dims roll squeeze stack
+    tensordot tile tril triu vecdot
     bool complex64 complex128 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64
 """
 globals().update({name: getattr(np, name) for name in AS_IN_NUMPY.split() if hasattr(np, name)})  # (cumulative_sum is of NumPy 2.1)

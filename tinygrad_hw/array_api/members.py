@@ -26,12 +26,12 @@ def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
 
 
 def dlpack(self: Tensor, /, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
-    """Return the values, copied, as DLPack hands them on; a tensor that requires a gradient would leave its graph."""
+    """Return the values as DLPack hands them on, copied unless copy is False; one that requires a gradient would leave its graph."""
     if self.requires_grad:
         raise DetachError("from_dlpack of a tensor that requires a gradient would leave its graph: use t.detach() to leave it on purpose")
-    if copy is False:
-        raise BufferError("from_dlpack: a tensor's values are always copied: leave out copy=False")
-    return self.numpy().__dlpack__(stream=stream)
+    options = {"stream": stream, "max_version": max_version, "dl_device": dl_device}  # (NumPy 2.0 knows the first one only)
+    given = {name: option for name, option in options.items() if option is not None}
+    return (self.data if copy is False else self.numpy()).__dlpack__(**given)
 
 
 def dlpack_device(self: Tensor, /) -> tuple[int, int]:

@@ -1,15 +1,16 @@
-"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, sets, sorting."""
+"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, arithmetic, shapes, sorting, sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..graph import leaf
 from ..tensor import Tensor, handle, stacked
+from ..trees import leaves
 
 DEVICE = "cpu"
 
@@ -60,7 +61,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
     on_cpu(device)
     if copy is False and not isinstance(obj, Tensor):
         raise ValueError(f"asarray: a {type(obj).__name__} cannot become a tensor without a copy: leave out copy=False")
-    made = stacked(obj) if isinstance(obj, (list, tuple)) else obj
+    made = stacked(obj) if isinstance(obj, (list, tuple)) and any(isinstance(part, Tensor) for part in leaves(obj)) else obj
     if not isinstance(made, Tensor):
         return Tensor(made, dtype=dtype)
     return writable(astype(made, made.dtype if dtype is None else dtype, copy=bool(copy)))
@@ -69,9 +70,11 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """Return a tensor of another library's array, copied."""
     on_cpu(device)
+    if isinstance(x, Tensor):
+        return x if copy is False else x.copy()
     if copy is False:
-        raise ValueError("from_dlpack: a tensor is always a copy: leave out copy=False")
-    return x.copy() if isinstance(x, Tensor) else Tensor(np.from_dlpack(x))
+        raise ValueError(f"from_dlpack: a {type(x).__name__} cannot become a tensor without a copy: leave out copy=False")
+    return Tensor(np.from_dlpack(x))
 
 
 # Dtypes
@@ -95,9 +98,21 @@ def dtype_of(x: Any) -> Any:
     return x if isinstance(x, (np.dtype, type)) else getattr(x, "dtype", x)
 
 
-def finfo(type: Any, /) -> Any:
+class FloatingLimits(NamedTuple):
+    """The limits of a floating dtype, as Python's numbers (NumPy's are of that dtype)."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: np.dtype
+
+
+def finfo(type: Any, /) -> FloatingLimits:
     """Return the limits of a floating dtype, or of an array's."""
-    return np.finfo(dtype_of(type))
+    found = np.finfo(dtype_of(type))
+    return FloatingLimits(found.bits, float(found.eps), float(found.max), float(found.min), float(found.smallest_normal), found.dtype)
 
 
 def iinfo(type: Any, /) -> Any:
@@ -118,27 +133,71 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 isdtype = np.isdtype
 
 
+# Arithmetic
+def floor_divide(x1: Any, x2: Any, /) -> Any:
+    """Return the floor of x1 / x2; where one of them is infinite, that is infinite or a zero (NumPy's is nan or -1)."""
+    with np.errstate(invalid="ignore"):  # (np.divide below says what is invalid)
+        quotient = np.floor_divide(x1, x2)
+    if quotient.dtype.kind != "f":
+        return quotient
+    x1, x2 = (x.detach() if isinstance(x, Tensor) else x for x in (x1, x2))  # (the derivative of a floor is 0)
+    return np.where(np.isinf(x1) | np.isinf(x2), np.floor(np.divide(x1, x2)), quotient)
+
+
+def expm1(x: Any, /) -> Any:
+    """Return exp(x) - 1, precise near 0; for complex x also at infinity and nan, and without a negative zero at 0."""
+    if x.dtype.kind != "c":
+        return np.expm1(x)
+    with np.errstate(invalid="ignore"):  # (np.exp below says what is invalid)
+        near = np.expm1(x)
+    return np.where(np.isfinite(x) & (x != 0), near, np.exp(x) - 1)
+
+
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Return the entries, those outside of the interval moved to its ends, in the dtype of x."""
+    return np.clip(x, in_range(min, x.dtype), in_range(max, x.dtype)).astype(x.dtype)
+
+
+def in_range(limit: Any, dtype: np.dtype) -> Any:
+    """Return an array of integers in another dtype of integers, moved into its range; anything else as it is."""
+    own = getattr(limit, "dtype", dtype)
+    if own == dtype or own.kind not in "iu" or dtype.kind not in "iu":
+        return limit
+    here, there = np.iinfo(own), np.iinfo(dtype)
+    return np.clip(limit, max(here.min, there.min), min(here.max, there.max)).astype(dtype)
+
+
 # Shapes
 def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Any:
     """Return the entries in another shape."""
-    if copy is False and not np.may_share_memory(array := np.empty(x.shape), np.reshape(array, shape)):
+    if copy is False and x.size and not np.may_share_memory(array := np.empty(x.shape), np.reshape(array, shape)):
         raise ValueError(f"reshape: {x.shape} cannot become {shape} without a copy: leave out copy=False")
     return np.reshape(x.copy() if copy else x, shape)
 
 
-def expand_dims(x: Any, /, *, axis: Any = 0) -> Any:
+def expand_dims(x: Any, /, axis: Any = 0) -> Any:
     """Return x with a new axis of size 1."""
     return np.expand_dims(x, axis)
+
+
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
+    """Return the entries along an axis, each as often as the repeats (in any dtype of integers) say."""
+    return np.repeat(x, signed(repeats), axis)
+
+
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+    """Return the entries at the indices (in any dtype of integers) along an axis."""
+    return np.take(x, signed(indices), axis)
+
+
+def signed(numbers: Any) -> Any:
+    """Return an array of uint64, which NumPy refuses for places and counts, in int64; anything else as it is."""
+    return numbers.astype(np.int64) if getattr(numbers, "dtype", None) == np.uint64 else numbers
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """Return the slices along an axis."""
     return tuple(np.moveaxis(x, axis, 0))
-
-
-def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
-    """Return the entries, those outside of the interval moved to its ends, in the dtype of x."""
-    return np.clip(x, min, max).astype(x.dtype)
 
 
 def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
