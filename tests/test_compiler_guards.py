@@ -1047,3 +1047,54 @@ def test_what_the_package_itself_decides_by_captured_labels_is_checked_at_each_c
     for call in (scope["loss"], step):
         with pytest.raises(IndexError, match="classes must be from 0 to 2, and there is 7"):
             call()
+
+
+@pytest.mark.parametrize("read", [np.geterr, np.geterrcall, np.getbufsize, np.get_printoptions])
+def test_a_setting_of_numpy_that_is_read_inside_is_refused(read):
+    by_alias = read
+    with pytest.raises(tg.CompileError, match=rf"np\.{read.__name__} is used, which cannot be watched"):
+        compile(lambda x: x * len(repr(by_alias())))(X)
+
+
+def test_a_decision_by_how_numpy_treats_errors_is_refused_and_setting_it_is_not():
+    with pytest.raises(tg.CompileError, match=r"np\.geterr is used"):
+        compile(lambda x: x if np.geterr()["divide"] == "ignore" else 2 * x)(X)
+
+    def quietly(x):
+        with np.errstate(divide="ignore"):
+            return np.log(0 * x)
+
+    compiled = compile(quietly)
+    with np.errstate(divide="raise"):
+        np.testing.assert_array_equal([compiled(np.ones(2)), compiled(np.ones(2))], -np.inf)
+
+
+def test_a_deep_copy_of_a_step_trains_its_own_parameters():
+    class Loss:
+        def __init__(self):
+            self.net = tg.nn.Linear(2, 1)
+
+        def __call__(self, x):
+            return np.mean(self.net(x) ** 2)
+
+    loss, x = Loss(), np.random.default_rng(1).normal(size=(4, 2))
+    step = compile(loss, optim.SGD(loss.net.parameters(), lr=0.1))
+    twin = copy.deepcopy(step)
+    losses = [step(x), step(x)]
+    assert losses[0] != losses[1]
+    np.testing.assert_array_equal([twin(x), twin(x)], losses)
+
+
+def test_a_deep_copy_of_a_step_whose_function_would_still_use_the_original_is_refused():
+    net = tg.nn.Linear(2, 1)
+    step = compile(lambda x: np.mean(net(x) ** 2), optim.SGD(net.parameters(), lr=0.1))
+    for copied in (copy.deepcopy, lambda step: copy.deepcopy({"step": [step]})):
+        with pytest.raises(tg.CompileError, match=r"a copy of <lambda> would not train.*weight.*Copy the model"):
+            copied(step)
+    assert copy.copy(step)(np.ones((1, 2))).shape == ()
+
+
+def test_a_loss_that_depends_on_no_parameter_of_the_optimizer_is_refused():
+    w, v = leaf([1.0]), leaf([2.0])
+    with pytest.raises(tg.GradientError, match="the loss depends on none of the optimizer's parameters"):
+        compile(lambda x: np.sum(v * x), optim.SGD([w], lr=0.1))(np.ones(1))

@@ -296,3 +296,21 @@ def test_a_recurrent_layer_is_trained_by_a_scan_over_time(backend):
         eager.backward()
         optimizer.step()
         np.testing.assert_allclose(step(xs), eager.item(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_the_memory_of_a_compiled_scan_counts_what_its_steps_give(backend):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    W = Tensor(np.eye(30), requires_grad=True)
+
+    def needed(steps):
+        def loss(h):
+            return tg.scan(lambda h, _: (np.tanh(h @ W), h), h, np.zeros(steps))[1].sum()
+
+        step = tg.compile(loss, tg.optim.SGD([W], lr=0.1), backend=backend)
+        step(np.ones(30))
+        return step.nbytes
+
+    stacked = 100 * W.data[0].nbytes  # (of the results of 100 steps)
+    assert 2 * stacked <= needed(200) - needed(100) <= 4 * stacked

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from .guards import FOREIGN
+from .guards import FOREIGN, SETTINGS
 from .trace import NUMPY, PACKAGE, Recording, error_at
 
 __all__ = ["watching_calls"]
@@ -35,12 +35,11 @@ def watching_calls(tape: Recording) -> Iterator[None]:
         return
 
     def profile(frame: FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and tape.refusal is None and (what := unwatchable(function) or called_directly(function, frame)):
-            line = line_of_the_user(frame)
-            if line is not None:
-                tape.refusal = error_at(
-                    line, f"{what} is used, which cannot be watched: it would be as at the first call for ever; {INSTEAD}"
-                )
+        what = unwatchable(function) or called_directly(function, frame) if event == "c_call" else None
+        if event == "call" and frame.f_code in SETTINGS and line_of_the_user(frame.f_back) is frame.f_back:
+            what, frame = SETTINGS[frame.f_code], frame.f_back  # type: ignore[assignment]
+        if what and tape.refusal is None and (line := line_of_the_user(frame)) is not None:
+            tape.refusal = error_at(line, f"{what} is used, which cannot be watched: it would be as at the first call for ever; {INSTEAD}")
 
     sys.setprofile(profile)
     try:

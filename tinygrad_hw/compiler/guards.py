@@ -44,6 +44,8 @@ HARMLESS = {
     "numpy", "tinygrad_hw", "builtins", "math", "cmath", "functools", "itertools", "operator", "collections", "types", "typing",
     "dataclasses", "contextlib", "copy", "enum", "abc", "argparse", "_contextvars",
 }  # fmt: skip
+SETTINGS = {function.__code__: f"np.{function.__name__}" for function in (np.geterr, np.geterrcall, np.getbufsize, np.get_printoptions)}
+SETTING_NAMES = {name.removeprefix("np.") for name in SETTINGS.values()}
 MISSING = object()
 HEAP_TYPE = 1 << 9  # the flag of classes that a class statement made
 FIRST = ""  # a name that nothing has: it is new when something is looked at for the first time
@@ -373,6 +375,8 @@ def may_look_outside(thing: Any) -> bool:
     """Tell whether something is foreign, and not of a module that looks at nothing but its arguments."""
     if isinstance(thing, types.ModuleType):
         return is_foreign_module(thing) and thing.__name__.partition(".")[0] not in HARMLESS
+    if getattr(thing, "__code__", None) in SETTINGS:
+        return True
     module = getattr(thing, "__module__", None) or type(thing).__module__
     if not isinstance(module, str) or module.partition(".")[0] in HARMLESS:
         return False
@@ -545,7 +549,7 @@ class Watch:
             names = names_in(function.__code__)
             self._hold(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
             self._names |= names.attributes
-            self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals)
+            self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals) or bool(SETTING_NAMES & names.attributes)
             for variable in sorted(names.globals & function.__globals__.keys()):
                 self._hold(ITEM, function.__globals__, variable, variable)
             for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):

@@ -66,6 +66,7 @@ class Kernel:
             twins.append(made)
         self.plan = NativePlan(Program(self.inputs, twins, [inside[op] for op in results]), {})
         self.plan.compile_now()
+        self.nbytes = self.plan.nbytes
 
     def input(self, x: Any, value: Any) -> Op:
         """Return the input for something from outside."""

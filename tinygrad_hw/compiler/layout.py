@@ -164,6 +164,8 @@ def negate_weights(program: Program) -> Program:
     The layer's result may be clamped on the way.
     """
     minus, made = negated_parameters(program)
+    if not minus:
+        return program
     users = program.users()
     before: dict[Op, list[Op]] = {}
     instead: dict[Op, Op] = {}
@@ -261,7 +263,8 @@ class SideBySide:
     def rewritten(self) -> Program:
         """Return the program with calls done together where they can be."""
         for group in self.groups():
-            self.join([op for op in group if all(self.is_there(x, group[0]) for x in op.uses)], group[0])
+            if len(group) > 1:
+                self.join([op for op in group if all(self.is_there(x, group[0]) for x in op.uses)], group[0])
         return drop_dead(inserted(self.program, self.before, self.parts))
 
     def groups(self) -> list[list[Op]]:
@@ -270,7 +273,7 @@ class SideBySide:
         for op in self.program.ops:
             if self.can_be_joined(op):
                 pattern = ["array" if is_array(x) else content(x) for x in op.args]
-                groups.setdefault((op.function, op.dtype, *pattern, content(op.errstate)), []).append(op)
+                groups.setdefault((op.function, op.dtype, *pattern, op.errstate and content(op.errstate)), []).append(op)
         return list(groups.values())
 
     def can_be_joined(self, op: Op) -> bool:
@@ -340,6 +343,8 @@ def laid_with_constants(program: Program) -> dict[Op, tuple[Op, int]]:
 
 def inserted(program: Program, before: dict[Op, list[Op]], instead: dict[Op, Op]) -> Program:
     """Return the program with calls put in front of others, and others in the place of some."""
+    if not before and not instead:
+        return program
     ops: list[Op] = []
     renew = substitution(instead)
     for op in program.ops:

@@ -41,6 +41,7 @@ class Loop:
     def __init__(self, body: Program, carried: int, rows: int, count: int, backwards: bool) -> None:
         self.body, self.carried, self.rows, self.count, self.backwards = body, carried, rows, count, backwards
         self.run: Callable[..., Any] | None = None
+        self.nbytes = 0  # the memory that its plan holds, and that it takes for what the steps give
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Loop) or self.form() != other.form():
@@ -57,7 +58,7 @@ class Loop:
 
     def __call__(self, *args: Any) -> list[Any]:
         if self.run is None:
-            self.plan(apply(self.body), lambda step: Plan(step, {}).run)
+            self.plan(apply(self.body), lambda step: Plan(step, {}))
         assert self.run is not None
         carry, consts = list(args[: self.carried]), args[self.carried + self.rows :]
         xs = list(map(np.ascontiguousarray, args[self.carried : self.carried + self.rows]))
@@ -74,10 +75,11 @@ class Loop:
         values = [np.asarray(value_of(y)) for y in self.body.results[self.carried :]]
         return [np.empty((self.count, *value.shape), value.dtype) for value in values]
 
-    def plan(self, step: Program, planned: Callable[[Program], Callable[..., Any]]) -> None:
-        """Plan a step: ``planned`` returns what runs a program."""
-        run = planned(step)
+    def plan(self, step: Program, planned: Callable[[Program], Plan]) -> None:
+        """Plan a step: ``planned`` returns the plan of a program."""
+        run = (plan := planned(step)).run
         self.run = run if len(step.results) != 1 else lambda *args: [run(*args)]
+        self.nbytes = plan.nbytes + sum(stack.nbytes for stack in self.stacks())
 
 
 class Rolling:
@@ -110,7 +112,7 @@ class Rolling:
         """Record a step of a loop; return it, what the body told besides, and the outcome of each decision of the engine's."""
         tape = self.tape
         outside, tape.ops, tape.checks = (tape.ops, tape.checks), [], []
-        tape.depth += 1
+        tape.depth, tape.looped = tape.depth + 1, True
         try:
             first = [np.asarray(x._op.value if isinstance(x, Traced) else x) for x in values]
             first = first[:carried] + [np.asarray(x[-1 if backwards else 0]) for x in first[carried:]]
@@ -151,7 +153,7 @@ def shortened(program: Program) -> Program:
     return program
 
 
-def loops_planned(program: Program, planned: Callable[[Program], Callable[..., Any]], native: bool, without: tuple[str, ...]) -> Program:
+def loops_planned(program: Program, planned: Callable[[Program], Plan], native: bool, without: tuple[str, ...]) -> Program:
     """Plan the loops of a program, for Numba as a whole where it has code for all that a step does; return the program."""
     for op in program.ops:
         if isinstance(loop := op.function, Loop):
@@ -174,6 +176,7 @@ class NativeLoop(NativePlan):
         self.__name__ = loop.__name__
         self.compile_now()
         self.__name__ = loop.__name__
+        self.nbytes += sum(stack.nbytes for stack in loop.stacks())
 
     def write(self) -> str:
         """Return the source of a step, and of the loop over it."""

@@ -99,8 +99,9 @@ def name_apart(step: Program) -> None:
 
 def unique(name: str, taken: dict[str, int]) -> str:
     """Return the name as an identifier, as Python reads it, that nothing else has; ``taken`` counts the names that are taken."""
-    letters = (letter if f"x{letter}".isidentifier() else "_" for letter in unicodedata.normalize("NFKC", name))
-    name = re.sub("_+", "_", "".join(letters)).strip("_") or "x"
+    if not (name.isascii() and name.isalnum()):
+        letters = (letter if f"x{letter}".isidentifier() else "_" for letter in unicodedata.normalize("NFKC", name))
+        name = re.sub("_+", "_", "".join(letters)).strip("_") or "x"
     name = f"_{name}" if not name.isidentifier() or keyword.iskeyword(name) or name in ("np", "out") else name
     candidate = name
     while candidate in taken:

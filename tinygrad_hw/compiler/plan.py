@@ -12,8 +12,10 @@ from __future__ import annotations
 import operator
 import re
 from bisect import insort
+from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from .trace import NUMBERS, WEAK, Op, astype, elementwise, operands
 __all__ = ["VIOLATED", "Plan", "release"]
 
 VIOLATED = object()  # what a run returns when a decision of the engine would go the other way this time
+SCALARS = (*NUMBERS, np.generic)
 ALIGNMENT = 64
 PIECE = 500  # calls in a piece of the code
 MANY = 1000  # buffers: above, they are placed in the order in which they are needed, which takes less time
@@ -58,7 +61,7 @@ class Plan:
     variables : the other inputs, in the order in which ``run`` takes them.
     run : the code; it returns a list of the results, then the new values of those inputs that are updated and are not fixed.
     text : the code as text.
-    nbytes : the size of the memory that it owns.
+    nbytes : the size of the memory that it owns, with that of its loops and kernels.
     """
 
     def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
@@ -66,8 +69,8 @@ class Plan:
         self.variables = [op for op in program.inputs if op not in fixed]
         self.names: dict[Any, str] = {}
         self.counts: dict[str, int] = {}
-        self.taken = {"run", "make"}
-        self.space: dict[str, Any] = {}
+        self.taken = {"run"}
+        self.space: dict[str, Any] = {}  # what the code finds by its names
         self.arrays: dict[Op, np.ndarray] = dict(fixed)  # where what never moves lies
         self.order = {op: i for i, op in enumerate(program.ops)}
         self.root: dict[Op, Op] = {}
@@ -84,7 +87,7 @@ class Plan:
     # What each op is
     def kind(self, op: Op) -> str:
         """Tell how an op is computed: as a number, as a view, into memory that it is given, or into memory of its own."""
-        if isinstance(op.value, (*NUMBERS, np.generic)):
+        if isinstance(op.value, SCALARS):
             return "number"
         x = op.args[0] if op.function in VIEWS else None
         if isinstance(x, Op) and isinstance(x.value, np.ndarray) and op.uses == [x]:
@@ -124,8 +127,9 @@ class Plan:
         self.placed = self.place_updates()
         self.parts = self.parts_in_place()
         self.stretch: dict[Op, int] = {}
-        starts, self.nbytes = self.allocated().placed()
-        memory = self.memory = aligned(self.nbytes)
+        starts, size = self.allocated().placed()
+        memory = self.memory = aligned(size)
+        self.nbytes = size + sum(getattr(op.function, "nbytes", 0) for op in program.ops)
         known: dict[Any, np.ndarray] = {}  # (NumPy works in place with less overhead on one array than on two that share memory)
 
         def shared(array: np.ndarray) -> np.ndarray:
@@ -256,14 +260,15 @@ class Plan:
     def calls_of_pieces(self, blocks: list[list[str]], ending: list[str], given: list[str]) -> list[str]:
         """Make each piece a function of what it needs from before to what is needed later; return the code that calls them."""
         local = {self.names[op] for op in self.program.ops if op in self.names} - self.space.keys()
-        last = {word: number for number, block in enumerate([*blocks, ending]) for word in local & words_of(block)}
+        passed = local | {*given}
+        used = [words_of(block) & passed for block in (*blocks, ending)]
+        last = {word: number for number, words in enumerate(used) for word in words}
         known, calls = set(given), []
         violated = f"return {self.bound(VIOLATED, 'VIOLATED')}"
         for number, block in enumerate(blocks):
-            words = words_of(block)
-            gives = sorted(word for word in words & local - known if last[word] > number)
+            gives = sorted(word for word in used[number] - known if last[word] > number)
             piece = self.bound(None, f"piece_{number}")
-            takes = sorted(words & known)
+            takes = sorted(used[number] & known)
             self.space[piece] = self.made(piece, takes, [*block, f"return [{', '.join(gives)}]"])
             calls += [f"out = {piece}({', '.join(takes)})"]
             calls += [f"if out is VIOLATED: {violated}"] if any(violated in line for line in block) else []
@@ -273,9 +278,8 @@ class Plan:
 
     def made(self, name: str, given: list[str], lines: list[str]) -> Callable[..., Any]:
         """Return a function of these lines."""
-        bound = ", ".join(sorted(words_of(lines) & self.space.keys()))
-        body = "\n".join(f"        {line}" for line in lines)
-        text = f"def make({bound}):\n    def {name}({', '.join(given)}):\n{body}\n    return {name}\n\n{name} = make({bound})\n"
+        body = "\n".join(f"    {line}" for line in lines)
+        text = f"def {name}({', '.join(given)}):\n{body}\n\n"
         self.text += text
         made: dict[str, Any] = {}
         exec(compile(text, f"<plan of {len(self.program.ops)} calls>", "exec"), self.space, made)
@@ -510,8 +514,10 @@ class Arena:
 
     def placed(self) -> tuple[list[int], int]:
         """Return the start of each stretch, and the size of the whole: the largest first, each in the lowest gap that fits."""
+        if len(self.stretches) > MANY:
+            return self.placed_in_order()
         starts = [0] * len(self.stretches)
-        order = sorted(range(len(starts)), key=lambda i: -self.stretches[i][0]) if len(starts) <= MANY else range(len(starts))
+        order = sorted(range(len(starts)), key=lambda i: -self.stretches[i][0])
         done: list[tuple[int, int, int, int]] = []  # start, end, first and last call, by start
         for i in order:
             nbytes, first, last = self.stretches[i]
@@ -525,3 +531,18 @@ class Arena:
             starts[i] = start
             insort(done, (start, start + nbytes, first, last))
         return starts, max((end for _, end, _, _ in done), default=0)
+
+    def placed_in_order(self) -> tuple[list[int], int]:
+        """Do the same for many in less time: the one that is needed first comes first, over one of its size that is needed no more."""
+        starts, end = [0] * len(self.stretches), 0
+        held: list[tuple[int, int, int]] = []  # last call, bytes and start, a heap
+        free: defaultdict[int, list[int]] = defaultdict(list)  # the starts of those of a size
+        for i in sorted(range(len(starts)), key=lambda i: self.stretches[i][1]):
+            nbytes, first, last = self.stretches[i]
+            while self.reuse and held and held[0][0] < first:
+                _, size, start = heappop(held)
+                free[size].append(start)
+            starts[i] = free[nbytes].pop() if free[nbytes] else end
+            end = max(end, starts[i] + nbytes)
+            heappush(held, (last, nbytes, starts[i]))
+        return starts, end

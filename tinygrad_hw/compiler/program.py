@@ -72,6 +72,10 @@ class Program:
             if any(x in instead for x in op.uses):
                 op.args, op.kwargs = renew((op.args, op.kwargs))
             made = rule(op)
+            if made is op:
+                written.add(op)
+                ops.append(op)
+                continue
             for part in made if isinstance(made, list) else [made]:
                 if isinstance(part, Op) and part not in written:
                     written.add(part)

@@ -175,6 +175,11 @@ class Stage:
         loss = first_of(out)
         updates = self.written()
         cotangents, gradients = swept(self.tape, loss, self.parameters)
+        if self.parameters and not gradients:
+            raise GradientError(
+                "the loss depends on none of the optimizer's parameters: give it those that the loss function uses (a pickled step has "
+                "parameters of its own: pickle the model instead, and compile its loss function anew)"
+            )
         states = self.set_memory()
         for i, node in enumerate(self.parameters):
             node.grad = gradients.get(i)
@@ -195,7 +200,8 @@ class Stage:
     def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
         """Return the calls so far as a program."""
         program = Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
-        require_all_known(program)
+        if self.tape.looped:
+            require_all_known(program)
         return program
 
     def written(self) -> dict[Any, Any]:

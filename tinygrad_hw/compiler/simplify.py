@@ -115,7 +115,8 @@ def merge_equal(program: Program) -> Program:
     known: dict[Any, Op] = {}
 
     def rule(op: Op) -> Any:
-        key = (content(op.function), content(op.args), content(op.kwargs), content(op.errstate))
+        args = [x if type(x) is Op else content(x) for x in op.args]
+        key = (content(op.function), content(op.kwargs) if op.kwargs else (), op.errstate and content(op.errstate), *args)
         return known.setdefault(key, op)
 
     return program.rewritten(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
 import threading
@@ -132,7 +133,7 @@ class CompiledFunction:
     program_text : str
         The plan as it runs: every result in its place in memory.
     nbytes : int
-        The memory that the latest call's plan holds.
+        The memory that the latest call's plan holds, with what its loops take for the results of their steps.
     recordings : int
         How often the code has been recorded.
 
@@ -165,6 +166,17 @@ class CompiledFunction:
 
     def __reduce__(self) -> Any:
         return compile, (self.function, self.optimizer, self.backend, self.without)
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Any:
+        function, optimizer = copy.deepcopy((self.function, self.optimizer), known)
+        for tensor, name in Watch(function, optimizer).tensors if optimizer is not None else ():
+            if any(tensor._node is parameter._node for parameter in self.optimizer.parameters):
+                raise CompileError(
+                    f"a copy of {self.__name__} would not train: Python does not copy a function, so that the copy's still uses {name} of "
+                    "the original, while the copy's optimizer has parameters of its own. Copy the model, and compile a loss function "
+                    "and an optimizer of the copy"
+                )
+        return compile(function, optimizer, self.backend, self.without)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns."""
@@ -372,11 +384,11 @@ class CompiledFunction:
         """Return what not to do in a plan that calls kernels."""
         return tuple(set(self.without) - set(NUMPY_ONLY))
 
-    def _step_of_a_loop(self, program: Program) -> Any:
-        """Return what runs a step of a loop."""
+    def _step_of_a_loop(self, program: Program) -> Plan:
+        """Return the plan of a step of a loop."""
         if self.backend == "numba":
-            return Plan(self._in_kernels(program), {}, self._without_kernels()).run
-        return Plan(program, {}, self.without).run
+            return Plan(self._in_kernels(program), {}, self._without_kernels())
+        return Plan(program, {}, self.without)
 
     def _fixed(self, program: Program) -> dict[Op, np.ndarray]:
         """Return the inputs that always lie in the same arrays, with these."""
@@ -461,7 +473,7 @@ class CompiledFunction:
 
     @property
     def nbytes(self) -> int:
-        """The memory that the latest plan holds, in bytes."""
+        """The memory that the latest plan holds, in bytes, with what its loops take for the results of their steps."""
         return self._entry().plan.nbytes
 
     @property

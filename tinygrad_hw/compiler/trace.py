@@ -31,6 +31,7 @@ COMPILER = str(Path(__file__).parent)
 WEAK = object()
 CONTAINERS = (tuple, list, dict)
 NUMBERS = (bool, int, float, complex)
+VALUES = (np.ndarray, np.generic, *NUMBERS)
 
 Place = tuple[str, int]
 
@@ -134,7 +135,7 @@ class Recording:
         self.frozen: set[int] = set()  # the captured arrays, by number, that the code has decided something by
         self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
         self.errstate: dict[str, Any] = dict(np.geterr())
-        self.depth = 0  # the number of loops whose step is being recorded
+        self.depth, self.looped = 0, False  # the number of loops whose step is being recorded, and whether there has been one
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
         """Return the stand-in for an input."""
@@ -187,7 +188,7 @@ class Recording:
             whole = self.add(function, args, kwargs, result)
             parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
-        if not isinstance(result, (np.ndarray, np.generic, *NUMBERS)):
+        if not isinstance(result, VALUES):
             raise self.refused(f"{function.__name__} made a {type(result).__name__} of a value that differs from call to call")
         return Traced(self, self.add(function, args, kwargs, result))
 
@@ -209,7 +210,7 @@ class Recording:
                 frame = frame.f_back
         else:
             op.place = self.place
-        state: dict[str, Any] = dict(np.geterr())
+        state: dict[str, Any] = np.geterr()  # type: ignore[assignment]
         if state != self.errstate:
             op.errstate = state
         self.ops.append(op)
@@ -250,8 +251,10 @@ def function_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool
 
     def binary(self: Traced, other: Any) -> Any:
         pair = (other, self) if swap else (self, other)
-        weak = all(type(x._op.value if isinstance(x, Traced) else x) in NUMBERS for x in pair)
-        return self._recording.call(plain, pair, {}) if weak else ufunc(*pair)
+        if type(other) is not Traced and type(other) not in NUMBERS:
+            return ufunc(*pair)
+        weak = type(self._op.value) in NUMBERS and type(other._op.value if type(other) is Traced else other) in NUMBERS
+        return self._recording.call(plain if weak else ufunc, pair, {})
 
     return binary
 
