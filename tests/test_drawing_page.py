@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,12 @@ from tinygrad_hw import Tensor, nn, optim
 from tinygrad_hw.drawing import arrays, draw, layout
 from tinygrad_hw.drawing.arrays import entries
 from tinygrad_hw.drawing.formulas import shortened
+from tinygrad_hw.drawing.languages import Words
 from tinygrad_hw.drawing.modules import views
 from tinygrad_hw.drawing.steps import numbers, replay, steps
 from tinygrad_hw.naming import clean
+
+needs_layout = pytest.mark.skipif(layout.engine() is None, reason="neither dot nor pygraphviz is there to lay out pictures")
 
 
 def network():
@@ -264,6 +268,70 @@ def test_a_graph_that_is_too_large_and_an_output_that_is_no_number_say_so():
     assert "nothing to step through" in draw(x).html()
 
 
+# In Traditional Chinese
+def texts_of(page):
+    """Return every text that a page shows or speaks, pictures and the text without a script aside."""
+    found = set()
+    data = data_of(page)
+    for view in data["views"]:
+        found |= {view["title"], *[step[key] for step in view["steps"] for key in ("title", "sentence")]}
+        found |= {question["about"] for step in view["steps"] for question in step["questions"]}
+        found |= {line[0] for about in (*view["steps"], *view["boxes"]) for line in about["lines"]}
+    found |= {array[2] for array in data["arrays"]}
+    body = re.sub(r"<(script|style|svg|pre|kbd|code)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return found | {html.unescape(text.strip()) for text in re.findall(r'>([^<>]+)<|aria-label="([^"]*)"', body) for text in text}
+
+
+def lstm():
+    out, _ = nn.LSTM(3, 2, rng=np.random.default_rng(0))(np.random.default_rng(1).normal(size=(12, 2, 3)))
+    return np.mean(out**2)
+
+
+@pytest.mark.parametrize("loss", [lambda: network()[0], lstm])
+def test_a_page_in_chinese_has_no_english_left_but_names(loss):
+    loss = loss()
+    page = draw(loss).html(language="zh-TW")
+    names = {box["name"] for view in data_of(page)["views"] for box in view["boxes"]}
+    english = {text for text in texts_of(page) if re.search("[a-z]{4}", text) and not re.search("[\u4e00-\u9fff]", text)}
+    assert english <= names | {"scatter"}  # (a sign of formulas)
+    assert '<html lang="zh-Hant-TW">' in page
+    assert Counter(map(len, data_of(page)["views"])) == Counter(map(len, data_of(draw(loss).html())["views"]))
+
+
+def test_every_sentence_of_the_script_is_known_in_chinese():
+    script = Path(layout.__file__).with_name("page.js").read_text(encoding="utf-8")
+    said = set(re.findall(r'say\("([^"]+)"', script)) | {" right", " not that", "Play", "Play the training"}
+    assert {f"{phase}: {{}} of {{}} steps, {{}} of {{}} operations on numbers" for phase in ("forward", "backward")} | said <= {
+        *Words("zh-TW").table
+    }
+
+
+def test_every_sentence_of_the_table_has_the_gaps_of_the_english_one():
+    for english, chinese in Words("zh-TW").table.items():
+        assert len(re.findall(r"\{\*?\}", english)) == len(re.findall(r"\{\d*\}", chinese)), english
+
+
+def test_a_language_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="'en', 'zh-TW'"):
+        draw(network()[0]).html(language="fr")
+
+
+def test_a_line_that_bears_a_variables_name_keeps_it_in_chinese():
+    value = Tensor([1.0, 2.0], requires_grad=True, name="value")
+    data = data_of(draw((value * 3).sum()).html(language="zh-TW"))
+    assert "value" in {box["name"] for box in data["views"][0]["boxes"]}
+    assert any("value = " not in step["sentence"] and "value 得到" in step["sentence"] for step in data["views"][0]["steps"])
+
+
+@needs_layout
+def test_all_pictures_of_a_page_are_laid_out_by_one_process(monkeypatch):
+    run, calls = layout.subprocess.run, []
+    monkeypatch.setattr(layout.subprocess, "run", lambda *args, **options: calls.append(args) or run(*args, **options))
+    page = draw(lstm()).html()
+    assert len(calls) == 1
+    assert len(data_of(page)["views"]) == page.count('role="group" aria-labelledby') > 3
+
+
 # In a browser
 @pytest.fixture(scope="module")
 def browser():
@@ -381,6 +449,19 @@ def eventually(holds):
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
     return holds()
+
+
+def test_a_page_in_chinese_steps_and_costs_in_chinese(browser, tmp_path):
+    path = tmp_path / "graph.html"
+    path.write_text(draw(network()[0]).html(language="zh-TW"), encoding="utf-8")
+    browser.open(path.as_uri())
+    browser.press("ArrowRight", "End")
+    last = len(data_of(path.read_text(encoding="utf-8"))["views"][0]["steps"]) - 1
+    assert browser.text("#count") == f"第 {last} 步，共 {last} 步"
+    assert browser.text("#costs").startswith("前向：") and "倍" in browser.text("#costs")
+    browser.press("g")
+    assert "看答案" in browser.text("#questions")
+    assert browser.messages() == []
 
 
 UNNAMED = """const named = (e) => e.getAttribute("aria-label") || (e.tagName === "BUTTON" ? e.textContent : e.labels && e.labels.length);

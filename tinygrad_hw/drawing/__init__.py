@@ -185,7 +185,7 @@ class Drawing:
         """Return the drawing as a Mermaid flowchart, for README files."""
         return mermaid(self.picture)
 
-    def html(self, history: Sequence[Tensor] | Mapping[int, Tensor] | None = None) -> str:
+    def html(self, history: Sequence[Tensor] | Mapping[int, Tensor] | None = None, language: str = "en") -> str:
         """Return one self-contained page that steps through the computation, forward and backward.
 
         It needs no network. A graph that is too large for one picture has a picture for each module, which opens at a click; a graph of
@@ -196,6 +196,8 @@ class Drawing:
         history : sequence of Tensor, or mapping of int to Tensor, optional
             The same loss at some times of its training, by its number of epochs: the page has a strip that shows the values and the
             gradients of each. Losses that were kept as they were made will do: ``kept[epoch] = loss``.
+        language : {"en", "zh-TW"}
+            Of the page's words: English or Traditional Chinese.
 
         Returns
         -------
@@ -204,7 +206,7 @@ class Drawing:
         Raises
         ------
         ValueError
-            If a loss of the history was not computed as the drawn one was.
+            If a loss of the history was not computed as the drawn one was, or there is no such language.
 
         Examples
         --------
@@ -226,7 +228,8 @@ class Drawing:
         found = views(recorded, look, gradients)
         known = arrays_of(recorded, trail, gradients) if found else {}
         program = computed_again(recorded, self._seeds, known) if single and found else None
-        return page(Lesson(recorded, self.picture, found, trail, known, program, epochs(recorded, known, history) if found else ()))
+        lesson = Lesson(recorded, self.picture, found, trail, known, program, epochs(recorded, known, history) if found else ())
+        return page(lesson, language)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing in the format of the path's suffix.

@@ -55,8 +55,11 @@ def written_place(index: Any, steps: Any = (), *_: Any) -> str:
 def derivative(recorded: Recorded, vertex: Vertex, place: int) -> str:
     """Return what a result's rule makes of the cotangent g that arrives there, for the argument at a place."""
     assert vertex.node is not None
-    names = {i: recorded.vertices[operand].label for i, operand in zip(vertex.places, vertex.operands)}
-    return formula(vertex.node, place, names, vertex.label, Label("g")).text.split(" += ", 1)[1]
+    known = recorded.derivatives
+    if (vertex.node, place) not in known:
+        names = {i: recorded.vertices[operand].label for i, operand in zip(vertex.places, vertex.operands)}
+        known[vertex.node, place] = formula(vertex.node, place, names, vertex.label, Label("g")).text.split(" += ", 1)[1]
+    return known[vertex.node, place]
 
 
 def argument(value: Any) -> str:

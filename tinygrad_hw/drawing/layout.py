@@ -8,17 +8,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from ..errors import TinygradError
 
-__all__ = ["LayoutError", "engine", "has_fonts", "render"]
+__all__ = ["LayoutError", "engine", "has_fonts", "render", "render_svgs"]
 
 TIMEOUT = 60
 WORKER = """
 import sys, pygraphviz
-text = sys.stdin.buffer.read().decode()
-sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format=sys.argv[1], prog="dot"))
+for text in sys.stdin.buffer.read().decode().split("\\0"):
+    sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format=sys.argv[1], prog="dot"))
 """
 REMEDIES = (
     "no layout engine for pictures was found: install Graphviz so that `dot` is on PATH (apt install graphviz, brew install graphviz), "
@@ -52,6 +53,7 @@ def render(dot: str, form: str) -> bytes:
     if found is None:
         raise LayoutError(REMEDIES)
     name, command = found
+    dot = dot if name == "pygraphviz" else dot.replace("\0", "\n")
     command = [*command[:-1], command[-1] + form] if command[-1] == "-T" else [*command, form]
     try:
         done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
@@ -68,6 +70,12 @@ def render(dot: str, form: str) -> bytes:
             f"{name} says: {complaint[-200:]}"
         )
     return done.stdout
+
+
+def render_svgs(dots: Sequence[str]) -> list[bytes]:
+    """Return the drawings of several DOT texts as SVG, by one process; raises as ``render`` does."""
+    end = b"</svg>\n"
+    return [svg + end for svg in render("\0".join(dots), "svg").split(end)[:-1]]
 
 
 def has_fonts() -> bool:

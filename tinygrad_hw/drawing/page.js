@@ -6,6 +6,11 @@ const element = (tag, props = {}, ...inner) => {
   made.append(...inner);
   return made;
 };
+// What an English sentence is called in the page's language, with pieces in its gaps.
+const say = (english, ...pieces) => {
+  let i = 0;
+  return (data.words[english] ?? english).replace(/\{(\d*)\}/g, (_, k) => pieces[k === "" ? i++ : k]);
+};
 const views = data.views.map((view, k) => ({
   ...view, at: 0, root: byId("v" + k),
   nodes: view.boxes.map((_, i) => byId((k ? "v" + k : "") + "n" + i)),
@@ -27,7 +32,7 @@ function write(list, lines, closed = false) {
     list.append(element("dt", { textContent: what }));
     const add = (inner, kind) => list.append(element("dd", { className: kind }, inner));
     if (closed && hidden) {
-      add("guess first", "guess");
+      add(say("guess first"), "guess");
       continue;
     }
     if (mathml) add(document.importNode(new DOMParser().parseFromString(mathml, "text/html").querySelector("math"), true), "math");
@@ -44,7 +49,7 @@ function write(list, lines, closed = false) {
 function heatMap([rows, columns, levels], words) {
   const canvas = element("canvas", { width: columns, height: rows });
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "heat map, " + words);
+  canvas.setAttribute("aria-label", say("heat map, {}", words));
   const size = Math.min(14, 320 / columns, 140 / rows);
   canvas.style.width = columns * size + "px";
   canvas.style.height = rows * size + "px";
@@ -83,8 +88,8 @@ function show(step) {
   byId("side").scrollTop = 0;
   byId("slider").max = last();
   byId("slider").value = now;
-  byId("slider").setAttribute("aria-valuetext", "step " + now + " of " + last() + ", " + here.title);
-  byId("count").textContent = "step " + now + " of " + last();
+  byId("slider").setAttribute("aria-valuetext", say("step {} of {}, {}", now, last(), here.title));
+  byId("count").textContent = say("step {} of {}", now, last());
   for (const id of ["first", "back"]) byId(id).disabled = now === 0;
   for (const id of ["next", "last"]) byId(id).disabled = now === last();
   const backward = here.phase === "backward";
@@ -121,12 +126,13 @@ function writeCosts(before) {
   const most = Math.max(...whole, 1);
   byId("costs").replaceChildren(...["forward", "backward"].map((phase, i) => {
     const bar = element("meter", { max: most, value: cost(before, phase) });
-    const count = before.filter((s) => s.phase === phase).length + " of " + view.steps.filter((s) => s.phase === phase).length + " steps";
-    const words = `${phase}: ${count}, ${cost(before, phase).toLocaleString("en")} of ${whole[i].toLocaleString("en")} operations on numbers`;
+    const taken = (steps) => steps.filter((s) => s.phase === phase).length;
+    const figures = [taken(before), taken(view.steps), ...[cost(before, phase), whole[i]].map((n) => n.toLocaleString("en"))];
+    const words = say(phase + ": {} of {} steps, {} of {} operations on numbers", ...figures);
     bar.setAttribute("aria-label", words);
     return element("p", {}, words, bar);
   }));
-  if (whole[0] && whole[1]) byId("costs").append(element("p", { textContent: `Backward costs ${(whole[1] / whole[0]).toFixed(1)} times forward.` }));
+  if (whole[0] && whole[1]) byId("costs").append(element("p", { textContent: say("Backward costs {} times forward.", (whole[1] / whole[0]).toFixed(1)) }));
 }
 
 // Guess, then reveal: pick what the operand gets, or type it where it is a number.
@@ -136,23 +142,23 @@ function ask(step) {
   if (!step) return;
   for (const question of step.questions) {
     const verdict = element("output", {});
-    const say = (right) => (verdict.textContent = right ? " right" : " not that");
+    const judge = (right) => (verdict.textContent = say(right ? " right" : " not that"));
     const answers = question.answers.map((answer, i) => {
       const button = element("button", { type: "button", textContent: answer });
-      button.addEventListener("click", () => say(i === question.right));
+      button.addEventListener("click", () => judge(i === question.right));
       return button;
     });
     const fields = [];
     if (arrays[question.slot][3] === null && arrays[question.slot][0]) {
       const field = element("input", { type: "number", step: "any" });
-      field.setAttribute("aria-label", question.about + " As a number");
+      field.setAttribute("aria-label", say("{} As a number", question.about));
       const answer = Number(arrays[question.slot][0]);
-      field.addEventListener("change", () => say(Math.abs(Number(field.value) - answer) <= 0.01 * Math.abs(answer) + 1e-12));
-      fields.push(element("label", {}, " or as a number, to 1 %: ", field));
+      field.addEventListener("change", () => judge(Math.abs(Number(field.value) - answer) <= 0.01 * Math.abs(answer) + 1e-12));
+      fields.push(element("label", {}, say(" or as a number, to 1 %: "), field));
     }
     list.append(element("p", {}, question.about + " ", ...answers, ...fields, verdict));
   }
-  const reveal = element("button", { type: "button", id: "reveal", textContent: "Reveal" });
+  const reveal = element("button", { type: "button", id: "reveal", textContent: say("Reveal") });
   reveal.addEventListener("click", () => {
     revealed.add(step);
     show(view.at);
@@ -178,7 +184,7 @@ function enter(k, step = views[k].at) {
   view = views[k];
   view.root.hidden = false;
   chosen = null;
-  byId("box-title").textContent = "Choose a box";
+  byId("box-title").textContent = say("Choose a box");
   byId("box-lines").replaceChildren();
   byId("open").hidden = true;
   byId("up").hidden = view.parent === null;
@@ -243,13 +249,13 @@ function player(id, words, pause, advance) {
   const stop = () => {
     clearInterval(timer);
     timer = null;
-    button.textContent = words;
+    button.textContent = say(words);
     button.setAttribute("aria-pressed", "false");
   };
   button.addEventListener("click", () => {
     if (timer !== null) return stop();
     if (!advance(true)) return;
-    button.textContent = "Pause";
+    button.textContent = say("Pause");
     button.setAttribute("aria-pressed", "true");
     timer = setInterval(() => advance(false) || stop(), pause);
   });
@@ -311,7 +317,7 @@ if (program) {
     const bar = element("input", { type: "range", min: -reach, max: reach, step: reach / 200, value: given[i] });
     const field = element("input", { type: "number", step: "any", value: given[i] });
     bar.setAttribute("aria-label", name);
-    field.setAttribute("aria-label", name + " as a number");
+    field.setAttribute("aria-label", say("{} as a number", name));
     for (const [from, to] of [[bar, field], [field, bar]]) {
       from.addEventListener("input", () => {
         if (!Number.isFinite(from.valueAsNumber)) return;
@@ -335,8 +341,9 @@ if (data.epochs.length) {
     const { epoch } = data.epochs[i];
     arrays = data.epochs[i].arrays;
     byId("epochs").value = i;
-    byId("epochs").setAttribute("aria-valuetext", `epoch ${epoch}, loss ${losses[i]}`);
-    byId("epoch").textContent = `epoch ${epoch}, loss ${losses[i]}`;
+    const words = say("epoch {}, loss {}", epoch, losses[i]);
+    byId("epochs").setAttribute("aria-valuetext", words);
+    byId("epoch").textContent = words;
     const dot = byId("curve").querySelector("circle");
     dot.setAttribute("cx", x(i));
     dot.setAttribute("cy", y(losses[i]));

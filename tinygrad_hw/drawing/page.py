@@ -20,7 +20,8 @@ from ..naming import clean
 from .again import Program
 from .arrays import shown
 from .dot import arrow_legend, dot, in_words
-from .layout import LayoutError, render
+from .languages import LANGUAGES, Words
+from .layout import LayoutError, render_svgs
 from .modules import View
 from .picture import KINDS, Picture
 from .recorded import Recorded
@@ -51,7 +52,7 @@ WORDS = {  # explained where they occur
 COTANGENT = "the derivative of the result by a value, in the value's own shape; where it arrives at an operation it is called g"
 COSTS = "2·m·k·n for a product of (m, k) by (k, n), for any other operation one for each entry of its largest array, and one for each sum"
 SHELL = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -137,31 +138,33 @@ class Lesson:
     history: Sequence[tuple[int, Mapping[Key, Any]]] = ()
 
 
-def page(lesson: Lesson) -> str:
-    """Return the page; where the graph is too large to step through, or there is no layout engine, it says so."""
+def page(lesson: Lesson, language: str) -> str:
+    """Return the page in a language; where the graph is too large to step through, or there is no layout engine, it says so."""
+    say = Words(language)
     pictures = [replace(picture, legend=False, theme="light") for picture in [view.picture for view in lesson.views] or [lesson.picture]]
     all_steps = [steps(lesson.recorded, view, lesson.trail or ()) for view in lesson.views]
     stepping = any(len(each) > 1 for each in all_steps)
-    drawn, reasons = zip(*(drawn_picture(picture, k) for k, picture in enumerate(pictures)))
-    notices = [*dict.fromkeys(reason for reason in reasons if reason), *why_no_steps(lesson), *why_no_backward(lesson)]
+    drawn, reasons = drawn_pictures(pictures)
+    notices = [*reasons, *why_no_steps(lesson), *why_no_backward(lesson)]
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     program = f"const program = {maker(lesson.program.source)}" if lesson.program else "const program = null"
-    return SHELL.format(
+    return say.markup(SHELL).format(
+        lang=LANGUAGES[language],
         policy=escape(policy(style, program, script)),
-        title=escape(clean(pictures[0].caption)),
+        title=escape(say(clean(pictures[0].caption))),
         style=style,
-        caption=escape(clean(pictures[0].caption)),
-        controls=CONTROLS if stepping else "",
+        caption=escape(say(clean(pictures[0].caption))),
+        controls=say.markup(CONTROLS) if stepping else "",
         rise=RISE,
-        pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{svg}</div>' for k, svg in enumerate(drawn)),
-        values=VALUES if lesson.program else "",
-        history=HISTORY.format(last=len(lesson.history) - 1) if lesson.history else "",
-        notice="".join(f'<section class="note"><p>{escape(clean(notice))}</p></section>' for notice in notices),
-        step=STEP if stepping else "",
-        legend="".join(legend_rows(pictures, stepping)),
-        words=explained(all_steps) if stepping else "",
+        pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{say.markup(svg)}</div>' for k, svg in enumerate(drawn)),
+        values=say.markup(VALUES) if lesson.program else "",
+        history=say.markup(HISTORY).format(last=len(lesson.history) - 1) if lesson.history else "",
+        notice="".join(f'<section class="note"><p>{escape(say(clean(notice)))}</p></section>' for notice in notices),
+        step=say.markup(STEP) if stepping else "",
+        legend=say.markup("".join(legend_rows(pictures, stepping))),
+        words=say.markup(explained(all_steps)) if stepping else "",
         text=escape(text(pictures[0], 100, colour=False, ascii_only=False)),
-        data=as_json(data(lesson, pictures, all_steps)),
+        data=as_json({**in_words_of(say, data(lesson, pictures, all_steps)), "words": say.table}),
         program=program,
         script=script,
     )
@@ -205,16 +208,21 @@ def explained(all_steps: Iterable[Sequence[Step]]) -> str:
     return f'<section aria-labelledby="words-title"><h2 id="words-title">Words and signs</h2><dl class="words">{lines}</dl></section>'
 
 
-def drawn_picture(picture: Picture, k: int) -> tuple[str, str]:
-    """Return the picture as SVG to put into the page, or as text with the reason."""
-    source = str(dot(replace(picture, caption="")).source)
-    prefix = f"v{k}" if k else ""
+def drawn_pictures(pictures: Sequence[Picture]) -> tuple[list[str], list[str]]:
+    """Return the pictures as SVG to put into the page, or as text with the reason."""
+    sources = [str(dot(replace(picture, caption="")).source) for picture in pictures]
     try:
-        svg = polished(render(source, "svg"), picture, source, prefix=prefix)
+        svgs = render_svgs(sources)
     except LayoutError as error:
-        return f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>", str(error)
-    svg = svg.replace('role="img"', 'role="group"', 1)
-    return re.sub(rf'<g id="{prefix}n(\d+)" ', lambda match: focusable(match, picture), svg), ""
+        return [f"<pre>{escape(text(picture, 100, colour=False, ascii_only=False))}</pre>" for picture in pictures], [str(error)]
+    return [steppable(*each, k) for k, each in enumerate(zip(svgs, pictures, sources))], []
+
+
+def steppable(svg: bytes, picture: Picture, source: str, k: int) -> str:
+    """Return a picture of a page whose boxes can be chosen; what has a name in it bears the number of the picture."""
+    prefix = f"v{k}" if k else ""
+    whole = polished(svg, picture, source, prefix=prefix).replace('role="img"', 'role="group"', 1)
+    return re.sub(rf'<g id="{prefix}n(\d+)" ', lambda match: focusable(match, picture), whole)
 
 
 def focusable(match: re.Match[str], picture: Picture) -> str:
@@ -261,6 +269,22 @@ def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequen
         "loss": slots.get(("value", lesson.recorded.outputs[0])),
         "epochs": [{"epoch": epoch, "arrays": [shown(arrays[key]) for key in keys]} for epoch, arrays in lesson.history],
     }
+
+
+def in_words_of(say: Words, found: dict[str, Any]) -> dict[str, Any]:
+    """Put what the script is to show into a language; a line that only bears a name keeps it."""
+    for view in found["views"] if say.table else ():
+        view["title"] = say(view["title"])
+        names = {box["name"] for box in view["boxes"]}
+        for about in (*view["boxes"], *view["steps"]):
+            about["lines"] = [[what if what in names else say(what), *rest] for what, *rest in about["lines"]]
+        for step in view["steps"]:
+            step |= {key: say(step[key]) for key in ("title", "sentence")}
+            step["questions"] = [{**question, "about": say(question["about"])} for question in step["questions"]]
+    for arrays in (found["arrays"], *[epoch["arrays"] for epoch in found["epochs"]]) if say.table else ():
+        for array in arrays:
+            array[2] = say(array[2])
+    return found
 
 
 def view_data(lesson: Lesson, view: View, slots: Mapping[Key, int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,11 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What some outputs were computed from, and the positions of the outputs."""
+    """What some outputs were computed from, the positions of the outputs, and the derivatives that were written already."""
 
     vertices: Sequence[Vertex]
     outputs: tuple[int, ...]
+    derivatives: dict[tuple[Node, int], str] = field(default_factory=dict, compare=False, repr=False)
 
 
 def read(outputs: Sequence[Node], given: Mapping[str, Any] | None = None) -> Recorded:
