@@ -107,9 +107,17 @@ class Browser:
         return str(self.run("return document.querySelector(arguments[0]).innerText", selector))
 
     def press(self, *keys: str) -> None:
-        """Press keys one after the other, as a user would, wherever the focus is."""
-        actions = [{"type": kind, "value": KEYS.get(key, key)} for key in keys for kind in ("keyDown", "keyUp")]
-        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+        """Press keys one after the other, as a user would, wherever the focus is; again where a busy browser has lost one."""
+        for key in keys:
+            self.run("window.heard = false; addEventListener('keydown', () => (window.heard = true), {capture: true, once: true})")
+            for _ in range(3):
+                actions = [{"type": kind, "value": KEYS.get(key, key)} for kind in ("keyDown", "keyUp")]
+                self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+                end = time.monotonic() + 2
+                while not (heard := self.run("return window.heard !== false")) and time.monotonic() < end:
+                    time.sleep(0.02)
+                if heard:
+                    break
 
     def click(self, selector: str) -> None:
         """Click the middle of an element, as a user would."""
