@@ -97,14 +97,14 @@ def test_what_is_compiled_is_kept_for_other_processes(tmp_path, monkeypatch):
     assert hits == [["0", "1"], ["1", "0"]]
 
 
-# e^x and tanh x
-@pytest.fixture(scope="module", params=[np.exp, np.tanh], ids=["exp", "tanh"])
+# e^x, tanh x and cosh x
+@pytest.fixture(scope="module", params=[np.exp, np.tanh, np.cosh], ids=["exp", "tanh", "cosh"])
 def function(request):
     return request.param, compile(lambda x: request.param(x), backend="numba")
 
 
 SPECIAL = [
-    0.0, -0.0, 1.0, 0.625, -0.6249, 0.5 * np.log(2), 1e-160, 5e-324, 18.7, 20.0, 709.78, 709.79, 1e300, np.inf, -708.4, -740.0,
+    0.0, -0.0, 1.0, 0.625, -0.6249, 0.5 * np.log(2), 1e-160, 5e-324, 18.7, 20.0, 709.78, 709.79, 710.47, 710.48, 1e300, np.inf, -708.4, -740.0,
     -745.1, -746.0, -1e300, -np.inf, np.nan,
 ]  # fmt: skip
 
@@ -118,6 +118,7 @@ def test_its_exponential_functions_are_right_to_two_units_in_the_last_place(func
     got = compiled(np.array(xs))
     finite = np.isfinite(right)
     np.testing.assert_array_equal(got[~finite], right[~finite])
+    np.testing.assert_array_equal(np.signbit(got[finite]), np.signbit(right[finite]))
     assert (np.abs(got[finite] - exact[finite]) <= 2 * np.spacing(np.abs(right[finite]))).all()
 
 

@@ -36,8 +36,8 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
-IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import exp, tanh"]
-OWN = {np.exp: "exp", np.tanh: "tanh"}
+IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import cosh, exp, tanh"]
+OWN = {np.exp: "exp", np.tanh: "tanh", np.cosh: "cosh"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
 JOINING = (np.stack, np.concatenate)
