@@ -40,21 +40,18 @@ class Loop:
 
     def __init__(self, body: Program, carried: int, rows: int, count: int, backwards: bool) -> None:
         self.body, self.carried, self.rows, self.count, self.backwards = body, carried, rows, count, backwards
+        self.form = carried, rows, count, backwards  # (all but the body)
         self.run: Callable[..., Any] | None = None
         self.nbytes = 0  # the memory that its plan holds, and that it takes for what the steps give
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Loop) or self.form() != other.form():
+        if not isinstance(other, Loop) or self.form != other.form:
             return False
         try:
             compare(self.body, other.body)
         except CompileError:
             return False
         return True
-
-    def form(self) -> tuple[Any, ...]:
-        """Return all but the body."""
-        return self.carried, self.rows, self.count, self.backwards
 
     def __call__(self, *args: Any) -> list[Any]:
         if self.run is None:

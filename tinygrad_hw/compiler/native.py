@@ -92,7 +92,7 @@ class NativePlan:
         self.text = self.write()
         self.kernel = loaded(self.text)
         self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
-        self.run = self.step_function() if self.looped else self.run_function
+        self.run = self.runner()
 
     def compile_now(self) -> None:
         """Let Numba compile the kernel, for arguments like the recorded ones; raise CompileError if it cannot."""
@@ -106,20 +106,24 @@ class NativePlan:
         except Exception:  # (Numba's cache is broken, in one of many ways)
             self.kernel = compiled_here(self.text)
             self.kernel(0, *given)
-            self.run = self.step_function() if self.looped else self.run_function
+            self.run = self.runner()
 
     def like_recorded(self) -> list[Any]:
         """Return variables like those that were there when the program was recorded."""
         return [scalar(np.zeros_like(op.value)) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
 
-    def step_function(self) -> Callable[..., Any]:
-        """Return what does one step, and returns the loss, in a list with the new numbers if there are some."""
+    def runner(self) -> Callable[..., Any]:
+        """Return what runs the kernel once, and returns the results; of a step the loss, and the new numbers if there are some."""
         given = [f"x{i}" for i, _ in enumerate(self.variables)]
-        boxed = [op.shape == () and isinstance(op.value, np.ndarray) for op in self.variables]
-        numbers = [f"scalar({x})" if box else x for box, x in zip(boxed, given)]
+        numbers = [x if op.shape else f"scalar({x})" for op, x in zip(self.variables, given)]
         memory = [f"m{i}" for i, _ in enumerate(self.memory)]
         space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | dict(zip(memory, self.memory))
-        out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
+        if self.looped:
+            out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
+        else:
+            space |= {f"kind_{i}": kind for i, kind in enumerate(self.kinds_out, 1)}
+            outs = [f"done[{i}]" if kind is np.ndarray else f"kind_{i}(done[{i}])" for i, kind in enumerate(self.kinds_out, 1)]
+            out = outs[0] if len(outs) == 1 else f"[{', '.join(outs)}]"
         text = (
             f"def make({', '.join(space)}):\n    def run({', '.join(given)}):\n"
             f"        done = kernel({', '.join(['1', 'losses', *numbers, *memory])})\n"
@@ -128,14 +132,6 @@ class NativePlan:
         made: dict[str, Any] = {}
         exec(text, {}, made)
         return made["make"](*space.values())
-
-    def run_function(self, *variables: Any) -> Any:
-        """Run once; return the results."""
-        done = self.kernel(1, self.losses, *map(scalar, variables), *self.memory)
-        if done[0] < 1:
-            return VIOLATED
-        results = [y if isinstance(y, np.ndarray) else kind(y) for y, kind in zip(done[1:], self.kinds_out)]
-        return results if len(results) != 1 else results[0]
 
     def repeat(self, n: int, variables: list[Any]) -> tuple[np.ndarray, Any]:
         """Do n steps, the loop inside; return the losses of those done, and the new numbers."""

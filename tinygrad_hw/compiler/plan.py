@@ -375,7 +375,7 @@ class Plan:
                 return "{" + ", ".join(f"{key!r}: {self.argument(value)}" for key, value in x.items()) + "}"
             inner = ", ".join(map(self.argument, x))
             return f"[{inner}]" if isinstance(x, list) else f"({inner},)"
-        if type(x) in (*NUMBERS, type(None), str, np.dtype) and type(x) is not np.dtype and x == x and abs_is_finite(x):
+        if type(x) in (*NUMBERS, type(None), str) and (type(x) not in (float, complex) or np.isfinite(x)):
             return repr(x)
         return self.bound(x, "c")
 
@@ -426,11 +426,6 @@ def release(program: Program) -> None:
 def blank(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return an array that takes no memory."""
     return np.broadcast_to(np.zeros((), dtype), shape)
-
-
-def abs_is_finite(x: Any) -> bool:
-    """Tell whether a constant can be written as it is."""
-    return not isinstance(x, (float, complex)) or bool(np.isfinite(x))
 
 
 def aligned(nbytes: int) -> np.ndarray:
