@@ -108,7 +108,7 @@ class Judge(Matched):
         excused = self.upstream(number for number in known if self.tells_of_its_origin(number))
         reached = self.upstream([*ends, *(self.crash.reads if self.crash is not None else ())])
         suspects = [self.events[number] for number in sorted(reached - known - excused - self.blamed)]
-        made = [e for e in suspects if e.value.any() or e.reads]  # (not the zeros that a sum begins with)
+        made = [e for e in suspects if any(self.events[k].value.any() for k in self.upstream_of[e.number])]  # (not what a sum begins with)
         fitting = (e for e in made if e.value.dtype.kind == "f" and e.value.size and not e.call.is_helper)
         return next(fitting, None)
 

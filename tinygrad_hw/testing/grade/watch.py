@@ -263,7 +263,7 @@ class Watcher:
         line, read, text = element.line, element.reads, self.sources[frame.f_code.co_filename].text(element.line)
         earlier = self.known.get(id(array))
         again = (earlier[2],) if earlier and earlier[2] is not None and not reads and before is not None else ()
-        found = tuple(dict.fromkeys((*reads, *read, *inner, *again)))
+        found = reads or tuple(dict.fromkeys((*read, *inner, *again)))  # (another name for an array was made from that alone)
         event = Event(len(self.events), line, text, name, np.array(array), before, array, found, call, tuple(call.helpers))
         self.events.append(event)
         self.known[id(array)] = (array, content(array), event.number)
