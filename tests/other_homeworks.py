@@ -319,6 +319,51 @@ def model_gradients(parameters, X, Y):
     return grads
 """
 
+# layers with the names of PyTorch, one sample after the other in float32, gradients added up in a list
+MODULES = """
+import numpy as np
+
+def linear(input, weight, bias):
+    return weight @ input + bias
+
+def sigmoid(t):
+    return 1 / (1 + np.exp(-t))
+
+class Net:
+    def __init__(self, fc1_weight, fc1_bias, fc2_weight, fc2_bias):
+        self.fc1_weight = fc1_weight
+        self.fc1_bias = fc1_bias
+        self.fc2_weight = fc2_weight
+        self.fc2_bias = fc2_bias
+
+    def forward(self, sample):
+        self.sample = sample
+        self.pre1 = linear(sample, self.fc1_weight, self.fc1_bias)
+        self.act1 = sigmoid(self.pre1)
+        self.output = linear(self.act1, self.fc2_weight, self.fc2_bias)
+        return self.output
+
+    def backward(self, grad_output):
+        grad_fc2_weight = np.outer(grad_output, self.act1)
+        grad_fc2_bias = grad_output
+        grad_act1 = self.fc2_weight.T @ grad_output
+        grad_pre1 = grad_act1 * self.act1 * (1 - self.act1)
+        grad_fc1_weight = np.outer(grad_pre1, self.sample)
+        grad_fc1_bias = grad_pre1
+        return grad_fc1_weight, grad_fc1_bias, grad_fc2_weight, grad_fc2_bias
+
+def gradients(fc1_weight, fc1_bias, fc2_weight, fc2_bias, dataset, targets):
+    model = Net(fc1_weight, fc1_bias, fc2_weight, fc2_bias)
+    grads = [np.zeros_like(p) for p in (fc1_weight, fc1_bias, fc2_weight, fc2_bias)]
+    batch_size = np.float32(len(dataset))
+    for sample, target in zip(dataset, targets):
+        output = model.forward(sample)
+        grad_output = 2 * (output - target) / batch_size
+        for total, grad in zip(grads, model.backward(grad_output)):
+            total += grad
+    return tuple(grads)
+"""
+
 OTHERS = {
     "classes": CLASSES,
     "binary": BINARY,
@@ -331,6 +376,7 @@ OTHERS = {
     "loop": SAMPLES,
     "tied": TIED,
     "ng": CACHES,
+    "modules": MODULES,
 }
 
 
@@ -393,6 +439,14 @@ def other_homework(way, source, *, n=11, seed=0, one_class=False):
         hidden = lambda p, X: tg.relu(p["W2"] @ tg.relu(p["W1"] @ X + p["b1"]) + p["b2"])
         loss = lambda p, X, Y: tg.nn.binary_cross_entropy_with_logits(p["W3"] @ hidden(p, X) + p["b3"], Y)
         return space["model_gradients"], loss, (p, rng.normal(size=(3, n)), (labels > 0).astype(float)[None])
+    if way == "modules":
+
+        def loss(fc1_weight, fc1_bias, fc2_weight, fc2_bias, dataset, targets):
+            output = tg.sigmoid(dataset @ fc1_weight.T + fc1_bias) @ fc2_weight.T + fc2_bias
+            return np.mean(np.sum((output - targets) ** 2, axis=1))
+
+        shapes = [(4, 3), 4, (2, 4), 2, (n, 3), (n, 2)]
+        return space["gradients"], loss, tuple(array.astype("float32") for array in arrays(rng, shapes))
     if way == "class":
 
         def loss(net, x, t):
@@ -546,5 +600,17 @@ OTHER_PLANTED = [
         'dA0, grads["dW1"], grads["db1"] = linear_backward(dZ1, cache1)',
         'dA0, grads["dW1"], grads["db1"] = linear_backward(dA1, cache1)',
         ("factor missing", "other value"),
+    ),
+    Other("modules", "np.outer(grad_output, self.act1)", "np.outer(grad_output, self.pre1)", ("z for a",)),
+    Other("modules", "self.act1 * (1 - self.act1)", "(1 - self.act1)", ("factor missing", "wrong derivative")),
+    Other("modules", "self.act1 * (1 - self.act1)", "self.pre1 * (1 - self.pre1)", ("argument of the derivative", "wrong derivative")),
+    Other("modules", "2 * (output - target) / batch_size", "2 * (target - output) / batch_size", ("sign", "sign everywhere")),
+    Other("modules", "2 * (output - target) / batch_size", "2 * (output - target)", ("1/N missing", "1/N missing everywhere")),
+    Other("modules", "2 * (output - target) / batch_size", "(output - target) / batch_size", ("scale",)),
+    Other("modules", "grad_fc1_bias = grad_pre1", "grad_fc1_bias = grad_act1", ("factor missing", "other value", "wrong derivative")),
+    Other("modules", "np.outer(grad_pre1, self.sample)", "np.outer(grad_act1, self.sample)", ("factor missing", "other value")),
+    Other("modules", "            total += grad", "            total[...] = grad", ("not summed", "term missing", "missing")),
+    Other(
+        "modules", "grad_act1 = self.fc2_weight.T @ grad_output", "grad_act1 = self.fc2_weight.T @ self.output", ("other value", "z for a")
     ),
 ]

@@ -129,9 +129,28 @@ class Judge(Matched):
             _, equation, best = likeliest
             holder = self.incomplete_sum(event, equation, best.mistake) if best.inner is None else None
             self.add(holder or event, equation, best.mistake, best.value, best.inner)
+        elif only is None and (alone := self.of_one_sample(event)) is not None:
+            self.add(event, *alone)
         else:
             guessed = only or self.likely(event, claimed)
             self.add(event, guessed, self.scaled(event, guessed), self.in_shape_of(event, guessed))
+
+    def of_one_sample(self, event: Event) -> tuple[Equation, Mistake, Any] | None:
+        """Return the gradient of a weight that an event would be for one sample alone but for a mistake, and what follows for all."""
+        n, meaning = self.engine.counts[0] if self.engine.counts else 0, self.meaning(event)
+        weights = {self.engine.variable_of(name) for name in self.engine.weights}
+        for i in range(n):
+            values, *others = (
+                {v: x[i : i + 1] if np.ndim(x) == 2 and len(x) == n and v not in weights else x for v, x in group.items()}
+                for group in (meaning.values, *meaning.others.values())
+            )
+            alone = replace(meaning, values=values, others=dict(zip(meaning.others, others)))
+            for equation in self.engine.weights.values():
+                for mistake, value in variants(equation.line.right, alone):
+                    match = match_of(self.seen(event), value, self.engine.counts, self.step.rates, self.rtol(event))
+                    if match is not None and match[1] in ("", "transposed"):
+                        return equation, mistake, dict(variants(equation.line.right, meaning)).get(mistake)
+        return None
 
     def incomplete_sum(self, event: Event, equation: Equation, mistake: Mistake) -> Event | None:
         """Return the earlier event that holds a sum of several paths without a term that is missing, if the event read one."""
