@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from homeworks import module
 from other_homeworks import OTHER_PLANTED, OTHERS, other_homework
 
 from tinygrad_hw import GradientError
@@ -52,3 +53,34 @@ def test_the_first_wrong_line_is_named_for_nine_of_ten_planted_mistakes(found):
 def test_the_mistake_is_called_by_its_name_for_three_of_four_planted_mistakes(found):
     right = [result.mistakes[0].mistake.kind in mistake.kinds for result, mistake in zip(found, OTHER_PLANTED)]
     assert np.mean(right) >= 0.75
+
+
+TWO_LAYERS = """
+import numpy as np
+
+def gradients(W1, b1, W2, b2, X, y):
+    z1 = X @ W1 + b1
+    a1 = np.tanh(z1)
+    out = a1 @ W2 + b2
+    d2 = 2 * (out - y) / len(X)
+    d1 = (d2 @ W2.T) * (1 - a1**2)
+    return X.T @ d1, d1.sum(0), a1.T @ d2, d2.sum(0)
+"""
+
+
+@pytest.mark.parametrize("right, wrong, line, kind", [
+    ("a1.T @ d2", "z1.T @ d2", 10, "z for a"), (" * (1 - a1**2)", "", 9, "factor missing"), (" / len(X)", "", 8, "1/N missing"),
+    ("", "", 0, ""),
+])  # fmt: skip
+def test_a_teachers_loss_may_run_its_network_twice(right, wrong, line, kind):
+    def network(W1, b1, W2, b2, X):
+        return np.tanh(X @ W1 + b1) @ W2 + b2
+
+    def loss(*args):
+        *given, y = args
+        return np.sum((network(*given) - y) * (network(*given) - y)) / len(y)
+
+    rng = np.random.default_rng(4)
+    example = [rng.normal(size=shape) for shape in ((3, 4), 4, (4, 1), 1, (7, 3), (7, 1))]
+    found = grade(module(TWO_LAYERS.replace(right, wrong) if right else TWO_LAYERS)["gradients"], loss, *example)
+    assert [(mistake.line, mistake.mistake.kind) for mistake in found.mistakes[:1]] == ([(line, kind)] if line else [])

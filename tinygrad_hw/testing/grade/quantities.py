@@ -20,8 +20,9 @@ from ...equations import Equation, explain, gradients
 from ...equations.expressions import Constant, Expression, Prime, Product, Variable, evaluate, multiplied, parts_of
 from ...equations.simplify import substitute
 from ...equations.writers import Gradient, Text
-from ...graph import Node
+from ...graph import Node, history
 from ...tensor import Tensor
+from ...trees import content
 
 __all__ = ["Engine", "Match", "Quantity", "factors", "meant", "same"]
 
@@ -87,6 +88,7 @@ class Engine:
     """
 
     def __init__(self, loss: Tensor, parameters: Mapping[str, Tensor], counts: Iterable[int]) -> None:
+        compute_once(loss._node)
         self.equations = explain(loss)
         derivation = self.derivation = self.equations._derivation
         self.labels = self.equations.backward[0]._labels
@@ -184,6 +186,19 @@ class Engine:
                     touched.add(line.variable)
                     new[line.variable] = np.broadcast_to(np.asarray(evaluate(line.right, new), float), line.variable.shape)
         return new
+
+
+def compute_once(root: Node) -> None:
+    """Let what a loss computes twice, such as its network in two places, be one value in its graph."""
+    first: dict[Any, Node] = {}
+    same_as: dict[Node, Node] = {}
+    for node in history([root]):
+        node.parents = tuple([same_as.get(parent, parent) for parent in node.parents])  # type: ignore[arg-type]
+        node.inputs = {i: same_as.get(parent, parent) for i, parent in node.inputs.items()}
+        if node.rule is not None and node is not root:
+            known = [node.inputs.get(i) or (node.parents[i] if i < len(node.parents) else None) for i in range(len(node.args))]
+            args = [content(arg) if made is None else made for arg, made in zip(node.args, known)]
+            same_as[node] = first.setdefault((node.rule.function, tuple(args), content(node.kwargs)), node)
 
 
 def variables(x: Expression) -> set[Variable]:
