@@ -241,3 +241,9 @@ def test_every_line_of_a_model_can_be_set_as_latex_and_as_mathml(name):
     ElementTree.fromstring(equations.mathml())
     for formula in (*equations.forward, *equations.backward, *equations.notes):
         MathTextParser("agg").parse(f"${formula.latex}$")
+
+
+def test_the_hats_of_a_norm_are_set_as_accents():
+    equations = explain(layer_norm()[0])
+    assert r"\tilde{z}_{1} &= \hat{x} \odot" in equations.latex()
+    assert "<mover><mi>z</mi><mo stretchy='false'>~</mo></mover>" in equations.mathml()

@@ -469,10 +469,16 @@ LATEX = {
     "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
     "{": r"\{", "}": r"\}", "‖": r"\|", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
 }  # fmt: skip
-HATTED = {"ŷ": "y", "x\u0302": "x"}
-WORDS = {"𝟏": r"\mathbf{1}", "ŷ": r"\hat{y}", "x\u0302": r"\hat{x}", "σ²": r"\sigma^2", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"} | {
-    letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()
-}
+HATTED = {"ŷ": ("y", "^"), "x\u0302": ("x", "^"), "z\u0303": ("z", "~")}
+WORDS = {
+    "𝟏": r"\mathbf{1}",
+    "ŷ": r"\hat{y}",
+    "x\u0302": r"\hat{x}",
+    "z\u0303": r"\tilde{z}",
+    "σ²": r"\sigma^2",
+    "ℝ": r"\mathbb{R}",
+    "Φ": r"\Phi",
+} | {letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()}
 SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", '"': "''"}
 
 
@@ -536,7 +542,8 @@ class MathML(Writer):
 
     def word(self, text: str) -> str:
         if text in HATTED:
-            return f"<mover><mi>{HATTED[text]}</mi><mo stretchy='false'>^</mo></mover>"
+            base, mark = HATTED[text]
+            return f"<mover><mi>{base}</mi><mo stretchy='false'>{mark}</mo></mover>"
         return f"<mi>{escape(clean(text))}</mi>"
 
     def words(self, text: str) -> str:
