@@ -13,7 +13,7 @@ playground: $(VENV)/report.done
 	$(BIN)/python -m examples.playground $(ARGS)
 
 test: $(VENV)/test.done
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 mutants: $(VENV)/test.done
 	$(BIN)/python -m tinygrad_hw.testing.mutants --jobs $(JOBS) $(PROOFS) -k "not compiled_it_gives_the_same" $(ARGS)
