@@ -830,6 +830,18 @@ def test_modules_may_stand_in_containers_and_by_name():
     np.testing.assert_allclose(both(nets, X=X), (nets["a"](X) * nets["b"](X)).data, rtol=1e-14)
 
 
+def test_a_call_with_a_module_and_one_without_run_and_show_each_its_own_plan():
+    net, (X, _) = nn.Linear(2, 1).reset_parameters(0), data()
+    f = compile(lambda a, x=None: 2 * a if x is None else a(x))
+    for _ in range(2):
+        np.testing.assert_allclose(f(net, X), net(X).data, rtol=1e-14)
+        assert "X" not in f.source and "x @ weight" in f.source
+        with_net = f.javascript
+        np.testing.assert_array_equal(f(X), 2 * X)
+        assert "2 * a" in f.source
+        assert f.javascript != with_net
+
+
 def test_a_step_of_a_module_that_is_an_argument_trains_it_and_reads_as_if_it_were_not():
     net, twin = (nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).reset_parameters(0) for _ in range(2))
     X, y = data()

@@ -159,6 +159,7 @@ class CompiledFunction:
         self._watch: Watch | None = None
         self._lock = threading.RLock()
         self._bound: dict[Any, CompiledFunction] = {}  # of each choice of modules among the arguments, the function of the others
+        self._latest: CompiledFunction | None = None  # the one of them that the latest call ran, if it ran one
         self._told: Counter[str] = Counter()  # the calls without code for Numba that were warned of
         self._watched = function  # (what a watch of another function follows)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -213,13 +214,12 @@ class CompiledFunction:
         bound: Any = self._bound.pop(key, None)
         if bound is None:
             bound = compile(with_bound(function, args, modules), self.optimizer, self.backend, self.without)
-        self._bound[key] = bound
-        if len(self._bound) > KEPT:
-            del self._bound[next(iter(self._bound))]
+        put_last(self._bound, key, bound)
         try:
             return bound(*others) if n is None else bound.repeat(n, *others)
         finally:
-            self.recordings, self._last = sum([each.recordings for each in self._bound.values()]), bound._last
+            self.recordings = sum([each.recordings for each in self._bound.values()])
+            self._last, self._latest = None, bound
 
     def _given_back(self, entry: Any, results: Any, as_tensors: bool) -> Any:
         """Return a plan's results in the structure in which the function returns them."""
@@ -267,9 +267,8 @@ class CompiledFunction:
                 entry = self._record(args)
             if entry is None:
                 return None, ()
-        self._entries[key] = self._last = entry
-        if len(self._entries) > KEPT:
-            del self._entries[next(iter(self._entries))]
+        self._last, self._latest = entry, None
+        put_last(self._entries, key, entry)
         self._make_quick(entry)
         return entry, self._values(args)
 
@@ -453,8 +452,8 @@ class CompiledFunction:
         CompileError
             If the program needs what cannot be written in JavaScript; it is named.
         """
-        if self._bound:
-            return next(reversed(self._bound.values())).javascript
+        if self._latest is not None:
+            return self._latest.javascript
         with self._lock:
             entry, left_out = self._entry(), tuple(set(PASSES) - READABLE)
             program = expanded(apply(entry.readable, left_out))
@@ -482,6 +481,8 @@ class CompiledFunction:
         return self._entry().plan.text
 
     def _entry(self) -> Entry:
+        if self._latest is not None:
+            return self._latest._entry()
         if self._last is None:
             raise CompileError(f"{self.__name__} has not been called: it is recorded at its first call")
         return self._last
@@ -732,6 +733,13 @@ def no_collection() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def put_last(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    """Put a value behind all others of a cache; the one that was used longest ago goes where there are too many."""
+    cache[key] = value
+    if len(cache) > KEPT:
+        del cache[next(iter(cache))]
 
 
 def value_of(x: Any) -> Any:
