@@ -16,7 +16,7 @@ test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 mutants: $(VENV)/test.done
-	$(BIN)/python -m tinygrad_hw.testing.mutants --jobs $(JOBS) $(PROOFS) -k "not compiled_it_gives_the_same" $(ARGS)
+	$(BIN)/python tests/engine_mutants.py --jobs $(JOBS) $(PROOFS) -k "not compiled_it_gives_the_same" $(ARGS)
 
 bench: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -4,16 +4,18 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from engine_mutants import catalogue
 
 import tinygrad_hw as tg
 from tinygrad_hw.rules import RULES, Each, gaussian, neural, reductions, shaping
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.testing import check_gradients
-from tinygrad_hw.testing.mutants import Mutant, applied, likely_first, main, mutants
+from tinygrad_hw.testing.mutants import Mutant, applied, likely_first, main
 from tinygrad_hw.transforms import grad, jvp
 
 x, y = np.array([[0.3, 0.8], [0.6, 0.2]]), np.array([[0.4, 0.5], [0.9, 0.1]])
@@ -87,7 +89,7 @@ AT_ONE_POINT = {
     "nan where all are equal": (grad(lambda x: np.std(x)), np.ones(2), np.zeros(2)),
     "nan where all is -inf": (grad(lambda x: tg.logsumexp(x)), np.full(2, -np.inf), np.full(2, 0.5)),
 }
-CATALOGUE = mutants()
+CATALOGUE = catalogue()
 ENGINE = ("engine", "views", "operators")
 IN_RULES = [mutant for mutant in CATALOGUE if mutant.topic not in (*ENGINE, "special")]  # (SciPy's rows are there once they are loaded)
 UFUNCS = {function.__name__: function for function in RULES if isinstance(function, np.ufunc) and function in vars(np).values()}
@@ -187,14 +189,14 @@ def graded(tmp_path, tests, *options):
 
 
 def graded_against(catalogue, tmp_path, tests):
-    """Run the command on a file of tests, with other mutants (an expression in the module's names) and a time limit of a second."""
+    """Run the command on a file of tests, with other mutants (an expression in its modules' names) and a time limit of a second."""
     program = f"""
         import sys
+        sys.path.append({str(Path(__file__).parent)!r})
+        import engine_mutants
         from tinygrad_hw.testing import mutants as m
         m.CPU_SECONDS = 1
-        catalogue = eval({catalogue!r}, vars(m))
-        m.mutants = lambda: catalogue
-        sys.exit(m.main(sys.argv[1:]))
+        sys.exit(m.main(sys.argv[1:], eval({catalogue!r}, vars(m) | vars(engine_mutants))))
     """
     return output_of(["-c", textwrap.dedent(program)], tmp_path, tests)
 
@@ -258,7 +260,7 @@ def test_a_test_that_ends_its_process_or_computes_without_end_has_failed(tmp_pat
 
 
 def test_a_mutant_that_cannot_be_planted_is_not_caught_but_an_error(tmp_path):
-    done = graded_against("[_engine('sweep', 'gone', lambda: _rewritten(backward, 'sweep', 'gone', ''))]", tmp_path, GOOD)
+    done = graded_against("[Mutant('engine', 'sweep', 'gone', lambda: rewritten(backward, 'sweep', 'gone', ''))]", tmp_path, GOOD)
     assert done.returncode == 2
     assert "sweep: its source has no 'gone' any more: the mutant must be written anew" in done.stderr
     assert "caught" not in done.stdout
