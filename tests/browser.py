@@ -124,10 +124,13 @@ class Browser:
         element = self.call("POST", "/element", {"using": "css selector", "value": selector})
         self.call("POST", f"/element/{element[ELEMENT]}/click", {})
 
-    def emulate(self, scheme: str, scripts: bool = True) -> None:
-        """Prefer light or dark, and run scripts or not."""
+    def emulate(self, scheme: str = "light", scripts: bool = True, width: int = 0) -> None:
+        """Prefer light or dark, run scripts or not, on a screen of a width: below 500 a telephone, for fingers; 0 for the window itself."""
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.devtools("Emulation.setScriptExecutionDisabled", value=not scripts)
+        telephone = 0 < width < 500
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900 * bool(width), deviceScaleFactor=1, mobile=telephone)
+        self.devtools("Emulation.setTouchEmulationEnabled", enabled=telephone)
 
     def devtools(self, command: str, **parameters: Any) -> Any:
         """Send a command of Chromium's own protocol."""

@@ -4,6 +4,7 @@ import gc
 from collections import Counter
 
 import pytest
+from browser import Browser, require_browser
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("laws")
@@ -19,6 +20,21 @@ CHECKED = {
     "gradient_is_linear_in_g": "linear in the cotangent",
     "compiled_it_gives_the_same": "compiled: the same values and gradients, or an error that says why not",
 }
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all pages: it takes a second to start, and one to end."""
+    require_browser()
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(chromium):
+    """Give the browser as it is when it has just started: in the light, with scripts, on a screen."""
+    yield chromium
+    chromium.emulate()
 
 
 def pytest_collection_finish():

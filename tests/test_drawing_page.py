@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, require_browser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -333,13 +332,11 @@ def test_all_pictures_of_a_page_are_laid_out_by_one_process(monkeypatch):
 
 
 # In a browser
-@pytest.fixture(scope="module")
-def browser():
-    require_browser()
+@pytest.fixture
+def browser(browser):
     if layout.engine() is None:
         pytest.skip("neither dot nor pygraphviz is there to lay out the picture in the page")
-    with Browser() as opened:
-        yield opened
+    return browser
 
 
 @pytest.fixture(scope="module")
@@ -498,16 +495,13 @@ return [light(style(document.body).backgroundColor), Math.min(...ratios)];
 def test_text_is_readable_in_light_and_dark(browser, graph, scheme):
     url, _ = graph
     browser.emulate(scheme)
-    try:
-        browser.open(url)
-        for key in ("ArrowRight", "b", "End"):
-            browser.press(key)
-            browser.run("document.getAnimations().filter((a) => a instanceof CSSTransition).forEach((a) => a.finish())")
-            background, contrast = browser.run(LUMINANCE)
-            assert (background > 0.5) == (scheme == "light")
-            assert contrast >= 4.5
-    finally:
-        browser.emulate("light")
+    browser.open(url)
+    for key in ("ArrowRight", "b", "End"):
+        browser.press(key)
+        browser.run("document.getAnimations().filter((a) => a instanceof CSSTransition).forEach((a) => a.finish())")
+        background, contrast = browser.run(LUMINANCE)
+        assert (background > 0.5) == (scheme == "light")
+        assert contrast >= 4.5
 
 
 def test_no_text_leaves_its_box(browser, graph):
@@ -525,11 +519,9 @@ def test_no_text_leaves_its_box(browser, graph):
 
 def test_without_scripts_the_page_has_the_picture_and_the_text(browser, graph):
     url, _ = graph
-    browser.emulate("light", scripts=False)
-    try:
-        browser.open(url)
-    finally:
-        browser.emulate("light")
+    browser.emulate(scripts=False)
+    browser.open(url)
+    browser.emulate()
     assert "matmul₁ = x @ W" in browser.text("noscript") and "matmul₁ = x @ W" in browser.text("#picture")
 
 
@@ -699,19 +691,12 @@ def test_a_training_is_played_again(browser, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_telephone_the_page_is_as_wide_as_the_screen_and_a_finger_can_press_its_buttons(browser, graph, scheme):
     url, _ = graph
-    browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    browser.devtools("Emulation.setTouchEmulationEnabled", enabled=True)
-    browser.emulate(scheme)
-    try:
-        browser.open(url)
-        browser.press("End")
-        assert browser.run("return document.documentElement.scrollWidth") == 390
-        heights = browser.run("return [...document.querySelectorAll('nav button')].map((b) => b.getBoundingClientRect().height)")
-        assert min(heights) >= 44
-    finally:
-        browser.devtools("Emulation.clearDeviceMetricsOverride")
-        browser.devtools("Emulation.setTouchEmulationEnabled", enabled=False)
-        browser.emulate("light")
+    browser.emulate(scheme, width=390)
+    browser.open(url)
+    browser.press("End")
+    assert browser.run("return document.documentElement.scrollWidth") == 390
+    heights = browser.run("return [...document.querySelectorAll('nav button')].map((b) => b.getBoundingClientRect().height)")
+    assert min(heights) >= 44
 
 
 def test_the_page_steps_inside_of_another_page(browser, tmp_path):

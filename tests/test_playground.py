@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 import pytest
-from browser import Browser, require_browser
 
 from examples.playground.__main__ import main, printed
 from examples.playground.programs import ACTIVATIONS, DEPTHS, programs
@@ -18,16 +17,17 @@ def page(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module")
-def browser():
-    require_browser()
-    with Browser() as browser:
-        yield browser
-
-
 @pytest.fixture
 def opened(browser, page):
     browser.open(page.as_uri())
+    return browser
+
+
+@pytest.fixture
+def left_open(browser, page):
+    """The page, opened before or now: for what does not depend on the choices that were made before."""
+    if browser.run("return document.URL") != page.as_uri():
+        browser.open(page.as_uri())
     return browser
 
 
@@ -84,24 +84,24 @@ def test_the_other_runs_are_the_reports_too(opened):
 
 
 @pytest.mark.parametrize("seed", [0, 2023, 4294967295])
-def test_the_random_numbers_are_numpys(opened, seed):
+def test_the_random_numbers_are_numpys(left_open, seed):
     random = np.random.RandomState(seed)
     expected = [*random.uniform(size=700), *random.randn(701)]
     draw = "const r = new playground.Random(arguments[0]); return [...Array(700).keys()].map(() => r.uniform())"
-    found = opened.run(f"{draw}.concat([...Array(701).keys()].map(() => r.normal()))", seed)
+    found = left_open.run(f"{draw}.concat([...Array(701).keys()].map(() => r.normal()))", seed)
     np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_program_lowers_the_loss_and_draws_without_a_message(opened, depth, activation):
-    choose(opened, activation=activation, widths=", ".join(["4", "6", "3"][:depth]), rate="0.003", data="circles")
-    first, last = opened.run("const a = playground.advance(1); return [a, playground.advance(300)]")
-    opened.run("playground.draw()")
+def test_every_program_lowers_the_loss_and_draws_without_a_message(left_open, depth, activation):
+    choose(left_open, activation=activation, widths=", ".join(["4", "6", "3"][:depth]), rate="0.003", data="circles")
+    first, last = left_open.run("const a = playground.advance(1); return [a, playground.advance(300)]")
+    left_open.run("playground.draw()")
     assert last < first
-    assert opened.run("return document.querySelectorAll('#neurons canvas').length") == sum([4, 6, 3][:depth])
-    assert opened.run("return document.querySelectorAll('#equations tr').length") == len(programs()[f"{depth} {activation}"].equations)
-    assert opened.messages() == []
+    assert left_open.run("return document.querySelectorAll('#neurons canvas').length") == sum([4, 6, 3][:depth])
+    assert left_open.run("return document.querySelectorAll('#equations tr').length") == len(programs()[f"{depth} {activation}"].equations)
+    assert left_open.messages() == []
 
 
 def visible_words(browser):
@@ -135,9 +135,9 @@ def test_without_an_activation_the_loss_overflows_and_the_page_says_so(opened):
 
 
 @pytest.mark.parametrize("data", ["moons", "circles", "spiral"])
-def test_all_points_of_the_data_are_in_view(opened, data):
-    choose(opened, data=data)
-    points = np.array(opened.run("return playground.now.points"))
+def test_all_points_of_the_data_are_in_view(left_open, data):
+    choose(left_open, data=data)
+    points = np.array(left_open.run("return playground.now.points"))
     assert len(points) >= 100 and points[:, :2].min() > -0.1 and points[:, :2].max() < 1.1
     assert 0.4 < points[:, 2].mean() < 0.6
 
@@ -165,24 +165,19 @@ def test_playing_trains_and_pausing_stops(opened):
     assert opened.text("#state").startswith("epoch 0")
 
 
-def test_a_width_that_makes_no_sense_is_refused(opened):
-    choose(opened, widths="0, x")
-    assert not opened.run("return document.getElementById('widths').validity.valid")
-    assert opened.run("return playground.now.widths") == [2, 10, 10, 1]
+def test_a_width_that_makes_no_sense_is_refused(left_open):
+    choose(left_open, widths="0, x")
+    assert not left_open.run("return document.getElementById('widths').validity.valid")
+    assert left_open.run("return playground.now.widths") == [2, 10, 10, 1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_in_light_and_dark_and_asks_for_nothing(browser, page, scheme):
-    browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    try:
-        browser.emulate(scheme)
-        browser.open(page.as_uri())
-        browser.run("playground.advance(10); playground.draw()")
-        assert browser.run("return document.documentElement.scrollWidth") <= 390
-        background = browser.run("return getComputedStyle(document.body).backgroundColor")
-        assert (background == "rgb(255, 255, 255)") == (scheme == "light")
-        assert [address for address in browser.requests() if not address.startswith(page.as_uri())] == []
-        assert browser.messages() == []
-    finally:
-        browser.devtools("Emulation.clearDeviceMetricsOverride")
-        browser.emulate("light")
+    browser.emulate(scheme, width=390)
+    browser.open(page.as_uri())
+    browser.run("playground.advance(10); playground.draw()")
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+    background = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    assert [address for address in browser.requests() if not address.startswith(page.as_uri())] == []
+    assert browser.messages() == []

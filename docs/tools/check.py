@@ -89,8 +89,7 @@ def seen(root: Path) -> Iterator[str]:
     of_reference = [path for path in pages if path.relative_to(root).parts[0] == "reference"]
     with Browser() as browser:
         for width, scheme in ((1400, "light"), (390, "dark")):
-            browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
-            browser.emulate(scheme)
+            browser.emulate(scheme, width=width)
             for path in pages:
                 if path not in of_reference[MOST_OF_REFERENCE:]:
                     yield from (f"{path.relative_to(root)}, {width} px, {scheme}: {what}" for what in opened(browser, path))

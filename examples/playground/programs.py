@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -104,6 +105,7 @@ def name_of(equation: str) -> str:
     return left.replace("∂L/∂", "d").replace("δ", "delta").replace("ŷ", "y_hat")
 
 
+@cache
 def programs() -> dict[str, Program]:
     """Return all programs, by their depth and activation: ``2 sigmoid``."""
     return {f"{depth} {activation}": program(depth, activation) for depth in DEPTHS for activation in ACTIVATIONS}

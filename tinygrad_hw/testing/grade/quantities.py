@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import isclose
 from typing import Any
@@ -233,7 +234,8 @@ def same(x: np.ndarray, y: np.ndarray, rtol: float = 1e-7) -> bool:
     return bool(np.isfinite(scale)) and bool(np.abs(x - y).max(initial=0) <= rtol * scale)
 
 
-def factors(counts: Iterable[int], *rates: float) -> list[float]:
+@lru_cache
+def factors(counts: tuple[int, ...], rates: tuple[float, ...]) -> list[float]:
     """Return the factors by which a line may differ from the engine's: N, the signs, 2, and the rate of learning."""
     sizes = [1.0, *(s for n in counts if n > 1 for s in (float(n), 1.0 / n))]
     return [sign * size * two * rate for rate in (1.0, *rates) for two in (1.0, 2.0, 0.5) for size in sizes for sign in (1.0, -1.0)]
@@ -251,6 +253,7 @@ def forms(quantity: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[str, n
                 yield "summed", quantity.sum(axis).reshape(shape)
 
 
+@lru_cache
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return a shape without its ones."""
     return tuple(n for n in shape if n != 1)
@@ -258,6 +261,7 @@ def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rates: Iterable[float] = (), rtol: float = 1e-7) -> Any:
     """Return the factor and the form in which an array is a quantity, or None."""
+    allowed = factors(tuple(counts), tuple(rates))
     for form, expected in forms(quantity, array.shape):
         size = float(np.abs(expected).max(initial=0))
         if not size and form == "" and not np.any(array):
@@ -266,15 +270,15 @@ def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rat
             continue
         place = np.unravel_index(np.argmax(np.abs(expected)), expected.shape)
         ratio = float(array[place] / expected[place])
-        for factor in factors(counts, *rates):
+        for factor in allowed:
             if isclose(ratio, factor, rel_tol=10 * rtol) and same(array, factor * expected, rtol):
                 return factor, form
-    return row_of(array, quantity, factors(counts, *rates), rtol)
+    return row_of(array, quantity, allowed, rtol)
 
 
 def row_of(array: np.ndarray, quantity: np.ndarray, allowed: list[float], rtol: float) -> Any:
     """Return the factor in which an array is one of a quantity's rows or columns, and "row"; None if it is none of them."""
-    if quantity.ndim != 2 or array.size < 2 or len(squeezed(array.shape)) != 1:
+    if quantity.ndim != 2 or array.size < 2 or array.size not in quantity.shape or len(squeezed(array.shape)) != 1:
         return None
     flat = array.ravel()
     place = int(np.argmax(np.abs(flat)))
