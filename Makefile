@@ -13,7 +13,7 @@ playground: $(VENV)/report.done
 	$(BIN)/python -m examples.playground $(ARGS)
 
 test: $(VENV)/test.done
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore tests/test_types.py $(ARGS)
 
 mutants: $(VENV)/test.done
 	$(BIN)/python tests/engine_mutants.py --jobs $(JOBS) $(PROOFS) -k "not compiled_it_gives_the_same" $(ARGS)
@@ -24,6 +24,7 @@ bench: $(VENV)/bench.done
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_types.py
 
 docs: $(VENV)/docs.done
 	$(BIN)/python -m sphinx --fail-on-warning --jobs $(JOBS) --doctree-dir out/docs.trees docs out/docs $(ARGS)

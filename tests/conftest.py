@@ -22,6 +22,24 @@ CHECKED = {
 }
 
 
+LONG = (
+    "report",
+    "examples",
+    "testing_grade_others",
+    "testing_grade",
+    "playground",
+    "drawing_page",
+    "course",
+    "compiler_native",
+    "equations",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first: where two processes share the files, neither is left with a long one at the end."""
+    items.sort(key=lambda item: LONG.index(name) if (name := item.path.stem.removeprefix("test_")) in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """One browser for all pages: it takes a second to start, and one to end."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -305,20 +306,22 @@ LAWS = [
 
 
 def every_case_obeys(cases: Iterable[Case], laws: Sequence[Callable[[Case], None]] = LAWS) -> Callable[..., None]:
-    """Return the test that each case obeys the laws, and that the first case of a function and its options is the same when compiled."""
-    cases = list(cases)
-    firsts = {(case.function, case.options): case for case in reversed(cases)}
-    params = [pytest.param(case, laws, id=str(case)) for case in cases]
-    params += [
-        pytest.param(case, [compiled_it_gives_the_same], id=f"compiled_it_gives_the_same-{case}")
-        for case in cases
-        if firsts[case.function, case.options] is case
-    ]
+    """Return the test of each function: its cases obey the laws, and the first with each of its options is the same when compiled."""
+    of_function: dict[str, list[Case]] = {}
+    for case in cases:
+        of_function.setdefault(name_of(case.function), []).append(case)
+    params = [pytest.param(found, laws, id=name) for name, found in of_function.items()]
+    for name, found in of_function.items():
+        firsts = list({(case.function, case.options): case for case in reversed(found)}.values())
+        params.append(pytest.param(firsts, [compiled_it_gives_the_same], id=f"compiled_it_gives_the_same-{name}"))
 
-    @pytest.mark.parametrize(("case", "laws"), params)
-    def test(case: Case, laws: Sequence[Callable[[Case], None]], record_property: Callable[[str, Any], None]) -> None:
-        for law in laws:
-            law(case)
+    @pytest.mark.parametrize(("cases", "laws"), params)
+    def test(cases: list[Case], laws: Sequence[Callable[[Case], None]], record_property: Callable[[str, Any], None]) -> None:
+        for case, law in product(cases, laws):
+            try:
+                law(case)
+            except AssertionError as error:
+                raise AssertionError(f"{case}: {error}") from error
             record_property("law", law.__name__)
 
     return test

@@ -3,6 +3,7 @@
 import builtins
 import subprocess
 import sys
+import textwrap
 import warnings
 
 import numpy as np
@@ -221,23 +222,41 @@ def test_dropout_batch_norm_and_a_classification_loss_train_as_they_do_eagerly()
 
 
 def test_a_kept_kernel_is_checked_before_it_runs_and_mended_when_it_is_broken(tmp_path, monkeypatch):
-    code = "import numpy as np\nfrom tinygrad_hw import compile\nprint(compile(lambda x: x * 2 + 1, backend='numba')(np.ones(3)))"
+    code = """
+        import os, sys
+        import numba, numpy as np
+        from tinygrad_hw import compile
+        for line in sys.stdin:
+            if not os.fork():
+                print(compile(lambda x: x * 2 + 1, backend="numba")(np.ones(3)), end="", flush=True)
+                os._exit(0)
+            os.wait()
+            print(flush=True)
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    run = lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert run() == "[3. 3. 3.]\n"
-    (kernel,) = (tmp_path / "tinygrad_hw").glob("kernel_*.py")
-    right = kernel.read_text()
-    for broken in (right.replace("* 2", "* 5") + "\nprint('run')", "", right[: len(right) // 2]):
-        kernel.write_text(broken)
-        assert run() == "[3. 3. 3.]\n"
-        assert kernel.read_text() == right
-    for kept in (tmp_path / "tinygrad_hw" / "__pycache__").glob("*"):
-        kept.write_bytes(kept.read_bytes()[:10])
-    assert run() == "[3. 3. 3.]\n"
-    kernel.unlink()
-    (tmp_path / "tinygrad_hw").chmod(0o777)
-    assert run() == "[3. 3. 3.]\n"
-    assert not kernel.exists()
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
+
+        def printed_by_a_process_of_its_own():
+            started.stdin.write("\n")
+            started.stdin.flush()
+            return started.stdout.readline()
+
+        assert printed_by_a_process_of_its_own() == "[3. 3. 3.]\n"
+        (kernel,) = (tmp_path / "tinygrad_hw").glob("kernel_*.py")
+        right = kernel.read_text()
+        for broken in (right.replace("* 2", "* 5") + "\nprint('run')", "", right[: len(right) // 2]):
+            kernel.write_text(broken)
+            assert printed_by_a_process_of_its_own() == "[3. 3. 3.]\n"
+            assert kernel.read_text() == right
+        for kept in (tmp_path / "tinygrad_hw" / "__pycache__").glob("*"):
+            kept.write_bytes(kept.read_bytes()[:10])
+        assert printed_by_a_process_of_its_own() == "[3. 3. 3.]\n"
+        kernel.unlink()
+        (tmp_path / "tinygrad_hw").chmod(0o777)
+        assert printed_by_a_process_of_its_own() == "[3. 3. 3.]\n"
+        assert not kernel.exists()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool, np.uint64])

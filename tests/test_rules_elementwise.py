@@ -106,9 +106,8 @@ test_every_row_has_a_case = every_row_has_a_case("elementwise", CASES)
 UFUNCS = {f for f in vars(np).values() if isinstance(f, np.ufunc)}
 
 
-@pytest.mark.parametrize("ufunc", sorted(UFUNCS, key=lambda f: f.__name__), ids=lambda f: f.__name__)
-def test_every_ufunc_of_numpy_is_placed_once(ufunc):
-    assert (ufunc in RULES) + (ufunc in COMPOSITIONS) + (ufunc in NO_DERIVATIVE) == 1
+def test_every_ufunc_of_numpy_is_placed_once():
+    assert [f for f in UFUNCS if (f in RULES) + (f in COMPOSITIONS) + (f in NO_DERIVATIVE) != 1] == []
 
 
 @pytest.mark.parametrize("ufunc", sorted(UFUNCS & NO_DERIVATIVE, key=lambda f: f.__name__), ids=lambda f: f.__name__)
