@@ -70,7 +70,6 @@ class Linear(Module):
         draw_uniform(rng, 1 / sqrt(self.weight.shape[0]), self.weight, self.bias)
 
     def forward(self, x: Any) -> Tensor:
-        """Return x W + b."""
         x = as_input(self, x, self.weight)
         return x @ self.weight if self.bias is None else x @ self.weight + self.bias
 
@@ -90,7 +89,6 @@ class Sigmoid(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return σ(x)."""
         return neural.sigmoid(x)
 
 
@@ -105,7 +103,6 @@ class Tanh(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return tanh(x)."""
         return np.tanh(x)
 
 
@@ -120,7 +117,6 @@ class ReLU(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return max(x, 0)."""
         return neural.relu(x)
 
 
@@ -142,7 +138,6 @@ class LeakyReLU(Module):
         self.negative_slope = float(negative_slope)
 
     def forward(self, x: Any) -> Tensor:
-        """Return x, or the slope times x."""
         return neural.leaky_relu(x, self.negative_slope)
 
     def __repr__(self) -> str:
@@ -167,7 +162,6 @@ class ELU(Module):
         self.alpha = float(alpha)
 
     def forward(self, x: Any) -> Tensor:
-        """Return x, or α (eˣ - 1)."""
         return functional.elu(x, self.alpha)
 
     def __repr__(self) -> str:
@@ -194,7 +188,6 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, x: Any) -> Tensor:
-        """Return x Φ(x)."""
         return functional.gelu(x, self.approximate)
 
     def __repr__(self) -> str:
@@ -212,7 +205,6 @@ class SiLU(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return x σ(x)."""
         return functional.silu(x)
 
 
@@ -227,7 +219,6 @@ class Softplus(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return log(1 + eˣ)."""
         return neural.softplus(x)
 
 
@@ -251,7 +242,6 @@ class Softmax(Module):
         self.dim = int(dim)
 
     def forward(self, x: Any) -> Tensor:
-        """Return the softmax of x."""
         return neural.softmax(x, self.dim)
 
     def __repr__(self) -> str:
@@ -274,7 +264,6 @@ class LogSoftmax(Softmax):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return the logarithm of the softmax of x."""
         return neural.log_softmax(x, self.dim)
 
 
@@ -290,7 +279,6 @@ class Identity(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        """Return x."""
         return x
 
 
@@ -314,7 +302,6 @@ class Flatten(Module):
         self.start_dim, self.end_dim = int(start_dim), int(end_dim)
 
     def forward(self, x: Any) -> Tensor:
-        """Return x with fewer axes."""
         shape = np.shape(x)
         try:
             start, end = (range(len(shape))[axis] for axis in (self.start_dim, self.end_dim))
@@ -357,7 +344,6 @@ class Dropout(Module):
         self.rng = rng
 
     def forward(self, x: Any) -> Tensor:
-        """Return x, with entries dropped if training."""
         return functional.dropout(x, self.p, self.training, self.rng)
 
     def __repr__(self) -> str:
@@ -420,7 +406,6 @@ class Embedding(Module):
         self.weight.data = values
 
     def forward(self, indices: Any) -> Tensor:
-        """Return the vectors of the indices."""
         places = places_below("Embedding", "indices", indices, self.weight.shape[0])
         return functional.embedding(places, self.weight, self.padding_idx)
 

@@ -438,7 +438,6 @@ class Loss(Module):
         self.settings = settings
 
     def forward(self, prediction: Any, target: Any) -> Tensor:
-        """Return the loss of predictions."""
         return self.function(prediction, target, **self.settings)
 
     def __repr__(self) -> str:
