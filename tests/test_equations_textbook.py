@@ -1,5 +1,6 @@
 """Models as a textbook has them: the form was written down first, from the literature, and explain must print it."""
 
+from functools import cache
 from xml.etree import ElementTree
 
 import numpy as np
@@ -232,15 +233,21 @@ def test_explain_prints_the_form_of_the_textbook_and_it_agrees_with_the_engine(n
     assert checked.as_printed == checked.verified == tuple(range(1, len(printed) + 1))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_line_of_a_model_can_be_set_as_latex_and_as_mathml(name):
+@cache
+def set_by_matplotlib(latex):
+    """Set a formula, once where several models have it."""
     from matplotlib.mathtext import MathTextParser
 
+    return MathTextParser("path").parse(f"${latex}$")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_line_of_a_model_can_be_set_as_latex_and_as_mathml(name):
     loss, *names = MODELS[name][0]()
     equations = explain(loss, names=names[0] if names else None)
     ElementTree.fromstring(equations.mathml())
     for formula in (*equations.forward, *equations.backward, *equations.notes):
-        MathTextParser("agg").parse(f"${formula.latex}$")
+        assert set_by_matplotlib(formula.latex)
 
 
 def test_the_hats_of_a_norm_are_set_as_accents():

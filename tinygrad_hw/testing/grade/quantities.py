@@ -261,6 +261,8 @@ def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rates: Iterable[float] = (), rtol: float = 1e-7) -> Any:
     """Return the factor and the form in which an array is a quantity, or None."""
+    if quantity.size != array.size and (quantity.ndim != 2 or array.size not in quantity.shape):
+        return None
     allowed = factors(tuple(counts), tuple(rates))
     for form, expected in forms(quantity, array.shape):
         size = float(np.abs(expected).max(initial=0))
@@ -278,7 +280,7 @@ def match_of(array: np.ndarray, quantity: np.ndarray, counts: Iterable[int], rat
 
 def row_of(array: np.ndarray, quantity: np.ndarray, allowed: list[float], rtol: float) -> Any:
     """Return the factor in which an array is one of a quantity's rows or columns, and "row"; None if it is none of them."""
-    if quantity.ndim != 2 or array.size < 2 or array.size not in quantity.shape or len(squeezed(array.shape)) != 1:
+    if quantity.ndim != 2 or array.size < 2 or len(squeezed(array.shape)) != 1:
         return None
     flat = array.ravel()
     place = int(np.argmax(np.abs(flat)))
