@@ -16,29 +16,37 @@ from tinygrad_hw import Tensor
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node runs the modules")
 
 RUN = """
-import {make} from "./module.mjs";
-import fs from "fs";
-const {sizes, inputs, times} = JSON.parse(fs.readFileSync(process.argv[2]));
+import {createInterface} from "readline";
 const kinds = {f8: Float64Array, f4: Float32Array, i8: Int32Array, b1: Uint8Array};
-const given = inputs.map(x => typeof x === "number" ? x : kinds[x.kind].from(x.entries));
-const run = make(sizes);
-let out;
-for (let k = 0; k < times; k++) out = run(...given);
 const plain = x => x instanceof Array ? x.map(plain) : ArrayBuffer.isView(x) ? Array.from(x) : Number(x);
-console.log(JSON.stringify({out: plain(out), given: given.map(plain), names: Object.keys(run.memory)},
-  (key, x) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x));
+for await (const line of createInterface({input: process.stdin})) {
+  const {module, sizes, inputs, times} = JSON.parse(line);
+  const {make} = await import("data:text/javascript," + encodeURIComponent(module));
+  const given = inputs.map(x => typeof x === "number" ? x : kinds[x.kind].from(x.entries));
+  const run = make(sizes);
+  let out;
+  for (let k = 0; k < times; k++) out = run(...given);
+  console.log(JSON.stringify({out: plain(out), given: given.map(plain), names: Object.keys(run.memory)},
+    (key, x) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x));
+}
 """
 
 
-def node(folder, module, inputs, sizes=None, times=1):
-    """Run a module on arrays and numbers; return what it gave, and the inputs afterwards."""
-    (folder / "module.mjs").write_text(module)
-    (folder / "run.mjs").write_text(RUN)
-    written = [x if isinstance(x, (int, float)) else {"kind": x.dtype.str[1:], "entries": x.ravel().tolist()} for x in inputs]
-    (folder / "inputs.json").write_text(json.dumps({"sizes": sizes or {}, "inputs": written, "times": times}))
-    result = subprocess.run(["node", folder / "run.mjs", folder / "inputs.json"], capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr + module
-    return json.loads(result.stdout)
+@pytest.fixture(scope="module")
+def node():
+    """Give a function that runs a module on arrays and numbers, and returns what it gave, and the inputs afterwards; in one process."""
+    command = ["node", "--input-type=module", "--eval", RUN]
+
+    def run(module, inputs, sizes=None, times=1):
+        written = [x if isinstance(x, (int, float)) else {"kind": x.dtype.str[1:], "entries": x.ravel().tolist()} for x in inputs]
+        process.stdin.write(json.dumps({"module": module, "sizes": sizes or {}, "inputs": written, "times": times}) + "\n")
+        process.stdin.flush()
+        said = process.stdout.readline()
+        assert said, module
+        return json.loads(said)
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield run
 
 
 def same(found, expected, rtol=1e-12):
@@ -55,16 +63,16 @@ def report(hidden=10):
 
 
 # The report's step
-def test_5000_epochs_of_the_report_end_at_the_printed_loss(tmp_path):
+def test_5000_epochs_of_the_report_end_at_the_printed_loss(node):
     net, step = report()
     start = [p.numpy().copy() for p in net.parameters]
     X, y = data.data_X()
     step(X, y)
-    found = node(tmp_path, step.javascript, [X, y, *start, 0.1], times=5000)
+    found = node(step.javascript, [X, y, *start, 0.1], times=5000)
     assert abs(found["out"] - PRINTED["data_X"].losses[5000]) < 1e-9
 
 
-def test_the_step_holds_at_other_lengths_of_the_batch_and_of_the_layers(tmp_path):
+def test_the_step_holds_at_other_lengths_of_the_batch_and_of_the_layers(node):
     _, step = report()
     X, y = data.data_X()
     step(X, y)
@@ -75,7 +83,7 @@ def test_the_step_holds_at_other_lengths_of_the_batch_and_of_the_layers(tmp_path
     other = network.Network({name: x.copy() for name, x in start.items()})
     optimizer = tg.optim.SGD(other.parameters, lr=0.25)
     expected = [network.step(other, Tensor(X), Tensor(y), optimizer) for _ in range(3)][-1]
-    found = node(tmp_path, module, [X, y, *start.values(), 0.25], {"N": 8, "n0": 2, "n1": 5, "n2": 7}, times=3)
+    found = node(module, [X, y, *start.values(), 0.25], {"N": 8, "n0": 2, "n1": 5, "n2": 7}, times=3)
     same(found["out"], expected)
     for entries, parameter in zip(found["given"][2:8], other.parameters):
         same(entries, parameter.numpy())
@@ -92,11 +100,11 @@ def test_the_source_reads_as_the_numpy_source_does():
     assert "1 / N" in module and "0.0476" not in "".join(line for line in module.splitlines() if "//" not in line)
 
 
-def test_what_has_a_name_can_be_looked_at(tmp_path):
+def test_what_has_a_name_can_be_looked_at(node):
     net, step = report()
     X, y = data.data_X()
     step(X, y)
-    found = node(tmp_path, step.javascript, [X, y, *[p.numpy() for p in net.parameters], 0.1])
+    found = node(step.javascript, [X, y, *[p.numpy() for p in net.parameters], 0.1])
     assert {"z1", "a1", "y_pred", "delta2", "dW3"} <= set(found["names"])
 
 
@@ -120,7 +128,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimisers_memory_is_given_and_changed_in_place(tmp_path, name):
+def test_an_optimisers_memory_is_given_and_changed_in_place(node, name):
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(6, 3)), rng.normal(size=6)
     w = Tensor(rng.normal(size=3), requires_grad=True, name="w")
@@ -135,12 +143,12 @@ def test_an_optimisers_memory_is_given_and_changed_in_place(tmp_path, name):
     given = {"X": X, "y": y, "w": w.numpy().copy(), "lr": optimizer.param_groups[0].lr, **numbers}
     given |= {f"{key}_w": value.copy() for key, value in state.items() if isinstance(value, np.ndarray)}
     expected = step(X, y)
-    found = node(tmp_path, module, [given[key] for key in order])
+    found = node(module, [given[key] for key in order])
     same(np.ravel(found["out"])[0], expected)
     same(found["given"][order.index("w")], w.numpy())
 
 
-def test_a_parameter_that_is_read_again_after_its_update_keeps_its_old_value_so_long(tmp_path):
+def test_a_parameter_that_is_read_again_after_its_update_keeps_its_old_value_so_long(node):
     rng = np.random.default_rng(1)
     W = Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="W")
     step = tg.compile(lambda x: np.sum((W @ W.T + W) * x), tg.optim.SGD([W], lr=0.1))
@@ -148,7 +156,7 @@ def test_a_parameter_that_is_read_again_after_its_update_keeps_its_old_value_so_
     step(x)
     start = W.numpy().copy()
     expected = step(x)
-    found = node(tmp_path, step.javascript, [x, start, 0.1])
+    found = node(step.javascript, [x, start, 0.1])
     same(found["out"], expected)
     same(found["given"][1], W.numpy())
 
@@ -204,18 +212,18 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_gives_what_it_gives_in_numpy(tmp_path, name):
+def test_a_function_gives_what_it_gives_in_numpy(node, name):
     function, *inputs = FUNCTIONS[name]
     compiled = tg.compile(function)
     expected = compiled(*inputs)
-    found = node(tmp_path, compiled.javascript, inputs)["out"]
+    found = node(compiled.javascript, inputs)["out"]
     parts = list(expected.values()) if isinstance(expected, dict) else list(expected) if isinstance(expected, tuple) else [expected]
     for got, part in zip(found if len(parts) > 1 else [found], parts):
         same(got, part)
 
 
 @pytest.mark.parametrize("name", ["arithmetic", "matrix product", "mean and variance", "variance and deviation", "softmax", "a gradient"])
-def test_a_function_holds_at_other_lengths(tmp_path, name):
+def test_a_function_holds_at_other_lengths(node, name):
     function, *inputs = FUNCTIONS[name]
     compiled = tg.compile(function)
     compiled(*inputs)
@@ -224,7 +232,7 @@ def test_a_function_holds_at_other_lengths(tmp_path, name):
     assert "N = 4" in module
     longer = [rng.normal(size=(9, *inputs[0].shape[1:])), *inputs[1:]]
     expected = tg.compile(function)(*longer)
-    found = node(tmp_path, module, longer, {"N": 9})["out"]
+    found = node(module, longer, {"N": 9})["out"]
     for got, part in zip(found, expected) if isinstance(expected, tuple) else [(found, expected)]:
         same(got, part)
 
@@ -241,19 +249,19 @@ def test_a_length_of_which_only_every_second_entry_is_taken_stays_a_number_and_t
     assert "make({N = 4} = {})" in compiled.javascript
 
 
-def test_float32_stays_float32(tmp_path):
+def test_float32_stays_float32(node):
     compiled = tg.compile(lambda x: np.tanh(x) * 2)
     x = X.astype(np.float32)
     expected = compiled(x)
     assert "Float32Array" in compiled.javascript
-    same(node(tmp_path, compiled.javascript, [x])["out"], expected, 1e-6)
+    same(node(compiled.javascript, [x])["out"], expected, 1e-6)
 
 
-def test_nan_and_infinity_are_those_of_numpy(tmp_path):
+def test_nan_and_infinity_are_those_of_numpy(node):
     compiled = tg.compile(lambda x: (np.maximum(x, 0.0), np.exp(x), x * np.inf))
     x = np.array([np.inf, -np.inf, 1.0])
     expected = compiled(x)
-    found = node(tmp_path, compiled.javascript.replace("x[", "special(x)[").replace("export", SPECIAL + "export"), [np.zeros(3)])["out"]
+    found = node(compiled.javascript.replace("x[", "special(x)[").replace("export", SPECIAL + "export"), [np.zeros(3)])["out"]
     for got, part in zip(found, expected):
         np.testing.assert_array_equal(np.array([float(g) for g in got]), part)
 

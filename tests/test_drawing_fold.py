@@ -45,22 +45,12 @@ rooms = st.integers(2, 45)
 
 
 @given(graphs(), rooms, st.none() | st.integers(1, 3))
-def test_every_vertex_is_in_one_group_or_counted_as_omitted(graph, most, depth):
+def test_every_vertex_is_in_one_group_or_omitted_there_is_room_for_all_groups_and_they_form_no_circle(graph, most, depth):
     groups, omitted = fold(graph, most, depth)
     members = [member for group in groups for member in group.members]
     assert len(members) == len(set(members))
     assert len(members) + omitted == len(graph.vertices)
-
-
-@given(graphs(), rooms, st.none() | st.integers(1, 3))
-def test_there_are_no_more_boxes_than_there_is_room_for(graph, most, depth):
-    groups, omitted = fold(graph, most, depth)
     assert len(groups) + bool(omitted) <= most
-
-
-@given(graphs(), rooms, st.none() | st.integers(1, 3))
-def test_groups_never_form_a_circle(graph, most, depth):
-    groups, _ = fold(graph, most, depth)
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
     below = {i: set() for i in range(len(groups))}
     for i, vertex in enumerate(graph.vertices):
@@ -75,23 +65,13 @@ def test_groups_never_form_a_circle(graph, most, depth):
 
 
 @given(graphs(), rooms)
-def test_where_there_is_room_everything_is_drawn_as_it_is(graph, most):
+def test_more_room_never_hides_more_and_enough_hides_nothing(graph, most):
+    groups, omitted = fold(graph, most)
+    assert omitted or max(graph.outputs) in {group.members[-1] for group in groups}, "an output that is drawn is the result of its group"
+    assert omitted >= fold(graph, most + 1)[1]
     groups, omitted = fold(graph, len(graph.vertices) + most)
     assert omitted == 0
     assert [group.members for group in groups] == [(vertex,) for vertex in range(len(graph.vertices))]
-
-
-@given(graphs(), rooms)
-def test_more_room_never_hides_more(graph, most):
-    assert fold(graph, most)[1] >= fold(graph, most + 1)[1]
-
-
-@given(graphs(), rooms)
-def test_an_output_that_is_drawn_is_the_result_of_its_group(graph, most):
-    groups, omitted = fold(graph, most)
-    last = {group.members[-1] for group in groups}
-    youngest = max(graph.outputs)
-    assert youngest in last or omitted
 
 
 @given(st.integers(1, 4), st.integers(2, 30), st.integers(2, 8))
@@ -108,9 +88,9 @@ def test_what_repeats_is_drawn_once_or_becomes_one_group_with_its_count(period, 
 
 
 def test_a_long_chain_of_different_operations_is_cut_near_its_end():
-    groups, omitted = fold(chain([f"op{i}" for i in range(50_000)]), 10)
-    assert [group.members for group in groups] == [(i,) for i in range(49_992, 50_001)]
-    assert omitted == 50_001 - 9
+    groups, omitted = fold(chain([f"op{i}" for i in range(5_000)]), 10)
+    assert [group.members for group in groups] == [(i,) for i in range(4_992, 5_001)]
+    assert omitted == 5_001 - 9
 
 
 @given(st.lists(st.lists(st.sampled_from("ab"), max_size=4).map(tuple), min_size=1))

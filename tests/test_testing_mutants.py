@@ -132,7 +132,6 @@ def test_every_argument_that_has_a_rule_has_a_mutant():
 @pytest.mark.parametrize("mutant", [m for m in IN_RULES if m.function in WITNESSES or m.function in UFUNCS], ids=str)
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 def test_a_mutant_is_told_from_the_original(mutant):
-    assert not is_wrong(mutant)
     with applied(mutant):
         assert is_wrong(mutant)
     assert not is_wrong(mutant)
