@@ -30,7 +30,8 @@ class Node:
     value : the array (or NumPy scalar) itself.
     rule : the row of the table that made it, or None for a leaf.
     args, kwargs : what the row's function was called with; ``rule.call(*args, **kwargs)`` gives ``value`` again.
-    parents, vjps : for each argument its node and its rule, or None where no gradient flows; empty for a leaf.
+    parents : for each argument its node, or None where no gradient flows, up to the last that has one; empty for a leaf.
+    vjps : for each argument the rule by which a gradient flows to its node.
     number : the number of creation; parents have smaller ones, so numbers are a topological order.
     requires_grad : whether a gradient flows to it.
     keeps_grad : whether the sweep reports its cotangent.
@@ -48,24 +49,24 @@ class Node:
     keeps_grad: bool
 
     # What else a node has
-    inputs: dict[int, Node]  # argument place -> node, for every Tensor argument; empty if all of them need a gradient
     lent: Any  # true if something else may write to the array (see ``tensor.taken``)
 
     # Rare attributes. These are the defaults; setting one creates the instance's __dict__.
+    inputs: dict[int, Node] = NOTHING  # argument place -> node, for every Tensor argument; empty if all of them need a gradient
     name: str | None = None
     grad: Any = None
     calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
     line: str | None = None  # the line of the user's code that made it, where ``detect_anomaly`` watched
 
     __slots__ = (
-        "__dict__", "__weakref__", "args", "inputs", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value",
+        "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value",
         "vjps",
     )  # fmt: skip
 
     @property
     def edges(self) -> tuple[Edge, ...]:
         """Return ``(parent, vjp, i)`` for each argument that a gradient flows to."""
-        return tuple((p, v, i) for i, (p, v) in enumerate(zip(self.parents, self.vjps, strict=True)) if p is not None and v is not None)
+        return tuple((p, v, i) for i, (p, v) in enumerate(zip(self.parents, self.vjps)) if p is not None)
 
 
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
@@ -74,7 +75,7 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
     node.value = value
     node.rule = None
     node.args = node.parents = node.vjps = ()
-    node.kwargs = node.inputs = NOTHING
+    node.kwargs = NOTHING
     node.number = next_number()
     node.requires_grad = node.keeps_grad = requires_grad
     node.lent = False

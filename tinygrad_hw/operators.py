@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import operands_do_not_fit, refuse_dim
 from .rules import RULES, neural, reductions
+from .rules.elementwise import DOUBLE
 from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
@@ -69,15 +70,17 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
         return out
 
     def reflected(self: Tensor, other: Any) -> Any:
-        x = other
-        if type(other) is not ndarray or other.dtype.kind not in "biufc":
+        x, calls = other, call
+        if type(other) is not ndarray or (other.dtype is not DOUBLE and other.dtype.kind not in "biufc"):
             x = operand(other)
             if x is NotImplemented or isinstance(x, Tensor):
                 return x if x is NotImplemented else direct(x, self)
+            if type(x) is complex:  # (Python's, which stays so beside a NumPy scalar)
+                calls = rule.call
         node = self._node
         y = node.value
         try:
-            value = rule.call(x, y) if type(x) is complex else call(x, y)  # (a Python complex beside a NumPy scalar stays Python's)
+            value = calls(x, y)
         except (ValueError, AttributeError) as reason:
             raise operands_do_not_fit(function, call, (x, y), names_of((other, self)), reason) from None
         if not node.requires_grad or not is_recording():

@@ -96,7 +96,7 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
     node.args = args
     node.parents = parents
     node.vjps = vjps
-    node.kwargs = node.inputs = NOTHING
+    node.kwargs = NOTHING
     node.number = next_number()
     node.requires_grad = True
     node.keeps_grad = node.lent = False
@@ -111,7 +111,7 @@ def plain_leaf(value: Any) -> Tensor:
     node.value = value
     node.rule = None
     node.args = node.parents = node.vjps = ()
-    node.kwargs = node.inputs = NOTHING
+    node.kwargs = NOTHING
     node.number = next_number()
     node.requires_grad = node.keeps_grad = node.lent = False
     tensor = new(Tensor)
@@ -150,11 +150,10 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     return out
 
 
-def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[Node | None, ...], tuple[Any, ...]]:
-    """Return for each of so many arguments the node that a gradient flows to, and its rule; None where none flows."""
+def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[Node | None, ...], Any]:
+    """Return for each of so many arguments the node that a gradient flows to, None where none flows, and its rule."""
     rules = rule.alone if len(sources) == 1 else rule.vjps
-    vjps = tuple([rules[i] if i in sources else None for i in range(count)])
-    return tuple([sources[i] if vjp is not None else None for i, vjp in enumerate(vjps)]), vjps
+    return tuple([sources[i] if i in sources and rules[i] is not None else None for i in range(count)]), rules
 
 
 def kept(arg: Any) -> Any:
@@ -679,7 +678,8 @@ class Tensor:
         if method == "__call__":
             if not kwargs and ufunc in PAIRS:
                 x, y = inputs
-                return PAIRS[ufunc][0](x, y) if isinstance(x, Tensor) else PAIRS[ufunc][1](y, x)
+                direct, reflected = PAIRS[ufunc]
+                return reflected(y, x) if type(x) is ndarray or not isinstance(x, Tensor) else direct(x, y)
             if not kwargs and ufunc in QUICK:
                 return QUICK[ufunc](*inputs)
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])

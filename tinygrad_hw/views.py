@@ -70,14 +70,14 @@ Step = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 class View(Tensor):
     """A tensor that shares its entries with another one, as NumPy's views do."""
 
-    __slots__ = ("_array", "_held", "_parent", "_records", "_root", "_seen", "_step")
+    __slots__ = ("_array", "_aside", "_held", "_parent", "_root", "_seen", "_step")
     _root: Tensor  # the tensor that owns the entries
     _parent: Tensor  # what this is a view of: the root, or a view of it
     _step: Step | None
     _held: Node  # what the view was when it was last worked out,
     _seen: Node  # from which node of the root,
     _array: Any  # and from which array
-    _records: bool  # whether it was made where a graph is recorded
+    _aside: bool  # whether it was made inside ``no_grad``
 
     @property
     def _node(self) -> Node:  # type: ignore[override]
@@ -128,17 +128,19 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     records = is_recording()
     out = step_taken(node, rule, args, kwargs, records)
     held = out._node
-    if not shares(held.value, array):
+    value = held.value
+    if (type(value) is not ndarray or value.base is not array) and not shares(value, array):
         return out
-    held.lent = bool(node.lent)
+    if node.lent:
+        held.lent = True
     view = new(View)
     view._parent = x
-    view._root = root = x._root if isinstance(x, View) else x
+    view._root = root = x._root if type(x) is View else x
     view._step = rule.function, args, kwargs
     view._held = held
     view._seen = seen = root._node
     view._array = seen.value
-    view._records = bool(records)
+    view._aside = not records
     return view
 
 
@@ -148,8 +150,7 @@ def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     value = rule.call(array, *args, **kwargs) if kwargs else rule.call(array, *args)
     if not (node.requires_grad and records):
         return plain_leaf(value)
-    kept, nothing = outline(array) if node.lent else array, (None,) * len(args)
-    out = result(value, rule, (kept,) + args, (node,) + nothing, (rule.vjps[0],) + nothing)  # noqa: RUF005 (half the time of *)
+    out = result(value, rule, (outline(array) if node.lent else array, *args), (node,), rule.vjps)
     if kwargs:
         out._node.kwargs = kwargs
     if type(node) is not Node and shares(value, array):
@@ -183,7 +184,7 @@ def worked_out(view: View) -> Node:
             parent = each._parent
             above = parent._held if isinstance(parent, View) else parent._node
             function, args, kwargs = each._step
-            held = step_taken(above, RULES[function], args, kwargs, each._records)._node
+            held = step_taken(above, RULES[function], args, kwargs, not each._aside)._node
             held.lent = bool(above.lent) and shares(held.value, above.value)
             before = each._held
             if before.keeps_grad:
@@ -410,7 +411,7 @@ def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source:
     out.parents = (node if node.requires_grad else None, source, None, None, None)
     rules = SETITEM.vjps
     out.vjps = (rules[0] if node.requires_grad else None, rules[1] if source is not None else None, None, None, None)
-    out.kwargs = out.inputs = NOTHING
+    out.kwargs = NOTHING
     out.number = next_number()
     out.requires_grad = True
     out.keeps_grad = False
@@ -477,7 +478,7 @@ def write_plainly(target: Tensor, change: Callable[[Any], Any]) -> Any:
 
 def as_recorded(target: Tensor) -> Tensor:
     """Return a tensor, or a view that was made inside ``no_grad`` as the graph has it."""
-    return made_again(target._root, steps_to(target)) if isinstance(target, View) and not target._records else target
+    return made_again(target._root, steps_to(target)) if isinstance(target, View) and target._aside else target
 
 
 def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:

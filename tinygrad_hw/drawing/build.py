@@ -200,7 +200,7 @@ def arrows_of_several(arrow: Arrow, kind: str, uses: int, times: int, carried: s
 
 def flows(vertex: Vertex, place: int) -> bool:
     """Tell whether a gradient flows from a result to the argument at a place."""
-    return vertex.node is not None and vertex.node.parents[place] is not None
+    return vertex.node is not None and any(place == i for _, _, i in vertex.node.edges)
 
 
 def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:

@@ -74,7 +74,7 @@ def logistic_slope(s: Any, x: Any) -> Any:
         near_one, one = NEAR_AND_ONE if s.dtype is DOUBLE else NEAR_AND_ONE_OF_SINGLES
         if s.item(s.argmax()) < near_one:
             return s * (one - s)
-        saturated = np.flatnonzero(s >= near_one)
+        saturated = np.flatnonzero(s >= near_one) if s.size > 3000 else s  # (in a smaller array to look for them takes longer)
         if 8 * saturated.size < s.size:
             rest = one - s
             rest.put(saturated, one / sum(_growth(x.take(saturated))))
