@@ -151,11 +151,7 @@ class StepLR(LRScheduler):
     >>> from tinygrad_hw import Tensor, optim
     >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
     >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2)
-    >>> rates = []
-    >>> for _ in range(4):
-    ...     rates.append(round(optimizer.lr, 4))
-    ...     scheduler.step()
-    >>> rates
+    >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 1.0, 0.1, 0.1]
     """
 
@@ -183,11 +179,7 @@ class MultiStepLR(LRScheduler):
     >>> from tinygrad_hw import Tensor, optim
     >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
     >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, [1, 3])
-    >>> rates = []
-    >>> for _ in range(4):
-    ...     rates.append(round(optimizer.lr, 4))
-    ...     scheduler.step()
-    >>> rates
+    >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 0.1, 0.1, 0.01]
     """
 
@@ -213,11 +205,7 @@ class ExponentialLR(LRScheduler):
     >>> from tinygrad_hw import Tensor, optim
     >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
     >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
-    >>> rates = []
-    >>> for _ in range(3):
-    ...     rates.append(round(optimizer.lr, 4))
-    ...     scheduler.step()
-    >>> rates
+    >>> [round(scheduler.rate(1.0, t), 4) for t in range(3)]
     [1.0, 0.5, 0.25]
     """
 
@@ -245,11 +233,7 @@ class LinearLR(LRScheduler):
     >>> from tinygrad_hw import Tensor, optim
     >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
     >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
-    >>> rates = []
-    >>> for _ in range(4):
-    ...     rates.append(round(optimizer.lr, 4))
-    ...     scheduler.step()
-    >>> rates
+    >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
 
@@ -279,11 +263,7 @@ class CosineAnnealingLR(LRScheduler):
     >>> from tinygrad_hw import Tensor, optim
     >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
     >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
-    >>> rates = []
-    >>> for _ in range(4):
-    ...     rates.append(round(optimizer.lr, 4))
-    ...     scheduler.step()
-    >>> rates
+    >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 0.5, 0.0, 0.5]
     """
 
