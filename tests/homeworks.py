@@ -330,6 +330,12 @@ def homework(way, source, *, activation="sigmoid", n=21, hidden=10, seed=0, labe
     return net, loss, (X, y)
 
 
+def graded_homework(homework, way, source, own=False, **settings):
+    """Grade a source of a way of writing, by the teacher's loss or by its own; ``homework`` makes it with these settings."""
+    code, loss, example = homework(way, source, **settings)
+    return tg.testing.grade(code, None if own else loss, *example)
+
+
 @dataclass(frozen=True)
 class Planted:
     """A mistake in a way: the line that is changed, what to, and what the mistake may be called."""

@@ -166,7 +166,9 @@ def lines_of(path, name):
     body = ast.parse(path.read_text()).body
     if name == "the docstring":
         return body[0].end_lineno
-    (found,) = [node for node in body if getattr(node, "name", None) == name]
+    for part in name.split("."):
+        (found,) = [node for node in body if getattr(node, "name", None) == part]
+        body = found.body
     return found.end_lineno - min(node.lineno for node in [found, *found.decorator_list]) + 1
 
 

@@ -1,8 +1,10 @@
 """Homework of other people is graded as the report's is: other names, losses, activations, layers, dtypes and conventions."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from homeworks import module
+from homeworks import graded_homework, module
 from other_homeworks import OTHER_PLANTED, OTHERS, other_homework
 
 from tinygrad_hw import GradientError
@@ -11,9 +13,7 @@ from tinygrad_hw.testing import grade
 SETTINGS = [{}, {"n": 1}, {"n": 2, "seed": 3}, {"n": 13, "seed": 5}, {"one_class": True, "n": 8, "seed": 2}]
 
 
-def graded(way, source, own=False, **settings):
-    code, loss, example = other_homework(way, source, **settings)
-    return grade(code, None if own else loss, *example)
+graded = partial(graded_homework, other_homework)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
