@@ -218,6 +218,10 @@ for op in ("+", "-", "*", "/", "**", "//", "%"):
     says(f"operations with overlap are as if a temporary copy was made (x[1:] {op}= x[:-1])", f"x[1:] {op}= x[:-1]; y = x * x", 5)
 says("x @= y is computed in place", "w = x; v = x[1:]; x @= x / 8; assert w is x; y = v * 2", (3, 3))
 says("x @= y: the shape of x stays", "x @= np.ones((4, 3))", raises=ValueError)
+says("x @= y: axes of 1 in front of the result are dropped, others refused", "v = x[0]; v @= x[None] + 1; x @= x[None]; y = x * v", (3, 3))
+says("x @= y: axes of 1 in front of the result are dropped, others refused", "x @= np.ones((2, 3, 3))", (3, 3), ValueError)
+says("matmul and its kin fill an out that has more axes", "o = np.stack([x, x]); np.matmul(x, x, out=o); y = o * x", (3, 3))
+says("matmul and its kin fill an out that lacks axes of 1 in front", "o = x * 1; np.matmul(x[None], x, out=o); y = o * x", (3, 3))
 for op in ("&=", "|=", "^=", "<<=", ">>="):
     says(f"x {op} y is computed in place", f"v = x[1:]; x {op} 3; y = v + 0", np.arange(6))
 says("casting is same_kind: floats do not fit into ints", "x += 1.5", np.arange(4), TypeError)

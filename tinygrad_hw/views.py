@@ -453,7 +453,7 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
             token = recording.set(True)
             try:
                 value = operator(as_recorded(self), other)
-                return value if value is NotImplemented else become(self, value, function.__name__)
+                return value if value is NotImplemented else become(self, without_ones(value, self, function), function.__name__)
             finally:
                 recording.reset(token)
 
@@ -554,12 +554,16 @@ def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any) -
     if not isinstance(target, Tensor):
         np.copyto(target, plain(value), casting="unsafe", where=plain(kept))
         return target
-    if isinstance(function, np.ufunc) and function.signature is None:
-        value = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), target.shape))
-    elif isinstance(function, np.ufunc) and target.shape[target.ndim - value.ndim :] == value.shape:
-        value = np.broadcast_to(value, target.shape)
+    if isinstance(function, np.ufunc):
+        value = np.broadcast_to(without_ones(value, target, function), target.shape)
     name = getattr(function, "__name__", str(function))
     return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, "unsafe")
+
+
+def without_ones(value: Any, target: Tensor, ufunc: np.ufunc) -> Any:
+    """Return a result without axes of 1 in front that its place lacks, which NumPy drops for matmul and its kin."""
+    shape = value.shape[max(value.ndim - target.ndim, 0) :]
+    return np.reshape(value, shape) if ufunc.signature and value.shape == (1,) * (value.ndim - len(shape)) + shape else value
 
 
 def writer(function: Callable[..., Any]) -> Callable[..., Any]:
