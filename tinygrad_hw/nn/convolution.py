@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod, sqrt
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ def _each(layer: str, value: int | tuple[int, ...], axes: int) -> tuple[int, ...
 
 class _Conv(Module):
     axes: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -54,6 +56,10 @@ class _Conv(Module):
     def draw_parameters(self, rng: Any) -> None:
         """Draw the weight, then the bias."""
         draw_uniform(rng, 1 / sqrt(prod(self.weight.shape[1:])), self.weight, self.bias)
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the convolution of x, of shape (N, in_channels, L), or (N, in_channels, H, W)."""
+        return self.function(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
     def __repr__(self) -> str:
         out, inputs, *size = self.weight.shape
@@ -88,11 +94,7 @@ class Conv1d(_Conv):
     (2, 8, 16)
     """
 
-    axes = 1
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the convolution of x, of shape (N, in_channels, L)."""
-        return functional.conv1d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
+    axes, function = 1, staticmethod(functional.conv1d)
 
 
 class Conv2d(_Conv):
@@ -138,20 +140,21 @@ class Conv2d(_Conv):
     (5, 8, 16, 16)
     """
 
-    axes = 2
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the convolution of x, of shape (N, in_channels, H, W)."""
-        return functional.conv2d(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
+    axes, function = 2, staticmethod(functional.conv2d)
 
 
 class _Pool(Module):
     axes: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(
         self, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...] | None = None, padding: int | tuple[int, ...] = 0
     ) -> None:
         self.kernel_size, self.stride, self.padding = _each(type(self).__name__, kernel_size, self.axes), stride, padding
+
+    def forward(self, x: Any) -> Tensor:
+        """Return the largest entries, or the means, of x, of shape (N, C, L), or (N, C, H, W)."""
+        return self.function(x, self.kernel_size, self.stride, self.padding)
 
     def __repr__(self) -> str:
         size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
@@ -175,11 +178,7 @@ class MaxPool1d(_Pool):
     array([[[5., 3.]]])
     """
 
-    axes = 1
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the largest entries of x, of shape (N, C, L)."""
-        return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
+    axes, function = 1, staticmethod(functional.max_pool)
 
 
 class MaxPool2d(_Pool):
@@ -203,11 +202,7 @@ class MaxPool2d(_Pool):
              [13., 15.]]]])
     """
 
-    axes = 2
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the largest entries of x, of shape (N, C, H, W)."""
-        return functional.max_pool(x, self.kernel_size, self.stride, self.padding)
+    axes, function = 2, staticmethod(functional.max_pool)
 
 
 class AvgPool1d(_Pool):
@@ -226,11 +221,7 @@ class AvgPool1d(_Pool):
     array([[[3. , 2.5]]])
     """
 
-    axes = 1
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the means of x, of shape (N, C, L)."""
-        return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
+    axes, function = 1, staticmethod(functional.avg_pool)
 
 
 class AvgPool2d(_Pool):
@@ -250,11 +241,7 @@ class AvgPool2d(_Pool):
              [10.5, 12.5]]]])
     """
 
-    axes = 2
-
-    def forward(self, x: Any) -> Tensor:
-        """Return the means of x, of shape (N, C, H, W)."""
-        return functional.avg_pool(x, self.kernel_size, self.stride, self.padding)
+    axes, function = 2, staticmethod(functional.avg_pool)
 
 
 class AdaptiveAvgPool2d(Module):

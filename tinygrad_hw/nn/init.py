@@ -38,8 +38,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Random = None)
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -62,8 +61,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Random = N
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -85,8 +83,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Raises
     ------
@@ -119,8 +116,7 @@ def constant_(tensor: Tensor, value: float) -> Tensor:
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -140,8 +136,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -161,8 +156,7 @@ def ones_(tensor: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -185,8 +179,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Te
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -204,16 +197,14 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Ten
 
     Parameters
     ----------
-    tensor : Tensor
-        Of two axes or more.
+    tensor : Tensor of two axes or more
     gain : float
         See ``calculate_gain``.
     rng : Generator, RandomState or int, optional
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -241,8 +232,7 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -260,14 +250,12 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
 
     Parameters
     ----------
-    tensor : Tensor
-        Of two axes or more.
+    tensor : Tensor of two axes or more
     a, mode, nonlinearity, rng : see ``kaiming_uniform_``.
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Examples
     --------
@@ -284,16 +272,14 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor
 
     Parameters
     ----------
-    tensor : Tensor
-        Of two axes or more.
+    tensor : Tensor of two axes or more
     gain : float
         The length of each.
     rng : Generator, RandomState or int, optional
 
     Returns
     -------
-    Tensor
-        The same.
+    The same Tensor.
 
     Notes
     -----

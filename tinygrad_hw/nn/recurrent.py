@@ -125,13 +125,7 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        The sizes of x, and of h and c.
-    bias : bool
-        Whether there are biases.
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    input_size, hidden_size, bias, rng, dtype : see ``RNNCell``.
 
     Attributes
     ----------
@@ -181,13 +175,7 @@ class GRUCell(_Cell[Tensor]):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        The sizes of x and of the state h.
-    bias : bool
-        Whether there are biases.
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    input_size, hidden_size, bias, rng, dtype : see ``RNNCell``.
 
     Attributes
     ----------
