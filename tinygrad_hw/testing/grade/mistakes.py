@@ -7,7 +7,7 @@ A line of a program whose value is that of a variant has that mistake.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,14 @@ class Meaning:
     values: Mapping[Expression, Any]
     writer: Writer
     others: Mapping[str, Mapping[Expression, Any]]
+    written: dict[Expression, str] = field(default_factory=dict)  # (each once: a mistake is written for every variable in every place)
+    computed: dict[Expression, np.ndarray] = field(default_factory=dict)
 
     def text(self, x: Expression) -> str:
         """Write an expression."""
-        return self.writer.write(x)
+        if x not in self.written:
+            self.written[x] = self.writer.write(x)
+        return self.written[x]
 
     def kind_of(self, right: str, wrong: str) -> str:
         """Return what it is called that something stands where something else should, both written."""
@@ -64,7 +68,9 @@ class Meaning:
 
     def value(self, x: Expression) -> np.ndarray:
         """Compute an expression."""
-        return np.asarray(evaluate(x, self.values), float)
+        if x not in self.computed:
+            self.computed[x] = np.asarray(evaluate(x, self.values), float)
+        return self.computed[x]
 
     def with_part(self, x: Expression, place: int, value: Any) -> np.ndarray:
         """Compute an expression of which one part has another value."""
