@@ -167,8 +167,8 @@ def test_parts_of_arrays_and_their_gradients_are_those_of_eager(f):
 
 def test_a_long_program_is_compiled_in_pieces():
     def f(x):
-        for i in range(400):
-            x = np.sin(x) * (1 + i / 1000) + 0.1
+        for i in range(400):  # (no three equal parts follow one another in this sequence, else they would become a loop)
+            x = np.sin(x) * (1 + i / 1000) + 0.1 if i.bit_count() % 2 else np.cos(x)
         return x
 
     compiled = compile(f, backend="numba")

@@ -54,8 +54,7 @@ class Program:
             return replaced(tree, Op, twins.__getitem__)
 
         for op in self.ops:
-            fresh = twins[op] = Op(op.function, twin(op.args), twin(op.kwargs), op.value)
-            fresh.place, fresh.name, fresh.hint, fresh.errstate, fresh.stage = op.place, op.name, op.hint, op.errstate, op.stage
+            twins[op] = op.again(twin)
         return self.made_of([twins[op] for op in self.ops], twin)
 
     def rewritten(self, rule: Callable[[Op], Any]) -> Program:

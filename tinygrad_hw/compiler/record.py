@@ -51,7 +51,9 @@ class Recorded:
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, optimizer: Any = None, named: bool = True) -> Recorded:
-    """Run a function on stand-ins for its arguments and for what it captured, and return what it did, with names if wanted.
+    """Run a function on stand-ins for its arguments and for what it captured, and return what it did.
+
+    Its values get names if wanted; if not, what it does that cannot be recorded is watched for.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
         with stage:
             args = stand_ins(stage.given, function, args)
             stage.set()
-            with watching_calls(tape) if named and watch.looks_outside else nullcontext():
+            with watching_calls(tape) if watch.looks_outside and not named else nullcontext():
                 out = function(*args)
             if named:
                 name_locals(tape.frames)
@@ -147,7 +149,8 @@ class Stage:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.tape.over = True
-        self.tape.frames.clear()  # (they hold what holds the tape)
+        self.tape.frames.clear()  # (they hold what holds the tape, as the context does)
+        self.tape.context = None
         rebound = [place.name for place, _, put in self.places if place.now() is not put]
         for place, before, _ in self.places:
             place.put(before)
@@ -174,7 +177,7 @@ class Stage:
         """Return what a training step does whose loss function gave this: sweep back and update."""
         loss = first_of(out)
         updates = self.written()
-        cotangents, gradients = swept(self.tape, loss, self.parameters)
+        cotangents, gradients = swept(self.tape, loss, self.parameters, named)
         if self.parameters and not gradients:
             raise GradientError(
                 "the loss depends on none of the optimizer's parameters: give it those that the loss function uses (a pickled step has "
@@ -320,8 +323,8 @@ def leaf_names(name: str, arg: Any) -> list[str]:
     return [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
 
 
-def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node, Any], dict[int, Traced]]:
-    """Sweep back from the loss; return the cotangent of each result, and each parameter's gradient by its number."""
+def swept(tape: Recording, loss: Any, parameters: list[Node], noted: bool) -> tuple[dict[Node, Any], dict[int, Traced]]:
+    """Sweep back from the loss; return the cotangent of each result, if these are to be noted, and each parameter's gradient by number."""
     if not isinstance(loss, Tensor):
         raise GradientError(f"the loss must be a Tensor of one entry, not {type(loss).__name__}: return the loss itself")
     if not loss.requires_grad:
@@ -333,7 +336,7 @@ def swept(tape: Recording, loss: Any, parameters: list[Node]) -> tuple[dict[Node
         return arrays(node, g)
 
     tape.stage = "backward"
-    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail)
+    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail if noted else None)
     grads = {i: cotangents[node] for i, node in enumerate(parameters) if node in cotangents}
     return {step.node: step.g for step in trail}, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}
 

@@ -26,12 +26,13 @@ from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .javascript import expanded, javascript_of
 from .kernels import MOST, in_kernels
-from .loop import loops_planned, shortened
+from .loop import Loop, loops_planned, shortened
 from .native import NUMPY_ONLY, NativePlan, require_numba
 from .passes import PASSES, apply
 from .plan import VIOLATED, Plan, release
 from .program import Program, compare
 from .record import STATIC, Recorded, first_of, is_number, record
+from .rolled import rolled
 from .sizes import Blank, resized, sizes_of
 from .source import READABLE
 from .store import Store, store_of
@@ -99,6 +100,7 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     that the function uses from outside has changed, it is recorded anew.
     Arrays reach the function as Tensors. Inside ``detect_anomaly`` the function itself is run.
     A loss function may return a tuple, the loss first: the step then returns all of it, as arrays.
+    Many equal steps of a plain ``for`` become one loop, as with ``tg.scan``.
 
     Examples
     --------
@@ -306,9 +308,13 @@ class CompiledFunction:
                 self._watch = Watch(self.function, self.optimizer)
                 recorded = self._run(args)
             self._require_unchanged()
-            again = self._run(args, named=False)
+            if not recorded.settled:
+                return recorded
+            program = recorded.program = rolled(recorded.program, self.backend)
+            recorded = self._run(args, named=True)
             self._require_unchanged()
-            compare(recorded.program, again.program)
+            recorded.program = rolled(recorded.program, self.backend)
+            compare(program, recorded.program)
         except BaseException:
             for watch in (self._watch, before):
                 watch.restore()  # type: ignore[union-attr]
@@ -318,7 +324,7 @@ class CompiledFunction:
             self._watch.arrays[i].freeze()  # type: ignore[union-attr]
         return recorded
 
-    def _run(self, args: tuple[Any, ...], named: bool = True) -> Recorded:
+    def _run(self, args: tuple[Any, ...], named: bool = False) -> Recorded:
         """Record the function once."""
         recording_threads.add(get_ident())
         try:
@@ -456,19 +462,20 @@ class CompiledFunction:
             return self._latest.javascript
         with self._lock:
             entry, left_out = self._entry(), tuple(set(PASSES) - READABLE)
-            program = expanded(apply(entry.readable, left_out))
+            has_loops = any(isinstance(op.function, Loop) for op in entry.readable.ops)
+            program = expanded(apply(self._resized(entry, {}, named=True) if has_loops else entry.readable, left_out))
             sizes = sizes_of(program, lambda wanted: expanded(apply(self._resized(entry, wanted), left_out)))
             name = self.__name__ if self.__name__.isidentifier() else "compiled"
             return javascript_of(program, sizes, name, f"{name}: changes the parameters in place, and returns what the function returns")
 
-    def _resized(self, entry: Entry, wanted: dict[Any, dict[int, int]]) -> Program:
+    def _resized(self, entry: Entry, wanted: dict[Any, dict[int, int]], named: bool = False) -> Program:
         """Record the program with other lengths of its inputs' axes."""
         assert self._watch is not None
         parameters = [p._node for p in self.optimizer.parameters] if self.optimizer else []
         tensors = [(("parameter", i), node) for i, node in enumerate(parameters)]
         tensors += [(("tensor", i), t._node) for i, (t, _) in enumerate(self._watch.tensors) if t._node not in parameters]
         with resized(entry.blanks, tensors, self.optimizer, wanted) as args:
-            return self._run(args, named=False).program
+            return self._run(args, named).program
 
     @property
     def nbytes(self) -> int:

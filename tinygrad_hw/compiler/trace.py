@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -32,6 +33,8 @@ WEAK = object()
 CONTAINERS = (tuple, list, dict)
 NUMBERS = (bool, int, float, complex)
 VALUES = (np.ndarray, np.generic, *NUMBERS)
+
+NOT_RECORDED = {*ABOUT_SHAPES, shaping.by_stride, shaping.contiguous, shaping.equal_now}
 
 Place = tuple[str, int]
 
@@ -81,6 +84,12 @@ class Op:
             elif isinstance(x, CONTAINERS):
                 uses += operands(x)
         return uses
+
+    def again(self, renew: Callable[[Any], Any]) -> Op:
+        """Return another op for the same call, whose arguments are what ``renew`` makes of these."""
+        op = Op(self.function, renew(self.args), renew(self.kwargs), self.value)
+        op.place, op.name, op.hint, op.errstate, op.stage = self.place, self.name, self.hint, self.errstate, self.stage
+        return op
 
     def __repr__(self) -> str:
         return f"Op({self.name or ''} {getattr(self.function, '__name__', self.role)} {self.shape})"
@@ -135,6 +144,8 @@ class Recording:
         self.frozen: set[int] = set()  # the captured arrays, by number, that the code has decided something by
         self.frames: dict[Any, None] = {}  # of the functions that made the calls, which still hold their local variables
         self.errstate: dict[str, Any] = dict(np.geterr())
+        self.context: Any = copy_context()  # (a look at it costs less than one at the errstate)
+        self.latest_errstate = self.errstate
         self.depth, self.looped = 0, False  # the number of loops whose step is being recorded, and whether there has been one
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
@@ -166,24 +177,30 @@ class Recording:
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function on the values, and write it down."""
-        if self.is_over():
+        if self.over or get_ident() != self.thread:
             return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
         if function in SHAPED_BY_VALUES:
             if all(self.is_settled(x._op) for x in leaves((args, kwargs)) if isinstance(x, Traced)):
                 return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
             raise self.refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
-        nested = kwargs or any(isinstance(x, CONTAINERS) for x in args)
-        if nested:
+        plain = not kwargs
+        for x in args:
+            plain = plain and (type(x) is Traced or not isinstance(x, CONTAINERS))
+        if plain:
+            result = function(*[x._op.value if type(x) is Traced else x for x in args])
+        else:
             values = replaced((args, kwargs), Traced, value_of)
             result = function(*values[0], **values[1])
-        else:
-            result = function(*[x._op.value if type(x) is Traced else x for x in args])
-        if function in ABOUT_SHAPES or function in (shaping.by_stride, shaping.contiguous, shaping.equal_now):
+        if function in NOT_RECORDED:
             return result
-        if nested:
-            args, kwargs = replaced((args, kwargs), Traced, op_of)
-        else:
+        if plain:
             args = tuple([x._op if type(x) is Traced else x for x in args])
+        else:
+            args, kwargs = replaced((args, kwargs), Traced, op_of)
+        return self.written(function, args, kwargs, result)
+
+    def written(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+        """Write a call down, and return the stand-ins for its results."""
         if isinstance(result, (tuple, list)):
             whole = self.add(function, args, kwargs, result)
             parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
@@ -210,9 +227,10 @@ class Recording:
                 frame = frame.f_back
         else:
             op.place = self.place
-        state: dict[str, Any] = np.geterr()  # type: ignore[assignment]
-        if state != self.errstate:
-            op.errstate = state
+        if (context := copy_context()) != self.context:
+            self.context, self.latest_errstate = context, dict(np.geterr())
+        if self.latest_errstate != self.errstate:
+            op.errstate = self.latest_errstate
         self.ops.append(op)
         return op
 
@@ -348,10 +366,10 @@ class Traced:
         return self._recording.call(function, args, {key: value for key, value in kwargs.items() if key != "out" or value is not None})
 
     # What is the same at every run
-    shape = property(lambda self: self._op.shape)
+    shape = property(lambda self: getattr(self._op.value, "shape", ()))
     ndim = property(lambda self: np.ndim(self._op.value))
     size = property(lambda self: np.size(self._op.value))
-    dtype = property(lambda self: np.asarray(self._op.value).dtype)
+    dtype = property(lambda self: getattr(self._op.value, "dtype", None) or np.asarray(self._op.value).dtype)
     strides = property(lambda self: np.asarray(self._op.value).strides)
     itemsize = property(lambda self: self.dtype.itemsize)
     flags = property(lambda self: np.asarray(self._op.value).flags)

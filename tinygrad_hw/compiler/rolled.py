@@ -1,0 +1,377 @@
+"""The many equal steps of a plain ``for``, found in a program and written as one loop.
+
+    program = rolled(program)
+
+A step is a block of calls that comes again and again, with the same functions, shapes and constants. What it uses must lie in the step
+itself, in the step before, at one place outside, or in the steps of an earlier loop one after the other. Every result stays as it is,
+bit for bit; the passes and the planner then see one step.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..rules.shaping import scatter
+from ..trees import content
+from .loop import Loop
+from .names import name_apart
+from .program import Program
+from .trace import Op, elementwise, operands, replaced
+
+__all__ = ["rolled"]
+
+LONG = {"numpy": 5000, "numba": 500}  # calls: a shorter program is left as it is, since NumPy does without a loop in less time
+STEPS = 16  # fewer are no loop
+CONTEXT = 24  # calls by which a place is known again
+ARRAYS = (np.ndarray, np.generic)
+INDEXED = (operator.getitem, scatter)
+
+Key = Any  # where what a call uses comes from: a tuple
+
+
+def rolled(program: Program, backend: str) -> Program:
+    """Return the program with each run of many equal steps as one loop."""
+    if len(program.ops) < LONG[backend] or any(map(depends_on_layout, program.ops)):
+        return program
+    return Rolled(program, backend).program_of_loops()
+
+
+class Steps(NamedTuple):
+    """A block of ``period`` calls that comes ``times`` times from ``start`` on, and where what it uses comes from, call by call."""
+
+    start: int
+    period: int
+    times: int
+    keys: tuple[Key, ...] = ()
+    stacked: tuple[int, ...] = ()  # the places of which something else needs more than what is carried at the end
+    numbers: Any = None  # by key those that differ from step to step, an array each
+
+    @property
+    def end(self) -> int:
+        """The position behind the last step."""
+        return self.start + self.period * self.times
+
+    def found(self, position: Any) -> Any:
+        """Return the step in which a position lies, and the place in it."""
+        return divmod(position - self.start, self.period)
+
+
+class Written(NamedTuple):
+    """A loop in the program: for places in its step what is carried from them at the end, and what is stacked; and its direction."""
+
+    carried: dict[int, Op]
+    stacked: dict[int, Op]
+    backwards: bool
+
+
+class Rolled:
+    """The search for steps in a program, and the program that is made with loops for them.
+
+    Attributes
+    ----------
+    position : of each op its place in the program; those of inputs are negative.
+    of, by, first : the positions of all that the calls use, call after call, those of the calls, and where each call's own begin there.
+    steps, number : the runs that become loops, in order, and the number among them of the one in which a position lies, or -1.
+    instead : what now stands for an op.
+    written : what each loop gives.
+    """
+
+    def __init__(self, program: Program, backend: str) -> None:
+        self.program, self.old, self.backend = program, program.ops, backend
+        self.position = {op: i for i, op in enumerate((*program.inputs, *program.ops), -len(program.inputs))}
+        uses = [op.uses for op in program.ops]
+        self.of = np.array([self.position[x] for each in uses for x in each], int)
+        self.by = np.repeat(np.arange(len(uses)), [*map(len, uses)])
+        self.first = np.cumsum([0, *map(len, uses)])
+        wanted = operands([program.wanted(), *program.gradients.values()])
+        self.wanted = np.array([self.position[op] for op in wanted], int)
+        self.steps: list[Steps] = []
+        self.number = np.full(len(self.old), -1)
+        self.ops: list[Op] = []
+        self.instead: dict[Op, Op] = {}
+        self.written: list[Written] = []
+
+    # Finding the steps
+    def find(self) -> None:
+        """Note the runs of steps that can be loops."""
+        known: dict[Any, int] = {}
+        for start, period, length in runs(np.array([known.setdefault(code(op), len(known)) for op in self.old])):
+            phase = self.phase(start, period, length // period)
+            cuts = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (1, 2)]  # steps at either end that are unlike the others
+            tried = [
+                Steps(start + phase + low * period, period, (length - phase) // period - low - high)
+                for low, high in cuts
+                if phase is not None
+            ]
+            for steps in [steps for each in tried if each.times >= STEPS and (steps := self.keyed(each))][:1]:
+                self.number[steps.start : steps.end] = len(self.steps)
+                self.steps.append(steps)
+
+    def slots(self, steps: Steps) -> np.ndarray:
+        """Return the positions of what each step uses, a row for each step."""
+        return self.of[self.first[steps.start] : self.first[steps.end]].reshape(steps.times, -1)
+
+    def phase(self, start: int, period: int, count: int) -> int | None:
+        """Return how far behind the start a step had best begin: where it hands on least, and all of it to the next step."""
+        slots = self.slots(Steps(start, period, count))
+        distance = np.repeat(np.arange(period), np.diff(self.first[start : start + period + 1])) + start - slots[0]
+        cost, furthest = np.zeros(period), dict[int, int]()
+        moving = (np.diff(slots[1:], axis=0) == period).all(0)
+        last = slots[-1] - start
+        for place, far in zip(last[moving] % period, (distance + slots[0] - slots[1] + period)[moving]):
+            furthest[place] = max(far, furthest.get(place, 0))
+        for place, far in furthest.items():
+            crossed = np.bincount(np.arange(place + 1, place + far + 1) % period, minlength=period)
+            cost += np.where(crossed > 1, np.inf, crossed)
+        best = int(np.argmin(cost))
+        return best if np.isfinite(cost[best]) else None
+
+    def keyed(self, steps: Steps) -> Steps | None:
+        """Return steps with the keys of all that they use, or None if it is not the same in all of them."""
+        slots = self.slots(steps)
+        relative = slots - (steps.start + steps.period * np.arange(steps.times))[:, None]
+        keys = [self.key(column, places, steps) for column, places in zip(slots.T, relative.T)]
+        if None in keys:
+            return None
+        stacked = self.needed(steps, {key[1] for key in keys if key[0] == "carried"})
+        handed = [column[[0, -1]] for key, column in zip(keys, slots.T) if key[0] not in ("inside", "outside")]
+        handed += [np.array([steps.start, steps.start]) + place for place in stacked]
+        values = [(self.at(first).value, self.at(last).value) for first, last in handed]
+        alike = all(isinstance(first, ARRAYS) and kind(first) == kind(last) for first, last in values)
+        numbers = self.numbers(steps, keys) if alike else {}
+        by_index = any(key[0] == "number" and is_indexed(self.at(steps.start + key[1])) for key in numbers)
+        if not alike or (by_index and self.backend == "numba"):  # (which has no code for an index that is computed)
+            return None
+        return steps._replace(keys=tuple(keys), stacked=tuple(sorted(stacked)), numbers=numbers)
+
+    def key(self, column: np.ndarray, places: np.ndarray, steps: Steps) -> Key:
+        """Return where something comes from that each step uses, given its positions, and the same from the step's start on; or None."""
+        if (places == places[0]).all() and places[0] >= 0:
+            return "inside", int(places[0])
+        if (column == column[0]).all():
+            return "outside", int(column[0])
+        if column[0] < steps.start and (places[1:] == places[1]).all() and -steps.period <= places[1] < 0:
+            return "carried", int(places[1]) + steps.period, int(column[0])
+        return self.row(column, steps.start)
+
+    def needed(self, steps: Steps, carried: set[int]) -> set[int]:
+        """Return the places in a step of which something else needs more than what is carried at the end."""
+        within = (steps.start <= self.of) & (self.of < steps.end)
+        users = self.of[within & ~((steps.start <= self.by) & (self.by < steps.end))]
+        found = [steps.found(i) for i in {*users.tolist(), *self.wanted.tolist()} if steps.start <= i < steps.end]
+        return {place for step, place in found if step < steps.times - 1 or place not in carried}
+
+    def row(self, column: np.ndarray, start: int) -> Key:
+        """Return the key of what comes from the steps of an earlier loop, one after the other."""
+        for number, earlier in enumerate(self.steps):
+            if earlier.start <= column.min() and column.max() < min(earlier.end, start):
+                step, place = earlier.found(column)
+                stride = step[1] - step[0]
+                if (place == place[0]).all() and abs(stride) == 1 and (np.diff(step) == stride).all():
+                    return ("row", number, int(place[0]), int(step[0]), int(stride))
+        return None
+
+    def at(self, position: int) -> Op:
+        """Return the op at a position."""
+        return self.old[position] if position >= 0 else self.program.inputs[position + len(self.program.inputs)]
+
+    # Writing the loops
+    def program_of_loops(self) -> Program:
+        """Return the program with loops for the steps."""
+        self.find()
+        if not self.steps:
+            return self.program
+        after = 0
+        for steps in self.steps:
+            self.copy(after, steps.start)
+            self.write(steps)
+            after = steps.end
+        self.copy(after, len(self.old))
+        return self.program.made_of(self.ops, self.renewed)
+
+    def copy(self, start: int, end: int) -> None:
+        """Write the calls of a part of the program."""
+        for op in self.old[start:end]:
+            op.args, op.kwargs = self.renewed((op.args, op.kwargs))
+            self.ops.append(op)
+
+    def renewed(self, tree: Any) -> Any:
+        """Return arguments with what now stands for each op."""
+        return replaced(tree, Op, self.now)
+
+    def now(self, op: Op) -> Op:
+        """Return what now stands for an op: of one in a loop, its last value or the row of its step, written at the first use."""
+        position = self.position[op]
+        if position >= 0 and (number := self.number[position]) >= 0 and op not in self.instead:
+            step, place = self.steps[number].found(position)
+            if step == self.steps[number].times - 1 and place in self.written[number].carried:
+                return self.written[number].carried[place]
+            row = self.row_number(number, step)
+            self.instead[op] = self.add(op, operator.getitem, (self.written[number].stacked[place], row), op.value)
+        return self.instead.get(op, op)
+
+    def row_number(self, number: int, step: int) -> int:
+        """Return the row that a step of a loop gives: the last one first where the loop goes backwards."""
+        return self.steps[number].times - 1 - step if self.written[number].backwards else step
+
+    def add(self, like: Op, function: Any, args: tuple[Any, ...], value: Any) -> Op:
+        """Write a call, in the line of another one, and with its name if it gives the same value."""
+        op = Op(function, args, {}, value)
+        op.place, op.stage = like.place, like.stage
+        if value is like.value:
+            op.name, op.hint = like.name, like.hint
+        self.ops.append(op)
+        return op
+
+    def write(self, steps: Steps) -> None:
+        """Write the loop of some steps."""
+        numbers, keys = steps.numbers, dict.fromkeys(steps.keys)
+        spans = {key: self.span(key, steps.times) for key in keys if key[0] == "row"}
+        spans |= {key: (self.now(self.at(key[2])), int(n[0]), int(n[-1])) for key, n in numbers.items() if key[0] == "entry"}
+        backwards = sum(np.sign(last - first) for _, first, last in spans.values()) < 0
+        given: dict[Key, Any] = {key: self.now(self.at(key[2])) for key in keys if key[0] == "carried"}
+        carried = [key[1] for key in given]
+        given |= {key: self.rows(*span, backwards) for key, span in spans.items()}
+        given |= {key: n[:: -1 if backwards else 1] for key, n in numbers.items() if key[0] == "number"}
+        rows = len(given) - len(carried)
+        given |= {key: self.now(self.at(key[1])) for key in keys if key[0] == "outside"}
+        block = self.old[steps.end - steps.period : steps.end]
+        body = self.body(steps, block, given)
+        values = [op.value for op in body.results[: len(carried)]]
+        values += [np.zeros((steps.times, *op.shape), op.dtype) for op in body.results[len(carried) :]]
+        whole = self.add(block[0], Loop(body, len(carried), rows, steps.times, backwards), tuple(given.values()), values)
+        places = [*carried, *steps.stacked]
+        parts = [self.add(block[place], operator.getitem, (whole, i), value) for i, (place, value) in enumerate(zip(places, values))]
+        self.written.append(Written(dict(zip(carried, parts)), dict(zip(steps.stacked, parts[len(carried) :])), backwards))
+
+    def numbers(self, steps: Steps, keys: list[Key]) -> dict[Key, np.ndarray]:
+        """Return the numbers that differ from step to step; apart those that take one entry after the other of something outside."""
+        found: dict[Key, np.ndarray] = {}
+        for place in range(steps.period):
+            calls = self.old[steps.start + place : steps.end : steps.period]
+            for i, numbers in enumerate(zip(*map(numbers_in, calls))) if numbers_in(calls[0]) else ():
+                if len(set(map(repr, numbers))) > 1:
+                    column = np.array(numbers, int if is_indexed(calls[0]) else float)
+                    source = keys[self.first[steps.start + place] - self.first[steps.start]]
+                    entry = calls[0].function is operator.getitem and type(calls[0].args[1]) is int and source[0] == "outside"
+                    one_by_one = abs(column[1] - column[0]) == 1 and (np.diff(column) == column[1] - column[0]).all() and column.min() >= 0
+                    found[("entry", place, source[1]) if entry and one_by_one else ("number", place, i)] = column
+        return found
+
+    def span(self, key: Key, count: int) -> tuple[Op, int, int]:
+        """Return what an earlier loop has stacked, the row that the first step takes of it, and the one that the last step takes."""
+        _, number, place, step, stride = key
+        return self.written[number].stacked[place], self.row_number(number, step), self.row_number(number, step + stride * (count - 1))
+
+    def rows(self, whole: Op, first: int, last: int, backwards: bool) -> Op:
+        """Return rows of something, from the one for the first step to the one for the last, in the order of a loop."""
+        low, high = min(first, last), max(first, last) + 1
+        if (low, high) != (0, len(whole.value)):
+            whole = self.add(whole, operator.getitem, (whole, slice(low, high)), whole.value[low:high])
+        return whole if (last < first) == backwards else self.add(whole, np.flip, (whole, 0), np.flip(whole.value, 0))
+
+    def body(self, steps: Steps, block: list[Op], given: dict[Key, Any]) -> Program:
+        """Return the step of a loop as a program of its own."""
+        likes = dict(zip(steps.keys, [x for op in block for x in op.uses]))
+        inputs = {
+            key: self.input(i, key, thing, block[key[1]] if key[0] == "entry" else likes.get(key))
+            for i, (key, thing) in enumerate(given.items())
+        }
+        entries = {key[1]: op for key, op in inputs.items() if key[0] == "entry"}
+        keys, ops = iter(steps.keys), list[Op]()
+        for place, op in enumerate(block):
+            fresh = op.again(lambda tree: replaced(tree, Op, lambda _: inputs.get(key := next(keys)) or ops[key[1]]))
+            instead = iter([inputs.get(("number", place, i), number) for i, number in enumerate(numbers_in(op))])
+            fresh.args = with_numbers(op, fresh.args, lambda _, instead=instead: next(instead))  # type: ignore[misc]
+            ops.append(entries.get(place, fresh))
+        results = [ops[place] for place in (*(key[1] for key in given if key[0] == "carried"), *steps.stacked)]
+        program = Program([*inputs.values()], [op for op in ops if op.function], results)
+        name_apart(program)
+        return program
+
+    def input(self, i: int, key: Key, thing: Any, like: Op | None) -> Op:
+        """Return an input of a step: for an op of the last one, or a number that differs from step to step."""
+        value: Any = thing[0] if like is None else like.value
+        op = Op(None, (), {}, value[()] if np.ndim(value) == 0 and key[0] != "outside" else value, ("input", i))
+        op.name = "i" if like is None else like.name or like.hint
+        return op
+
+
+def runs(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Yield where calls repeat themselves: the start, the period and the length of the whole, which may end within a step."""
+    context = np.zeros(max(len(codes) - CONTEXT, 0), np.uint64)
+    for k in range(CONTEXT):
+        context = context * np.uint64(1000003) + codes[k : k + len(context)].astype(np.uint64)
+    order = np.argsort(context, kind="stable")
+    following = np.zeros(len(context), int)
+    again = np.flatnonzero(context[order[1:]] == context[order[:-1]])
+    following[order[again]] = order[again + 1] - order[again]
+    i = end = 0
+    while i < len(context):
+        period = int(following[i])
+        enough = (STEPS - 1) * period
+        if period and i + period + enough <= len(codes) and (codes[i : i + enough] == codes[i + period : i + period + enough]).all():
+            other = np.flatnonzero(codes[end:-period] != codes[end + period :]) + end
+            start = int(max(other[other < i], default=end - 1)) + 1
+            stop = int(min(other[other > i], default=len(codes) - period))
+            yield start, period, stop - start + period
+            i = end = stop + period
+        else:
+            i += 1
+
+
+def code(op: Op) -> Any:
+    """Return what a call has in common with the same call of another step."""
+    args = with_numbers(op, op.args, lambda number: int)
+    kwargs, state = without_ops(op.kwargs) if op.kwargs else (), tuple(op.errstate.values()) if op.errstate else ()
+    return op.function, op.stage, state, kind(op.value), kwargs, *map(without_ops, args)
+
+
+def without_ops(x: Any) -> Any:
+    """Return an argument as something hashable, with each op the same."""
+    if type(x) is Op:
+        return Op
+    if type(x) in (tuple, list):
+        return (type(x), *map(without_ops, x))
+    return tuple([(key, without_ops(part)) for key, part in x.items()]) if type(x) is dict else content(x)
+
+
+def kind(value: Any) -> Any:
+    """Return what the value of a call must have in common with that of another step."""
+    return (value.shape, value.dtype) if isinstance(value, ARRAYS) else type(value)
+
+
+def depends_on_layout(op: Op) -> bool:
+    """Tell whether a call goes by the order of the axes in memory, which a loop does not keep."""
+    return any(isinstance(x, str) and x in "AK" for x in (*op.args, *op.kwargs.values()))
+
+
+def is_indexed(op: Op) -> bool:
+    """Tell whether a call has an index into an array, which may differ from step to step."""
+    return op.function in INDEXED and not isinstance(getattr(op.args[0], "value", None), (list, tuple))
+
+
+def is_of_doubles(op: Op) -> bool:
+    """Tell whether there are numbers among the arguments that are as good as doubles, and so may differ from step to step."""
+    kinds = [type(x) for x in op.args]
+    return (int in kinds or float in kinds) and elementwise(op) and all(x.dtype == np.float64 for x in (op, *op.args) if type(x) is Op)
+
+
+def numbers_in(op: Op) -> list[Any]:
+    """Return the numbers in a call that may differ from step to step."""
+    found: list[Any] = []
+    with_numbers(op, op.args, lambda number: found.append(number))
+    return found
+
+
+def with_numbers(op: Op, args: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Return arguments of a call with those numbers changed that may differ from step to step."""
+    if is_indexed(op):
+        index = args[1]
+        changed = [change(i) if type(i) is int else i for i in (index if type(index) is tuple else (index,))]
+        return (args[0], tuple(changed) if type(index) is tuple else changed[0], *args[2:])
+    return tuple([change(x) if type(x) in (int, float) else x for x in args]) if is_of_doubles(op) else args
