@@ -873,3 +873,46 @@ def test_backward_inside_of_what_is_compiled_is_refused_with_the_way_to_train():
             compiled(np.ones((3, 2)))
     assert type(net.weight.data) is np.ndarray
     assert net.weight.grad is None
+
+
+def written_through_a_reshape(x):
+    y = x * 1
+    y.reshape(-1)[::2] += 1.0  # (of an array whose axes lie in another order a reshape is a copy)
+    return y
+
+
+def test_the_order_of_axes_in_memory_decides_what_is_a_view_of_arguments_captured_things_and_parameters():
+    rng = np.random.default_rng(3)
+    C = rng.normal(size=(2, 3))
+    F = np.asfortranarray(C)
+    compiled = tg.compile(written_through_a_reshape)
+    for x in (C, F, C, F[:, ::2], C[::-1]):
+        np.testing.assert_array_equal(compiled(x), written_through_a_reshape(np.copy(x, order="K")))
+    box = {"array": C.copy()}
+    captured = tg.compile(lambda: written_through_a_reshape(Tensor(box["array"])))
+    for box["array"] in (C, F):
+        np.testing.assert_array_equal(captured(), written_through_a_reshape(box["array"]))
+    for make in (lambda ps: optim.SGD(ps, lr=0.1), lambda ps: optim.Adam(ps, lr=0.1)):
+        ours, theirs = ([Tensor(F, requires_grad=True), Tensor(C[0], requires_grad=True)] for _ in range(2))
+        weights = rng.normal(size=(2, 3))
+
+        def loss(ps, weights=weights):
+            return np.sum(written_through_a_reshape(ps[0]) ** 2 * weights * ps[1])
+
+        step, optimizer = tg.compile(lambda ps=ours, loss=loss: loss(ps), make(ours)), make(theirs)
+        for _ in range(4):
+            step()
+            optimizer.zero_grad()
+            loss(theirs).backward()
+            optimizer.step()
+        for p, q in zip(ours, theirs):
+            np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-12)
+
+
+def test_ufunc_at_cuts_off_what_an_integer_cannot_hold_compiled_too():
+    def f(x):
+        y = x * 1
+        np.subtract.at(y, [0, 0], 0.25)
+        return y
+
+    np.testing.assert_array_equal(tg.compile(f)(np.array([3, 0])), f(np.array([3, 0])))

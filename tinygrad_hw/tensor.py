@@ -346,12 +346,12 @@ class Tensor:
         self._replace(array.astype(node.value.dtype))
 
     def _replace(self, array: np.ndarray) -> None:
-        """Put a new array of the same shape in a leaf's place; graphs that used the old one keep it."""
+        """Put a new array of the same shape in a leaf's place, its axes in the same order; graphs that used the old one keep it."""
         node = self._node
         if node.lent:
             node.value[...] = array
         else:
-            node.value = array
+            node.value = shaping.laid_as(node.value, array)
 
     @property
     def grad(self) -> np.ndarray | None:

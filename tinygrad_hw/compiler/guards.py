@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import CompileError
+from ..rules.shaping import layout
 from ..tensor import Tensor
 from ..views import View, root_of
 from .trace import NUMPY, PACKAGE, Traced
@@ -337,7 +338,7 @@ class Array(Guard):
             now = self.place.now()
         except LOOKUP:
             return False
-        alike = type(now) is np.ndarray and (now.shape, now.dtype) == (self.array.shape, self.array.dtype)
+        alike = type(now) is np.ndarray and (now.shape, now.dtype, layout(now)) == (self.array.shape, self.array.dtype, layout(self.array))
         return alike and (now is self.array or not self.fixed) and (self.frozen is None or now.tobytes() == self.frozen)
 
 

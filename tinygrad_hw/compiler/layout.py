@@ -49,7 +49,7 @@ def update_together(program: Program) -> Program:
     for parameters in by_dtype.values():
         lanes = [tuple(parameters), *memory_lanes(program, parameters)]
         updates = dict(program.updates)
-        if len(parameters) > 1 and all(isinstance(updates.get(op), Op) for lane in lanes for op in lane):
+        if len(parameters) > 1 and all(isinstance(updates.get(op), Op) and op.value.flags.c_contiguous for lane in lanes for op in lane):
             program = updated_in_lanes(program, lanes)
     return drop_dead(program)
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..backward import sweep
 from ..batching import Batched
 from ..errors import CompileError, GradientError
+from ..rules.shaping import layout
 from ..scopes import watching
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..trees import is_module, leaves, rebuilt, skeleton
@@ -761,5 +762,5 @@ def blank_of(x: Any) -> Any:
 
 
 def signature(x: Any) -> Any:
-    """Return what an argument must have in common with the recorded one."""
-    return (x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x) if type(x) in (float, complex) else (type(x), x)
+    """Return what an argument must have in common with the recorded one: of an array also the order of its axes in memory."""
+    return (x.shape, x.dtype, layout(x)) if isinstance(x, np.ndarray) else type(x) if type(x) in (float, complex) else (type(x), x)

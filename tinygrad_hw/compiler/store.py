@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..graph import Node
+from .plan import like as laid_out
 
 __all__ = ["Store", "store_of"]
 
@@ -64,7 +65,7 @@ class Store:
             ends = np.cumsum([0, *(node.value.size for node in nodes)])
             whole_role = (role[0], dtype, *role[1:])
             whole = self.whole[whole_role] = np.zeros(ends[-1], dtype)
-            parts |= {node: whole[a:b].reshape(node.value.shape) for node, a, b in zip(nodes, ends, ends[1:])}
+            parts |= {node: laid_out(whole.view(np.uint8), int(start) * dtype.itemsize, node.value) for node, start in zip(nodes, ends)}
         return [parts[node] for node in self.nodes]
 
     def adopt(self, states: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DTypeError, GradientError, ShapeError
 from ..rules.elementwise import HALF, SINGLE
+from ..rules.shaping import laid_as
 from ..tensor import Tensor
 
 Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
@@ -230,7 +231,7 @@ class Optimizer:
                 if node.lent:
                     value[...] = new
                 elif type(new) is np.ndarray:
-                    node.value = new
+                    node.value = new if new.strides == value.strides else laid_as(value, new)
                 else:
                     node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:

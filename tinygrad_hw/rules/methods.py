@@ -75,10 +75,10 @@ def _at(ufunc: Any) -> Any:
             where = np.unravel_index(np.ravel(places)[turn], a.shape) if a.ndim else ...
             new = ufunc(a[where], *(np.ravel(other)[turn] for other in others))
             require_castable(new, a)
-            a[where] = new if a.ndim else np.reshape(new, ())
+            a[where] = new.astype(a.dtype) if a.ndim else np.reshape(new, ())
 
     def require_castable(new: Any, a: Any) -> None:
-        if not np.can_cast(new.dtype, a.dtype, "same_kind"):
+        if new.dtype.kind == "c" != a.dtype.kind:  # (other numbers are cut off, as NumPy does)
             raise TypeError(f"{ufunc.__name__}.at: Cannot cast from {new.dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
 
     return call

@@ -51,6 +51,15 @@ def layout(x: Any) -> tuple[int, ...] | None:
     return tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
 
 
+def laid_as(like: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return x with its entries in memory in the order of another array: reshapes are views of one where they are views of the other."""
+    if layout(like) == layout(x):
+        return x
+    out = np.empty_like(like)
+    out[...] = x
+    return out
+
+
 def _copied(x: Any, axes: tuple[int, ...] | None) -> Any:
     """Return a copy of x of a layout: so a reshape that is a view of one such array is a view of the other."""
     if axes is None:
