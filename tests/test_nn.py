@@ -239,6 +239,18 @@ def test_what_only_looks_like_a_parameter_is_refused():
             use()
 
 
+def test_a_parameter_is_updated_in_place_inside_no_grad_and_not_replaced_by_what_would_not_be_trained():
+    net = nn.Linear(2, 1, rng=0)
+    with no_grad():
+        with pytest.raises(GradientError, match=r"Linear\.weight is a parameter.*in place \(net\.weight -= step, net\.weight\[\.\.\.\]"):
+            net.weight = net.weight * 0.9
+        net.weight *= 0.5
+        net.bias = Tensor(np.ones(1), requires_grad=True)
+        net.scale = net.weight * 2
+    net.bias = Tensor(np.zeros(1))
+    assert [path for path, _ in net.named_parameters()] == ["weight"]
+
+
 def test_an_activation_that_is_kept_or_a_weight_computed_from_parameters_is_no_slip():
     net = Network(nn.Linear(3, 3, rng=0))
     net.double = net.inner.weight * 2

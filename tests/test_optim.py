@@ -279,6 +279,39 @@ def test_an_update_that_overrides_a_usual_one_is_used():
     assert w.item() == 9.0
 
 
+@pytest.mark.parametrize("written", ["value", "grad"])
+def test_an_update_that_writes_into_what_it_was_given_is_refused(written):
+    class InPlace(optim.Optimizer):
+        def update(self, value, grad, state):
+            given = {"value": value, "grad": grad}[written]
+            given *= 2
+            return given
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    (w * w).sum().backward()
+    with pytest.raises(GradientError, match=r"InPlace\.update writes into an array that it was given"):
+        InPlace([w], 0.1).step()
+    assert_array_equal(w.data, [1.0, 2.0])
+
+
+def test_an_update_may_go_on_with_the_array_that_it_gave_and_older_graphs_stay_right():
+    class Lookahead(optim.Optimizer):
+        def update(self, value, grad, state):
+            ahead = state.setdefault("ahead", value.copy())
+            ahead -= self.lr * grad
+            return ahead
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = Lookahead([w], 0.1)
+    (w * w).sum().backward()
+    optimizer.step()
+    before, cubes = w.numpy(), (w**3).sum()
+    optimizer.step()
+    optimizer.zero_grad()
+    cubes.backward()
+    assert_allclose(w.grad, 3 * before**2, rtol=1e-15)
+
+
 def test_an_update_keeps_the_parameters_dtype_and_a_wrong_shape_is_named():
     class Wide(optim.Optimizer):
         def update(self, value, grad, state):

@@ -3,6 +3,9 @@
 import asyncio
 import contextvars
 import inspect
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -247,3 +250,61 @@ def test_many_scopes_that_ended_leave_no_chain_behind():
             pass
     assert recording.get() is True
     assert innermost(recording.get()) is True
+
+
+# Locks
+FORKING = """
+import os, threading, time
+import numpy as np
+import tinygrad_hw as tg
+from tinygrad_hw import Tensor, optim
+
+def sweep():
+    x = Tensor(np.ones(9), requires_grad=True)
+    (x * x).sum().backward()
+    assert x.grad[0] == 2
+
+def write():
+    y = Tensor(np.zeros(9))
+    y[0] = Tensor(2.0, requires_grad=True)
+    y += 1
+    assert y[0].item() == 3
+
+def record():
+    assert tg.compile(lambda x: x * 2)(np.ones(1)) == 2
+
+w = Tensor(np.ones(9), requires_grad=True)
+step = tg.compile(lambda: (w * w).sum(), optim.SGD([w], 0.0))
+
+busy, stop = DOING, threading.Event()
+
+def work():
+    while not stop.is_set():
+        busy()
+
+thread = threading.Thread(target=work)
+thread.start()
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        busy()
+        os._exit(0)
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    if ended == (0, 0):
+        os.kill(child, 9)
+        print("hangs")
+        break
+    assert ended[1] == 0
+stop.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.parametrize("doing", ["sweep", "write", "record", "step"])
+def test_a_process_forked_while_another_thread_is_at_work_can_do_the_same(doing):
+    code = FORKING.replace("DOING", doing)
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert (ended.stdout, ended.returncode) == ("", 0), ended.stderr

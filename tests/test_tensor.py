@@ -524,6 +524,9 @@ def test_a_tensor_that_requires_no_gradient_may_leave(name):
 def test_the_error_of_a_conversion_names_the_tensor_and_the_way_out():
     with pytest.raises(DetachError, match=r"float\(tensor 'w'\) would leave the graph: use t\.item\(\).*np\.sin\(t\)"):
         math.sin(Tensor(1.0, requires_grad=True, name="w"))
+    with pytest.raises(ValueError, match="setting an array element") as refused:  # (NumPy's own error)
+        np.zeros(2)[0] = Tensor(1.0, requires_grad=True)
+    assert "a Tensor instead of an array to write into" in str(refused.value.__cause__)
     with pytest.raises(DetachError, match=r"tensor 'w' requires a gradient.*t\.detach\(\).*np\.stack"):
         np.array([Tensor(X, requires_grad=True, name="w")])
     with pytest.raises(DetachError, match=r"Tensor\(t\) would leave the graph of t.*t\.detach\(\)"):

@@ -806,6 +806,15 @@ def test_a_primitive_that_writes_into_its_argument_is_refused():
         add_one(Tensor(np.ones(2), requires_grad=True))
 
 
+def test_a_primitive_and_its_rule_may_use_an_array_of_theirs_again():
+    value, slope = np.empty(2), np.empty(2)
+    square = primitive(lambda g, out, x: np.multiply(g, 2 * x, out=slope))(lambda x: np.multiply(x, x, out=value))
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    of_x, of_y = grad(lambda x, y: np.sum(square(x) * square(y)), argnums=(0, 1))(x, y)
+    assert_array_equal(of_x, 2 * x * y**2)
+    assert_array_equal(of_y, 2 * y * x**2)
+
+
 def test_a_primitive_that_returns_its_argument_or_a_part_of_it_gives_an_array_of_its_own():
     part = primitive(lambda g, out, x: np.concatenate([g, np.zeros(1)]))(lambda x: x[:1])
     x = np.array([1.0, 2.0])

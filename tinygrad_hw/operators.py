@@ -190,7 +190,7 @@ for name, function in {
     if function in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift):
         setattr(Tensor, f"__r{name}__", reflected)
 
-Tensor.__invert__ = lambda self: plain_leaf(np.invert(self._node.value))  # type: ignore[method-assign]
+Tensor.__invert__ = lambda self: plain_leaf(np.invert(self._node.value))
 
 OF_ONE: dict[str, Callable[..., Any]] = {
     "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "abs": np.absolute, "conj": np.conjugate,

@@ -2,17 +2,20 @@
 
 ``no_grad`` and ``detect_anomaly`` are such scopes. They may end in any order, as those of two generators do, and in another thread
 than they began. A decorated generator or asynchronous function is in its scope only while its own code runs.
+And the locks that threads share, as a forked process finds them.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
+from weakref import WeakSet
 
-__all__ = ["Scope", "watching"]
+__all__ = ["Scope", "free_in_children", "watching", "whole_in_children"]
 
 watching: ContextVar[Any] = ContextVar("watching", default=False)  # whether ``detect_anomaly`` watches what is computed
 
@@ -142,3 +145,22 @@ def generating_async(scope: type[Scope], f: Callable[..., Any]) -> Callable[...,
                 step = partial(inner.athrow, error)
 
     return generate
+
+
+# Locks: a forked process has the thread that forked it alone, and would wait for ever for what another thread held
+def whole_in_children(lock: Any) -> Any:
+    """Return a lock of the whole package: no process is forked while another thread is within, so that children find all or nothing."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+
+def free_in_children(lock: Any) -> Any:
+    """Return a lock of one object, which nobody holds in a forked process: what it guards is begun anew there."""
+    guards.add(lock)
+    return lock
+
+
+guards: WeakSet[Any] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: [lock._at_fork_reinit() for lock in guards])

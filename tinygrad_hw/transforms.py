@@ -17,6 +17,7 @@ that requires a gradient, so that nothing leaves its graph silently.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from typing import Any, Literal, Protocol, TypeVar, overload
@@ -851,14 +852,12 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
         @dispatched
         @wraps(f)
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
-            out = called_on_locked(f, f"primitive {name(f)}", args, kwargs)
+            out = owned(called_on_locked(f, f"primitive {name(f)}", args, kwargs))
             if isinstance(out, Tensor) and not out.requires_grad:  # (as a module gives for arrays)
                 out = out._node.value
             if isinstance(out, Tensor) or numbers(out).dtype.kind not in "biufc":
                 raise GradientError(f"primitive {name(f)}: it must return an array of numbers, not {type(out).__name__}")
-            if isinstance(out, np.ndarray):
-                return out.copy() if any(np.may_share_memory(out, x) for x in leaves(args) if isinstance(x, np.ndarray)) else out
-            return out if isinstance(out, np.generic) else numbers(out)
+            return out if isinstance(out, (np.ndarray, np.generic)) else numbers(out)
 
         checks = [vjp and checked(vjp, f"primitive {name(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
         row = [*checks, *[None] * (len(names) - len(vjps))]
@@ -905,12 +904,20 @@ def called_on_locked(f: Callable[..., Any], what: str, args: Any, kwargs: dict[s
         raise GradientError(f"{what} writes into an array that it was given: compute a new one (g = 2 * g for g *= 2)") from error
 
 
+ALONE = (lambda x: sys.getrefcount(x))(np.empty(0))  # the references to an array that only the argument ``x`` holds
+
+
+def owned(x: Any) -> Any:
+    """Return an array that nobody else holds, else a copy: what a function was given or keeps may be written to later."""
+    return x if not isinstance(x, np.ndarray) or (x.base is None and sys.getrefcount(x) <= ALONE) else x.copy("K")
+
+
 def checked(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., Any]:
     """Return a rule that raises where it gives a wrong shape or dtype."""
 
     @wraps(vjp)
     def checked_vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-        c, x = numbers(called_on_locked(vjp, what, (g, out, *args), kwargs)), args[i]
+        c, x = numbers(owned(called_on_locked(vjp, what, (g, out, *args), kwargs))), args[i]
         if c.shape != x.shape:
             raise ShapeError(f"{what} returned shape {c.shape}, but a cotangent has its argument's shape {x.shape}{advice(c, x)}")
         if c.dtype not in (x.dtype, out.dtype):

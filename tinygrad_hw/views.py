@@ -30,6 +30,7 @@ from .rules import COMPOSITIONS, RULES, Rule, shaping
 from .rules.elementwise import of_parts
 from .rules.shaping import BASIC
 from .rules.table import is_scalar, stands_in
+from .scopes import whole_in_children
 from .tensor import (
     INSTEAD,
     OPEN,
@@ -59,7 +60,7 @@ from .trees import leaves, mapped
 ndarray = np.ndarray
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
 TRANSPOSE, RESHAPE = RULES[np.transpose], RULES[np.reshape]
-writing = threading.RLock()
+writing = whole_in_children(threading.RLock())
 
 
 # How a view is made of its parent, ``function(parent, *args, **kwargs)``: the function, args and kwargs

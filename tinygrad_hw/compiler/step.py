@@ -20,7 +20,7 @@ from ..backward import sweep
 from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..rules.shaping import layout
-from ..scopes import watching
+from ..scopes import free_in_children, watching, whole_in_children
 from ..tensor import Tensor, cotangent, handle, leaf, recording
 from ..trees import is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous
@@ -46,7 +46,7 @@ BACKENDS = ("numpy", "numba")
 PLANNING = ("reuse_buffers", "work_in_place")
 MANY = 8  # recordings after which to warn that it keeps happening
 KEPT = 8  # plans that are kept: of what was called last
-recorder = threading.RLock()  # one thread records at a time, since it puts stand-ins where others look
+recorder = whole_in_children(threading.RLock())  # one thread records at a time, since it puts stand-ins where others look
 recording_threads: set[int] = set()
 
 
@@ -160,7 +160,7 @@ class CompiledFunction:
         self._entries: dict[Any, Entry] = {}
         self._last: Entry | None = None
         self._watch: Watch | None = None
-        self._lock = threading.RLock()
+        self._lock = free_in_children(threading.RLock())
         self._bound: dict[Any, CompiledFunction] = {}  # of each choice of modules among the arguments, the function of the others
         self._latest: CompiledFunction | None = None  # the one of them that the latest call ran, if it ran one
         self._told: Counter[str] = Counter()  # the calls without code for Numba that were warned of

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..graph import Node
+from ..scopes import free_in_children
 from .plan import like as laid_out
 
 __all__ = ["Store", "store_of"]
@@ -46,7 +47,7 @@ class Store:
 
     def __init__(self, optimizer: Any) -> None:
         self.nodes = [parameter._node for parameter in optimizer.parameters]
-        self.lock = threading.RLock()
+        self.lock = free_in_children(threading.RLock())
         self.mirrored: list[tuple[Node, np.ndarray]] = []
         self.make_arrays()
 

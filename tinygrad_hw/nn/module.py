@@ -12,7 +12,7 @@ import numpy as np
 from ..batching import Batched, lent
 from ..errors import DTypeError, GradientError
 from ..graph import history, leaf, next_number
-from ..tensor import Tensor
+from ..tensor import Tensor, is_recording
 from .checks import Random, generator
 from .saving import read, write
 
@@ -157,6 +157,12 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        old = vars(self).get(name)
+        if isinstance(old, Tensor) and isinstance(value, Tensor) and old.requires_grad > value.requires_grad and not is_recording():
+            raise GradientError(
+                f"{type(self).__name__}.{name} is a parameter, and what was computed inside tg.no_grad() would not be trained: write to it "
+                f"in place (net.{name} -= step, net.{name}[...] = values), or give it Tensor(values, requires_grad=True)"
+            )
         super().__setattr__(name, value)
         for path, found in _walk(value, name, set()):
             _give_path(found, path)

@@ -14,6 +14,7 @@ from ..errors import DTypeError, GradientError, ShapeError
 from ..rules.elementwise import HALF, SINGLE
 from ..rules.shaping import laid_as
 from ..tensor import Tensor
+from ..transforms import called_on_locked, owned
 
 Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
 
@@ -131,7 +132,7 @@ class Optimizer:
 
     settings: ClassVar[Settings] = {"lr": not_negative}
     lr: float
-    _keeps_form: bool  # whether ``update`` is this package's, which keeps shape and dtype
+    _keeps_form = False  # whether ``update`` is this package's, which keeps shape and dtype
     _groups: tuple[Any, ...] = ()  # copies of the optimiser, each with parameters and settings of its own, if there are several
 
     def __init_subclass__(cls) -> None:
@@ -211,13 +212,14 @@ class Optimizer:
         ------
         GradientError
             If no parameter has a gradient.
+            If ``update`` writes into an array that it was given.
         ShapeError
             If ``update`` returns another shape than the parameter's.
         """
         states = iter(self.state)
         missing: list[Tensor] = []
         for group in self._groups or (self,):
-            update = group.update
+            update = group.update if self._keeps_form else group._updated_apart
             for parameter, state in zip(group.parameters, states):
                 node = parameter._node
                 grad, value = node.grad, node.value
@@ -236,6 +238,11 @@ class Optimizer:
                     node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:
             self._tell_of(missing)
+
+    def _updated_apart(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+        """Return what an ``update`` of the user's gives, which can change neither what it was given nor, later, what it gave."""
+        update = lambda value, grad: self.update(value, grad, state)
+        return owned(called_on_locked(update, f"{type(self).__name__}.update", (value, grad), {}))
 
     def _fitted(self, parameter: Tensor, new: Any) -> Any:
         """Return a new value in the parameter's dtype, or say that it has another shape."""

@@ -24,12 +24,12 @@ from .. import backward, operators, tensor, views
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
-from ..scopes import Scope, watching
+from ..scopes import Scope, watching, whole_in_children
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
 errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)  # NumPy's settings, from before the outermost scope
-changing = threading.Lock()
+changing = whole_in_children(threading.Lock())
 inside = 0
 PLACES = ((tensor, "result"), (operators, "result"), (views, "result"), (backward, "flow"))
 original = {(module, name): getattr(module, name) for module, name in PLACES}
