@@ -72,7 +72,7 @@ def flow(
     """Carry the cotangent of each node that waits to its parents, and on; what is left in the end belongs to the leaves.
 
     With ``pause`` it stops before the first choice, and says so: behind one NumPy's warnings are held back, which may be about what
-    was not taken. ``mine`` is for ``entries.hand_on``.
+    was not taken. ``mine`` are the nodes whose cotangent no one else holds: ``entries.py`` may add to it in place.
     """
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
     while waiting or ready is not None:
