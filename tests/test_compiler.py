@@ -916,3 +916,28 @@ def test_ufunc_at_cuts_off_what_an_integer_cannot_hold_compiled_too():
         return y
 
     np.testing.assert_array_equal(tg.compile(f)(np.array([3, 0])), f(np.array([3, 0])))
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v, w: np.sin(v[::2], out=v), lambda v, w: np.add(v[:1], v[0], out=v), lambda v, w: np.concatenate([w[:1], w[1:]], out=v),
+        lambda v, w: np.copyto(v, w.T.copy().T), lambda v, w: np.clip(w.T.copy().T, 0, 1, out=v),
+    ],
+)  # fmt: skip
+def test_what_is_written_over_keeps_the_order_of_its_axes_so_that_its_reshapes_are_the_views_that_they_are_eagerly(write, order):
+    def f(x, w):
+        v = x * 1
+        write(v, w)
+        for flat, value in ((np.ravel(v), 8.0), (v.T.ravel(), 7.0)):
+            flat[1] = value
+        return np.sum(v * np.arange(6.0).reshape(2, 3))
+
+    rng = np.random.default_rng(5)
+    x, w = np.array(rng.normal(size=(2, 3)), order=order), rng.normal(size=(2, 3))
+    value, gradients = tg.compile(tg.value_and_grad(f, (0, 1)))(x, w)
+    expected, slopes = tg.value_and_grad(f, (0, 1))(x, w)
+    assert value == pytest.approx(f(np.copy(x, order="K"), w), rel=1e-12) == pytest.approx(expected, rel=1e-12)
+    for found, slope in zip(gradients, slopes):
+        np.testing.assert_allclose(found, slope, rtol=1e-12, atol=1e-15)

@@ -495,7 +495,9 @@ def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") ->
     node, old = value.astype(target.dtype)._node, target._node
     if isinstance(old.value, ndarray) and not old.value.flags.writeable:
         raise ValueError("output array is read-only")
-    same_layout = stands_in(node.value) or (type(node.value) is type(old.value) and shaping.layout(node.value) == shaping.layout(old.value))
+    same_layout = not hasattr(node.value, "flags") or (
+        type(node.value) is type(old.value) and node.value.flags.forc and shaping.layout(node.value) == shaping.layout(old.value)
+    )
     if isinstance(target, View) or not node.requires_grad or not same_layout or node is old:
         write(target, ..., value)
     else:
