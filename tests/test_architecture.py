@@ -54,24 +54,27 @@ def module_of(path):
 def imports(path):
     """Return every import of a file: the modules that it may mean, longest first, and whether it stands inside a function."""
     package = ("tinygrad_hw", *path.relative_to(ROOT).parent.parts)
-    tree = ast.parse(path.read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))]
-    inside = {id(node) for function in functions for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))}
-    found = []
-    for node in ast.walk(tree):
+    found, waiting = [], [(ast.parse(path.read_text()), False)]
+    while waiting:
+        node, inside = waiting.pop()
+        inside |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        waiting += [(child, inside) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
         if isinstance(node, ast.Import):
-            found += [(tuple(alias.name.split(".")), id(node) in inside) for alias in node.names]
+            found += [(tuple(alias.name.split(".")), inside) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
-            found += [((*base, alias.name), id(node) in inside) for alias in node.names]
+            found += [((*base, alias.name), inside) for alias in node.names]
     return found
 
 
 def imports_by_a_string(path):
     """Return the names of the functions that a file calls to import what a string says."""
-    names = [getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(path.read_text()))]
-    return [name for name in names if name in {"import_module", "__import__"}]
+    text, wanted = path.read_text(), {"import_module", "__import__"}
+    if not any(name in text for name in wanted):
+        return []
+    names = [getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(text))]
+    return [name for name in names if name in wanted]
 
 
 def place(module):
