@@ -179,6 +179,13 @@ def test_an_outcome_agrees_only_with_the_printed_accuracy():
     assert not outcome_of("data_X", exactly_as_printed("data_X"), right=20).agrees
 
 
+@pytest.fixture
+def no_programs(monkeypatch):
+    """Leave out the playground's programs, which take a second to make."""
+    monkeypatch.setattr("examples.report.__main__.programs", dict)
+
+
+@pytest.mark.usefixtures("no_programs")
 def test_a_loss_that_differs_from_the_printed_one_is_exit_status_1(tmp_path, monkeypatch, capsys):
     wrong = outcome_of("data_X", exactly_as_printed("data_X") * (1 + 1e-9))
     monkeypatch.setattr("examples.report.__main__.train_all", lambda runs, epochs, jobs, trainer: iter([wrong]))
@@ -397,6 +404,7 @@ def test_in_a_browser_the_page_fits_and_one_switch_changes_its_language_and_the_
     assert browser.messages() == []
 
 
+@pytest.mark.usefixtures("no_programs")
 def test_without_a_layout_engine_the_report_is_written_without_the_graph(tmp_path, monkeypatch, capsys):
     def missing(loss, **options):
         raise LayoutError("there is no layout engine")
@@ -412,6 +420,7 @@ def test_runs_side_by_side_give_what_runs_alone_give(command, short_outcomes):
     assert (folder / "losses.json").read_text() == as_json(list(short_outcomes.values()))
 
 
+@pytest.mark.usefixtures("no_programs")
 def test_a_chosen_run_is_trained_once_and_alone(tmp_path, capsys):
     assert main(["--run", "data_X", "--run", "data_X", "--epochs", "10", "--jobs", "1", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("epoch 10, train_loss") == 1
@@ -445,6 +454,7 @@ def test_a_wrong_command_is_one_line_and_status_2_before_any_training(arguments,
     assert err.startswith(f"python -m examples.report: {message}") and err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("no_programs")
 def test_ctrl_c_keeps_what_is_finished_and_says_what_is_not(tmp_path, monkeypatch, capsys):
     def interrupted(runs, epochs, jobs, trainer):
         yield train(RUNS["data_X"], epochs)
