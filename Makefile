@@ -6,8 +6,9 @@ PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_operators.py tes
 
 .PHONY: report playground test mutants bench lint docs clean
 
-# Their processes are as many as the cores: threads of BLAS would be too many.
+# Their processes are as many as the cores: threads of BLAS would be too many. They start a hundred others: bytecode is kept for these.
 test mutants docs: export OPENBLAS_NUM_THREADS = 1
+test mutants docs: export PYTHONDONTWRITEBYTECODE =
 
 report: $(VENV)/report.done
 	$(BIN)/python -m examples.report $(ARGS)
