@@ -90,7 +90,8 @@ class SGD(Optimizer):
             first = "direction" not in state
             state["direction"] = np.copy(grad) if first else self.momentum * state["direction"] + (1 - self.dampening) * grad
             grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
-        return value - self.lr * grad
+        step = self.lr * grad
+        return np.subtract(value, step, step) if type(step) is np.ndarray else value - step  # (in the step's memory)
 
 
 def two_betas(name: str, pair: Any) -> tuple[float, float]:

@@ -31,6 +31,8 @@ CUBIC = 2 * sqrt(2 / pi)
 def _growth(x: Any) -> tuple[Any, Any]:
     """Return eˣ, at most the largest number, so that it neither overflows nor warns; and 1."""
     largest, one = OF_DOUBLES if x.dtype is DOUBLE else LARGEST_AND_ONE.get(x.dtype, OF_DOUBLES)  # (to look a dtype up takes long)
+    if x.size > 1000 and (x.dtype is DOUBLE or x.dtype is SINGLE) and np.maximum.reduce(x, axis=None) < 88:  # (none is too large)
+        return np.exp(x), one
     e = np.minimum(x, largest)
     return np.exp(e, e) if type(e) is np.ndarray else np.exp(e), one  # (a number has no memory to write into)
 
