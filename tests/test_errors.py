@@ -294,6 +294,7 @@ def test_after_an_error_the_tensors_and_their_gradients_are_as_before(name):
         ("to", r"write t\.astype\(dtype\): there are no devices"),
         ("pow", r"write t \*\* x"),
         ("log1p", r"NumPy's functions take tensors, write np\.log1p\(t\)"),
+        ("nbytes", r"an array has it, write t\.data\.nbytes"),
     ],
 )
 def test_a_method_that_pytorch_has_is_answered_by_what_does_the_same(name, hint):

@@ -223,4 +223,6 @@ def no_attribute(owner: str, name: str, spellings: dict[str, str], argument: str
         hint = f": write Tensor(np.{name}(...))"
     elif not name.startswith("_") and callable(getattr(np, name, None)) and not isinstance(getattr(np, name), type):
         hint = f": NumPy's functions take tensors, write np.{name}({argument})"
+    elif owner == "Tensor" and hasattr(np.ndarray, name) and not name.startswith("_"):
+        hint = f": an array has it, write t.data.{name}"
     return AttributeError(f"{owner} has no attribute {name!r}{hint}")

@@ -278,14 +278,8 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return a if upper is None else np.minimum(a, upper)
 
 
-@composition(np.divmod)
-def _divmod(x: Any, y: Any) -> Any:
-    return np.floor_divide(x, y), np.remainder(x, y)
-
-
-@composition(np.modf)
-def _modf(x: Any) -> Any:
-    return gap(x, np.trunc(x)), np.trunc(x)
+composition(np.divmod)(lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
+composition(np.modf)(lambda x: (gap(x, np.trunc(x)), np.trunc(x)))
 
 
 @composition(np.nan_to_num, as_written=True)
@@ -309,15 +303,8 @@ def _round(a: Any, decimals: int = 0) -> Any:
     return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
 
 
-@composition(np.fix)
-def _fix(x: Any) -> Any:
-    return np.trunc(x)
-
-
-@composition(np.sinc)
-def _sinc(x: Any) -> Any:
-    return sinc(x)
-
+composition(np.fix)(lambda x: np.trunc(x))
+composition(np.sinc)(lambda x: sinc(x))
 
 no_derivative(
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,

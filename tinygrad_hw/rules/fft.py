@@ -42,15 +42,8 @@ rule(np.fft.ifft,  lambda g, out, a, n=None, axis=-1, norm=None, _=None: resized
 rule(np.fft.rfft,  _rfft)
 rule(np.fft.irfft, _irfft)
 
-
-@composition(np.fft.hfft)
-def _hfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
-    return np.fft.irfft(np.conjugate(a), n, axis, FLIPPED[norm])
-
-
-@composition(np.fft.ihfft)
-def _ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
-    return np.conjugate(np.fft.rfft(a, n, axis, FLIPPED[norm]))
+composition(np.fft.hfft)(lambda a, n=None, axis=-1, norm=None, out=None: np.fft.irfft(np.conjugate(a), n, axis, FLIPPED[norm]))
+composition(np.fft.ihfft)(lambda a, n=None, axis=-1, norm=None, out=None: np.conjugate(np.fft.rfft(a, n, axis, FLIPPED[norm])))
 
 
 def _sizes_and_axes(a: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:

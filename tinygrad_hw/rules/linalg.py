@@ -388,11 +388,7 @@ def _np_eigh(a: Any, UPLO: Any = "L") -> Any:
     return _named_tuple(np.linalg.eigh)(np.real(w) if a.dtype.kind == "c" else w, v)
 
 
-@composition(np.linalg.eig)
-def _np_eig(a: Any) -> Any:
-    return _named_tuple(np.linalg.eig)(*_eigen_parts(eig(a), a.shape[-1]))
-
-
+composition(np.linalg.eig)(lambda a: _named_tuple(np.linalg.eig)(*_eigen_parts(eig(a), a.shape[-1])))
 composition(np.linalg.eigvalsh)(lambda a, UPLO="L": np.linalg.eigh(a, UPLO)[0])
 composition(np.linalg.eigvals)(lambda a: np.linalg.eig(a)[0])
 
@@ -437,10 +433,7 @@ def _cholesky(g: Any, out: Any, a: Any) -> Any:
 
 rule(cholesky, _cholesky)
 
-
-@composition(np.linalg.cholesky)
-def _np_cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)
+composition(np.linalg.cholesky)(lambda a, /, *, upper=False: adjoint(cholesky(adjoint(a))) if upper else cholesky(a))
 
 
 @dispatched
@@ -547,9 +540,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return np.expand_dims(out, axes) if keepdims else out
 
 
-@composition(np.linalg.matrix_norm)
-def _np_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return np.linalg.norm(x, ord, (-2, -1), keepdims)
+composition(np.linalg.matrix_norm)(lambda x, /, *, keepdims=False, ord="fro": np.linalg.norm(x, ord, (-2, -1), keepdims))
 
 
 @composition(np.linalg.vector_norm, checked=True)
@@ -567,11 +558,7 @@ def _cond(x: Any, p: Any = None) -> Any:
 
 
 # Others
-@composition(np.trace)
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Any:
-    return np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype)
-
-
+composition(np.trace)(lambda a, offset=0, axis1=0, axis2=1, dtype=None, out=None: np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype))
 composition(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1, dtype))
 composition(np.linalg.diagonal)(lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1))
 composition(np.linalg.matmul)(lambda x1, x2, /: x1 @ x2)
@@ -591,9 +578,6 @@ def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, ax
     return np.moveaxis(a[..., after] * b[..., before] - a[..., before] * b[..., after], -1, axisc)
 
 
-@composition(np.linalg.cross, checked=True)
-def _linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    return np.cross(x1, x2, axis=axis)
-
+composition(np.linalg.cross, checked=True)(lambda x1, x2, /, *, axis=-1: np.cross(x1, x2, axis=axis))
 
 no_derivative(np.linalg.matrix_rank)

@@ -45,9 +45,7 @@ def _trimmed(p: Any) -> Any:
     return p[min(int(np.argmax(p != 0)), p.size - 1) :] if np.any(p != 0) else p[-1:]
 
 
-@composition(np.polymul, checked=True)
-def _polymul(a1: Any, a2: Any) -> Any:
-    return np.convolve(_trimmed(a1), _trimmed(a2))
+composition(np.polymul, checked=True)(lambda a1, a2: np.convolve(_trimmed(a1), _trimmed(a2)))
 
 
 @composition(np.polydiv, checked=True)

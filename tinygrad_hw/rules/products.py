@@ -77,9 +77,7 @@ def _dot(a: Any, b: Any, out: None = None) -> Any:
     return a @ b if np.ndim(b) <= 2 else np.tensordot(a, b, (-1, -2))
 
 
-@composition(np.vdot)
-def _vdot(a: Any, b: Any) -> Any:
-    return np.conjugate(np.ravel(a)) @ np.ravel(b)
+composition(np.vdot)(lambda a, b: np.conjugate(np.ravel(a)) @ np.ravel(b))
 
 
 @composition("vecdot", np.linalg.vecdot, checked=True)
@@ -104,11 +102,7 @@ rule(vecmat, lambda g, out, x, y: vecmat(g, y.mT),
 
 composition("matvec", checked=True)(lambda x1, x2, /: (x1 @ x2[..., None])[..., 0])
 composition("vecmat", checked=True)(lambda x1, x2, /: (np.conjugate(x1)[..., None, :] @ x2)[..., 0, :])
-
-
-@composition(np.inner)
-def _inner(a: Any, b: Any) -> Any:
-    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1))
+composition(np.inner)(lambda a, b: a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1)))
 
 
 @composition(np.outer)
@@ -116,9 +110,7 @@ def _outer(a: Any, b: Any, out: None = None) -> Any:
     return np.ravel(a)[:, None] * np.ravel(b)[None, :]
 
 
-@composition(np.linalg.outer, checked=True)
-def _linalg_outer(x1: Any, x2: Any, /) -> Any:
-    return np.outer(x1, x2)
+composition(np.linalg.outer, checked=True)(lambda x1, x2, /: np.outer(x1, x2))
 
 
 @composition(np.tensordot, np.linalg.tensordot)

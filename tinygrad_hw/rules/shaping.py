@@ -316,14 +316,8 @@ def _hstack(tup: Any, **kwargs: Any) -> Any:
     return np.concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, **kwargs)
 
 
-@composition(np.column_stack)
-def _column_stack(tup: Any) -> Any:
-    return np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in _together(tup)], 1)
-
-
-@composition(np.append)
-def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    return _concatenate([arr, values], axis)
+composition(np.column_stack)(lambda tup: np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in _together(tup)], 1))
+composition(np.append)(lambda arr, values, axis=None: _concatenate([arr, values], axis))
 
 
 @composition(np.block)
@@ -350,14 +344,8 @@ def _block_level(arrays: Any, depth: int, ndim: int) -> Any:
     return np.concatenate([_block_level(a, depth - 1, ndim) for a in arrays], -depth)
 
 
-@composition(np.atleast_1d)
-def _atleast_1d(*arrays: Any) -> Any:
-    return _one_or_all([np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays])
-
-
-@composition(np.atleast_2d)
-def _atleast_2d(*arrays: Any) -> Any:
-    return _one_or_all([np.reshape(a, (1, -1)) if np.ndim(a) < 2 else a for a in arrays])
+composition(np.atleast_1d)(lambda *arrays: _one_or_all([np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays]))
+composition(np.atleast_2d)(lambda *arrays: _one_or_all([np.reshape(a, (1, -1)) if np.ndim(a) < 2 else a for a in arrays]))
 
 
 @composition(np.atleast_3d)
@@ -458,11 +446,7 @@ def _tile(A: Any, reps: Any) -> Any:
     return moved(np.tile)(A, reps)
 
 
-@composition(np.resize)
-def _resize(a: Any, new_shape: Any) -> Any:
-    return moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a)
-
-
+composition(np.resize)(lambda a, new_shape: moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a))
 composition(np.compress, as_written=True)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr, checked=True)(lambda m: m[:, ::-1])
 composition(np.flipud, checked=True)(lambda m: m[::-1])
@@ -501,9 +485,7 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
     return np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)
 
 
-@composition(np.extract, as_written=True)
-def _extract(condition: Any, arr: Any) -> Any:
-    return np.ravel(arr)[np.ravel(array(condition)).astype(bool)]
+composition(np.extract, as_written=True)(lambda condition, arr: np.ravel(arr)[np.ravel(array(condition)).astype(bool)])
 
 
 @composition(np.select)
@@ -537,14 +519,8 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
     raise NotImplementedError(f"pad: mode {mode!r} has no rule; constant, edge, reflect, symmetric and wrap have")
 
 
-@composition(np.triu)
-def _triu(m: Any, k: int = 0) -> Any:
-    return np.where(np.triu(np.ones(m.shape[-2:], bool), k), m, 0)
-
-
-@composition(np.tril)
-def _tril(m: Any, k: int = 0) -> Any:
-    return np.where(np.tril(np.ones(m.shape[-2:], bool), k), m, 0)
+composition(np.triu)(lambda m, k=0: np.where(np.triu(np.ones(m.shape[-2:], bool), k), m, 0))
+composition(np.tril)(lambda m, k=0: np.where(np.tril(np.ones(m.shape[-2:], bool), k), m, 0))
 
 
 @composition(np.diag)

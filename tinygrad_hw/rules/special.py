@@ -89,10 +89,7 @@ rule(sp.owens_t,   lambda g, out, h, a: g * np.exp(h * h * -0.5) * sp.erf(a * h 
                    lambda g, out, h, a: g * np.exp(h * h * (1 + a * a) * -0.5) / (2 * pi * (1 + a * a)))
 
 
-@composition(sp.voigt_profile)
-def _voigt_profile(x: Any, sigma: Any, gamma: Any) -> Any:
-    return np.real(sp.wofz((x + 1j * gamma) / (sigma * sqrt(2)))) / (sigma * ROOT_2PI)
-
+composition(sp.voigt_profile)(lambda x, sigma, gamma: np.real(sp.wofz((x + 1j * gamma) / (sigma * sqrt(2)))) / (sigma * ROOT_2PI))
 
 # Logistic functions, logarithms and powers
 rule(sp.expit,     lambda g, out, x: g * (out * sp.expit(-x)))
