@@ -84,13 +84,13 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
     return node
 
 
-def made(roots: Iterable[Node]) -> list[Node]:
-    """Return all that a gradient from the roots can reach, leaves left out, the youngest first; no recursion."""
-    found = [node for node in roots if node.parents]
+def made(roots: Iterable[Node], since: int = 0) -> list[Node]:
+    """Return all that a gradient from the roots can reach, leaves and what is older than ``since`` left out, the youngest first."""
+    found = [node for node in roots if node.parents and node.number >= since]
     seen = set(found)
     for node in found:  # (which grows as it is walked)
         for parent in node.parents:
-            if parent is not None and parent.parents and parent not in seen:
+            if parent is not None and parent.parents and parent.number >= since and parent not in seen:
                 seen.add(parent)
                 found.append(parent)
     found.sort(key=by_number, reverse=True)

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial, wraps
+from itertools import chain
 from typing import Any, Literal, Protocol, TypeVar, overload
 from weakref import finalize
 
@@ -557,18 +558,10 @@ def repeated_copy(x: np.ndarray) -> np.ndarray:
     return np.broadcast_to(x[tuple(slice(None) if stride else slice(0, 1) for stride in x.strides)].copy(), x.shape)
 
 
-def older(roots: Iterable[Node], since: int) -> set[Node]:
+def older(roots: Collection[Node], since: int) -> set[Node]:
     """Return the nodes from before a number on which what was made since depends."""
-    found, ends = set(), set()
-    stack = [node for node in roots if node.requires_grad]
-    while stack:
-        node = stack.pop()
-        if node.number < since:
-            ends.add(node)
-        elif node not in found and node.parents:
-            found.add(node)
-            stack.extend(parent for parent in node.parents if parent is not None)
-    return ends
+    ends = chain(roots, *(node.parents for node in made(roots, since)))
+    return {node for node in ends if node is not None and node.requires_grad and node.number < since}
 
 
 def given_back(value: Any, as_tensor: bool, own: bool = False) -> Any:
