@@ -4,8 +4,10 @@ import argparse
 import array
 import builtins
 import collections
+import configparser
 import contextvars
 import copy
+import ctypes
 import dataclasses
 import functools
 import inspect
@@ -411,6 +413,110 @@ def weak_values():
     return lambda x: x * held["a"].scale, lambda: setattr(settings, "scale", 2.0)
 
 
+def the_factory_of_a_dict():
+    held = collections.defaultdict(lambda: 1.0)
+    return lambda x: x * held.default_factory(), lambda: setattr(held, "default_factory", lambda: 2.0)
+
+
+def a_view_of_a_dict():
+    held = {"a": 1.0}
+    values, items = held.values(), held.items()
+    return lambda x: x * sum(values) * len(items), lambda: held.update(b=2.0)
+
+
+def whether_a_tensor_requires_a_gradient():
+    w = Tensor(X)
+    return lambda x: x * (2.0 if w.requires_grad else 1.0), lambda: setattr(w, "requires_grad", True)
+
+
+def data_of_ctypes():
+    number, numbers = ctypes.c_double(1.0), (ctypes.c_double * 2)(1.0, 2.0)
+    return lambda x: x * number.value * numbers[0], lambda: (setattr(number, "value", 2.0), numbers.__setitem__(0, 3.0))
+
+
+def an_array_in_an_object_of_numpy():
+    line = np.polynomial.Polynomial([1.0, 2.0])
+    return lambda x: x * line(2.0), lambda: line.coef.__setitem__(0, 3.0)
+
+
+def a_function_in_an_object_of_numpy():
+    held = {"scale": 1.0}
+    scaled = np.vectorize(lambda k: k * held["scale"])
+    return lambda x: x * scaled(np.array(2.0)), lambda: held.update(scale=3.0)
+
+
+def a_container_in_an_object_of_a_library():
+    settings = configparser.ConfigParser()
+    settings["a"] = {"scale": "1.0"}
+    return lambda x: x * settings.getfloat("a", "scale"), lambda: settings.set("a", "scale", "2.0")
+
+
+def a_module_imported_inside():
+    module = sys.modules["held_elsewhere"] = types.ModuleType("held_elsewhere")
+    module.scale = 1.0
+
+    def f(x):
+        import held_elsewhere
+        from held_elsewhere import scale
+
+        return x * held_elsewhere.scale * scale
+
+    return f, lambda: setattr(module, "scale", 2.0)
+
+
+def a_module_that_makes_its_attributes():
+    module = types.ModuleType("made")
+    module.held = {"scale": 1.0}
+    exec("def __getattr__(name): return held[name]", vars(module))
+    return lambda x: x * module.scale, lambda: module.held.update(scale=2.0)
+
+
+def a_name_put_into_builtins():
+    builtins.put_there_by_a_test = 1.0
+    return lambda x: x * put_there_by_a_test, lambda: setattr(builtins, "put_there_by_a_test", 2.0)  # noqa: F821
+
+
+def a_constant_of_a_library():
+    np.put_there_by_a_test = 1.0
+    return lambda x: x * np.put_there_by_a_test, lambda: setattr(np, "put_there_by_a_test", 2.0)
+
+
+def a_function_of_several_types():
+    @functools.singledispatch
+    def scale(x):
+        return 1.0
+
+    return lambda x: x * scale(3), lambda: scale.register(int, lambda x: 2.0)
+
+
+def what_an_exception_says():
+    error = ValueError(1.0)
+    return lambda x: x * error.args[0], lambda: setattr(error, "args", (2.0,))
+
+
+def the_shape_of_an_array():
+    numbers = np.ones((2, 3))
+    return lambda x: x * numbers.shape[0], lambda: setattr(numbers, "shape", (3, 2))
+
+
+def attributes_that_a_descriptor_or_a_method_finds():
+    found = {}
+
+    class Found:
+        def __get__(self, holder, kind):
+            return found[type(holder).__name__]
+
+    class Settings:
+        scale = Found()
+
+        def __getattr__(self, name):
+            return found[name]
+
+    settings = Settings()
+    found |= {"Settings": 1.0, "other": 1.0}
+    return lambda x: x * settings.scale * settings.other, lambda: found.update(Settings=2.0, other=3.0)
+
+
 WAYS = [
     class_attribute, inherited_attribute, shadowed_in_a_subclass, shadowed_in_an_instance, attribute_set_later, read_in_a_property,
     read_in_an_operator, a_replaced_method, a_static_method, simple_namespace, argparse_namespace, slots, named_tuple_in_a_list, in_a_set,
@@ -420,6 +526,10 @@ WAYS = [
     an_array_in_a_tuple, an_array_in_a_frozen_set_of_tuples, an_array_that_is_decided_by, an_array_of_sizes, a_mask, two_names_of_one_array,
     a_view_of_a_tensor, a_tensor_in_a_class, the_environment, the_environment_by_a_function, a_weak_reference, thread_local,
     attribute_of_a_metaclass, another_class, another_base, other_code, an_array_of_python, bytes_in_a_view, weak_values,
+    the_factory_of_a_dict, a_view_of_a_dict, whether_a_tensor_requires_a_gradient, data_of_ctypes, an_array_in_an_object_of_numpy,
+    a_function_in_an_object_of_numpy, a_container_in_an_object_of_a_library, a_module_imported_inside, a_module_that_makes_its_attributes,
+    a_name_put_into_builtins, a_constant_of_a_library, a_function_of_several_types, what_an_exception_says, the_shape_of_an_array,
+    attributes_that_a_descriptor_or_a_method_finds,
 ]  # fmt: skip
 
 
@@ -492,6 +602,14 @@ def a_file(x):
         return x * len(file.read())
 
 
+def a_file_through_numpy(x):
+    return x * len(np.genfromtxt(__file__, str, delimiter=chr(0)))  # here
+
+
+def code_as_text(x):
+    return x * eval("len(X)")  # here
+
+
 def the_operating_system(x):
     return x * os.getpid()  # here
 
@@ -512,6 +630,8 @@ def the_names_of_a_module(x):
         pythons_random_numbers,
         pythons_random_numbers_through_its_library,
         a_file,
+        a_file_through_numpy,
+        code_as_text,
         the_operating_system,
         the_identity_of_something,
         the_names_of_a_module,
@@ -551,6 +671,10 @@ def test_a_counter_is_refused_and_left_as_it_was():
         counter.n += 1
         return x
 
+    with pytest.raises(CompileError, match="changes numbers"):
+        numbers = [1.0, 2.0]
+        compile(lambda x: x * numbers.pop())(X)
+    assert numbers == [1.0, 2.0]
     for f, name, holder in ((on_a_class, "Counter.n", Counter), (on_an_object, "counter.n", counter)):
         with pytest.raises(CompileError, match=f"changes {name}"):
             compile(f)(X)
@@ -887,7 +1011,7 @@ def test_more_than_can_be_watched_is_refused():
 
 def test_the_walk_follows_of_a_module_what_the_code_names():
     names = [guard.name for guard in Watch(lambda x: np.sin(x) * argparse.SUPPRESS.count("=")).guards]
-    assert sorted(names) == ["argparse", "np", "the code of <lambda>"]
+    assert sorted(names) == ["argparse", "argparse.SUPPRESS", "np", "the code of <lambda>"]
 
 
 def test_the_name_of_a_file_cannot_become_code(tmp_path):

@@ -15,13 +15,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from .guards import FOREIGN, SETTINGS
 from .trace import NUMPY, PACKAGE, Recording, error_at
 
 __all__ = ["watching_calls"]
 
 FUNCTIONS = {print: "print", input: "input", open: "open"}
-DIRECTLY = {id: "id", globals: "globals", sys.getrecursionlimit: "sys.getrecursionlimit", sys.getrefcount: "sys.getrefcount"}
+DIRECTLY = {
+    id: "id", globals: "globals", eval: "eval", exec: "exec", np.fromfile: "np.fromfile",
+    sys.getrecursionlimit: "sys.getrecursionlimit", sys.getrefcount: "sys.getrefcount",
+}  # fmt: skip
 MODULES = {"time": "the clock", "posix": "the operating system", "nt": "the operating system", "_socket": "the network", "_io": "a file"}
 OBJECTS: dict[type, str] = {io.IOBase: "a file", random.Random: "random", socket.socket: "the network"}
 NOT_THE_CODES = ("warnings.py", "linecache.py", "<frozen importlib", "threading.py", "contextlib.py")  # work of Python itself

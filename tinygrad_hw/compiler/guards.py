@@ -12,9 +12,12 @@ variables. Of a module or a class, which hold much that a function never looks a
 
 from __future__ import annotations
 
+import builtins
+import ctypes
 import dis
 import functools
 import gc
+import inspect
 import operator
 import os
 import sys
@@ -22,8 +25,9 @@ import sysconfig
 import types
 import weakref
 from array import array as python_array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -40,12 +44,15 @@ __all__ = ["FOREIGN", "Place", "Watch", "has_stand_in"]
 FOREIGN = (NUMPY, PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], "<frozen")
 MOST = 20_000  # guards: a function that reaches more than that is refused
 FEW = 64  # entries: up to so many, each entry of a container has a guard of its own
-OUTWARD = {"print", "input", "open", "id", "globals"}
+OUTWARD = {"print", "input", "open", "id", "globals", "eval", "exec"}
 HARMLESS = {
     "numpy", "tinygrad_hw", "builtins", "math", "cmath", "functools", "itertools", "operator", "collections", "types", "typing",
     "dataclasses", "contextlib", "copy", "enum", "abc", "argparse", "_contextvars",
 }  # fmt: skip
-SETTINGS = {function.__code__: f"np.{function.__name__}" for function in (np.geterr, np.geterrcall, np.getbufsize, np.get_printoptions)}
+SETTINGS = {  # NumPy's functions that tell of a setting or of a file
+    inspect.unwrap(function).__code__: f"np.{function.__name__}"
+    for function in (np.geterr, np.geterrcall, np.getbufsize, np.get_printoptions, np.load, np.loadtxt, np.genfromtxt, np.fromregex)
+}
 SETTING_NAMES = {name.removeprefix("np.") for name in SETTINGS.values()}
 MISSING = object()
 HEAP_TYPE = 1 << 9  # the flag of classes that a class statement made
@@ -54,10 +61,14 @@ ATTRIBUTE_LABEL = "{}.{}"
 IGNORED = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__slots__", "_abc_impl"}
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 SIMPLE = (*SCALARS, types.BuiltinFunctionType, types.CodeType, np.ufunc, type(Ellipsis), range, slice)
-HOLDERS = (
+OF_LIBRARIES = (*SIMPLE, type, types.FunctionType, types.ModuleType)  # what stays as it is in them
+HOLDERS: tuple[Any, ...] = (
     types.MethodType, property, classmethod, staticmethod, types.MappingProxyType, functools.partial, functools.cached_property,
+    type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
-BUFFERS = (bytearray, memoryview, python_array)
+BESIDES = ((defaultdict, "default_factory"), (BaseException, "args"))  # attributes that are in no __dict__
+BUFFERS = (bytearray, memoryview, python_array, ctypes.c_int.__mro__[-2])  # (the last is what all of ctypes' data are)
+CONTAINERS = (list, dict, set, frozenset, deque)
 LOOKUP = (AttributeError, KeyError, IndexError, ValueError, TypeError)
 PLAIN = (
     "functools",
@@ -152,7 +163,9 @@ class Place(Guard):
         return False
 
     def thing(self) -> Any:
-        return self.now()
+        with suppress(*LOOKUP):
+            return self.now()
+        return None
 
     def restore(self) -> None:
         if not self.holds():
@@ -252,7 +265,7 @@ class Content(Guard):
 
     def now(self) -> bytes:
         """Return the bytes as they are."""
-        return bytes(self.array) if isinstance(self.array, bytearray) else self.array.tobytes()
+        return self.array.tobytes() if hasattr(self.array, "tobytes") else bytes(self.array)
 
     def code(self, bound: Bound) -> str:
         return f"{bound(self.now)}() == {bound(self.content)}"
@@ -310,15 +323,17 @@ class Array(Guard):
     Attributes
     ----------
     place : where it is read.
+    form : its shape, dtype and order of axes.
     fixed : whether it has to stay the same array, because it is held in several places, or in a tuple.
     frozen : what it contained, if the code decided something by that.
     variable : what it is called in the quick test, and after it.
     """
 
-    __slots__ = ("array", "fixed", "frozen", "name", "place", "variable")
+    __slots__ = ("array", "fixed", "form", "frozen", "name", "place", "variable")
 
     def __init__(self, array: np.ndarray, place: Place, fixed: bool, variable: str) -> None:
         self.array, self.place, self.fixed, self.variable, self.name = array, place, fixed, variable, place.name
+        self.form = array.shape, array.dtype, layout(array)
         self.frozen: bytes | None = None
 
     def freeze(self) -> None:
@@ -328,7 +343,7 @@ class Array(Guard):
     def code(self, bound: Bound) -> str:
         v, array = self.variable, self.place.now()
         tests = [f"type({v} := {self.place.reading(bound)}) is ndarray", f"{v}.dtype is {bound(array.dtype)}"]
-        tests += [f"{v}.shape == {array.shape}", f"{v}.strides == {array.strides}"]
+        tests += [f"{v}.shape == {self.form[0]}", f"{v}.strides == {array.strides}"]
         tests += [f"{v} is {bound(array)}"] if self.fixed else []
         tests += [f"{v}.tobytes() == {bound(self.frozen)}"] if self.frozen is not None else []
         return " and ".join(tests)
@@ -338,28 +353,30 @@ class Array(Guard):
             now = self.place.now()
         except LOOKUP:
             return False
-        alike = type(now) is np.ndarray and (now.shape, now.dtype, layout(now)) == (self.array.shape, self.array.dtype, layout(self.array))
+        alike = type(now) is np.ndarray and (now.shape, now.dtype, layout(now)) == self.form
         return alike and (now is self.array or not self.fixed) and (self.frozen is None or now.tobytes() == self.frozen)
 
 
 # The walk
 class Names(NamedTuple):
-    """The names that code uses: of global variables, and of attributes."""
+    """The names that code uses: of global variables, of attributes, and of modules that it imports."""
 
     globals: frozenset[str]
     attributes: frozenset[str]
+    modules: frozenset[str]
 
 
 @functools.lru_cache(1024)
 def names_in(code: types.CodeType) -> Names:
     """Return the names that a function's code uses, and code inside it; a string may name an attribute too."""
-    instructions = [*dis.get_instructions(code)]
+    named: dict[str, set[str]] = {"globals": set(), "attributes": set(), "modules": set()}
+    for instruction in dis.get_instructions(code):
+        for what, opcodes in (("globals", GLOBALS), ("attributes", ATTRIBUTES), ("modules", {"IMPORT_NAME"})):
+            if instruction.opname in opcodes:
+                named[what].add(instruction.argval)
+    named["attributes"] |= {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
     inner = [names_in(part) for part in code.co_consts if isinstance(part, types.CodeType)]
-    strings = {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
-    return Names(
-        frozenset({i.argval for i in instructions if i.opname in GLOBALS}.union(*(names.globals for names in inner))),
-        frozenset(({i.argval for i in instructions if i.opname in ATTRIBUTES} | strings).union(*(names.attributes for names in inner))),
-    )
+    return Names(*(frozenset(found.union(*(getattr(names, what) for names in inner))) for what, found in named.items()))
 
 
 def is_foreign(kind: type) -> bool:
@@ -376,19 +393,19 @@ def may_look_outside(thing: Any) -> bool:
     """Tell whether something is foreign, and not of a module that looks at nothing but its arguments."""
     if isinstance(thing, types.ModuleType):
         return is_foreign_module(thing) and thing.__name__.partition(".")[0] not in HARMLESS
-    if getattr(thing, "__code__", None) in SETTINGS:
+    if isinstance(thing, types.FunctionType) and thing.__code__ in SETTINGS:
         return True
-    module = getattr(thing, "__module__", None) or type(thing).__module__
+    own = isinstance(thing, (type, types.FunctionType, types.BuiltinFunctionType))
+    module = (getattr(thing, "__module__", None) if own else None) or type(thing).__module__
     if not isinstance(module, str) or module.partition(".")[0] in HARMLESS:
         return False
-    file = str(getattr(sys.modules.get(module), "__file__", None) or "<frozen")
-    return module in sys.modules and file.startswith(FOREIGN)
+    return module in sys.modules and str(vars(sys.modules[module]).get("__file__") or "<frozen").startswith(FOREIGN)
 
 
 def is_foreign_module(module: types.ModuleType) -> bool:
     """Tell whether a module is Python's, NumPy's, an installed package's or of this package, rather than the user's."""
-    origin = getattr(getattr(module, "__spec__", None), "origin", None)
-    return str(getattr(module, "__file__", None) or origin or "").startswith((*FOREIGN, "built-in", "frozen"))
+    origin = getattr(vars(module).get("__spec__"), "origin", None)
+    return str(vars(module).get("__file__") or origin or "").startswith((*FOREIGN, "built-in", "frozen"))
 
 
 class Watch:
@@ -431,6 +448,9 @@ class Watch:
         self._partly: list[tuple[Any, str, set[str]]] = []  # what is followed by name only, with the names that are done
         self._reach(function, getattr(function, "__name__", type(function).__name__), None)
         self._walk()
+        if "requires_grad" in self._names:
+            for tensor, label in self.tensors:
+                self._hold(ATTRIBUTE, tensor._node, "requires_grad", f"{label}.requires_grad")
         self._settle_arrays()
 
     def changed(self) -> str | None:
@@ -508,13 +528,16 @@ class Watch:
     # What to follow
     def _visit(self, thing: Any, name: str) -> None:
         """Guard what a thing holds."""
+        for kind, attribute in BESIDES:
+            if isinstance(thing, kind):
+                self._hold(ATTRIBUTE, thing, attribute, f"{name}.{attribute}")
         if isinstance(thing, Tensor):
             self._visit_tensor(thing, name)
         elif isinstance(thing, types.FunctionType):
             self._visit_function(thing)
         elif isinstance(thing, (type, types.ModuleType)):
             self._partly.append((thing, name, set()))
-        elif isinstance(thing, (list, dict, set, frozenset, deque)):
+        elif isinstance(thing, CONTAINERS):
             self._visit_container(thing, name, "{}[{!r}]")
         elif isinstance(thing, ContextVar):
             self._hold(CONTEXT, thing, MISSING, name)
@@ -551,8 +574,12 @@ class Watch:
             self._hold(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
             self._names |= names.attributes
             self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals) or bool(SETTING_NAMES & names.attributes)
-            for variable in sorted(names.globals & function.__globals__.keys()):
-                self._hold(ITEM, function.__globals__, variable, variable)
+            for variable in sorted(names.globals):
+                space = function.__globals__ if variable in function.__globals__ else vars(builtins)
+                if space is function.__globals__ or not isinstance(space.get(variable), (type, types.BuiltinFunctionType)):
+                    self._hold(ITEM, space, variable, variable)
+            for module in sorted(names.modules):
+                self._hold(ITEM, sys.modules, module, module)
             for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
                 self._hold(CELL, cell, None, variable)
             if function.__defaults__:
@@ -560,8 +587,9 @@ class Watch:
             for part in (function.__kwdefaults__, function.__dict__):
                 if part:
                     self._reach(part, function.__name__, None)
-        elif hasattr(function, "__wrapped__"):
-            self._hold(ATTRIBUTE, function, "__wrapped__", function.__name__)
+        else:
+            if hasattr(function, "__wrapped__"):
+                self._hold(ATTRIBUTE, function, "__wrapped__", function.__name__)
             for cell in function.__closure__ or ():
                 self._hold(CELL, cell, None, function.__name__)
 
@@ -583,7 +611,9 @@ class Watch:
         kind = type(thing)
         attributes = getattr(thing, "__dict__", None)
         if is_foreign(kind) and kind.__module__ not in PLAIN:
-            self._partly += [(thing, name, set())] if isinstance(attributes, dict) else []
+            if isinstance(attributes, dict):
+                self._partly.append((thing, name, set()))
+                self._visit_attributes_of_a_foreign_object(attributes, name)
             return
         if isinstance(attributes, dict):
             self._visit_container(attributes, name, ATTRIBUTE_LABEL)
@@ -593,15 +623,22 @@ class Watch:
             self._hold(ATTRIBUTE, thing, slot, f"{name}.{slot}")
         self._reach(kind, kind.__name__, None)
 
+    def _visit_attributes_of_a_foreign_object(self, attributes: dict[str, Any], name: str) -> None:
+        """Guard what its methods may look at: numbers, arrays, containers and functions, but no other objects, which would lead too far."""
+        for attribute, value in attributes.items():
+            if isinstance(value, (*SCALARS, np.ndarray, *CONTAINERS, types.FunctionType)):
+                self.guards.append(Place(ITEM, attributes, attribute, f"{name}.{attribute}"))
+                self._reach(value, f"{name}.{attribute}", None)
+
     def _visit_named(self, thing: Any, name: str, new: set[str]) -> None:
         """Guard those attributes of a module, a class or a foreign object that the code names."""
         if isinstance(thing, type):
             self._visit_class(thing, new)
             return
         foreign = isinstance(thing, types.ModuleType) and is_foreign_module(thing)
-        for attribute in sorted(new & vars(thing).keys()):
+        for attribute in sorted((new if foreign else new | {"__getattr__"}) & vars(thing).keys()):
             value = vars(thing)[attribute]
-            if not foreign or value is os.getenv or not isinstance(value, (*SIMPLE, type, types.FunctionType, types.ModuleType)):
+            if not foreign or value is os.getenv or isinstance(value, SCALARS) or not isinstance(value, OF_LIBRARIES):
                 self._hold(ITEM, vars(thing), attribute, f"{name}.{attribute}")
 
     def _visit_class(self, kind: type, new: set[str]) -> None:
@@ -619,7 +656,8 @@ class Watch:
             for base in kind.__mro__[1:]:
                 self._reach(base, base.__name__, None)
         for name in sorted(needed & vars(kind).keys() - IGNORED):
-            plain = getattr(kind, name, MISSING) is vars(kind)[name]
+            value = vars(kind)[name]
+            plain = isinstance(value, types.FunctionType) or not hasattr(type(value), "__get__")
             self._hold(ATTRIBUTE if plain else ENTRY, kind, name, f"{kind.__name__}.{name}")
 
 
