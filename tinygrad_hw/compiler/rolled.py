@@ -17,7 +17,7 @@ import numpy as np
 
 from ..rules.shaping import scatter
 from ..trees import content
-from .loop import Loop
+from .loop import Loop, closed
 from .names import name_apart
 from .program import Program
 from .trace import Op, elementwise, operands, replaced
@@ -237,13 +237,12 @@ class Rolled:
         carried = [key[1] for key in given]
         given |= {key: self.rows(*span, backwards) for key, span in spans.items()}
         given |= {key: n[:: -1 if backwards else 1] for key, n in numbers.items() if key[0] == "number"}
-        rows = len(given) - len(carried)
-        given |= {key: self.now(self.at(key[1])) for key in keys if key[0] == "outside"}
         block = self.old[steps.end - steps.period : steps.end]
-        body = self.body(steps, block, given)
+        body, outside = self.body(steps, block, given)
         values = [op.value for op in body.results[: len(carried)]]
         values += [np.zeros((steps.times, *op.shape), op.dtype) for op in body.results[len(carried) :]]
-        whole = self.add(block[0], Loop(body, len(carried), rows, steps.times, backwards), tuple(given.values()), values)
+        loop = Loop(body, len(carried), len(given) - len(carried), steps.times, backwards)
+        whole = self.add(block[0], loop, (*given.values(), *map(self.now, outside)), values)
         places = [*carried, *steps.stacked]
         parts = [self.add(block[place], operator.getitem, (whole, i), value) for i, (place, value) in enumerate(zip(places, values))]
         self.written.append(Written(dict(zip(carried, parts)), dict(zip(steps.stacked, parts[len(carried) :])), backwards))
@@ -274,31 +273,31 @@ class Rolled:
             whole = self.add(whole, operator.getitem, (whole, slice(low, high)), whole.value[low:high])
         return whole if (last < first) == backwards else self.add(whole, np.flip, (whole, 0), np.flip(whole.value, 0))
 
-    def body(self, steps: Steps, block: list[Op], given: dict[Key, Any]) -> Program:
-        """Return the step of a loop as a program of its own."""
+    def body(self, steps: Steps, block: list[Op], given: dict[Key, Any]) -> tuple[Program, list[Op]]:
+        """Return the step of a loop as a program of its own, and what it uses from outside besides what is given."""
         likes = dict(zip(steps.keys, [x for op in block for x in op.uses]))
-        inputs = {
-            key: self.input(i, key, thing, block[key[1]] if key[0] == "entry" else likes.get(key))
-            for i, (key, thing) in enumerate(given.items())
-        }
+        inputs: dict[Key, Op] = {}
+        for key, thing in given.items():  # (a number that differs from step to step, or an op of the last one)
+            like = block[key[1]] if key[0] == "entry" else likes.get(key)
+            value: Any = thing[0] if like is None else like.value
+            inputs[key] = Op(None, (), {}, value[()] if np.ndim(value) == 0 else value, ("input", len(inputs)))
+            inputs[key].name = "i" if like is None else like.name or like.hint
         entries = {key[1]: op for key, op in inputs.items() if key[0] == "entry"}
         keys, ops = iter(steps.keys), list[Op]()
+
+        def now(x: Op) -> Op:
+            key = next(keys)
+            return inputs.get(key) or (x if key[0] == "outside" else ops[key[1]])
+
         for place, op in enumerate(block):
-            fresh = op.again(lambda tree: replaced(tree, Op, lambda _: inputs.get(key := next(keys)) or ops[key[1]]))
+            fresh = op.again(lambda tree: replaced(tree, Op, now))
             instead = iter([inputs.get(("number", place, i), number) for i, number in enumerate(numbers_in(op))])
             fresh.args = with_numbers(op, fresh.args, lambda _, instead=instead: next(instead))  # type: ignore[misc]
             ops.append(entries.get(place, fresh))
         results = [ops[place] for place in (*(key[1] for key in given if key[0] == "carried"), *steps.stacked)]
-        program = Program([*inputs.values()], [op for op in ops if op.function], results)
+        program, outside = closed(Program([*inputs.values()], [op for op in ops if op.function], results))
         name_apart(program)
-        return program
-
-    def input(self, i: int, key: Key, thing: Any, like: Op | None) -> Op:
-        """Return an input of a step: for an op of the last one, or a number that differs from step to step."""
-        value: Any = thing[0] if like is None else like.value
-        op = Op(None, (), {}, value[()] if np.ndim(value) == 0 and key[0] != "outside" else value, ("input", i))
-        op.name = "i" if like is None else like.name or like.hint
-        return op
+        return program, outside
 
 
 def runs(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -190,10 +190,10 @@ class CompiledFunction:
             return self.function(*args)
         if watching.get():
             return self._eagerly(args)
+        parts = leaves(args)
         with self._lock:
             results, entry = self._quickly(args), self._last
             if results is CHANGED:
-                parts = leaves(args)
                 if any(isinstance(value_of(x), (Batched, Traced)) for x in parts):
                     return self.function(*args)
                 if any(map(is_module, parts)):
@@ -203,7 +203,7 @@ class CompiledFunction:
                 results = entry.call(values)
             if results is VIOLATED:
                 return self._violated(args, entry)
-            return self._given_back(entry, results, any(isinstance(x, Tensor) for x in leaves(args)))
+            return self._given_back(entry, results, any(isinstance(x, Tensor) for x in parts))
 
     def _with_modules(self, args: tuple[Any, ...], n: int | None = None) -> Any:
         """Call, or repeat, the compiled function of the arguments that are no modules.
@@ -262,7 +262,7 @@ class CompiledFunction:
                 f"{self.__name__} is compiled: no gradient flows through it; put tg.grad inside what is compiled, or call "
                 "the function itself"
             )
-        values = [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
+        values = values_of(parts)
         key = (repr(skeleton(args)), *map(signature, values))
         entry = self._entries.pop(key, None)
         if entry is None:
@@ -273,15 +273,10 @@ class CompiledFunction:
         self._last, self._latest = entry, None
         put_last(self._entries, key, entry)
         self._make_quick(entry)
-        return entry, self._values(args)
+        return entry, [x for x in values if type(x) not in STATIC]
 
     def _make_quick(self, entry: Entry) -> None:
         entry.make_quick(self._guards())
-
-    def _values(self, args: tuple[Any, ...]) -> list[Any]:
-        """Return what a plan takes of the arguments."""
-        parts = [x for x in leaves(args) if type(x) not in STATIC]
-        return [x if type(x) in (float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
 
     # Recording
     def _record(self, args: tuple[Any, ...]) -> Any:
@@ -565,7 +560,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
             losses: list[Any] = []
             while len(losses) < n:
                 if len(losses) > 1 and self._can_repeat():
-                    losses += self._several(n - len(losses), args, self._last, self._values(args))
+                    losses += self._several(n - len(losses), args)
                 else:
                     losses.append(first_of(self(*args)))  # (the first may have been there to set up the optimiser's memory)
             return np.array(losses)
@@ -574,8 +569,10 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         """Tell whether the latest plan can do several steps without a look at anything outside."""
         return self._last is not None and not self._last.draws and not watching.get()
 
-    def _several(self, n: int, args: tuple[Any, ...], entry: Any, values: Any) -> list[Any]:
+    def _several(self, n: int, args: tuple[Any, ...]) -> list[Any]:
         """Do up to n steps; return their losses."""
+        entry: Any = self._last
+        values = [x for x in values_of(leaves(args)) if type(x) not in STATIC]
         if not getattr(entry.plan, "looped", False):
             return [first_of(self._step(args, entry, values)) for _ in range(n)]
         self._store.fetch()
@@ -753,6 +750,11 @@ def put_last(cache: dict[Any, Any], key: Any, value: Any) -> None:
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
     return x._node.value if isinstance(x, Tensor) else x
+
+
+def values_of(parts: list[Any]) -> list[Any]:
+    """Return what a plan takes of arguments: numbers and text as they are, anything else as arrays."""
+    return [x if type(x) in (*STATIC, float, complex) else contiguous(np.asarray(value_of(x))) for x in parts]
 
 
 def blank_of(x: Any) -> Any:
