@@ -239,6 +239,21 @@ def test_at_a_kink_a_value_outside_the_interval_is_wrong(slope):
     assert "numeric between" in wrong(primitive(lambda g, out, x: g * slope)(np.abs), 0.0)
 
 
+@pytest.mark.parametrize(
+    ("kinked", "smooth"),
+    [
+        (lambda x: np.sum(np.abs(x) ** 2), lambda x: np.sum(x**2)),
+        (lambda x: np.sum(np.abs(x) * np.abs(x)), lambda x: np.sum(x * x)),
+        (lambda x: np.linalg.norm(x) ** 2, lambda x: np.sum(x**2)),
+        (lambda x: np.std(x) ** 2, np.var),
+    ],
+)
+def test_a_smooth_function_written_with_a_kink_is_told_from_one_written_without_at_the_second_order(kinked, smooth):
+    check_gradients(kinked, np.zeros(2), order=1)
+    assert check_gradients(smooth, np.zeros(2)).verdict == "right"
+    assert "order 2" in wrong(kinked, np.zeros(2))
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("f", "x"),

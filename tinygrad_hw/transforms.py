@@ -396,6 +396,9 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     -----
     H[i, j] = ∂²f/∂xᵢ∂xⱼ, the Jacobian of the gradient: one sweep over the gradient's own graph for each entry of x.
 
+    A kink that is hit exactly has the slope 0, each time that it is differentiated: at x = 0 this gives 0 for |x|², ‖x‖² and σ², although
+    these are smooth. Write x², Σ xᵢ² and the variance. ``testing.check_gradients(f, x)`` finds such places.
+
     Examples
     --------
     >>> import numpy as np
