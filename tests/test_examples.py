@@ -27,8 +27,6 @@ from dask.distributed import Client, LocalCluster
 from onnxruntime import InferenceSession
 from safetensors.numpy import save_file
 from scipy.integrate import solve_ivp
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 import examples
 import tinygrad_hw as tg
@@ -217,6 +215,9 @@ def test_a_scan_and_the_adjoint_of_a_network_take_less_memory_than_a_sweep():
 
 
 def test_a_gaussian_process_is_scikit_learns(ran):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
     x, y = gaussian_process.points(30)
     p = {"length": -0.5, "size": 0.3, "noise": -1.2}
     theirs = ConstantKernel(np.exp(2 * p["size"])) * RBF(np.exp(p["length"])) + WhiteKernel(np.exp(2 * p["noise"]))
