@@ -91,7 +91,9 @@ class SGD(Optimizer):
             state["direction"] = np.copy(grad) if first else self.momentum * state["direction"] + (1 - self.dampening) * grad
             grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
         step = self.lr * grad
-        return np.subtract(value, step, step) if type(step) is np.ndarray else value - step  # (in the step's memory)
+        if step.size > 10_000 and type(step) is np.ndarray:
+            return np.subtract(value, step, step)  # (large arrays need not be laid out anew)
+        return value - step
 
 
 def two_betas(name: str, pair: Any) -> tuple[float, float]:
