@@ -835,6 +835,21 @@ def test_random_numbers_are_drawn_anew_in_the_order_of_eager(backend):
     np.testing.assert_allclose(run(True), run(False), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: rng.permutation(4), lambda rng: rng.permuted(np.arange(4)), lambda rng: rng.choice(9, 4, replace=False),
+        lambda rng: rng.multivariate_normal(np.zeros(4), np.eye(4)), lambda rng: rng.dirichlet(np.ones(4)), lambda rng: rng.poisson(3.0, 4),
+    ],
+)  # fmt: skip
+def test_methods_of_a_generator_that_call_each_other_are_drawn_as_one(draw):
+    ours, theirs = np.random.default_rng(1), np.random.default_rng(1)
+    compiled = compile(lambda x: x * draw(ours))
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(np.arange(4.0)), np.arange(4.0) * draw(theirs))
+    assert ours.random() == theirs.random()
+
+
 def test_dropout_and_a_choice_of_the_engine_draw_once_a_step():
     def run(compiled):
         rng = np.random.default_rng(0)
@@ -982,6 +997,11 @@ def test_inside_detect_anomaly_the_line_is_named():
         assert w.numpy() == [1.0]
         step(np.array([1.0]))
         w.data = [1.0]
+
+
+def test_a_class_of_optimisers_is_no_optimiser():
+    with pytest.raises(TypeError, match="must be one optimiser"):
+        compile(lambda x: x, optim.SGD)
 
 
 def test_what_is_no_optimiser_is_named():

@@ -38,6 +38,7 @@ class Generator(np.random.Generator):
 
     def __init__(self, generator: np.random.Generator, tape: Recording, drawn: Callable[[Draw, Any], Traced]) -> None:
         super().__init__(copy.deepcopy(generator.bit_generator))
+        self._plain = np.random.Generator(self.bit_generator)  # (whose methods may call each other)
         self._user, self._tape, self._drawn = generator, tape, drawn
 
     def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -53,7 +54,7 @@ class Generator(np.random.Generator):
                 f"{method} of a random generator depends on a value that differs from call to call: draw standard random numbers, and "
                 "compute with them (mean + deviation * rng.standard_normal(shape))"
             )
-        value = getattr(np.random.Generator, method)(self, *args, **kwargs)
+        value = getattr(self._plain, method)(*args, **kwargs)
         return self._drawn(Draw(self._user, method, args, kwargs), value)
 
 

@@ -114,7 +114,7 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
         raise ValueError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, not {backend!r}")
     if unknown := set(without) - {*PASSES, *PLANNING}:
         raise ValueError(f"there is no pass {', '.join(sorted(unknown))}: there are {', '.join([*PASSES, *PLANNING])}")
-    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+    if optimizer is not None and not hasattr(type(optimizer), "param_groups"):
         raise TypeError(
             f"optimizer must be one optimiser (groups of parameters may have settings of their own), not {type(optimizer).__name__}"
         )
