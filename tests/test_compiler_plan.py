@@ -173,6 +173,66 @@ def test_writes_where_a_condition_holds_can_be_compiled_if_they_need_no_shape_th
         assert compiled.recordings == 1
 
 
+def by_numbers(x):
+    y = x * 1
+    y[y > 0] *= 2
+    y[x > 0] += x[0, 0]
+    y[y < -1] **= 2
+    return y
+
+
+def by_entries_at_the_same_places(x):
+    y = x * 1
+    mask = y > 0
+    y[mask] -= x[mask]
+    y[mask] += 3
+    return y
+
+
+def by_rows_and_through_views(x):
+    y = x * 1
+    y[x[:, 0] > 0] *= x[0]
+    part = y[1:].T
+    part[part > 1] /= 4.0
+    return y
+
+
+def of_integers(x):
+    y = (x * 4).astype(int)
+    y[y > 0] //= 2
+    y[y > 1] &= 3
+    return y * x
+
+
+@pytest.mark.parametrize("f", [by_numbers, by_entries_at_the_same_places, by_rows_and_through_views, of_integers])
+def test_what_is_changed_in_place_where_a_condition_holds_is_compiled(f):
+    x, other, weights = RNG.normal(size=(3, 5, 3))
+    for derived in (f, tg.grad(lambda x: np.sum(f(x) ** 2 * weights))):
+        compiled = tg.compile(derived)
+        for given in (x, other):
+            np.testing.assert_allclose(compiled(given), derived(np.copy(given)), rtol=1e-12)
+        assert compiled.recordings == 1
+
+
+def test_what_lies_where_a_condition_holds_has_a_shape_that_depends_on_values_and_is_refused():
+    def summed(x):
+        return np.sum(x[x > 0])
+
+    def changed_and_summed(x):
+        part = x[x > 0]
+        part += 1
+        return np.sum(part)
+
+    def of_another_shape(x):
+        y = x * 1
+        y[y > 0] += x[x < 0]
+        return y
+
+    for f in (summed, changed_and_summed, of_another_shape):
+        with pytest.raises(tg.CompileError, match="shape that depends on values"):
+            tg.compile(f)(RNG.normal(size=4))
+
+
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_checkpoint_is_kept_in_a_plan(backend):
     if backend == "numba":

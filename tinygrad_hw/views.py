@@ -236,8 +236,39 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return view_of(self, GETITEM, (index,), NOTHING)
     index = plain(index)
     if any(map(stands_in, leaves(index))):
-        return record(GETITEM, (self, index), {})
+        return Selected(self, index) if is_unknown_mask(index, self) else record(GETITEM, (self, index), {})
     return view_of(self, GETITEM, (private(index),), NOTHING)
+
+
+def is_unknown_mask(index: Any, tensor: Tensor) -> bool:
+    """Tell whether an index stands for True and False, as a program finds them when it runs, one for each place of the first axes."""
+    return not getattr(index, "is_known", True) and index.dtype == bool and index.shape == tensor.shape[: index.ndim] != ()
+
+
+class Selected(Tensor):
+    """``t[mask]`` where only a program's run tells the mask, and so the shape: ``t[mask] += v`` can change it, nothing else can be done."""
+
+    def __init__(self, tensor: Tensor, mask: Any) -> None:
+        self._tensor, self._mask, self._changed = tensor, mask, tensor
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]
+        return record(GETITEM, (self._tensor, self._mask), {})._node  # (which says that this shape depends on values)
+
+    def changed(self, method: Callable[..., Any], other: Any) -> Any:
+        """Do to all entries what is done to these, if it can be."""
+        if isinstance(other, Selected) and other._mask is self._mask and other._tensor.shape == self._tensor.shape:
+            other = other._changed
+        elif np.ndim(other) > self._tensor.ndim - self._mask.ndim:
+            other = operand(self)  # (which raises)
+        with np.errstate(all="ignore"):  # (what is computed at the other places is not used)
+            self._changed = method(self._changed.copy(), other)
+        return self
+
+    def put_back(self) -> None:
+        """Write the changed entries to their places."""
+        places = np.reshape(self._mask, (*self._mask.shape, *[1] * (self._tensor.ndim - self._mask.ndim)))
+        np.copyto(self._tensor, self._changed, where=places)  # type: ignore[arg-type]
 
 
 def reshape(self: Tensor, *shape: Any, **options: Any) -> Tensor:
@@ -309,6 +340,9 @@ ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the ref
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
+    if type(value) is Selected and value._tensor is self and value._mask is plain(index):
+        value.put_back()
+        return
     step = value._step if type(value) is View and value._parent is self else None
     if step is not None and step[0] is shaping.getitem and same_index(step[1][0], index):
         return  # (the second half of ``t[index] += v``: it is written already)
@@ -439,6 +473,8 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
     operator = getattr(Tensor, f"__{name}__")
 
     def method(self: Tensor, other: Any) -> Any:
+        if type(self) is Selected:
+            return self.changed(method, other)
         value = self._node.value
         if is_scalar(value):
             return operator(self, other)  # (a scalar is not changed in place: the name gets a new one)

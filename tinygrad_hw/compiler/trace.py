@@ -380,6 +380,7 @@ class Traced:
         return len(self._op.value)
 
     stands_for_a_scalar = property(lambda self: isinstance(self._op.value, np.generic))
+    is_known = property(lambda self: self._recording.is_settled(self._op))
 
     def is_view_of(self, other: Any) -> bool:
         """Tell whether this stands for a view of what another stand-in stands for."""
