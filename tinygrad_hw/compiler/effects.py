@@ -40,7 +40,7 @@ def watching_calls(tape: Recording) -> Iterator[None]:
         return
 
     def profile(frame: FrameType, event: str, function: Any) -> None:
-        what = unwatchable(function) or called_directly(function, frame) if event == "c_call" else None
+        what = unwatchable(function, line_of_the_user(frame) is frame) if event == "c_call" else None
         if event == "call" and frame.f_code in SETTINGS and line_of_the_user(frame.f_back) is frame.f_back:
             what, frame = SETTINGS[frame.f_code], frame.f_back  # type: ignore[assignment]
         if what and tape.refusal is None and (line := line_of_the_user(frame)) is not None:
@@ -56,23 +56,19 @@ def watching_calls(tape: Recording) -> Iterator[None]:
 INSTEAD = "do it outside the compiled function, and give what it needs as an argument"
 
 
-def unwatchable(function: Any) -> str | None:
-    """Return what to call a function of C whose result or effect lies outside the program, or None."""
+def unwatchable(function: Any, directly: bool) -> str | None:
+    """Return what to call a function of C whose result or effect lies outside the program, or None.
+
+    What tells of the interpreter is one only where the user's code calls it directly.
+    """
     owner = getattr(function, "__self__", None)
     if owner is None or isinstance(owner, type(sys)):
         name = MODULES.get(getattr(function, "__module__", None) or "")
-        return FUNCTIONS.get(function) or (f"{name} ({function.__name__})" if name else None)
+        known = (DIRECTLY.get(function) if directly else None) or FUNCTIONS.get(function)
+        return known or (f"{name} ({function.__name__})" if name else None)
     if owner is datetime.datetime or owner is datetime.date:
         return f"the clock ({function.__name__})" if function.__name__ in ("now", "today", "utcnow") else None
     return next((what for kind, what in OBJECTS.items() if isinstance(owner, kind)), None)
-
-
-def called_directly(function: Any, frame: FrameType) -> str | None:
-    """Return what to call a function that tells of the interpreter, if it is the user's code itself that calls it, or None."""
-    owner = getattr(function, "__self__", None)
-    if (owner is None or isinstance(owner, type(sys))) and function in DIRECTLY and line_of_the_user(frame) is frame:
-        return DIRECTLY[function]
-    return None
 
 
 def line_of_the_user(frame: FrameType | None) -> FrameType | None:

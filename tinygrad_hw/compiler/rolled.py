@@ -26,6 +26,7 @@ __all__ = ["rolled"]
 
 LONG = {"numpy": 5000, "numba": 500}  # calls: a shorter program is left as it is, since NumPy does without a loop in less time
 STEPS = 16  # fewer are no loop
+CUTS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (1, 2))  # steps at either end that may be unlike the others
 CONTEXT = 24  # calls by which a place is known again
 ARRAYS = (np.ndarray, np.generic)
 INDEXED = (operator.getitem, scatter)
@@ -101,21 +102,18 @@ class Rolled:
         known: dict[Any, int] = {}
         for start, period, length in runs(np.array([known.setdefault(code(op), len(known)) for op in self.old])):
             phase = self.phase(start, period, length // period)
-            cuts = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (1, 2)]  # steps at either end that are unlike the others
-            tried = [
-                Steps(start + phase + low * period, period, (length - phase) // period - low - high)
-                for low, high in cuts
-                if phase is not None
-            ]
-            for steps in [steps for each in tried if each.times >= STEPS and (steps := self.keyed(each))][:1]:
-                self.number[steps.start : steps.end] = len(self.steps)
-                self.steps.append(steps)
+            for low, high in CUTS:
+                each = Steps(start + phase + low * period, period, (length - phase) // period - low - high)
+                if each.times >= STEPS and (steps := self.keyed(each)):
+                    self.number[steps.start : steps.end] = len(self.steps)
+                    self.steps.append(steps)
+                    break
 
     def slots(self, steps: Steps) -> np.ndarray:
         """Return the positions of what each step uses, a row for each step."""
         return self.of[self.first[steps.start] : self.first[steps.end]].reshape(steps.times, -1)
 
-    def phase(self, start: int, period: int, count: int) -> int | None:
+    def phase(self, start: int, period: int, count: int) -> int:
         """Return how far behind the start a step had best begin: where it hands on least, and all of it to the next step."""
         slots = self.slots(Steps(start, period, count))
         distance = np.repeat(np.arange(period), np.diff(self.first[start : start + period + 1])) + start - slots[0]
@@ -127,8 +125,7 @@ class Rolled:
         for place, far in furthest.items():
             crossed = np.bincount(np.arange(place + 1, place + far + 1) % period, minlength=period)
             cost += np.where(crossed > 1, np.inf, crossed)
-        best = int(np.argmin(cost))
-        return best if np.isfinite(cost[best]) else None
+        return int(np.argmin(cost))
 
     def keyed(self, steps: Steps) -> Steps | None:
         """Return steps with the keys of all that they use, or None if it is not the same in all of them."""
@@ -185,19 +182,14 @@ class Rolled:
         self.find()
         if not self.steps:
             return self.program
-        after = 0
-        for steps in self.steps:
-            self.copy(after, steps.start)
-            self.write(steps)
-            after = steps.end
-        self.copy(after, len(self.old))
+        starts = {steps.start: steps for steps in self.steps}
+        for i, op in enumerate(self.old):
+            if i in starts:
+                self.write(starts[i])
+            if self.number[i] < 0:
+                op.args, op.kwargs = self.renewed((op.args, op.kwargs))
+                self.ops.append(op)
         return self.program.made_of(self.ops, self.renewed)
-
-    def copy(self, start: int, end: int) -> None:
-        """Write the calls of a part of the program."""
-        for op in self.old[start:end]:
-            op.args, op.kwargs = self.renewed((op.args, op.kwargs))
-            self.ops.append(op)
 
     def renewed(self, tree: Any) -> Any:
         """Return arguments with what now stands for each op."""

@@ -297,10 +297,13 @@ def resized(function_args: Any, tensors: list[tuple[Any, Node]], optimizer: Any,
     states = optimizer.state if optimizer is not None else []
     try:
         for role, node in tensors:
-            node.value = blank(node.value).filled(wanted.get(role, {}))
+            node.value = Blank(node.value.shape, node.value.dtype).filled(wanted.get(role, {}))
         if optimizer is not None:
             optimizer.state = [
-                {key: blank(kept).filled(wanted.get(("memory", i, key), {})) if is_array(kept) else kept for key, kept in state.items()}
+                {
+                    key: Blank(kept.shape, kept.dtype).filled(wanted.get(("memory", i, key), {})) if np.ndim(kept) else kept
+                    for key, kept in state.items()
+                }
                 for i, state in enumerate(states)
             ]
         yield rebuilt(function_args[0], [given(x, wanted.get(("input", i), {})) for i, x in enumerate(function_args[1])])
@@ -309,15 +312,6 @@ def resized(function_args: Any, tensors: list[tuple[Any, Node]], optimizer: Any,
             node.value = value
         if optimizer is not None:
             optimizer.state = states
-
-
-def is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.ndim > 0
-
-
-def blank(array: Any) -> Blank:
-    """Return the shape and the dtype of an array."""
-    return Blank(array.shape, array.dtype)
 
 
 def given(x: Any, lengths: dict[int, int]) -> Any:

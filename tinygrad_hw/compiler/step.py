@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from threading import get_ident
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 import numpy as np
 
@@ -527,9 +527,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         if watching.get():
             return self._eagerly(args)
         with self._lock:
-            entry: Any = self._last
-            quick = entry is not None and entry.quick is not None and len(args) == len(entry.shapes)
-            out: Any = entry.quick(*args) if quick else CHANGED  # (as ``_quickly``, with less overhead)
+            out, entry = self._quickly(args), cast(Any, self._last)
             if out is CHANGED:
                 if any(map(is_module, leaves(args))):
                     return self._with_modules(args)
