@@ -19,7 +19,7 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, express, product, side_by_side, simpler, substitute, sum_of
+from .simplify import ONE, express, product, side_by_side, simpler, substitute, sum_of, without_ones
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -377,7 +377,7 @@ def is_long(x: Expression, operations: int) -> bool:
 def is_atomic(x: Expression) -> bool:
     """Tell whether a gradient is so short that it needs no name of its own: a number times one thing at most."""
     if not isinstance(x, Product):
-        return not x.parts or (isinstance(x, Call) and x.function is shaping.scatter and isinstance(x.parts[0], Ones))
+        return not x.parts or (isinstance(x, Call) and x.function is shaping.scatter and without_ones(x.parts[0]) == ONE)
     return all(map(is_atomic, x.parts)) and sum(bool(base.shape) for base, _ in x.factors) <= 1
 
 

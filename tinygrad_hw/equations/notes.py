@@ -37,11 +37,10 @@ def explained(printed: list[str], derivation: Derivation) -> list[str]:
         found.append("a vector with an entry for each channel is added to every place of the channel")
     found += [sentence for sign, sentence in SENTENCES.items() if sign in text]
     found += ["[a > b] is 1 where that holds, else 0"] if re.search(r"\[[^]\n]+ [=≠<>≥≤] ", text) else []
-    unknown = [(label, atom.shape) for atom, label in derivation.labels.items()]
     found += [
-        f"{label} is an array of shape {shape} that the program brought along"
-        for label, shape in unknown
-        if label.base == "c" and not label.written and re.search(rf"(?<!\w){label}(?!\w)", text)
+        f"{label} is an array of shape {atom.shape} that the program brought along"
+        for atom, label in derivation.labels.items()
+        if label.base == "c" and not label.written and derivation.is_constant(atom) and re.search(rf"(?<!\w){label}(?!\w)", text)
     ]
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -271,6 +271,8 @@ ONE = Product(1, ())
 # Calls
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
     """Return a function of expressions: as algebra where it is algebra, else as a call, numbers drawn in front of it."""
+    if function in (shaping.getitem, shaping.scatter):
+        args = (args[0], spelled(args[1], args[0].shape if function is shaping.getitem else shape), *args[2:])
     if function in ALGEBRA:
         simple = ALGEBRA[function](*map(express, args), **kwargs)
         if simple is not None:
@@ -373,9 +375,9 @@ def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | Non
     if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
         return x.args[0]
     number, rest = scalars_apart(x)
-    if isinstance(rest, Call) and rest.function is np.matmul and all(len(part.shape) == 2 for part in rest.parts):
+    if isinstance(rest, Call) and rest.function in (np.matmul, np.outer) and ndim == 2:
         left, right = (call(np.transpose, (part,), {}, part.shape[::-1]) for part in rest.parts[::-1])
-        return product([(call(np.matmul, (left, right), {}, shape), 1), (number, 1)])
+        return product([(call(rest.function, (left, right), {}, shape), 1), (number, 1)])
     return product([(Ones(shape) if isinstance(rest, Ones) else Call(np.transpose, (rest,), {}, shape), 1), (number, 1)])
 
 
@@ -426,8 +428,9 @@ def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Nu
         return factors
     x, y = column(columns[0]), vectors[0]
     assert x is not None
+    (a, x), (b, y) = scalars_apart(x), scalars_apart(y)
     joined = Call(np.outer, (x, y), {}, (*x.shape, *y.shape))
-    return [(joined, 1), *[factor for factor in factors if not factor[0].shape]]
+    return [(joined, 1), (a, 1), (b, 1), *[factor for factor in factors if not factor[0].shape]]
 
 
 def matrix_times_vector(x: Expression) -> Expression | None:
@@ -442,31 +445,73 @@ def matrix_times_vector(x: Expression) -> Expression | None:
     return matmul(rest.shape[1:], transpose(rest.shape[::-1], rest), vector)
 
 
+class Piece(NamedTuple):
+    """A value that is scattered to a slice of one axis of a larger array, or to a place on it."""
+
+    axis: int
+    start: int
+    stop: int
+    index: Any
+    value: Expression
+    joined: Callable[..., Any]
+
+
 def side_by_side(x: Expression) -> Expression:
-    """Write a sum of parts scattered to slices of one axis as their concatenation, if the slices fill that axis."""
+    """Write a sum of what is scattered to slices of one axis, or to all its places, as what is joined there, with zeros in gaps."""
     scalars, terms = scalars_apart(x)
-    if not isinstance(terms, Sum):
+    pieces = sorted(pieces_of(terms), key=lambda piece: piece[:2]) if isinstance(terms, Sum) else []
+    if len(pieces) < 2 or len({(piece.axis, piece.joined) for piece in pieces}) > 1:
         return x
-    slices = [slice_of(term) for term in terms.parts]
-    found = sorted([found for found in slices if found is not None], key=lambda found: found[:2])
-    if len(found) < len(slices) or len({axis for axis, _, _ in found}) > 1:
-        return x
-    axis, parts = found[0][0], [part for _, _, part in found]
-    ends = [sum(part.shape[axis] for part in parts[:i]) for i in range(len(parts) + 1)]
-    if ends != [*[start for _, start, _ in found], x.shape[axis]]:
-        return x
-    return product([(Call(np.concatenate, (tuple(parts),), {"axis": axis}, x.shape), 1), (scalars, 1)])
+    (axis, *_, joined), parts = pieces[0], []
+    ends = [0, *[piece.stop for piece in pieces]]
+    for end, start, piece in zip(ends, [*[piece.start for piece in pieces], x.shape[axis]], [*pieces, None]):
+        if start < end or (start > end and joined is shaping.stack):
+            return x
+        parts += [product([(Ones((*x.shape[:axis], start - end, *x.shape[axis + 1 :])), 1)], 0)] if start > end else []
+        parts += [piece.value] if piece else []
+    return product([(Call(joined, tuple(parts), {"axis": axis}, x.shape), 1), (scalars, 1)])
 
 
-def slice_of(x: Expression) -> tuple[int, int, Expression] | None:
-    """Return axis, start and values if x scatters values to a slice of one axis, else None."""
+def pieces_of(x: Expression) -> list[Piece]:
+    """Return what a sum, or a sum times other factors, scatters to parts of one axis; nothing if it is not made of such parts."""
     number, rest = scalars_apart(x)
-    index = rest.args[1] if isinstance(rest, Call) and rest.function is shaping.scatter else None
-    parts = index if isinstance(index, tuple) else (index,)
-    cut = [i for i, part in enumerate(parts) if part != slice(None)] if all(isinstance(part, slice) for part in parts) else []
-    if len(cut) != 1 or parts[cut[0]].step not in (None, 1):
-        return None
-    return cut[0], parts[cut[0]].indices(x.shape[cut[0]])[0], product([(rest.parts[0], 1), (number, 1)])
+    if isinstance(rest, Sum):
+        found = [pieces_of(product([(term, 1), (number, 1)])) for term in rest.parts]
+        return [piece for pieces in found for piece in pieces] if all(found) else []
+    if isinstance(rest, Product):
+        for base, exponent in rest.factors:
+            others = product([(number, 1), *[factor for factor in rest.factors if factor[0] is not base]])
+            if exponent == 1 and others.shape == x.shape and (inner := pieces_of(base)):
+                return [piece._replace(value=product([(piece.value, 1), (part_of(others, piece), 1)])) for piece in inner]
+        return []
+    if isinstance(rest, Call) and rest.function is shaping.concatenate:
+        axis = rest.kwargs["axis"] % len(x.shape)
+        ends = np.cumsum([0, *[part.shape[axis] for part in rest.parts]]).tolist()
+        places = [((slice(None),) * axis + (slice(*span),), part) for *span, part in zip(ends, ends[1:], rest.parts) if not is_zero(part)]
+        scattered = [Call(shaping.scatter, (part, spelled(place, x.shape), x.shape), {}, x.shape) for place, part in places]
+        return [piece for call in scattered for piece in pieces_of(product([(call, 1), (number, 1)]))]
+    if not isinstance(rest, Call) or rest.function is not shaping.scatter:
+        return []
+    index, parts = rest.args[1], with_colons(rest.args[1], len(x.shape))
+    cut = [i for i, part in enumerate(parts) if not is_whole(part)]
+    if not basic(parts) or len(cut) != 1 or getattr(parts[cut[0]], "step", None) is not None:
+        return []
+    (axis,), value = cut, product([(rest.parts[0], 1), (number, 1)])
+    place = range(x.shape[axis])[parts[axis]]
+    if isinstance(place, range):
+        return [Piece(axis, place.start, place.stop, index, value, shaping.concatenate)]
+    return [Piece(axis, place, place + 1, index, value, shaping.stack)]
+
+
+def part_of(x: Expression, piece: Piece) -> Expression:
+    """Return the entries of an expression of the larger array's shape that lie where a piece does."""
+    if isinstance(x, Product) and x.factors:
+        return product([(part_of(base, piece), exponent) for base, exponent in x.factors], x.coefficient)
+    if isinstance(x, Sum):
+        return sum_of([part_of(term, piece) for term in x.parts])
+    if isinstance(x, Prime):
+        return Prime(x.function, part_of(x.parts[0], piece), part_of(x.factor, piece))
+    return call(shaping.getitem, (x, piece.index), {}, piece.value.shape) if x.shape else x
 
 
 def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs: Any) -> Expression | None:
@@ -485,20 +530,50 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
 
 def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
     """Return x for x[…], new axes as expand_dims, and what was scattered to an index if it is taken from there again."""
-    parts = index if isinstance(index, tuple) else (index,)
     if not isinstance(x, Expression):
         return None
-    if len(parts) == 1 and parts[0] is Ellipsis:
-        return x
+    parts = index if isinstance(index, tuple) else (index,)
     if len(shape) > len(x.shape) and all(part is None or part is Ellipsis or is_whole(part) for part in parts):
         before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
         new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
         return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)
+    if not basic(parts):
+        return None
     back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
-    return x.args[0] if isinstance(x, Call) and back and basic(parts) else None
+    return x.args[0] if isinstance(x, Call) and back else x if parts == () else None
 
 
-def basic(parts: tuple[Any, ...]) -> bool:
+def scatter(shape: Shape, x: Expression, index: Any, _: Shape) -> Expression | None:
+    """Return x if it is scattered to all there is."""
+    return x if isinstance(index, tuple) and not index else None
+
+
+def spelled(index: Any, shape: Shape) -> Any:
+    """Return a basic index of an array of that shape as short as it gets, each in one way: [:, :3] for [..., 0:3]."""
+    parts = with_colons(index, len(shape))
+    if not basic(parts):
+        return index
+    for i, part in enumerate(parts):
+        if isinstance(part, slice) and part.step in (None, 1):
+            start, stop, _ = part.indices(shape[i])
+            parts[i] = slice(start or None, stop if stop < shape[i] else None)
+    while parts and is_whole(parts[-1]):
+        parts.pop()
+    whole = next((i for i, part in enumerate(parts) if not is_whole(part)), 0)
+    parts = [Ellipsis, *parts[whole:]] if whole > 1 and len(parts) == len(shape) else parts
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def with_colons(index: Any, ndim: int) -> list[Any]:
+    """Return the parts of an index, one for each axis if it is of integers, slices and dots."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if not basic(parts):
+        return parts
+    before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+    return [*parts[:before], *[slice(None)] * (ndim - len(parts) + (Ellipsis in parts)), *parts[before + 1 :]]
+
+
+def basic(parts: Iterable[Any]) -> bool:
     """Tell whether an index is of integers, slices and dots, so that it names no entry twice."""
     return all(isinstance(part, (int, slice, type(Ellipsis))) for part in parts)
 
@@ -531,6 +606,8 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
         number, rest = scalars_apart(x)
         if function is np.sum and axes == (0,) and len(shape) == 1 and (vector := matrix_times_vector(rest)) is not None:
             return product([(vector, 1), (number, 1)])
+        if function is np.sum and isinstance(rest, Call) and rest.function is shaping.scatter and len(axes) == ndim:
+            return product([(call(np.sum, rest.args[:1], {}, ()), 1), (number, 1), (Ones(shape), 1)])
         inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
         return product([(inside, 1), (number, 1)])
 
@@ -546,6 +623,7 @@ SHAPING: dict[Any, Callable[..., Expression | None]] = {
     np.squeeze: reshape,
     np.expand_dims: expand_dims,
     shaping.getitem: getitem,
+    shaping.scatter: scatter,
     **{function: folded(function) for function in FOLDS},
 }
 

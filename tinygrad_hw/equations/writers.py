@@ -158,7 +158,8 @@ class Writer:
         if below or bottom:
             lower, lower_level = self.factors(bottom, below)
             text, level = self.fraction(text, lower, level >= PRODUCT, lower_level >= POSTFIX), PRODUCT
-        return (self.row(self.symbol("−"), text), SUM) if x.coefficient < 0 else (text, level)
+        signed = text if level >= PRODUCT else self.brackets(text)
+        return (self.row(self.symbol("−"), signed), SUM) if x.coefficient < 0 else (text, level)
 
     def factors(self, number: str, factors: list[tuple[Expression, Number]]) -> tuple[str, int]:
         """Set a number, then what is a number, then arrays joined by ⊙."""
@@ -205,7 +206,8 @@ class Writer:
     def application(self, x: Call) -> tuple[str, int]:
         """Set a function's name with its arguments in brackets."""
         named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in x.kwargs.items()]
-        shown = [] if x.function in (neural.softmax, neural.log_softmax) and x.args[1:] in ((), (-1,)) else x.args[1:]
+        over_last = x.function in (neural.softmax, neural.log_softmax) and x.args[1:] in ((), (-1,), (len(x.shape) - 1,))
+        shown = [] if over_last else x.args[1:]
         listed = [*map(self.argument, x.args[:1]), *map(self.argument, shown), *named]
         return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
 
