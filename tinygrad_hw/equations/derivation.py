@@ -241,7 +241,7 @@ class Derivation:
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], right, "forward"))
-                if isinstance(right, Call) and right != self.calls[node]:
+                if isinstance(right, Call):
                     self.recalled |= recalled(right, self.values[node])
             else:
                 self.inline[self.values[node]] = right
