@@ -215,7 +215,7 @@ MODELS = {
     ),
     "rows of length 1": (
         lambda: (lambda A: (((A / np.linalg.norm(A, axis=1, keepdims=True)) ** 3).sum(), {}))(P(3, 4, name="A")),
-        ["euclidean₁ = ‖A‖₁", "∂L/∂A = 3 (divide₁² / euclidean₁ − (Σ₁ (divide₁³ / euclidean₁)) ⊙ A / euclidean₁)"],
+        ["euclidean₁ = ‖A‖₁", "∂L/∂A = 3 (divide₁² / euclidean₁ − (Σ₁ divide₁³) ⊙ A / euclidean₁²)"],
     ),
     "gelu": (lambda: (((tg.gelu(X @ P(4, 3)) @ P(3, 1) - T) ** 2).mean() / 2,), ["∂L/∂W₁ = xᵀ ((δ₂ W₂ᵀ) ⊙ gelu′(z₁))"]),
 }  # fmt: skip

@@ -51,7 +51,7 @@ LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉�
 HIGH = {low: letter for letter, low in LOW.items()}
 MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
-PLACE = re.compile(r"layers\.\d+\.\w+")  # a parameter in a plain Sequential: its place is no name, its role says more
+PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")  # of a parameter in a Sequential, or in one layer: its role says more
 UNSAFE = re.compile(
     "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
     + "".join([chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)])
@@ -295,6 +295,7 @@ class Names:
         """Give textbook names to the values that play a known part in a network."""
         layers = self.affine()
         self.scaled: dict[Node, Node] = {}
+        self.between: set[Any] = set()
         self.layers = {z: str(k) for k, z in enumerate(layers, 1)}
         activations = {z: a for z in layers if (a := self.activation(z)) is not None}
         if len(roots) == 1 and np.prod(shape_of(roots[0]), dtype=int) == 1 and roots[0].rule:
@@ -471,12 +472,25 @@ class Names:
 
     def activation(self, z: Node) -> Node | None:
         """Return the activation of a sum: an elementwise function of it alone, arithmetic aside; or a softmax."""
+        if (by_hand := self.softmax(z)) is not None:
+            return by_hand
         for node in self.users.get(z, ()):
             alone = [thing for thing in self.operands[node] if thing is not None] == [z]
             of_entries = node.rule.kind in ("elementwise", "choice") and node.rule.function not in (*ARITHMETIC, getitem)
             if alone and shape_of(node) == shape_of(z) and (of_entries or node.rule.name == "softmax"):
                 return node
         return self.logistic(z)
+
+    def softmax(self, z: Node) -> Node | None:
+        """Return exp(z) / Σ exp(z) where a program computes it by hand, with z or z − max(z), or None."""
+        shifted = [d for d in self.users.get(z, ()) if self.operands_if(self.unexpanded(self.operands_if(d, np.subtract)[1]), np.max, 1)[0] is z]
+        for e in [user for start in (z, *shifted) for user in self.users[start] if user.rule.function is np.exp] if z in self.users else ():
+            for node in self.users.get(e, ()):
+                top, total = self.operands_if(node, np.divide)
+                if top is e and self.operands_if(self.unexpanded(total), np.sum, 1)[0] is e:
+                    self.between |= {e, total, self.unexpanded(total), *shifted, *[self.unexpanded(self.operands[d][1]) for d in shifted]}
+                    return node
+        return None
 
     def logistic(self, z: Node) -> Node | None:
         """Return 1 / (1 + exp(−z)) where a program computes it by hand, or None."""
@@ -517,8 +531,7 @@ class Names:
         for node in reversed(self.nodes):
             things: list[Any] = self.operands[node]
             if node.rule and node.rule.function in LOSSES and is_data(things[1]):
-                self.target = things[1]
-                self.give(things[1], Label("y"))
+                self.give_compared(things[1], things[0])
                 return
             if not networks or len(things) != 2 or node.rule.function not in (np.subtract, np.multiply):
                 continue
@@ -526,11 +539,15 @@ class Names:
                 guess, through_log = self.guess(other)
                 whole = node.rule.function is np.subtract or through_log or guess is not other or guess is next(reversed(layers))
                 if is_data(y) and shape_of(y) and guess in networks and whole:
-                    self.target = y
-                    self.give(y, Label("y"))
-                    if through_log or node.rule.function is np.subtract:
-                        self.give(guess, Label("ŷ"))
+                    self.give_compared(y, guess, hat=through_log or node.rule.function is np.subtract)
                     return
+
+    def give_compared(self, y: Any, guess: Any, hat: bool = False) -> None:
+        """Name a target and the prediction that a loss compares it with: y and ŷ, or x and x̂ where the input is the target."""
+        self.target, letter = y, "x" if any(user.rule.function in PRODUCTS for user in self.users[y]) else "y"
+        self.give(y, Label(letter))
+        if hat:
+            self.give(guess, Label(normalize("NFC", f"{letter}\u0302")))
 
     def guess(self, thing: Any) -> tuple[Any, bool]:
         """Return the prediction that is compared with a target, without its logarithm, and whether np.log was taken of it."""
@@ -551,7 +568,7 @@ class Names:
         label = self.labels[node]
         if label.base == "z" and label.sub:
             return Label("δ", label.sub)
-        of_layer = node in self.layers and node not in self.by_user and label.base in ("z", "ŷ", "L")
+        of_layer = node in self.layers and node not in self.by_user and label.base in ("z", "ŷ", "x\u0302", "L")
         return Label("δ", self.layers[node] if of_layer else label)
 
 

@@ -19,7 +19,7 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, express, product, side_by_side, simpler, substitute, sum_of, without_ones
+from .simplify import ONE, call, express, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -90,7 +90,7 @@ class Derivation:
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
-        self.one_hot: dict[Expression, Variable] = {}
+        self.one_hot: dict[Expression, Expression] = {}
         self.classes: dict[Variable, Expression] = {}
         self.calls = {node: self.with_one_hot(self.read_call(node)) for node in self.order}
         self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
@@ -110,7 +110,8 @@ class Derivation:
         """Return what stands at a place among the arguments: a node's value, a constant array, or None for anything else."""
         source, arg = self.names.operands[node][i], node.args[i]
         if isinstance(source, Node):
-            return self.variable(source, arg)
+            is_number = self.names.labels[source].base == "c" and source not in self.names.by_user and not is_array(arg)
+            return self.variable(source, arg) if source.edges or source.requires_grad or not is_number else None
         is_index = i > 1 if node.rule.name == "setitem" else i > 0 and node.rule.kind == "movement"
         return Constant(arg) if is_array(arg) and not is_index else None
 
@@ -178,12 +179,25 @@ class Derivation:
         return product([*x.factors, (self.batch, -1)], x.coefficient * rows[0])
 
     def with_one_hot(self, x: Expression) -> Expression:
-        """Return x with a variable, Y, for the rows with 1 in the place of each class and else 0."""
+        """Return x with a variable, Y, for the rows with 1 in the place of each class and else 0.
+
+        What is taken from the place of the class in each row of p is Σ₁ (Y ⊙ p), and what is scattered there from v is Y ⊙ v.
+        """
         for part in parts_of(x):
-            if (classes := classes_of(part)) is not None and part not in self.one_hot:
-                self.one_hot[part] = variable = Variable(part.shape)
-                self.numbers[variable] = evaluate(part, self.numbers)
-                self.classes[variable] = classes
+            classes = classes_of(part)
+            if not isinstance(part, Call) or classes is None or part in self.one_hot:
+                continue
+            value, shape = part.args[0], part.args[0].shape if part.function is shaping.getitem else part.shape
+            rows = next((rows for rows, known in self.classes.items() if known == classes and rows.shape == shape), Variable(shape))
+            if rows not in self.classes:
+                is_call = part.function is neural.one_hot
+                self.numbers[rows] = evaluate(part, self.numbers) if is_call else np.eye(shape[1])[evaluate(classes, self.numbers)]
+                self.classes[rows] = classes
+            self.one_hot[part] = rows
+            if part.function is shaping.getitem:
+                self.one_hot[part] = call(np.sum, (product([(rows, 1), (value, 1)]),), {"axis": 1}, shape[:1])
+            elif part.function is shaping.scatter:
+                self.one_hot[part] = product([(rows, 1), (call(np.expand_dims, (value, 1), {}, (shape[0], 1)), 1)])
         return substitute(x, self.one_hot) if self.one_hot else x
 
     def read_call(self, node: Node) -> Expression:
@@ -232,17 +246,21 @@ class Derivation:
         lines, self.shown = [], self.kept.copy()
         self.inline: dict[Expression, Expression] = dict(self.complements)
         self.recalled: dict[Expression, Expression] = {}  # what several operations come to, by its name
+        self.shares: dict[Expression, tuple[int, np.ndarray]] = {}
         merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.calls[node], self.inline)
             written_out = [self.things[atom] for atom in self.operands[node] if isinstance(atom, Variable)]
             merged[node] = 1 + sum([merged.get(operand, 0) for operand in written_out if operand not in self.shown])
-            if is_long(right, merged[node]) or (node in self.often and not is_light(right)):
+            is_picked = node in self.names.between or classes_of(self.read_call(node)) is not None
+            if not is_picked and (is_long(right, merged[node]) or (node in self.often and not is_light(right))):
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], right, "forward"))
                 if isinstance(right, Call):
                     self.recalled |= recalled(right, self.values[node])
+                if isinstance(right, Call) and right.function is neural.softmax and right.shape:
+                    self.shares |= dict.fromkeys((right, self.values[node]), shares(right))
             else:
                 self.inline[self.values[node]] = right
         return lines
@@ -266,7 +284,9 @@ class Derivation:
             readings = self.readings[node]
             uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
             far = merged.pop(node, 0) + 1
-            if (uses > 1 and not is_atomic(total) and not self.is_shorter_inline(node, total)) or is_long(total, far):
+            is_softmax = node.rule.name == "log_softmax" or any(reading.parent in self.names.between for reading in readings)
+            is_short = is_atomic(total) or (is_softmax and total.size <= 4) or self.is_shorter_inline(node, total)
+            if (uses > 1 and not is_short) or is_long(total, far):
                 far = 0
                 self.finish(pending, waiting, lines)
                 lines.append(Line(node, g, total, "delta"))
@@ -285,7 +305,7 @@ class Derivation:
     def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
         """Return a reading with expressions put in the place of variables, simplified."""
         found = self.with_one_hot(substitute(reading.expression, here))
-        return simpler(self.folded(substitute(found, self.recalled) if self.recalled else found))
+        return self.folded(substitute(simpler(self.folded(substitute(found, self.recalled))), self.recalled))
 
     def is_shorter_inline(self, node: Node, total: Expression) -> bool:
         """Tell whether writing a node's gradient out makes what it passes on no longer than the gradient itself."""
@@ -304,26 +324,39 @@ class Derivation:
         pending.clear()
 
     def folded(self, x: Expression) -> Expression:
-        """Write a sum over constants that is one whole number everywhere as that number, and remember it."""
-        constants = {
-            part: whole for part in sums_in(x) if all(map(self.is_constant, occurrences(part))) and (whole := self.whole(part)) is not None
-        }
-        self.assumed |= constants
-        return substitute(x, constants) if constants else x
+        """Write a sum over constants and softmaxes that is one whole number everywhere as that number, and remember it."""
+        numbers = {part: whole for part in sums_in(x) if (whole := self.whole(part)) is not None}
+        self.assumed |= numbers
+        products = [part for part in parts_of(x) if isinstance(part, Product)] if self.classes else []
+        numbers |= {part: rows for part in products if (rows := self.chosen(part)) is not None}
+        return substitute(x, numbers) if numbers else x
+
+    def chosen(self, x: Product) -> Expression | None:
+        """Write Y ⊙ p / Σ₁ (Y ⊙ p) as Y; None for what is no such product."""
+        for total, exponent in x.factors:
+            both = total.parts[0] if exponent == -1 and isinstance(total, Call) and total.function is np.sum else ONE
+            rows = next((rows for rows in self.classes if (rows, 1) in getattr(both, "factors", ())), None)
+            if rows is not None and set(both.factors) < set(x.factors) and total.kwargs.get("keepdims"):
+                return product([(rows, 1), *[factor for factor in x.factors if factor[0] != total and factor not in both.factors]], x.coefficient)
+        return None
+
+    def whole(self, x: Call) -> Expression | None:
+        """Return the whole number that every entry of a sum is, or None; shares of a softmax add up to 1, whatever they are."""
+        terms = x.parts[0].parts if isinstance(x.parts[0], Sum) else x.parts
+        bare = [scalars_apart(term) for term in terms]
+        found = {rest: self.shares[rest][1] for _, rest in bare if rest in self.shares and x.kwargs["axis"] == (self.shares[rest][0],)}
+        if not all(map(self.is_constant, [atom for number, rest in bare for atom in occurrences(number if rest in found else product([(number, 1), (rest, 1)]))])):
+            return None
+        value = np.asarray(evaluate(x, self.numbers | found))
+        if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
+            return product([(Ones(x.shape), 1)], int(value.flat[0]))
+        return None
 
     def is_constant(self, atom: Expression) -> bool:
         """Tell whether an atom has a value that no gradient flows to."""
         node = self.things.get(atom) if isinstance(atom, Variable) else None
-        return (
-            isinstance(atom, (Constant, Ones)) or atom in self.classes or (node is not None and not node.edges and not node.requires_grad)
-        )
-
-    def whole(self, x: Expression) -> Expression | None:
-        """Return the whole number that every entry of x is, or None."""
-        value = np.asarray(evaluate(x, self.numbers))
-        if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
-            return product([(Ones(x.shape), 1)], int(value.flat[0]))
-        return None
+        known = not isinstance(atom, Variable) or atom in self.classes or atom is self.batch
+        return known or (node is not None and not node.edges and not node.requires_grad)
 
 
 def recalled(x: Call, name: Variable) -> dict[Expression, Expression]:
@@ -334,14 +367,21 @@ def recalled(x: Call, name: Variable) -> dict[Expression, Expression]:
     return {x: name, inverse: product([(sum_of([ONE, product([(name, 1)], -1)]), 1), (name, -1)])}
 
 
+def shares(x: Call) -> tuple[int, np.ndarray]:
+    """Return the axis along which a softmax adds up to 1, and an array that does so."""
+    axis = dict(zip(("axis",), x.args[1:]), **x.kwargs).get("axis", -1) % len(x.shape)
+    return axis, np.broadcast_to(np.moveaxis(np.eye(1, x.shape[axis])[(None,) * (len(x.shape) - 1)][..., 0, :], -1, axis), x.shape)
+
+
 def classes_of(x: Expression) -> Expression | None:
-    """Return the classes, if x holds their one-hot rows."""
+    """Return the classes, if x holds their one-hot rows, or takes from there or scatters to there."""
     if isinstance(x, Call) and x.function is neural.one_hot:
         return express_classes(x.args[0])
-    if not isinstance(x, Call) or x.function is not shaping.scatter or not isinstance(x.args[0], Ones) or len(x.shape) != 2:
+    if not isinstance(x, Call) or x.function not in (shaping.scatter, shaping.getitem) or not isinstance(x.args[0], Expression):
         return None
+    shape = x.shape if x.function is shaping.scatter else x.args[0].shape
     rows, *rest = x.args[1] if isinstance(x.args[1], tuple) else (None,)
-    in_order = len(rest) == 1 and np.array_equal(np.asarray(rows, object), np.arange(x.shape[0]))
+    in_order = len(shape) == 2 == 1 + len(rest) and np.array_equal(np.asarray(rows, object), np.arange(shape[0]))
     return express_classes(rest[0]) if in_order and np.ndim(rest[0]) == 1 else None
 
 

@@ -116,13 +116,20 @@ class Reader:
         if not sign:
             return x
         y = self.multiplied()
-        ones, pairs = (1,) * (x.ndim - 2), list(zip(x.shape[2:], y.shape[2:]))
-        options = ones, (0,) * (x.ndim - 2), ones, 1
+        count = x.ndim - 2
+        given = {"stride": (1,) * count, "padding": (0,) * count, "dilation": (1,) * count, "groups": 1}
+        while option := re.compile(r", ([a-z]+)=").match(self.text, self.at):
+            self.at, name = option.end(), option[1]
+            value = self.argument()
+            given[name] = int(value) if name == "groups" else value if isinstance(value, tuple) else (int(value),) * count
         if sign == " ∗ ":
-            return convolution.convolution(x, y, *options)
+            return convolution.convolution(x, y, *given.values())
+        if set(given["stride"] + given["dilation"]) != {1}:
+            raise NotReadable("a stride does not say how large the kernel or the picture is")
+        sizes = list(zip(x.shape[2:], y.shape[2:], given["padding"]))
         if sign == " ⋆ ":
-            return convolution.convolution_w(x, y, tuple(n - m + 1 for n, m in pairs), *options)
-        return convolution.convolution_x(x, y, tuple(n + m - 1 for n, m in pairs), *options)
+            return convolution.convolution_w(x, y, tuple(n - m + 1 + 2 * p for n, m, p in sizes), *given.values())
+        return convolution.convolution_x(x, y, tuple(n + m - 1 - 2 * p for n, m, p in sizes), *given.values())
 
     def multiplied(self) -> Any:
         """Read a sum over axes, or factors of a matrix product side by side."""

@@ -77,7 +77,7 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
     factors = list(factors)
     powers, coefficient = without_guard(*merged(factors, coefficient))
-    powers = with_logistic(powers)
+    powers = with_softmax(with_logistic(powers))
     shape, coefficient = joint([base.shape for base, _ in factors]), rounded(coefficient)
     kept = [(base, power) for base, power in powers.items() if power] if coefficient else []
     if coefficient < 0:
@@ -106,6 +106,22 @@ def with_logistic(powers: dict[Expression, Number]) -> dict[Expression, Number]:
         for new, exponent in ((logistic, -power - both), (sum_of([ONE, negative(logistic)]), both)):
             found[new] = found.get(new, 0) + exponent
         return found
+    return powers
+
+
+def with_softmax(powers: dict[Expression, Number]) -> dict[Expression, Number]:
+    """Write exp(z) / Σ exp(z) as softmax(z), without what is the same for all that is added up."""
+    for base, power in powers.items():
+        e = base.parts[0] if isinstance(base, Call) and base.function is np.sum and base.kwargs.get("keepdims") else ONE
+        axes, both = base.kwargs["axis"] if e is not ONE else (), min(max(powers.get(e, 0), 0), -power)
+        if both <= 0 or not isinstance(e, Call) or e.function is not np.exp or len(axes) != 1:
+            continue
+        z, axis = e.parts[0], axes[0]
+        kept = [term for term in z.parts if term.shape and term.shape[axis - len(z.shape)] > 1] if isinstance(z, Sum) else [z]
+        options = {} if axis == len(z.shape) - 1 else {"axis": axis}
+        out = Call(neural.softmax, (sum_of(kept),), options, e.shape)
+        found = powers | {e: powers[e] - both, base: power + both}
+        return found | {out: found.get(out, 0) + both}
     return powers
 
 
@@ -608,6 +624,10 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
             return product([(vector, 1), (number, 1)])
         if function is np.sum and isinstance(rest, Call) and rest.function is shaping.scatter and len(axes) == ndim:
             return product([(call(np.sum, rest.args[:1], {}, ()), 1), (number, 1), (Ones(shape), 1)])
+        outside = [f for f in factors_of(rest) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)]
+        inner = product([factor for factor in factors_of(rest) if factor not in outside])
+        if outside and inner.shape == x.shape:
+            return product([(call(function, (inner,), kwargs, shape), 1), *outside, (number, 1)])
         inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
         return product([(inside, 1), (number, 1)])
 

@@ -241,7 +241,8 @@ class Writer:
         left, right = x.parts
         given = (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1), ("groups", (groups,), 1))
         options = [(name, value) for name, value, usual in given if set(value) != {usual}]
-        named = [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in options]
+        shown = [(name, value[0] if len(set(value)) == 1 else value) for name, value in options]
+        named = [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in shown]
         sign = self.symbol(f" {PRODUCT_SIGNS[x.function]} ")
         text = self.row(self.at(POSTFIX, left), sign, self.at(POSTFIX, right))
         return (self.brackets(self.symbol(", ").join([text, *named])), ATOM) if named else (text, PRODUCT)
@@ -395,8 +396,8 @@ def as_long(shape: tuple[int, ...]) -> tuple[int, ...]:
 def is_along_channels(x: Call) -> bool:
     """Tell whether a reshape only stands a vector up, (C,) as (C, 1, 1), to be added to every place of its channel."""
     inside = x.parts[0]
-    is_vector = not inside.parts and len(inside.shape) == 1 and inside.shape[0] > 1
-    return x.function is np.reshape and is_vector and len(x.shape) > 2 and as_long(x.shape) == inside.shape
+    is_vector = not inside.parts and len(inside.shape) == 1
+    return x.function is np.reshape and is_vector and len(x.shape) > 2 and as_long(x.shape) == as_long(inside.shape)
 
 
 def coefficient(x: Number, alone: bool) -> tuple[str, str]:
