@@ -19,7 +19,7 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, call, express, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
+from .simplify import ONE, call, express, factored, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -256,7 +256,7 @@ class Derivation:
             if not is_picked and (is_long(right, merged[node]) or (node in self.often and not is_light(right))):
                 self.shown.add(node)
             if node in self.shown:
-                lines.append(Line(node, self.values[node], right, "forward"))
+                lines.append(Line(node, self.values[node], factored(right), "forward"))
                 if isinstance(right, Call):
                     self.recalled |= recalled(right, self.values[node])
                 if isinstance(right, Call) and right.function is neural.softmax and right.shape:
@@ -289,7 +289,7 @@ class Derivation:
             if (uses > 1 and not is_short) or is_long(total, far):
                 far = 0
                 self.finish(pending, waiting, lines)
-                lines.append(Line(node, g, total, "delta"))
+                lines.append(Line(node, g, factored(total), "delta"))
                 total = g
                 if node not in self.shown:
                     missing.add(node)
@@ -320,7 +320,7 @@ class Derivation:
     def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
         """Write the gradients of the leaves whose last use has been swept."""
         for leaf in sorted(pending, key=lambda node: node.number):
-            lines += [Line(leaf, self.gradient[leaf], sum_of(waiting.pop(leaf)), "gradient")]
+            lines += [Line(leaf, self.gradient[leaf], factored(sum_of(waiting.pop(leaf))), "gradient")]
         pending.clear()
 
     def folded(self, x: Expression) -> Expression:

@@ -6,7 +6,7 @@ terms are merged, so x ⊙ x is x², x / x is 1, x + x is 2 x; numbers are drawn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -29,9 +29,10 @@ from .expressions import (
     expressions_in,
     joint,
     moves_entries,
+    parts_of,
 )
 
-__all__ = ["FOLDS", "ONE", "call", "express", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of", "without_ones"]
+__all__ = ["FOLDS", "ONE", "call", "express", "factored", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of", "without_ones"]
 
 FOLDS = (
     np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,
@@ -214,7 +215,7 @@ def sum_of(terms: list[Expression]) -> Expression:
         return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
     size = abs(Fraction(kept[0][0])) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
     size = -size if all(c < 0 for c, _ in kept) else size
-    common = common_scalars([rest for _, rest in kept])
+    common = [factor for factor in common_factors([rest for _, rest in kept]) if not factor[0].shape]
     undone = [(base, -power) for base, power in common]
     bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
     if joint([term.shape for term in bare]) != shape:
@@ -265,11 +266,19 @@ def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
     return [(coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts]
 
 
-def common_scalars(terms: list[Expression]) -> list[tuple[Expression, Number]]:
-    """Return the factors of shape () that all terms have to the same exponent."""
-    sets = [{f for f in term.factors if not f[0].shape} if isinstance(term, Product) else set() for term in terms]
-    first = terms[0]
-    return [f for f in first.factors if all(f in s for s in sets)] if isinstance(first, Product) else []
+def common_factors(terms: Sequence[Expression]) -> list[tuple[Expression, Number]]:
+    """Return the factors that all terms have to the same exponent."""
+    return [f for f in factors_of(terms[0]) if not isinstance(f[0], Ones) and all(f in factors_of(term) for term in terms[1:])]
+
+
+def factored(x: Expression) -> Expression:
+    """Return x with what all terms of a sum have in common in front of it, as a reader expects it: (1 - z) ⊙ n for n - z ⊙ n."""
+    found: dict[Expression, Expression] = {}
+    for part in parts_of(x):
+        if isinstance(part, Sum) and (common := common_factors(part.parts)):
+            undone = [(base, -exponent) for base, exponent in common]
+            found[part] = product([(sum_of([without_ones(product([(term, 1), *undone])) for term in part.parts]), 1), *common])
+    return substitute(x, found) if found else x
 
 
 def without_ones(term: Expression) -> Expression:
