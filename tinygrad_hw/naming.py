@@ -173,6 +173,15 @@ def is_data(thing: Any) -> bool:
     return is_leaf(thing) and not is_parameter(thing)
 
 
+def exchanged_axes(node: Node) -> set[int] | None:
+    """Return the axes that a transposition moves; None for any other call."""
+    if node.rule.function not in (np.transpose, np.swapaxes):
+        return None
+    ndim, args = node.value.ndim, node.args[1:]
+    order = (args[0] if args else None) or range(ndim)[::-1] if node.rule.function is np.transpose else None
+    return {i % ndim for i in args} if order is None else {i for i, axis in enumerate(order) if ndim == 1 or axis % ndim != i}
+
+
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Tell whether at most one axis is longer than 1, as in a bias of shape (n,), (1, n) or (n, 1)."""
     return sum(n > 1 for n in shape) <= 1
@@ -461,7 +470,7 @@ class Names:
 
     def untransposed(self, thing: Thing) -> Thing:
         """Return the value before it was transposed."""
-        while isinstance(thing, Node) and thing.rule and thing.rule.function in (np.transpose, np.swapaxes):
+        while isinstance(thing, Node) and thing.rule and exchanged_axes(thing) == {*range(thing.value.ndim)[-2:]}:
             thing = self.operands[thing][0]  # type: ignore[assignment]
         return thing
 

@@ -22,6 +22,7 @@ SENTENCES = {
     "∗ᵀ": "δ ∗ᵀ W carries each δ back to what lay under the kernel",
     "‖": "‖x‖ is the root of the sum of squares; an index says over which axes",
     " with [": "y with [i] = v is y, but at the index i, where it is v",
+    "heads(": "heads(x, h) cuts each row of x into h heads, and joined puts the heads side by side again",
     "scatter(": "scatter(a, [i], shape) is 0 but at the index i, where it is a",
 }
 

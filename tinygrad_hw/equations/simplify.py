@@ -395,6 +395,9 @@ def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | Non
     ndim = len(shape)
     if ndim < 2 or (axes is not None and tuple(i % ndim for i in axes) == tuple(range(ndim))):
         return x
+    moved = [i for i, axis in enumerate(axes or ()) if i != axis % ndim]
+    if len(moved) == 2 < ndim:
+        return call(np.swapaxes, (x, *moved), {}, shape)
     if axes is not None and tuple(i % ndim for i in axes) != tuple(range(ndim))[::-1]:
         return None
     if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
@@ -411,8 +414,34 @@ def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression 
     if len(shape) == 2 and axis1 % 2 != axis2 % 2:
         return transpose(shape, x)
     axes = {axis1 % len(shape), axis2 % len(shape)}
-    again = isinstance(x, Call) and x.function is np.swapaxes and {i % len(shape) for i in x.args[1:]} == axes
-    return x.parts[0] if again else None
+    number, inner = scalars_apart(x)
+    if isinstance(inner, Call) and inner.function is np.swapaxes and {i % len(shape) for i in inner.args[1:]} == axes:
+        return product([(inner.parts[0], 1), (number, 1)])
+    if isinstance(inner, Call) and inner.function is np.matmul and axes == {*range(len(shape))[-2:]}:
+        turned = [call(np.swapaxes, (y, -1, -2), {}, (*y.shape[:-2], *y.shape[:-3:-1])) for y in inner.parts[::-1] if len(y.shape) > 1]
+        return product([(Call(np.matmul, tuple(turned), {}, shape), 1), (number, 1)]) if len(turned) == 2 else None
+    if not isinstance(inner, Call) or inner.function is not np.reshape or axes != side(shape):
+        return None
+    whole = inner.parts[0]
+    if inner.shape[:-2] != whole.shape[:-1]:
+        return None
+    split = whole.parts[0] if isinstance(whole, Call) and whole.function is joined else Call(heads, (whole, inner.shape[-2]), {}, shape)
+    return product([(split, 1), (number, 1)]) if split.shape == shape else None
+
+
+def side(shape: Shape) -> set[int]:
+    """Return the two axes that are exchanged where rows are cut into heads: those before the last."""
+    return {len(shape) - 2, len(shape) - 3}
+
+
+def heads(x: np.ndarray, h: int) -> np.ndarray:
+    """Return the rows of x cut into h heads, each head with its rows."""
+    return np.swapaxes(x.reshape(*x.shape[:-1], h, -1), -2, -3)
+
+
+def joined(x: np.ndarray) -> np.ndarray:
+    """Return the rows of heads side by side again."""
+    return np.swapaxes(x, -2, -3).reshape(*x.shape[:-3], x.shape[-2], -1)
 
 
 def expand_dims(shape: Shape, x: Expression, axis: Any) -> Expression | None:
@@ -544,6 +573,9 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
     if x.shape == shape or order != "C":
         return x if x.shape == shape else None
     number, rest = scalars_apart(x)
+    if isinstance(rest, Call) and rest.function is np.swapaxes and {i % len(rest.shape) for i in rest.args[1:]} == side(rest.shape):
+        if shape == joined(np.empty(rest.parts[0].shape)).shape:
+            return product([(Call(joined, rest.parts, {}, shape), 1), (number, 1)])
     if isinstance(rest, Call) and rest.function is np.reshape:
         return reshape(shape, product([(rest.parts[0], 1), (number, 1)]))
     if isinstance(rest, Call) and rest.function in FOLDS:

@@ -249,7 +249,8 @@ class Writer:
 
     def transposed(self, x: Call) -> tuple[str, int] | None:
         """Set xᵀ, if it is the last two axes that are exchanged."""
-        matrix = len(x.args) == 1 if x.function is np.transpose else set(x.args[1:]) == {-1, -2}
+        ndim = len(x.shape)
+        matrix = len(x.args) == 1 if x.function is np.transpose else {i % ndim for i in x.args[1:]} == {ndim - 1, ndim - 2}
         return (self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX) if matrix else None
 
     def entries(self, x: Call) -> tuple[str, int]:
