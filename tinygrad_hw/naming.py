@@ -326,6 +326,8 @@ class Names:
                 self.give(node, label_of(node.name))
         self.give_leaves("x", [*inputs, *filter(is_leaf, roots)])
         self.give_leaves("x", filter(is_parameter, leaves))
+        for thing in [thing for thing, array in self.arrays.items() if array.ndim == 2 and np.array_equal(array, np.eye(len(array)))]:
+            self.give(thing, Label("I"))
         self.give_leaves("c", [*leaves, *[a for a in self.arrays if not self.is_plain(a)], *self.arrays])
 
     def has_a_path(self, node: Node) -> bool:
@@ -351,14 +353,14 @@ class Names:
         return inputs
 
     def give_parts(self) -> None:
-        """Name the parts of norms, of attention and of LSTM cells."""
+        """Name the parts of norms, of attention and of LSTM and GRU cells."""
         norms = [node for node in self.nodes if self.normalised(node) is not None]
         for k, node in enumerate(norms, 1):
             self.give_normalised(node, str(k) if len(norms) > 1 else "")
         for node in self.nodes:
             if node.rule and node.rule.function is neural.softmax:
                 self.give_attention(node)
-        cells = [cell for node in self.nodes if (cell := self.cell(node))]
+        cells = [cell for node in self.nodes if (cell := self.cell(node) or self.gated(node))]
         for k, cell in enumerate(cells, 1):
             for letter, thing in cell.items():
                 self.give(thing, Label(letter, str(k) if len(cells) > 1 else ""))
@@ -423,6 +425,17 @@ class Names:
                 kept = [f for term in terms for f, _ in self.both_ways(term, np.multiply) if self.sliced(f, neural.sigmoid) is z]
                 forget = [f for f in kept if f is not inner[0]]
                 return {"i": inner[0], **({"f": forget[0]} if forget else {}), "o": o, "g": inner[1], "c": c, "h": h}
+        return {}
+
+    def gated(self, h: Node) -> dict[str, Node]:
+        """If h is the output of a GRU cell, return its parts by letter: h = n + u ⊙ (h₀ − n), where r opens a part of n = tanh(…)."""
+        for n, step in self.both_ways(h, np.add):
+            (inside,), ways = self.operands_if(n, np.tanh, 1), self.both_ways(step, np.multiply)
+            u = next((u for u, d in ways if self.sliced(u, neural.sigmoid) and self.operands_if(d, np.subtract)[1] is n), None)
+            opened = [gate for term in self.operands_if(inside, np.add) for gate, _ in self.both_ways(term, np.multiply)]
+            r = next((gate for gate in opened if u and self.sliced(gate, neural.sigmoid) is self.sliced(u, neural.sigmoid)), None)
+            if r is not None:
+                return {"r": r, "u": u, "n": n, "h": h}
         return {}
 
     def both_ways(self, thing: Any, function: Any) -> list[tuple[Any, Any]]:

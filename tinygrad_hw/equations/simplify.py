@@ -250,7 +250,7 @@ def multiplied_out(x: Expression) -> Expression:
 
 def simpler(x: Expression) -> Expression:
     """Return x multiplied out if that is shorter, as (y / ŷ - (1 - y) / (1 - ŷ)) ⊙ ŷ ⊙ (1 - ŷ) is as y - ŷ."""
-    if x.size > MOST_TO_MULTIPLY or not any(isinstance(part, Sum) for part in x.parts):
+    if x.size > MOST_TO_MULTIPLY or not any(isinstance(part, (Sum, Prime)) for part in x.parts):
         return x
     out = multiplied_out(x)
     return out if out.size < x.size else x
