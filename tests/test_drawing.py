@@ -213,12 +213,12 @@ def test_several_outputs_share_what_they_were_computed_from():
 
 # Names
 def test_names_follow_their_order():
-    x, w, b = np.ones((3, 2)), parameter(2, 2), parameter(2, name="bias")
+    x, w, b = np.ones((3, 2)), parameter(2, 2), parameter(2, name="shift")
     z = x @ w + b
     a = np.tanh(z)
     loss = a.sum()
     named = [box.name for box in draw(loss, names={"weights": w, "data": x, "_hidden": z, "again": w, "Out": a}).picture.boxes]
-    assert named == ["weights", "bias", "data", "matmul₁", "z₁", "a₁", "L"]
+    assert named == ["weights", "shift", "data", "matmul₁", "z₁", "a₁", "L"]
 
 
 def test_modules_name_their_parameters_and_frame_what_was_computed_in_them():

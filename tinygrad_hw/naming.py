@@ -1,7 +1,7 @@
 """Naming: what the values of a graph are called, once, for drawings, equations and sources alike.
 
 A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module, unless that is only its
-place in a Sequential); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁),
+place in a Sequential, or "weight" or "bias"); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁),
 ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing depends on where an object
 lies in memory, so one program always gives the same names.
 
@@ -51,7 +51,7 @@ LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉�
 HIGH = {low: letter for letter, low in LOW.items()}
 MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
-PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")  # of a parameter in a Sequential, or in one layer: its role says more
+PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")  # of a parameter in a plain Sequential, or in one layer: its role says more
 UNSAFE = re.compile(
     "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
     + "".join([chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)])

@@ -115,8 +115,8 @@ class Stage:
         for role, i, tensor in given:
             node, path = tensor._node, paths.get(tensor._node, f"p{i + 1}")
             name = path if node in paths and path.isidentifier() else None
-            if node.name and not PLACE.fullmatch(node.name):
-                name = node.name
+            if node.name:
+                name = None if PLACE.fullmatch(node.name) else node.name
             self.tensors.append((tensor, node, node.value, node.grad, node.lent))
             self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
             self.own[node]._op.hint = path

@@ -27,7 +27,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "outside": {"shape": "ellipse", "style": "dashed,filled"},
 }
 WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "outside": "1", "omitted": "0"}  # how straight an arrow should be
-LONGEST_LINE, LONGEST_TITLE = 46, 70
+LONGEST_LINE, NARROW_LINE, LONGEST_TITLE = 46, 12, 70
 WIDEST_CAPTION = 70
 
 
@@ -60,11 +60,11 @@ DARK = Palette("#15181d", "#ececec", "#b9bec5", "#9aa0a8", "#8a9099", "#ffa657",
 
 def dot(picture: Picture) -> graphviz.Digraph:
     """Return the picture as a ``graphviz.Digraph``; its ``source`` is the DOT text."""
-    palette = DARK if picture.theme == "dark" else LIGHT
+    palette, sideways = DARK if picture.theme == "dark" else LIGHT, picture.direction in ("LR", "RL")
     graph = graphviz.Digraph(
         graph_attr={
             "rankdir": picture.direction, "bgcolor": palette.back, "fontname": FONT, "fontsize": "12", "fontcolor": palette.fore,
-            "nodesep": "0.3", "ranksep": "0.4", "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
+            "nodesep": "0.3", "ranksep": "0.2" if sideways else "0.4", "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
         },
         node_attr={"fontname": FONT, "fontsize": "12", "fontcolor": palette.fore, "style": "filled", "margin": "0.16,0.07"},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": palette.fore, "color": palette.arrow, "arrowsize": "0.8"},
@@ -73,7 +73,7 @@ def dot(picture: Picture) -> graphviz.Digraph:
         graph.node("legend", legend(picture, palette), id="legend", shape="plaintext", style="", **{"class": "legend"})
     frames = Frames(graph, palette)
     for i, box in enumerate(picture.boxes):
-        frames.inside(box.path).node(f"n{i}", **box_attributes(i, box, palette))
+        frames.inside(box.path).node(f"n{i}", **box_attributes(i, box, palette, NARROW_LINE if sideways else LONGEST_LINE))
     frames.close()
     for i, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_attributes(i, arrow, picture, palette))
@@ -153,12 +153,12 @@ def arrow_legend(picture: Picture) -> list[str]:
     ]
 
 
-def box_attributes(i: int, box: Box, palette: Palette) -> dict[str, Any]:
+def box_attributes(i: int, box: Box, palette: Palette, longest: int) -> dict[str, Any]:
     """Return the attributes of a box."""
     inside, border = palette.kinds[box.kind]
     faded = {"fontcolor": palette.soft, "color": palette.soft, "fillcolor": palette.back} if box.faded else {}
     return {
-        "label": quoted(lines(box)),
+        "label": quoted(lines(box, longest)),
         "id": f"n{i}",
         "class": f"{box.kind} faded" if box.faded else box.kind,
         **SHAPES[box.kind],
@@ -168,18 +168,20 @@ def box_attributes(i: int, box: Box, palette: Palette) -> dict[str, Any]:
     }
 
 
-def lines(box: Box) -> list[str]:
-    """Return what is written in a box, line by line."""
+def lines(box: Box, longest: int = LONGEST_LINE) -> list[str]:
+    """Return what is written in a box, line by line; a name and a formula that are longer together stand below each other."""
     name, shape = shortened(box.name), "" if box.shape is None else shape_text(box.shape)
     if box.kind in ("folded", "omitted"):
         name = shortened(box.name, LONGEST_TITLE)
     head = [f"{name} = {box.formula}"] if box.formula else [name]
-    if len(head[0]) > LONGEST_LINE:
+    if len(head[0]) > longest:
         head = [name, shortened(f"= {box.formula}", LONGEST_LINE)] if box.formula else [name]
     word = "" if box.kind in ("result", "folded", "omitted") else box.kind
-    second = " · ".join(filter(None, (word, box.about, shape, box.dtype)))
+    second = list(filter(None, (word, box.about, shape, box.dtype)))
+    if longest == LONGEST_LINE or len(" · ".join(second)) <= longest:
+        second = [" · ".join(second)]
     rest = [f"value {box.value}" if box.value else "", f"gradient {box.gradient}" if box.gradient else ""]
-    return [line for line in (*head, second, *rest) if line]
+    return [line for line in (*head, *second, *rest) if line]
 
 
 def in_words(box: Box) -> str:
