@@ -835,7 +835,7 @@ def test_a_call_with_a_module_and_one_without_run_and_show_each_its_own_plan():
     f = compile(lambda a, x=None: 2 * a if x is None else a(x))
     for _ in range(2):
         np.testing.assert_allclose(f(net, X), net(X).data, rtol=1e-14)
-        assert "X" not in f.source and "x @ weight" in f.source
+        assert "X" not in f.source and "x @ W" in f.source
         with_net = f.javascript
         np.testing.assert_array_equal(f(X), 2 * X)
         assert "2 * a" in f.source
