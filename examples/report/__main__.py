@@ -21,6 +21,7 @@ try:
 
     from tinygrad_hw.drawing import LayoutError, draw
 
+    from ..languages import Both
     from ..playground import page as playground
     from ..playground.__main__ import printed
     from ..playground.programs import programs
@@ -33,7 +34,8 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 
-PLAYGROUND, STEPPER = "playground.html", "graph.html"
+PLAYGROUND, STEPPER = Both("playground.html", "playground.html"), Both("graph.html", "graph-zh.html")
+TITLE = Both("One training step of the report's network.", "報告的 network 的一個訓練步驟。")
 
 
 class Parser(argparse.ArgumentParser):
@@ -153,7 +155,7 @@ def save(outcomes: dict[str, Outcome], folder: Path) -> None:
     for name, themes in figures.items():
         for theme, svg in themes.items():
             (folder / f"{name}-{theme}.svg").write_bytes(svg)
-    (folder / PLAYGROUND).write_text(playground.page(programs(), printed()), encoding="utf-8")
+    (folder / PLAYGROUND.en).write_text(playground.page(programs(), printed()), encoding="utf-8")
     graph = save_graph(folder, max(outcome.epochs for outcome in outcomes.values()))
     text = page(outcomes, figures, graph, STEPPER if graph else None, PLAYGROUND)
     (folder / "report.html").write_text(text, encoding="utf-8")
@@ -161,17 +163,20 @@ def save(outcomes: dict[str, Outcome], folder: Path) -> None:
 
 def save_graph(folder: Path, epochs: int) -> dict[str, bytes] | None:
     """Draw the computation graph of one training step, and the page that steps through it; without a layout engine say so."""
+    loss = first_loss(RUNS["data_X"])
+    last = min(epochs, 50_000)
+    kept = losses_of(RUNS["data_X"], sorted({1, *range(max(1, last // 20), last + 1, max(1, last // 20))}))
+    graph = {}
     try:
-        loss, title = first_loss(RUNS["data_X"]), "One training step of the report's network."
-        graph = {theme: draw(loss, title=title, theme=theme).svg().encode() for theme in ("light", "dark")}
+        for language, ending, title, stepper in zip(("en", "zh-TW"), ("", "-zh"), TITLE, STEPPER):
+            for theme in ("light", "dark"):
+                graph[f"{theme}{ending}"] = draw(loss, title=title, theme=theme).svg(language).encode()
+            (folder / stepper).write_text(draw(loss, title=title).html(history=kept, language=language), encoding="utf-8")
     except LayoutError as reason:
         print(f"the computation graph is not drawn: {reason}", file=sys.stderr)
         return None
     for theme, svg in graph.items():
         (folder / f"graph-{theme}.svg").write_bytes(svg)
-    last = min(epochs, 50_000)
-    kept = losses_of(RUNS["data_X"], sorted({1, *range(max(1, last // 20), last + 1, max(1, last // 20))}))
-    (folder / STEPPER).write_text(draw(loss, title=title).html(history=kept), encoding="utf-8")
     return graph
 
 

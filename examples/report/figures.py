@@ -1,4 +1,6 @@
-"""The report's figures, drawn from the outcomes of its runs: each once for light and once for dark paper, as SVG."""
+"""The report's figures, drawn from the outcomes of its runs, as SVG whose letters are text: for light and for dark paper, in
+English and in Traditional Chinese. The browser chooses the font.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,27 @@ DARK = {
     REGIONS[1]: "#54341c",
 }
 
+# What becomes of the words in Traditional Chinese; the field's own terms stay.
+CHINESE = {
+    "first coordinate": "第一座標",
+    "second coordinate": "第二座標",
+    "computed here": "這裡算出的",
+    "printed in the report": "報告印出的",
+    "The first losses": "最初的 loss",
+    "no activation": "無 activation",
+    "Best linear function": "最好的線性函數",
+    r"(\d+) hidden units": r"\1 個 hidden unit",
+    r": (\S+) right": r"：\1 正確",
+    "wrong": "錯誤",
+}
+
 SETTINGS: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), PAPER),
     **dict.fromkeys(("legend.edgecolor", "grid.color"), FAINT),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     "axes.titlesize": 11,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "report",
 }
 
@@ -173,12 +189,14 @@ FIGURES: dict[str, tuple[tuple[str, ...], Draw]] = {
 
 
 def draw_all(outcomes: Outcomes) -> dict[str, dict[str, bytes]]:
-    """Return ``{figure: {"light": SVG, "dark": SVG}}`` of every figure whose runs are there."""
+    """Return ``{figure: {"light": SVG, "dark": SVG, "light-zh": SVG, "dark-zh": SVG}}`` of every figure whose runs are there."""
     drawn = {}
     for name, (needed, draw) in FIGURES.items():
         if all(run_id in outcomes for run_id in needed):
             light = as_svg(draw, outcomes)
-            drawn[name] = {"light": light.encode(), "dark": recolored(light, DARK).encode()}
+            themes = {"light": light, "dark": recolored(light, DARK)}
+            themes |= {f"{theme}-zh": in_chinese(svg) for theme, svg in themes.items()}
+            drawn[name] = {theme: svg.encode() for theme, svg in themes.items()}
     return drawn
 
 
@@ -193,3 +211,15 @@ def as_svg(draw: Draw, outcomes: Outcomes) -> str:
 def recolored(svg: str, colors: dict[str, str]) -> str:
     """Return a drawing in other colours."""
     return re.sub("#[0-9a-f]{6}", lambda color: colors.get(color[0], color[0]), svg)
+
+
+def in_chinese(svg: str) -> str:
+    """Return a drawing with its words in Traditional Chinese."""
+
+    def said(match: re.Match[str]) -> str:
+        text = match[0]
+        for english, chinese in CHINESE.items():
+            text = re.sub(english, chinese, text)
+        return text
+
+    return re.sub("(?<=>)[^<>]+(?=</text>)", said, svg)

@@ -77,7 +77,7 @@ spoken();
 
 
 def page(
-    outcomes: Outcomes, figures: Figures, graph: dict[str, bytes] | None = None, stepper: str | None = None, playground: str | None = None
+    outcomes: Outcomes, figures: Figures, graph: dict[str, bytes] | None = None, stepper: Both | None = None, playground: Both | None = None
 ) -> str:
     """Return the page.
 
@@ -86,11 +86,12 @@ def page(
     outcomes : dict of str to Outcome
         The runs that are finished, by their id. A section tells what there is to tell of them.
     figures : dict of str to dict
-        ``{figure: {"light": SVG, "dark": SVG}}``.
+        ``{figure: {"light": SVG, "dark": SVG, "light-zh": SVG, "dark-zh": SVG}}``.
     graph : dict of str to bytes, optional
-        The computation graph of one training step, as SVG in light and dark.
-    stepper, playground : str, optional
-        The names of files beside the page: one steps through that graph, in the other the network trains. They are linked and shown.
+        The computation graph of one training step, as SVG in light and dark, in English and Chinese as the figures.
+    stepper, playground : Both, optional
+        The names of files beside the page, in English and Chinese or one for both: one steps through that graph, in the other the
+        network trains. They are linked and shown.
     """
     sections = [
         introduction(outcomes), setups(graph, stepper), results(outcomes, figures), discussion(outcomes, figures), training(playground),
@@ -182,7 +183,7 @@ def introduction(outcomes: Outcomes) -> list[str]:
     ]
 
 
-def setups(graph: dict[str, bytes] | None, stepper: str | None) -> list[str]:
+def setups(graph: dict[str, bytes] | None, stepper: Both | None) -> list[str]:
     """Show the network, its loss, and both ways to its gradients."""
     caption = Both("What one training step records.", "一個訓練步驟所記錄的計算圖。")
     return [
@@ -247,7 +248,7 @@ def setups(graph: dict[str, bytes] | None, stepper: str | None) -> list[str]:
             shown_page(
                 stepper,
                 "Step through it, forward and backward, and through its training:",
-                "逐步看它的 forward 與 backward，以及訓練過程（英文頁面）：",
+                "逐步看它的 forward 與 backward，以及訓練過程：",
             )
             if stepper
             else []
@@ -255,13 +256,12 @@ def setups(graph: dict[str, bytes] | None, stepper: str | None) -> list[str]:
     ]
 
 
-def shown_page(file: str, en: str, zh: str, speaks: bool = False) -> list[str]:
-    """Link a page that lies beside this one, and show it; tell it the language if it speaks both."""
-    link, told = f'<a href="{file}">{file}</a>', f' data-src="{file}"' if speaks else ""
-    return [
-        element("p", f"{en} {link}", f"{zh} {link}"),
-        f'<iframe src="{file}"{told} title="{file}" loading="lazy"></iframe>',
-    ]
+def shown_page(files: Both, en: str, zh: str) -> list[str]:
+    """Link a page that lies beside this one, and show it; a file that speaks both languages is told which."""
+    links = [f'{words} <a href="{file}">{file}</a>' for words, file in zip((en, zh), files)]
+    frames = [f'<iframe src="{file}" title="{words[:-1]}" loading="lazy"></iframe>' for words, file in zip((en, zh), files)]
+    told = frames[0].replace("<iframe", f'<iframe data-src="{files.en}"')
+    return [element("p", *links), told if files.en == files.zh else Both(*frames).html()]
 
 
 def line_by_line() -> str:
@@ -282,7 +282,7 @@ def line_by_line() -> str:
             f"<code>{html.escape(line)}</code>",
         ]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    notes = "".join(f"<li>{note.mathml}</li>" for note in equations.notes)
+    notes = "".join(f"<li>{Both(note.mathml, in_chinese(note.mathml)).html()}</li>" for note in equations.notes)
     head = "".join(
         f"<th>{words.html()}</th>" for words in (Both("by hand", "手寫"), Both("derived", "推導"), Both("step.source", "step.source"))
     )
@@ -290,6 +290,11 @@ def line_by_line() -> str:
         f'<div class="table"><table class="lines"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f"<p>{Both('where', '其中').html()}</p><ul>{notes}</ul>"
     )
+
+
+def in_chinese(note: str) -> str:
+    """Return what a sign means in Traditional Chinese; a formula as it is."""
+    return note.replace("adds up over axis 0", "沿軸 0 相加").replace("multiplies entry by entry", "逐項相乘")
 
 
 def code_by_hand() -> dict[str, str]:
@@ -378,7 +383,7 @@ def discussion(outcomes: Outcomes, figures: Figures) -> list[str]:
     ]
 
 
-def training(playground: str | None) -> list[str]:
+def training(playground: Both | None) -> list[str]:
     """Show the page in which the network trains."""
     if playground is None:
         return []
@@ -390,7 +395,6 @@ def training(playground: str | None) -> list[str]:
             "activation and learning rate can be chosen. In a window of its own:",
             "同一個 network 在這個頁面裡訓練，執行的是引擎由編譯後的步驟寫出的 JavaScript；data、層數、activation 與 learning "
             "rate 都可以選擇。在自己的視窗開啟：",
-            speaks=True,
         ),
     ]
 
@@ -478,13 +482,15 @@ def figure(figures: Figures, name: str, en: str, zh: str) -> list[str]:
 
 
 def picture(themes: dict[str, bytes], caption: Both, name: str) -> list[str]:
-    """Return a picture for light and for dark paper, with its caption."""
-    light, dark = (data_uri(themes[theme]) for theme in ("light", "dark"))
-    return [
-        f'<figure class="{name}"><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">',
-        f'<img alt="" aria-labelledby="of-{name}" src="{light}"></picture>',
-        f'<figcaption id="of-{name}">{caption.html()}</figcaption></figure>',
+    """Return a picture for light and for dark paper, with its caption; in both languages, if there are words in it."""
+    spoken = [
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{data_uri(themes[f"dark{language}"])}">'
+        f'<img alt="" aria-labelledby="of-{name}" src="{data_uri(themes[f"light{language}"])}"></picture>'
+        for language in ("", "-zh")
+        if f"dark{language}" in themes
     ]
+    shown = Both(*spoken).html() if len(spoken) == 2 else spoken[0]
+    return [f'<figure class="{name}">{shown}<figcaption id="of-{name}">{caption.html()}</figcaption></figure>']
 
 
 def data_uri(svg: bytes) -> str:
@@ -549,8 +555,8 @@ def loss_tables(outcomes: Outcomes, *run_ids: str) -> list[str]:
             else:
                 rows.append((f"{epoch:,}", one_above_the_other(loss, printed.get(epoch)), in_words(outcome.differences.get(epoch))))
         if folded:
-            epochs = f"{folded[0]:,} … {folded[-1]:,}"
-            rows.append((epochs, Both(f"nan, as printed ({len(folded)} rows)", f"nan，與報告相同（{len(folded)} 列）").html(), "0"))
+            epochs = " … ".join(f"{epoch:,}" for epoch in dict.fromkeys((folded[0], folded[-1])))
+            rows.append((epochs, Both(f"nan, as printed ({len(folded)} row{'s' * (len(folded) > 1)})", f"nan，與報告相同（{len(folded)} 列）").html(), "0"))
         caption = Both(
             f"{outcome.run.id}: losses. Above: computed here; below: printed in the report. Marked: where the digits part.",
             f"{outcome.run.id} 的 loss。上：這裡算出的；下：報告印出的。標記處是數字開始不同的地方。",

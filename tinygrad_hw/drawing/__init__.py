@@ -45,6 +45,7 @@ from ..tensor import Tensor, cotangent, why_no_gradient
 from .again import computed_again
 from .build import Look, build
 from .dot import dot
+from .languages import Words
 from .layout import LayoutError, render
 from .mermaid import mermaid
 from .modules import views
@@ -124,15 +125,20 @@ class Drawing:
         """The drawing in the DOT language."""
         return str(self.digraph.source)
 
-    def svg(self) -> str:
+    def svg(self, language: str = "en") -> str:
         """Return the drawing as SVG, fit to stand alone or inside a page.
+
+        Parameters
+        ----------
+        language : {"en", "zh-TW"}
+            Of the words in boxes and legend: English or Traditional Chinese.
 
         Raises
         ------
         LayoutError
             If there is no layout engine.
         """
-        return polished(render(self.dot, "svg"), self.picture, self.dot)
+        return Words(language).markup(polished(render(self.dot, "svg"), self.picture, self.dot))
 
     def png(self, dpi: int = 144) -> bytes:
         """Return the drawing as PNG.
