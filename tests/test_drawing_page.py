@@ -19,7 +19,8 @@ from tinygrad_hw.drawing.arrays import entries
 from tinygrad_hw.drawing.formulas import shortened
 from tinygrad_hw.drawing.languages import Words
 from tinygrad_hw.drawing.modules import views
-from tinygrad_hw.drawing.steps import numbers, replay, steps
+from tinygrad_hw.drawing.recorded import read
+from tinygrad_hw.drawing.steps import numbers, question, replay, steps
 from tinygrad_hw.naming import clean
 
 needs_layout = pytest.mark.skipif(layout.engine() is None, reason="neither dot nor pygraphviz is there to lay out pictures")
@@ -581,6 +582,18 @@ def test_gradients_rise_and_boxes_that_have_theirs_look_so(browser, graph):
     assert sorted(shown_boxes(browser, "done")) == sorted(with_gradient)
     labels = browser.run("return [...document.querySelectorAll('.edge.gradient text')].map((t) => t.textContent.trim())")
     assert {"g Wᵀ", "g", "g / 2"} <= set(labels)
+
+
+@pytest.mark.parametrize("f", [np.exp, np.sign, lambda x: np.where(True, 1.0, x), lambda x: x**0, lambda x: -x, lambda x: 2 * x], ids=str)
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+def test_no_answer_that_is_called_wrong_says_the_same_as_the_right_one(f, shape):
+    x = Tensor(np.random.default_rng(0).uniform(1, 2, shape), requires_grad=True, name="x")
+    result = f(x) + 0 * x.sum()
+    recorded = read([result._node])
+    vertex = next(vertex for vertex in recorded.vertices if vertex.operation)
+    found = question(recorded, vertex, vertex.places[-1], recorded.vertices[vertex.operands[-1]], ("added", 0, 0))[0]
+    meanings = [re.sub("[⊙·]", "*", text).replace("−0", "0").replace("−𝟎", "𝟎").replace("𝟎₃", "0") for text in (found.right, *found.wrong)]
+    assert len(set(meanings)) == len(meanings) >= 3
 
 
 def test_what_is_to_be_guessed_is_hidden_until_it_is_revealed(browser, graph):

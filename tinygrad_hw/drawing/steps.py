@@ -243,8 +243,10 @@ def question(recorded: Recorded, vertex: Vertex, place: int, operand: Vertex, ke
     right = derivative(recorded, vertex, place)
     assert vertex.node is not None
     candidates = [derivative(recorded, vertex, other) for _, _, other in vertex.node.edges]
-    candidates += ["g", right[1:].strip() if right[0] in "-−" else f"−{right}", f"g ⊙ {spelt(vertex.label)}", "0"]
-    wrong = tuple(dict.fromkeys(text for text in candidates if text != right))[: FEWEST_WRONG + 1]
+    negated = right[1:].strip() if right[0] in "-−" else f"−{right}"
+    candidates += ["g", negated, f"g {'⊙' if np.ndim(vertex.value) else '·'} {spelt(vertex.label)}", "0"]
+    as_right = {right, negated, "0"} if right[0] in "0𝟎" else {right}
+    wrong = tuple(dict.fromkeys(text for text in candidates if text not in as_right))[: FEWEST_WRONG + 1]
     return [Question(f"What does {shortened(operand.name)} get?", right, wrong, key)]
 
 
