@@ -67,7 +67,7 @@ def argument(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.ndim:
         return f"array{value.shape}"
     if isinstance(value, (np.number, float, complex, np.ndarray)):
-        return number(value)
+        return f"({number(value)})" if np.iscomplexobj(value) else number(value)
     if isinstance(value, slice):
         return ":".join(
             "" if part is None else str(part) for part in (value.start, value.stop, value.step)[: 2 if value.step is None else 3]

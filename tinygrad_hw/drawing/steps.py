@@ -126,9 +126,8 @@ def forward(recorded: Recorded, view: View) -> list[Step]:
         else:
             vertex = recorded.vertices[run[0]]
             title = vertex.operation
-            sentence = (
-                f"{shortened(vertex.name)} = {expression(recorded, vertex)} is computed, of shape {shape_text(np.shape(vertex.value))}."
-            )
+            shape = f"of shape {shape_text(np.shape(vertex.value))}" if np.ndim(vertex.value) else "a single number"
+            sentence = f"{shortened(vertex.name)} = {expression(recorded, vertex)} is computed, {shape}."
         lines = tuple(Line(shortened(recorded.vertices[i].name), expression(recorded, recorded.vertices[i]), ("value", i)) for i in shown)
         arrows = tuple(a for a, arrow in enumerate(view.picture.arrows) if arrow.head == box)
         costs = sum(work(recorded.vertices[i]) for i in run)
@@ -228,7 +227,7 @@ class Backward:
         recorded, (nth, uses) = self.recorded, (self.seen[edge[0]], self.uses[edge[0]])
         names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
         assert vertex.node is not None
-        adds = sums[0] is not sums[1]
+        adds = sums[0] is not sums[1] and (nth > 1 or self.position[edge[0]] in recorded.outputs)
         rule = formula(vertex.node, edge[2], names, vertex.label, cotangent_side(recorded, operand), adds=adds)
         use = f", use {nth} of {uses}" if uses > 1 else ""
         lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, ("added", *at), rule.mathml, hidden=True)]

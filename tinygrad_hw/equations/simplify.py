@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,7 +89,9 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
                 break
     if joint([base.shape for base, _ in kept]) != shape:
         kept.insert(0, (Ones(shape), 1))
-    kept = outer([(without_leading_axes(base, kept, shape), power) for base, power in kept])
+    kept = [(without_leading_axes(base, kept, shape), power) for base, power in kept]
+    if (joined := outer(kept)) is not kept:
+        return product(joined, coefficient)
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
@@ -482,9 +485,7 @@ def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Nu
         return factors
     x, y = column(columns[0]), vectors[0]
     assert x is not None
-    (a, x), (b, y) = scalars_apart(x), scalars_apart(y)
-    joined = Call(np.outer, (x, y), {}, (*x.shape, *y.shape))
-    return [(joined, 1), (a, 1), (b, 1), *[factor for factor in factors if not factor[0].shape]]
+    return [(bilinear(np.outer, (*x.shape, *y.shape), x, y), 1), *[factor for factor in factors if not factor[0].shape]]
 
 
 def matrix_times_vector(x: Expression) -> Expression | None:
@@ -496,7 +497,7 @@ def matrix_times_vector(x: Expression) -> Expression | None:
         return None
     vector = column(columns[0])
     assert vector is not None
-    return matmul(rest.shape[1:], transpose(rest.shape[::-1], rest), vector)
+    return bilinear(np.matmul, rest.shape[1:], transpose(rest.shape[::-1], rest), vector)
 
 
 class Piece(NamedTuple):
@@ -640,10 +641,10 @@ def is_whole(part: Any) -> bool:
     return isinstance(part, slice) and part == slice(None)
 
 
-def matmul(shape: Shape, x: Any, y: Any) -> Expression:
+def bilinear(function: Callable[..., Any], shape: Shape, x: Any, y: Any) -> Expression:
     """Return x y with the numbers in front."""
     (a, x), (b, y) = scalars_apart(express(x)), scalars_apart(express(y))
-    return product([(Call(np.matmul, (x, y), {}, shape), 1), (a, 1), (b, 1)])
+    return product([(Call(function, (x, y), {}, shape), 1), (a, 1), (b, 1)])
 
 
 def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
@@ -678,7 +679,7 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
 SHAPING: dict[Any, Callable[..., Expression | None]] = {
     np.transpose: transpose,
     np.swapaxes: swapaxes,
-    np.matmul: matmul,
+    **{function: partial(bilinear, function) for function in (np.matmul, np.outer)},
     np.reshape: reshape,
     np.ravel: reshape,
     np.squeeze: reshape,
