@@ -80,7 +80,7 @@ def argument(value: Any) -> str:
 
 def number(value: Any) -> str:
     """Return one number with six figures."""
-    return format(complex(value), ".6g") if np.iscomplexobj(value) else format(float(value), ".6g")
+    return format(complex(value), ".6g") if np.iscomplexobj(value) else format(float(value) + 0.0, ".6g")  # (0 for -0)
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:

@@ -1,6 +1,7 @@
 """The words of the stepping page in another language: a table says what each English sentence is called there.
 
-In a sentence of the table ``{}`` stands for anything, which is kept as it is, and ``{*}`` for words that are looked up themselves.
+In a sentence of the table ``{}`` stands for anything, which is kept as it is, ``{#}`` for a number, and ``{*}`` for words that are
+looked up themselves.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Words:
             return self.table.get(text, text)
         for known, english, other in self.patterns:
             if match := known.fullmatch(text):
-                kinds = re.findall(r"\{\*?\}", english)
+                kinds = re.findall(r"\{[*#]?\}", english)
                 return other.format(*[self(piece) if kind == "{*}" else piece for kind, piece in zip(kinds, match.groups())])
         return " · ".join(map(self, text.split(" · "))) if " · " in text else text
 
@@ -54,5 +55,5 @@ class Words:
 
 def pattern(english: str) -> str:
     """Return a sentence as a regular expression that has a group for each of its gaps."""
-    gaps = {"{}": "((?:(?! · ).)+)", "{*}": "(.+)"}  # (dots divide a line into parts)
-    return "".join([gaps.get(piece) or re.escape(piece) for piece in re.split(r"(\{\*?\})", english)])
+    gaps = {"{}": "((?:(?! · ).)+)", "{#}": r"(\d+)", "{*}": "(.+)"}  # (dots divide a line into parts)
+    return "".join([gaps.get(piece) or re.escape(piece) for piece in re.split(r"(\{[*#]?\})", english)])
