@@ -308,7 +308,7 @@ def test_every_sentence_of_the_script_is_known_in_chinese():
 
 def test_every_sentence_of_the_table_has_the_gaps_of_the_english_one():
     for english, chinese in Words("zh-TW").table.items():
-        assert len(re.findall(r"\{\*?\}", english)) == len(re.findall(r"\{\d*\}", chinese)), english
+        assert len(re.findall(r"\{[*#]?\}", english)) == len(re.findall(r"\{\d*\}", chinese)), english
 
 
 def test_a_language_that_there_is_not_is_refused():
