@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import numpy as np
 from .picture import shared_path
 from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "common", "fold", "merge_modules", "pattern", "repetitions", "runs_of", "uses_of_leaves"]
+__all__ = ["Group", "arranged", "common", "fold", "members_of", "merge_modules", "pattern", "repeated", "repetitions"]
 
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
@@ -151,6 +151,11 @@ def belongs_to_one_time(groups: Sequence[Group], uses: Sequence[tuple[int, int]]
     return len(runs) == 1 and None not in runs and len({turn for _, turn in uses}) == 1
 
 
+def members_of(groups: Iterable[Group]) -> tuple[int, ...]:
+    """Return the vertices of groups, in order."""
+    return tuple([member for group in groups for member in group.members])
+
+
 def single(vertices: Sequence[Vertex], i: int) -> Group:
     """Return a group of one vertex."""
     return Group((i,), "", vertices[i].path)
@@ -171,8 +176,7 @@ def merge_modules(results: Sequence[Group], level: int) -> list[Group]:
             merged += groups
             continue
         *outer, path = within
-        members = tuple([member for group in groups for member in group.members])
-        merged.append(Group(members, path, tuple(outer), (pattern(path), *[word for group in groups for word in group.words])))
+        merged.append(Group(members_of(groups), path, tuple(outer), (pattern(path), *[word for group in groups for word in group.words])))
     return merged
 
 
@@ -189,24 +193,29 @@ def common(names: Sequence[str]) -> str:
 
 
 # Repetition
+def repeated(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> Iterator[list[Sequence[Group]]]:
+    """Yield the groups in order, as repetitions of a body if that saves at least so many groups; one alone is repeated once."""
+    runs, i = runs_of(vertices, groups, least), 0
+    while i < len(groups):
+        period, times = runs.get(i, (1, 1))
+        yield [groups[i + k * period : i + (k + 1) * period] for k in range(times)]
+        i += period * times
+
+
 def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[Group]:
     """Draw a repeated body once: each of its groups stands for all repetitions."""
     found: list[Group] = []
-    i = 0
-    runs = runs_of(vertices, results, LEAST_SAVED)
-    while i < len(results):
-        period, times = runs.get(i, (1, 1))
-        bodies = [results[i + j * period : i + (j + 1) * period] for j in range(times)]
-        i += period * times
+    for bodies in repeated(vertices, results, LEAST_SAVED):
+        times = len(bodies)
         if times == 1:
             found += bodies[0]
             continue
         first, last = (vertices[bodies[j][-1].members[-1]].name for j in (0, -1))
         for same in zip(*bodies):
-            members = tuple([member for group in same for member in group.members])
             path = stacked_path([group.path for group in same], f"{first} … {last} × {times}", times)
             title = f"{common([group.title for group in same])} × {times}" if same[0].title else ""
-            found.append(Group(members, title, path, same[0].words, tuple([group.members[-1] for group in same]), bodies[0][0].members[-1]))
+            ends = tuple([group.members[-1] for group in same])
+            found.append(Group(members_of(same), title, path, same[0].words, ends, bodies[0][0].members[-1]))
     return found
 
 
@@ -221,18 +230,11 @@ def stacked_path(paths: Sequence[Path], frame: str, times: int) -> Path:
 
 def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[Group]:
     """Put runs in which the same body repeats into one group each."""
-    merged, i = [], 0
-    runs = runs_of(vertices, results, 1)
-    while i < len(results):
-        if i not in runs:
-            merged.append(results[i])
-            i += 1
-            continue
-        period, times = runs[i]
-        run = results[i : i + period * times]
-        members = tuple([member for group in run for member in group.members])
-        merged.append(Group(members, f"{summary(run[:period])} × {times}", shared_path(group.path for group in run), RUN))
-        i += period * times
+    merged: list[Group] = []
+    for bodies in repeated(vertices, results, 1):
+        run = [group for body in bodies for group in body]
+        title, path = f"{summary(bodies[0])} × {len(bodies)}", shared_path(group.path for group in run)
+        merged.append(Group(members_of(run), title, path, RUN) if len(bodies) > 1 else run[0])
     return merged
 
 

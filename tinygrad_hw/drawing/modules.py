@@ -6,13 +6,13 @@ open, with what it takes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..graph import Node
 from .build import Look, picture_of
-from .fold import Group, merge_modules, runs_of, uses_of_leaves
+from .fold import Group, arranged, members_of, merge_modules, repeated
 from .picture import Picture, shared_path
 from .recorded import Recorded, Vertex
 
@@ -88,44 +88,18 @@ def closed(recorded: Recorded, look: Look, members: Sequence[int], level: int) -
 def by_repetition(vertices: Sequence[Vertex], groups: Sequence[Group]) -> list[Group]:
     """Return the groups with each repetition of a body as one: the steps of a recurrent network."""
     found: list[Group] = []
-    runs, i = runs_of(vertices, groups, least=1), 0
-    while i < len(groups):
-        period, times = runs.get(i, (1, 1))
-        for k in range(times):
-            body = groups[i + k * period : i + (k + 1) * period]
-            members = tuple([member for group in body for member in group.members])
-            title = f"{vertices[members[-1]].name}: repetition {k + 1} of {times}" if period > 1 else ""
+    for bodies in repeated(vertices, groups, 1):
+        for k, body in enumerate(bodies, 1):
+            members = members_of(body)
+            title = f"{vertices[members[-1]].name}: repetition {k} of {len(bodies)}" if len(body) > 1 else ""
             found.append(Group(members, title, shared_path(group.path for group in body), ()))
-        i += period * times
     return found
 
 
 def with_operands(recorded: Recorded, groups: Sequence[Group], whole: bool) -> tuple[list[Group], set[int]]:
-    """Return the groups with what they are computed from, and the vertices that belong to them.
-
-    A parameter or constant that one closed group alone uses goes into it; all else has a group of its own.
-    """
-    vertices = recorded.vertices
-    results = {member for group in groups for member in group.members}
-    carried: dict[int, list[int]] = {}
-    others: list[int] = []
-    for leaf, uses in uses_of_leaves(vertices, groups).items():
-        user = only_closed_user(recorded, groups, leaf, uses)
-        if user is not None:
-            carried.setdefault(user, []).append(leaf)
-        elif uses or whole:
-            others.append(leaf)
-    read = [operand for i in results for operand in vertices[i].operands if vertices[operand].operation]
-    outside = sorted(set(read) - results)
-    found = [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
-    found += [Group((i,), "", vertices[i].path) for i in others] + [Group((i,)) for i in outside]
-    return sorted(found, key=lambda group: group.members[-1]), {member for group in found for member in group.members} - set(outside)
-
-
-def only_closed_user(recorded: Recorded, groups: Sequence[Group], leaf: int, uses: Iterable[tuple[int, int]]) -> int | None:
-    """Return the closed group that alone uses a parameter or constant, or None."""
-    users = {i for i, _ in uses}
-    if len(users) != 1 or recorded.vertices[leaf].kind == "input" or leaf in recorded.outputs:
-        return None
-    (user,) = users
-    return user if groups[user].title else None
+    """Return the groups with what they are computed from, and the vertices that belong to them; of a part no leaf that others use."""
+    results = set(members_of(groups))
+    used = results.union(*[recorded.vertices[i].operands for i in results])
+    found = [group for group in arranged(recorded, groups, ()) if whole or not used.isdisjoint(group.members)]
+    outside = sorted(i for i in used - results if recorded.vertices[i].operation)
+    return sorted([*found, *[Group((i,)) for i in outside]], key=lambda group: group.members[-1]), set(members_of(found))

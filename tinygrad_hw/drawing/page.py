@@ -31,17 +31,6 @@ from .text import text
 
 __all__ = ["Lesson", "page"]
 
-MARKS = {
-    "input": '<ellipse cx="16" cy="8" rx="14" ry="6"/>',
-    "parameter": '<polygon stroke-width="3" points="3,2 29,2 29,14 3,14"/>',
-    "constant": '<polygon points="3,2 24,2 29,6 29,14 3,14"/>',
-    "result": '<path d="M7,2H25A4,4 0 0 1 29,6V10A4,4 0 0 1 25,14H7A4,4 0 0 1 3,10V6A4,4 0 0 1 7,2Z"/>',
-    "output": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
-    "loss": '<polygon points="4,4 28,4 28,12 4,12"/><polygon fill="none" points="1,1 31,1 31,15 1,15"/>',
-    "outside": '<ellipse stroke-dasharray="3" cx="16" cy="8" rx="14" ry="6"/>',
-    "folded": '<polygon points="3,5 6,2 29,2 29,11 26,14 3,14"/>',
-    "omitted": '<polygon stroke-dasharray="3" points="3,2 29,2 29,14 3,14"/>',
-}
 WORDS = {  # explained where they occur
     "⊙": "multiplied entry by entry",
     "Σ": "the sum over the axes in its index; what broadcasting repeats on the way forward is summed on the way back",
@@ -51,67 +40,6 @@ WORDS = {  # explained where they occur
 }
 COTANGENT = "the derivative of the result by a value, in the value's own shape; where it arrives at an operation it is called g"
 COSTS = "2·m·k·n for a product of (m, k) by (k, n), for any other operation one for each entry of its largest array, and one for each sum"
-SHELL = """<!DOCTYPE html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>Computation graph</h1><p>{caption}</p></header>
-{controls}
-<main>
-<div id="left">
-<p id="zooms"><button id="up" type="button" hidden>close this module</button> <span id="where"></span>
-<button id="smaller" type="button" aria-label="Smaller picture">−</button>
-<button id="fit" type="button" aria-label="Picture as wide as its frame">fit</button>
-<button id="larger" type="button" aria-label="Larger picture">+</button></p>
-<div id="picture" tabindex="0" role="region" aria-label="Picture of the graph">{rise}{pictures}</div>
-</div>
-<div id="side">
-{notice}{step}
-<section aria-live="polite" aria-labelledby="box-title"><h2 id="box-title">Choose a box</h2>
-<button id="open" type="button" hidden>open this module</button><dl id="box-lines"></dl></section>
-<section aria-labelledby="legend-title"><h2 id="legend-title">Legend</h2><ul class="legend">{legend}</ul></section>
-{words}
-<noscript><section><h2>All of it as text</h2><p>Stepping needs JavaScript.</p><pre>{text}</pre></section></noscript>
-</div>
-<div id="more">{values}{history}</div>
-</main>
-<script type="application/json" id="data">{data}</script>
-<script>{program}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-RISE = """<svg width="0" height="0" aria-hidden="true"><defs><marker id="rise" viewBox="0 0 10 10" refX="2" refY="5" markerWidth="9"
-markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0,0L10,5L0,10Z"/></marker></defs></svg>"""
-CONTROLS = """<nav aria-label="Steps">
-<button id="first" type="button" aria-label="First step">|◀</button>
-<button id="back" type="button" aria-label="One step back">◀</button>
-<button id="play" type="button" aria-pressed="false">Play</button>
-<button id="next" type="button" aria-label="One step on">▶</button>
-<button id="last" type="button" aria-label="Last step">▶|</button>
-<input id="slider" type="range" min="0" max="1" value="0" step="1" aria-label="Step">
-<output id="count" for="slider"></output>
-<label><input id="guess" type="checkbox"> guess first</label>
-</nav>"""
-STEP = """<section id="step" aria-live="polite" aria-labelledby="title"><h2 id="title"></h2><p id="sentence"></p>
-<div id="questions"></div><dl id="lines"></dl></section>
-<section aria-labelledby="costs-title"><h2 id="costs-title">Forward beside backward</h2><div id="costs"></div></section>
-<p class="keys"><kbd>←</kbd> <kbd>→</kbd> one step · <kbd>Home</kbd> <kbd>End</kbd> · <kbd>f</kbd> forward · <kbd>b</kbd> backward ·
-<kbd>p</kbd> play · <kbd>g</kbd> guess · <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> size · <kbd>Tab</kbd> or a click chooses a box ·
-<kbd>Enter</kbd> or a second click opens a module, <kbd>Esc</kbd> closes it</p>"""
-VALUES = """<section aria-labelledby="values-title"><h2 id="values-title">Change a value</h2>
-<p>Everything is computed again here, forward and backward, by the program that the compiler wrote of this graph.</p>
-<div id="values"></div></section>"""
-HISTORY = """<section aria-labelledby="history-title"><h2 id="history-title">The training again</h2>
-<p><button id="train" type="button" aria-pressed="false">Play the training</button> <output id="epoch"></output></p>
-<svg id="curve" viewBox="0 0 400 80" role="img" aria-label="the loss over the training"><polyline fill="none"/><circle r="4"/></svg>
-<input id="epochs" type="range" min="0" max="{last}" value="{last}" step="1" aria-label="Time of the training"></section>"""
 
 
 @dataclass(frozen=True)
@@ -140,34 +68,44 @@ class Lesson:
 
 def page(lesson: Lesson, language: str) -> str:
     """Return the page in a language; where the graph is too large to step through, or there is no layout engine, it says so."""
-    say = Words(language)
+    say, piece = Words(language), pieces()
     pictures = [replace(picture, legend=False, theme="light") for picture in [view.picture for view in lesson.views] or [lesson.picture]]
     all_steps = [steps(lesson.recorded, view, lesson.trail or ()) for view in lesson.views]
     stepping = any(len(each) > 1 for each in all_steps)
     drawn, reasons = drawn_pictures(pictures)
     notices = [*reasons, *why_no_steps(lesson), *why_no_backward(lesson)]
-    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, script = map(read, ("page.css", "page.js"))
     program = f"const program = {maker(lesson.program.source)}" if lesson.program else "const program = null"
-    return say.markup(SHELL).format(
+    return say.markup(piece["shell"]).format(
         lang=LANGUAGES[language],
         policy=escape(policy(style, program, script)),
         title=escape(say(clean(pictures[0].caption))),
         style=style,
         caption=escape(say(clean(pictures[0].caption))),
-        controls=say.markup(CONTROLS) if stepping else "",
-        rise=RISE,
+        controls=say.markup(piece["controls"]) if stepping else "",
+        rise=piece["rise"],
         pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{say.markup(svg)}</div>' for k, svg in enumerate(drawn)),
-        values=say.markup(VALUES) if lesson.program else "",
-        history=say.markup(HISTORY).format(last=len(lesson.history) - 1) if lesson.history else "",
+        values=say.markup(piece["values"]) if lesson.program else "",
+        history=say.markup(piece["history"]).format(last=len(lesson.history) - 1) if lesson.history else "",
         notice="".join(f'<section class="note"><p>{escape(say(clean(notice)))}</p></section>' for notice in notices),
-        step=say.markup(STEP) if stepping else "",
-        legend=say.markup("".join(legend_rows(pictures, stepping))),
+        step=say.markup(piece["step"]) if stepping else "",
+        legend=say.markup("".join(legend_rows(pictures, stepping, piece))),
         words=say.markup(explained(all_steps)) if stepping else "",
         text=escape(text(pictures[0], 100, colour=False, ascii_only=False)),
         data=as_json({**in_words_of(say, data(lesson, pictures, all_steps)), "words": say.table}),
         program=program,
         script=script,
     )
+
+
+def read(name: str) -> str:
+    """Return the text of a file beside this one."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def pieces() -> dict[str, str]:
+    """Return the pieces that a page is put together from, by their names."""
+    return dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n(?=<!-- |$)", read("page.html"), re.DOTALL))
 
 
 def maker(module: str) -> str:
@@ -231,14 +169,14 @@ def focusable(match: re.Match[str], picture: Picture) -> str:
     return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(words))}" '
 
 
-def legend_rows(pictures: Sequence[Picture], stepping: bool) -> list[str]:
+def legend_rows(pictures: Sequence[Picture], stepping: bool, marks: Mapping[str, str]) -> list[str]:
     """Return the kinds that occur, each with its shape, then what steps do to them."""
     rows = [(kind, kind, KINDS[kind]) for kind in KINDS if any(box.kind == kind for picture in pictures for box in picture.boxes)]
     if stepping:
         rows += [("result", "active", "what this step is about"), ("result", "touched", "what this step adds a contribution to")]
         rows += [("result", "done", "its gradient is complete")]
     marks = [
-        f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{MARKS[kind]}</g></svg>{escape(words)}</li>'
+        f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{marks[kind]}</g></svg>{escape(words)}</li>'
         for kind, look, words in rows
     ]
     arrows = dict.fromkeys(line for picture in pictures for line in arrow_legend(picture))
