@@ -42,20 +42,8 @@ def row(i: int, box: Box) -> tuple[str, ...]:
     """Return what the table says of a box."""
     shape = "" if box.shape is None else shape_text(box.shape)
     does = box.formula or (box.about if box.operation or box.kind == "folded" else f"{box.kind} {box.about}".rstrip())
-    return tuple(
-        map(
-            clean,
-            (
-                str(i),
-                box.name,
-                f"{does} ({box.kind})" if box.kind in ("loss", "output") else does,
-                shape,
-                box.dtype,
-                box.value,
-                box.gradient,
-            ),
-        )
-    )
+    does = f"{does} ({box.kind})" if box.kind in ("loss", "output") else does
+    return tuple(map(clean, (str(i), box.name, does, shape, box.dtype, box.value, box.gradient)))
 
 
 def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Writers: one walk over an expression, and three ways to set it: text, LaTeX, MathML.
 
-A ``Writer`` knows the notation (⊙, juxtaposition for matrix products, Σ over axes, brackets only where needed);
+``Text`` knows the notation (⊙, juxtaposition for matrix products, Σ over axes, brackets only where needed);
 its subclasses know how a name, a power or a fraction is set.
 """
 
@@ -22,7 +22,7 @@ from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
 from .simplify import FOLDS
 
-__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "Writer", "is_along_channels"]
+__all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "is_along_channels"]
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,20 @@ GLYPHS: dict[Any, str] = {
 }  # fmt: skip
 
 
-class Writer:
-    """The notation; a subclass sets the pieces."""
+class Text:
+    """The notation, set as plain text with Unicode's subscripts and superscripts."""
 
     def __init__(self, labels: Mapping[Expression, Label]) -> None:
         self.labels = labels
 
-    # Pieces, set by the subclasses
+    # Pieces, which subclasses set in other ways
     def symbol(self, text: str) -> str:
         """Set an operator or a mark."""
-        raise NotImplementedError
+        return text
 
     def word(self, text: str) -> str:
         """Set the name of a function or of a value."""
-        raise NotImplementedError
+        return clean(text)
 
     def words(self, text: str) -> str:
         """Set a sentence."""
@@ -88,7 +88,7 @@ class Writer:
 
     def number(self, text: str) -> str:
         """Set a number."""
-        raise NotImplementedError
+        return text
 
     def row(self, *pieces: str) -> str:
         """Set pieces side by side."""
@@ -100,15 +100,23 @@ class Writer:
 
     def above(self, base: str, exponent: str) -> str:
         """Set an exponent."""
-        raise NotImplementedError
+        if exponent in "′ᵀ":
+            return base + exponent
+        return base + exponent.translate(RAISED) if exponent.isdigit() else f"{base}^({exponent})"
 
     def below(self, base: str, index: str) -> str:
         """Set an index."""
-        raise NotImplementedError
+        return subscripted(base, index)
 
     def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
         """Set a fraction; a side that does not bind needs brackets on one line."""
-        raise NotImplementedError
+        if top.startswith("∂"):
+            return f"{top}/{bottom}"
+        return f"{top if top_binds else f'({top})'} / {bottom if bottom_binds else f'({bottom})'}"
+
+    def bar(self, label: Label) -> str:
+        """Set a name with a bar, which is what its cotangent is called."""
+        return self.label(Label(normalize("NFC", label.base + "\u0304"), label.sub))
 
     def label(self, label: Label) -> str:
         """Set a name with its subscript."""
@@ -366,25 +374,21 @@ class Writer:
             return self.words(side.text)
         return self.bar(side.of) if isinstance(side, Bar) else self.label(side)
 
-    def bar(self, label: Label) -> str:
-        """Set a name with a bar, which is what its cotangent is called."""
-        raise NotImplementedError
-
 
 PRODUCT_SIGNS = {convolution.convolution: "∗", convolution.convolution_w: "⋆", convolution.convolution_x: "∗ᵀ"}
-NOTATIONS: dict[Any, Callable[[Writer, Call], tuple[str, int] | None]] = {
-    np.matmul: Writer.matmul,
-    np.transpose: Writer.transposed,
-    np.swapaxes: Writer.transposed,
-    shaping.getitem: Writer.entries,
-    np.expand_dims: Writer.entries,
-    shaping.scatter: Writer.scattered,
-    shaping.setitem: Writer.written,
+NOTATIONS: dict[Any, Callable[[Text, Call], tuple[str, int] | None]] = {
+    np.matmul: Text.matmul,
+    np.transpose: Text.transposed,
+    np.swapaxes: Text.transposed,
+    shaping.getitem: Text.entries,
+    np.expand_dims: Text.entries,
+    shaping.scatter: Text.scattered,
+    shaping.setitem: Text.written,
     shaping.astype: lambda self, x: self.parts(x.parts[0]),
-    **dict.fromkeys(PRODUCT_SIGNS, Writer.convolution),
-    np.outer: Writer.outer,
-    linalg.euclidean: Writer.norm,
-    np.reshape: Writer.reshaped,
+    **dict.fromkeys(PRODUCT_SIGNS, Text.convolution),
+    np.outer: Text.outer,
+    linalg.euclidean: Text.norm,
+    np.reshape: Text.reshaped,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
 
@@ -439,35 +443,6 @@ def new_axes(x: Call) -> tuple[Any, ...]:
     return tuple(None if i in new else slice(None) for i in range(len(x.shape)))
 
 
-class Text(Writer):
-    """Plain text with Unicode's subscripts and superscripts."""
-
-    def symbol(self, text: str) -> str:
-        return text
-
-    def word(self, text: str) -> str:
-        return clean(text)
-
-    def number(self, text: str) -> str:
-        return text
-
-    def above(self, base: str, exponent: str) -> str:
-        if exponent in "′ᵀ":
-            return base + exponent
-        return base + exponent.translate(RAISED) if exponent.isdigit() else f"{base}^({exponent})"
-
-    def below(self, base: str, index: str) -> str:
-        return subscripted(base, index)
-
-    def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
-        if top.startswith("∂"):
-            return f"{top}/{bottom}"
-        return f"{top if top_binds else f'({top})'} / {bottom if bottom_binds else f'({bottom})'}"
-
-    def bar(self, label: Label) -> str:
-        return self.label(Label(normalize("NFC", label.base + "\u0304"), label.sub))
-
-
 LATEX = {
     "−": "-", "⊙": r"\odot", "·": r"\cdot", "′": r"\prime", "ᵀ": r"\top", "Σ": r"\sum", "∂": r"\partial ", "≥": r"\geq", "≤": r"\leq",
     "≠": r"\neq", "×": r"\times", "…": r"\ldots", "∈": r"\in", "[": "[", "]": "]", "|": "|", ", ": r",\ ", "∞": r"\infty",
@@ -486,7 +461,7 @@ WORDS = {
 SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", '"': "''"}
 
 
-class Latex(Writer):
+class Latex(Text):
     """LaTeX, for inside an equation."""
 
     def symbol(self, text: str) -> str:
@@ -531,7 +506,7 @@ class Latex(Writer):
         return rf"\overline{{{self.label(label)}}}"
 
 
-class MathML(Writer):
+class MathML(Text):
     """MathML Core, for a page: no script, no font, no network."""
 
     def symbol(self, text: str) -> str:

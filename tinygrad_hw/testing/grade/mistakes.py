@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...equations.expressions import Call, Expression, Prime, Product, Sum, Variable, evaluate, mapped, multiplied, parts_of
-from ...equations.writers import Writer
+from ...equations.writers import Text
 from ...tensor import Tensor
 from ...transforms import vjp
 
@@ -50,7 +50,7 @@ class Meaning:
     """
 
     values: Mapping[Expression, Any]
-    writer: Writer
+    writer: Text
     others: Mapping[str, Mapping[Expression, Any]]
     written: dict[Expression, str] = field(default_factory=dict)  # (each once: a mistake is written for every variable in every place)
     computed: dict[Expression, np.ndarray] = field(default_factory=dict)
