@@ -152,11 +152,6 @@ def test_two_drawings_in_one_page_share_no_id():
     assert first and second and not first & second
 
 
-@needs_layout
-def test_the_engine_has_letters():
-    assert layout.has_fonts()
-
-
 def test_an_operand_used_twice_has_two_arrows():
     x = parameter(2, name="x")
     picture = draw(x + x).picture
@@ -304,29 +299,6 @@ def test_without_a_layout_engine_the_error_names_both_remedies_and_text_still_wo
     assert "tanh" in drawing.text() and "flowchart" in drawing.mermaid()
     page = drawing.save(tmp_path / "graph.html").read_text(encoding="utf-8")
     assert "no layout engine" in page and "z₁ = x @ W" in page
-    command = [
-        sys.executable,
-        "-c",
-        "from tinygrad_hw.drawing import layout, __main__ as m; m.engine = lambda: None; raise SystemExit(m.main())",
-    ]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert said.returncode == 1 and "layout engine: none" in said.stdout
-
-
-@needs_layout
-def test_the_command_says_what_it_found():
-    said = subprocess.run([sys.executable, "-m", "tinygrad_hw.drawing"], capture_output=True, text=True, check=False)
-    assert "layout engine: " in said.stdout and "fonts: " in said.stdout
-
-
-@needs_layout
-def test_the_command_says_that_there_are_no_fonts(tmp_path):
-    config = tmp_path / "fonts.conf"
-    config.write_text(f"<fontconfig><cachedir>{tmp_path}/cache</cachedir></fontconfig>")
-    command = [sys.executable, "-m", "tinygrad_hw.drawing"]
-    said = subprocess.run(command, env={**os.environ, "FONTCONFIG_FILE": str(config)}, capture_output=True, text=True, check=False)
-    assert said.returncode == 1
-    assert "letters in PNG and PDF are empty boxes" in said.stdout
 
 
 @needs_layout

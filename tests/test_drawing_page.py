@@ -587,7 +587,9 @@ def test_gradients_rise_and_boxes_that_have_theirs_look_so(browser, graph):
 def test_numbers_in_a_sentence_are_told_from_the_names_around_them_in_chinese():
     say = Words("zh-TW")
     assert say("Forward 30 of 52: a₃₀: repetition 30 of 50") == "前向第 30 步（共 52 步）：a₃₀：第 30 次重複，共 50 次"
-    assert say("a₃: repetition 3 of 50 is run: 5 operations. Open its box to see inside.").startswith("執行 a₃：第 3 次重複，共 50 次：5 個運算")
+    assert say("a₃: repetition 3 of 50 is run: 5 operations. Open its box to see inside.").startswith(
+        "執行 a₃：第 3 次重複，共 50 次：5 個運算"
+    )
 
 
 @pytest.mark.parametrize("f", [np.exp, np.sign, lambda x: np.where(True, 1.0, x), lambda x: x**0, lambda x: -x, lambda x: 2 * x], ids=str)

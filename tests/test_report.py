@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 
 import examples.report.experiments as experiments
 import tinygrad_hw as tg
+from examples.languages import Both
 from examples.report import manual, network
 from examples.report.__main__ import main
 from examples.report.data import PARAMETERS, data_X
 from examples.report.experiments import PRINTED, RUNS, Outcome, Timing, as_json, difference, first_loss, start, train, train_by_hand
-from examples.languages import Both
 from examples.report.figures import FIGURES, draw_all
 from examples.report.page import page
 from tinygrad_hw import Tensor
@@ -234,10 +234,14 @@ def test_every_figure_is_an_svg_for_light_and_for_dark_paper(figures):
 
 
 def test_the_words_of_a_figure_are_text_and_in_chinese_no_english_sentence_is_left(figures):
-    terms = set("data data_X data_100 label Ground truth Prediction epoch loss learning rate hidden unit sigmoid activation inf nan".split())
+    terms = set(
+        "data data_X data_100 label Ground truth Prediction epoch loss learning rate hidden unit sigmoid activation inf nan".split()
+    )  # noqa: SIM905
     for themes in figures.values():
         for theme in ("light", "dark"):
-            english, chinese = ([e.text for e in ElementTree.fromstring(themes[t]).iter() if e.tag.endswith("text")] for t in (theme, f"{theme}-zh"))
+            english, chinese = (
+                [e.text for e in ElementTree.fromstring(themes[t]).iter() if e.tag.endswith("text")] for t in (theme, f"{theme}-zh")
+            )
             assert len(english) == len(chinese) and any(english)
             assert {word for text in chinese for word in re.findall("[A-Za-z_]+[0-9]*", text or "")} <= terms
         assert any(re.search("[\u4e00-\u9fff]", text or "") for text in chinese)
@@ -314,7 +318,13 @@ def test_page_tells_each_section_with_its_measured_conclusion(short_outcomes, fi
 
 
 def test_what_is_said_in_one_language_is_said_in_the_other(short_outcomes, figures):
-    text = page(short_outcomes, figures, graph={"light": b"<svg/>", "dark": b"<svg/>"}, stepper=Both("graph.html", "graph-zh.html"), playground=Both(*2 * ["playground.html"]))
+    text = page(
+        short_outcomes,
+        figures,
+        graph={"light": b"<svg/>", "dark": b"<svg/>"},
+        stepper=Both("graph.html", "graph-zh.html"),
+        playground=Both(*2 * ["playground.html"]),
+    )
     pairs = re.findall(r'<span lang="en">(.*?)</span><span lang="zh-Hant">(.*?)</span>', text)
     assert len(pairs) == text.count('<span lang="en">') == text.count('<span lang="zh-Hant">') > 60
     for en, zh in [pair for pair in pairs if not pair[0].startswith("<picture>")]:

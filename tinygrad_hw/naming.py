@@ -1,9 +1,9 @@
 """Naming: what the values of a graph are called, once, for drawings, equations and sources alike.
 
 A value's name is, in this order: the tensor's own (``name=``, or a parameter's path in its module, unless that is only its
-place in a Sequential, or "weight" or "bias"); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁, z₁ = x W₁ + b₁, a₁ = σ(z₁),
-ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing depends on where an object
-lies in memory, so one program always gives the same names.
+place in a Sequential, or "weight" or "bias"); the user's variable (``names=locals()``); its role in a network (x, W₁, b₁,
+z₁ = x W₁ + b₁, a₁ = σ(z₁), ŷ, y, L); the path of the module whose result it is; its operation with a number (matmul₃). Nothing
+depends on where an object lies in memory, so one program always gives the same names.
 
 A name is a ``Label``, a base with a subscript. Drawings and equations spell it W₁, LaTeX W_{1}, sources W1.
 
@@ -505,7 +505,9 @@ class Names:
 
     def softmax(self, z: Node) -> Node | None:
         """Return exp(z) / Σ exp(z) where a program computes it by hand, with z or z − max(z), or None."""
-        shifted = [d for d in self.users.get(z, ()) if self.operands_if(self.unexpanded(self.operands_if(d, np.subtract)[1]), np.max, 1)[0] is z]
+        shifted = [
+            d for d in self.users.get(z, ()) if self.operands_if(self.unexpanded(self.operands_if(d, np.subtract)[1]), np.max, 1)[0] is z
+        ]
         for e in [user for start in (z, *shifted) for user in self.users[start] if user.rule.function is np.exp] if z in self.users else ():
             for node in self.users.get(e, ()):
                 top, total = self.operands_if(node, np.divide)

@@ -556,7 +556,13 @@ def loss_tables(outcomes: Outcomes, *run_ids: str) -> list[str]:
                 rows.append((f"{epoch:,}", one_above_the_other(loss, printed.get(epoch)), in_words(outcome.differences.get(epoch))))
         if folded:
             epochs = " … ".join(f"{epoch:,}" for epoch in dict.fromkeys((folded[0], folded[-1])))
-            rows.append((epochs, Both(f"nan, as printed ({len(folded)} row{'s' * (len(folded) > 1)})", f"nan，與報告相同（{len(folded)} 列）").html(), "0"))
+            rows.append(
+                (
+                    epochs,
+                    Both(f"nan, as printed ({len(folded)} row{'s' * (len(folded) > 1)})", f"nan，與報告相同（{len(folded)} 列）").html(),
+                    "0",
+                )
+            )
         caption = Both(
             f"{outcome.run.id}: losses. Above: computed here; below: printed in the report. Marked: where the digits part.",
             f"{outcome.run.id} 的 loss。上：這裡算出的；下：報告印出的。標記處是數字開始不同的地方。",

@@ -21,7 +21,6 @@
 ``recorded`` reads the graph as a plain sequence, ``fold`` makes large graphs small, ``build`` fills
 the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
 and ``page`` (with ``modules``, ``steps``, ``arrays`` and ``again``).
-``python -m tinygrad_hw.drawing`` says which layout engine and fonts there are.
 """
 
 from __future__ import annotations
@@ -258,15 +257,9 @@ class Drawing:
         """
         path = Path(path)
         writers: dict[str, Callable[[], str | bytes]] = {
-            ".dot": lambda: self.dot,
-            ".gv": lambda: self.dot,
-            ".svg": self.svg,
-            ".png": self.png,
-            ".pdf": self.pdf,
-            ".txt": lambda: self.text(100, False, False),
-            ".mmd": self.mermaid,
-            ".html": self.html,
-        }
+            ".dot": lambda: self.dot, ".gv": lambda: self.dot, ".svg": self.svg, ".png": self.png, ".pdf": self.pdf,
+            ".txt": lambda: self.text(100, False, False), ".mmd": self.mermaid, ".html": self.html,
+        }  # fmt: skip
         if path.suffix.lower() not in writers:
             raise ValueError(
                 f"{path.name}: a drawing cannot be saved as {path.suffix or 'a file without a suffix'}; use one of {' '.join(writers)}"

@@ -61,13 +61,13 @@ def picked(count: int, most: int) -> np.ndarray:
 
 def entries(value: Any) -> str:
     """Return the entries of an array, the middle left out where there are many."""
-    text = np.array2string(
-        np.asarray(value),
-        precision=FIGURES,
-        threshold=FEW,
-        edgeitems=2,
-        separator=", ",
-        max_line_width=WIDTH,
-        floatmode="maxprec",
-    )
+    options: Any = {
+        "precision": FIGURES,
+        "threshold": FEW,
+        "edgeitems": 2,
+        "separator": ", ",
+        "max_line_width": WIDTH,
+        "floatmode": "maxprec",
+    }
+    text = np.array2string(np.asarray(value), **options)
     return "\n".join(map(clean, text.split("\n")))

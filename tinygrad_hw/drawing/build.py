@@ -41,28 +41,24 @@ def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Pict
     """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
     longest = IN_A_ROW[look.direction] if look.max_nodes is None and look.depth is None else None
     groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST, longest)
-    total = len(recorded.vertices)
-    reached = downstream(recorded, look.highlight)
+    return picture_of(recorded, groups, look, gradients, {member for group in groups for member in group.members}, omitted)
+
+
+def picture_of(
+    recorded: Recorded, groups: Sequence[Group], look: Look, gradients: Mapping[Node, Any], inside: Collection[int], omitted: int = 0
+) -> Picture:
+    """Return the picture of groups, some of which only bring what was computed outside; so many vertices are in none."""
+    reached, total = downstream(recorded, look.highlight), len(recorded.vertices)
     boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]
-    arrows = arrows_between(recorded, groups, look, reached)
+    outside = {i for i, group in enumerate(groups) if group.members[-1] not in inside}
+    boxes = [replace(box, kind="outside", formula="", operation="") if i in outside else box for i, box in enumerate(boxes)]
+    arrows = [arrow for arrow in arrows_between(recorded, groups, look, reached) if arrow.head not in outside]
     if omitted:
         boxes.insert(0, Box("omitted", f"… {grouped(omitted)} of {grouped(total)} vertices are not drawn", count=omitted))
         beyond = arrows_from_beyond(recorded, groups)
         arrows = beyond + [replace(arrow, tail=arrow.tail + 1, head=arrow.head + 1) for arrow in arrows]
     words = caption(recorded, boxes, omitted, look.title)
     return Picture(tuple(boxes), tuple(arrows), words, total, omitted, look.legend, look.direction, look.theme)
-
-
-def picture_of(recorded: Recorded, groups: Sequence[Group], look: Look, gradients: Mapping[Node, Any], inside: Collection[int]) -> Picture:
-    """Return the picture of groups, some of which only bring what was computed outside."""
-    reached = downstream(recorded, look.highlight)
-    boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]
-    boxes = [
-        box if group.members[-1] in inside else replace(box, kind="outside", formula="", operation="") for group, box in zip(groups, boxes)
-    ]
-    arrows = [arrow for arrow in arrows_between(recorded, groups, look, reached) if boxes[arrow.head].kind != "outside"]
-    words = caption(recorded, boxes, 0, look.title)
-    return Picture(tuple(boxes), tuple(arrows), words, len(recorded.vertices), 0, look.legend, look.direction, look.theme)
 
 
 def downstream(recorded: Recorded, chosen: frozenset[int]) -> set[int]:

@@ -16,16 +16,11 @@ __all__ = ["DARK", "LIGHT", "Palette", "arrow_legend", "dot", "in_words", "lines
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 SHAPES: dict[str, dict[str, str]] = {
-    "input": {"shape": "ellipse"},
-    "parameter": {"shape": "box", "penwidth": "2.8"},
-    "constant": {"shape": "note"},
-    "result": {"shape": "box", "style": "rounded,filled"},
-    "output": {"shape": "box", "peripheries": "2"},
-    "loss": {"shape": "box", "peripheries": "2"},
-    "folded": {"shape": "box3d"},
-    "omitted": {"shape": "box", "style": "dashed,filled"},
+    "input": {"shape": "ellipse"}, "parameter": {"shape": "box", "penwidth": "2.8"}, "constant": {"shape": "note"},
+    "result": {"shape": "box", "style": "rounded,filled"}, "output": {"shape": "box", "peripheries": "2"},
+    "loss": {"shape": "box", "peripheries": "2"}, "folded": {"shape": "box3d"}, "omitted": {"shape": "box", "style": "dashed,filled"},
     "outside": {"shape": "ellipse", "style": "dashed,filled"},
-}
+}  # fmt: skip
 WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "outside": "1", "omitted": "0"}  # how straight an arrow should be
 LONGEST_LINE, NARROW_LINE, LONGEST_TITLE = 46, 12, 70
 WIDEST_CAPTION = 70
@@ -64,7 +59,8 @@ def dot(picture: Picture) -> graphviz.Digraph:
     graph = graphviz.Digraph(
         graph_attr={
             "rankdir": picture.direction, "bgcolor": palette.back, "fontname": FONT, "fontsize": "12", "fontcolor": palette.fore,
-            "nodesep": "0.3", "ranksep": "0.2" if sideways else "0.4", "labelloc": "b", "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
+            "nodesep": "0.3", "ranksep": "0.2" if sideways else "0.4", "labelloc": "b",
+            "label": quoted(textwrap.wrap(clean(picture.caption), WIDEST_CAPTION)),
         },
         node_attr={"fontname": FONT, "fontsize": "12", "fontcolor": palette.fore, "style": "filled", "margin": "0.16,0.07"},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": palette.fore, "color": palette.arrow, "arrowsize": "0.8"},

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 from ..errors import TinygradError
 
-__all__ = ["LayoutError", "engine", "has_fonts", "render", "render_svgs"]
+__all__ = ["LayoutError", "engine", "render", "render_svgs"]
 
 TIMEOUT = 60
 WORKER = """
@@ -76,15 +76,3 @@ def render_svgs(dots: Sequence[str]) -> list[bytes]:
     """Return the drawings of several DOT texts as SVG, by one process; raises as ``render`` does."""
     end = b"</svg>\n"
     return [svg + end for svg in render("\0".join(dots), "svg").split(end)[:-1]]
-
-
-def has_fonts() -> bool:
-    """Tell whether the layout engine has a font: without one every letter is an equally wide empty box."""
-    widths = [
-        float(line.split()[4])
-        for line in render('digraph { node [shape=box margin=0 width=0] a [label="iiiiiiii"]; b [label="WWWWWWWW"] }', "plain")
-        .decode()
-        .splitlines()
-        if line.startswith("node")
-    ]
-    return widths[0] != widths[1]

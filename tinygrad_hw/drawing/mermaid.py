@@ -9,15 +9,9 @@ from .picture import Picture
 __all__ = ["mermaid"]
 
 SHAPES = {
-    "input": ("([", "])"),
-    "parameter": ("[[", "]]"),
-    "constant": (">", "]"),
-    "result": ("(", ")"),
-    "output": ("[/", "/]"),
-    "loss": ("[/", "/]"),
-    "folded": ("{{", "}}"),
-    "omitted": ("[", "]"),
-}
+    "input": ("([", "])"), "parameter": ("[[", "]]"), "constant": (">", "]"), "result": ("(", ")"), "output": ("[/", "/]"),
+    "loss": ("[/", "/]"), "folded": ("{{", "}}"), "omitted": ("[", "]"),
+}  # fmt: skip
 
 
 def mermaid(picture: Picture) -> str:
@@ -34,11 +28,8 @@ def mermaid(picture: Picture) -> str:
         line = "-.->" if arrow.broadcast or not arrow.gradient else "-->"
         note = f"|{quoted([arrow.note])}|" if arrow.note else ""
         out.append(f"    n{arrow.tail} {line}{note} n{arrow.head}")
-    for kind, look in (
-        ("parameter", "stroke-width:3px"),
-        ("loss", "stroke-width:3px,stroke-dasharray:0"),
-        ("omitted", "stroke-dasharray:4"),
-    ):
+    looks = {"parameter": "stroke-width:3px", "loss": "stroke-width:3px,stroke-dasharray:0", "omitted": "stroke-dasharray:4"}
+    for kind, look in looks.items():
         members = [f"n{i}" for i, box in enumerate(picture.boxes) if box.kind == kind]
         if members:
             out += [f"    classDef {kind} {look}", f"    class {','.join(members)} {kind}"]
@@ -56,8 +47,5 @@ def framed(path: tuple[str, ...], frames: dict[tuple[str, ...], list[str]], inde
 
 def quoted(texts: list[str]) -> str:
     """Return lines of text as a quoted label, every character that Mermaid or HTML could read otherwise written as its code."""
-    return (
-        '"'
-        + "<br>".join("".join(c if c.isalnum() or c in " .,_=()+-" or ord(c) > 127 else f"#{ord(c)};" for c in clean(t)) for t in texts)
-        + '"'
-    )
+    lines = ["".join(c if c.isalnum() or c in " .,_=()+-" or ord(c) > 127 else f"#{ord(c)};" for c in clean(text)) for text in texts]
+    return f'"{"<br>".join(lines)}"'

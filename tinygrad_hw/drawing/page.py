@@ -115,13 +115,9 @@ def maker(module: str) -> str:
 
 def why_no_steps(lesson: Lesson) -> list[str]:
     """Say why a graph cannot be stepped through."""
-    picture = lesson.picture
+    picture, has_steps = lesson.picture, any(vertex.operation for vertex in lesson.recorded.vertices)
     if lesson.views:
-        return (
-            []
-            if any(vertex.operation for vertex in lesson.recorded.vertices)
-            else ["There is nothing to step through: no operation was recorded."]
-        )
+        return [] if has_steps else ["There is nothing to step through: no operation was recorded."]
     return [
         f"This graph is too large to step through: {picture.total} vertices are more than the {len(picture.boxes)} boxes drawn. "
         "Draw a part of it (an earlier tensor), or raise max_nodes=."
@@ -169,14 +165,14 @@ def focusable(match: re.Match[str], picture: Picture) -> str:
     return f'{match[0]}tabindex="0" role="button" aria-label="{escape(clean(words))}" '
 
 
-def legend_rows(pictures: Sequence[Picture], stepping: bool, marks: Mapping[str, str]) -> list[str]:
+def legend_rows(pictures: Sequence[Picture], stepping: bool, piece: Mapping[str, str]) -> list[str]:
     """Return the kinds that occur, each with its shape, then what steps do to them."""
     rows = [(kind, kind, KINDS[kind]) for kind in KINDS if any(box.kind == kind for picture in pictures for box in picture.boxes)]
     if stepping:
         rows += [("result", "active", "what this step is about"), ("result", "touched", "what this step adds a contribution to")]
         rows += [("result", "done", "its gradient is complete")]
     marks = [
-        f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{marks[kind]}</g></svg>{escape(words)}</li>'
+        f'<li><svg width="32" height="16" aria-hidden="true"><g class="node {look}">{piece[kind]}</g></svg>{escape(words)}</li>'
         for kind, look, words in rows
     ]
     arrows = dict.fromkeys(line for picture in pictures for line in arrow_legend(picture))

@@ -325,7 +325,7 @@ class Derivation:
 
     def folded(self, x: Expression) -> Expression:
         """Write a sum over constants and softmaxes that is one whole number everywhere as that number, and remember it."""
-        numbers = {part: whole for part in sums_in(x) if (whole := self.whole(part)) is not None}
+        numbers: dict[Expression, Expression] = {part: n for part in sums_in(x) if (n := self.whole(part)) is not None}
         self.assumed |= numbers
         products = [part for part in parts_of(x) if isinstance(part, Product)] if self.classes else []
         numbers |= {part: rows for part in products if (rows := self.chosen(part)) is not None}
@@ -334,20 +334,22 @@ class Derivation:
     def chosen(self, x: Product) -> Expression | None:
         """Write Y ⊙ p / Σ₁ (Y ⊙ p) as Y; None for what is no such product."""
         for total, exponent in x.factors:
-            both = total.parts[0] if exponent == -1 and isinstance(total, Call) and total.function is np.sum else ONE
-            rows = next((rows for rows in self.classes if (rows, 1) in getattr(both, "factors", ())), None)
-            if rows is not None and set(both.factors) < set(x.factors) and total.kwargs.get("keepdims"):
-                return product([(rows, 1), *[factor for factor in x.factors if factor[0] != total and factor not in both.factors]], x.coefficient)
+            both = total.parts[0] if exponent == -1 and isinstance(total, Call) and total.function is np.sum else None
+            rows = next((rows for rows in self.classes if isinstance(both, Product) and (rows, 1) in both.factors), None)
+            if rows is not None and isinstance(both, Product) and set(both.factors) < set(x.factors) and len(total.shape) == 2:
+                rest = [factor for factor in x.factors if factor[0] != total and factor not in both.factors]
+                return product([(rows, 1), *rest], x.coefficient)
         return None
 
     def whole(self, x: Call) -> Expression | None:
         """Return the whole number that every entry of a sum is, or None; shares of a softmax add up to 1, whatever they are."""
-        terms = x.parts[0].parts if isinstance(x.parts[0], Sum) else x.parts
-        bare = [scalars_apart(term) for term in terms]
-        found = {rest: self.shares[rest][1] for _, rest in bare if rest in self.shares and x.kwargs["axis"] == (self.shares[rest][0],)}
-        if not all(map(self.is_constant, [atom for number, rest in bare for atom in occurrences(number if rest in found else product([(number, 1), (rest, 1)]))])):
+        bare = [scalars_apart(term) for term in (x.parts[0].parts if isinstance(x.parts[0], Sum) else x.parts)]
+        rests = [rest for _, rest in bare]
+        found = {rest: self.shares[rest][1] for rest in rests if rest in self.shares and x.kwargs["axis"] == (self.shares[rest][0],)}
+        others = [*[number for number, _ in bare], *[rest for rest in rests if rest not in found]]
+        if not all([self.is_constant(atom) for other in others for atom in occurrences(other)]):
             return None
-        value = np.asarray(evaluate(x, self.numbers | found))
+        value = np.asarray(evaluate(x, {**self.numbers, **found}))
         if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():
             return product([(Ones(x.shape), 1)], int(value.flat[0]))
         return None
@@ -437,7 +439,7 @@ def is_slice(x: Call) -> bool:
     return all(isinstance(part, (slice, int, type(Ellipsis))) for part in parts)
 
 
-def sums_in(x: Expression) -> list[Expression]:
+def sums_in(x: Expression) -> list[Call]:
     """Return the sums over axes in an expression."""
     if isinstance(x, Call) and x.function is np.sum:
         return [x]

@@ -17,27 +17,9 @@ from ..rules import RULES, shaping
 from ..trees import content, leaves, mapped
 
 __all__ = [
-    "Call",
-    "Constant",
-    "Expression",
-    "Number",
-    "Ones",
-    "Opaque",
-    "Prime",
-    "Product",
-    "Shape",
-    "Sum",
-    "Variable",
-    "decimal",
-    "evaluate",
-    "expressions_in",
-    "joint",
-    "magnitude",
-    "moves_entries",
-    "occurrences",
-    "opaque_in",
-    "parts_of",
-]
+    "Call", "Constant", "Expression", "Number", "Ones", "Opaque", "Prime", "Product", "Shape", "Sum", "Variable", "decimal", "evaluate",
+    "expressions_in", "joint", "magnitude", "moves_entries", "occurrences", "opaque_in", "parts_of",
+]  # fmt: skip
 
 Shape = tuple[int, ...]
 Number = Fraction | int

@@ -33,7 +33,20 @@ from .expressions import (
     parts_of,
 )
 
-__all__ = ["FOLDS", "ONE", "call", "express", "factored", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of", "without_ones"]
+__all__ = [
+    "FOLDS",
+    "ONE",
+    "call",
+    "express",
+    "factored",
+    "product",
+    "scalars_apart",
+    "side_by_side",
+    "simpler",
+    "substitute",
+    "sum_of",
+    "without_ones",
+]
 
 FOLDS = (
     np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,
@@ -116,16 +129,15 @@ def with_logistic(powers: dict[Expression, Number]) -> dict[Expression, Number]:
 def with_softmax(powers: dict[Expression, Number]) -> dict[Expression, Number]:
     """Write exp(z) / Σ exp(z) as softmax(z), without what is the same for all that is added up."""
     for base, power in powers.items():
-        e = base.parts[0] if isinstance(base, Call) and base.function is np.sum and base.kwargs.get("keepdims") else ONE
-        axes, both = base.kwargs["axis"] if e is not ONE else (), min(max(powers.get(e, 0), 0), -power)
-        if both <= 0 or not isinstance(e, Call) or e.function is not np.exp or len(axes) != 1:
+        if not isinstance(base, Call) or base.function is not np.sum or not base.kwargs.get("keepdims") or len(base.kwargs["axis"]) != 1:
             continue
-        z, axis = e.parts[0], axes[0]
-        kept = [term for term in z.parts if term.shape and term.shape[axis - len(z.shape)] > 1] if isinstance(z, Sum) else [z]
-        options = {} if axis == len(z.shape) - 1 else {"axis": axis}
-        out = Call(neural.softmax, (sum_of(kept),), options, e.shape)
-        found = powers | {e: powers[e] - both, base: power + both}
-        return found | {out: found.get(out, 0) + both}
+        e, (axis,) = base.parts[0], base.kwargs["axis"]
+        both = min(powers.get(e, 0), -power)
+        if both > 0 and isinstance(e, Call) and e.function is np.exp:
+            z = e.parts[0]
+            varying = [term for term in z.parts if term.shape and term.shape[axis - len(z.shape)] > 1] if isinstance(z, Sum) else []
+            out = Call(neural.softmax, (sum_of(varying or [z]),), {} if axis == len(z.shape) - 1 else {"axis": axis}, e.shape)
+            return powers | {e: powers[e] - both, base: power + both, out: powers.get(out, 0) + both}
     return powers
 
 
@@ -574,9 +586,11 @@ def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs:
     if x.shape == shape or order != "C":
         return x if x.shape == shape else None
     number, rest = scalars_apart(x)
-    if isinstance(rest, Call) and rest.function is np.swapaxes and {i % len(rest.shape) for i in rest.args[1:]} == side(rest.shape):
-        if shape == joined(np.empty(rest.parts[0].shape)).shape:
-            return product([(Call(joined, rest.parts, {}, shape), 1), (number, 1)])
+    is_exchanged = (
+        isinstance(rest, Call) and rest.function is np.swapaxes and {i % len(rest.shape) for i in rest.args[1:]} == side(rest.shape)
+    )
+    if is_exchanged and shape == joined(np.empty(rest.parts[0].shape)).shape:
+        return product([(Call(joined, rest.parts, {}, shape), 1), (number, 1)])
     if isinstance(rest, Call) and rest.function is np.reshape:
         return reshape(shape, product([(rest.parts[0], 1), (number, 1)]))
     if isinstance(rest, Call) and rest.function in FOLDS:
@@ -666,7 +680,9 @@ def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
             return product([(vector, 1), (number, 1)])
         if function is np.sum and isinstance(rest, Call) and rest.function is shaping.scatter and len(axes) == ndim:
             return product([(call(np.sum, rest.args[:1], {}, ()), 1), (number, 1), (Ones(shape), 1)])
-        outside = [f for f in factors_of(rest) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)]
+        outside = [
+            f for f in factors_of(rest) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)
+        ]
         inner = product([factor for factor in factors_of(rest) if factor not in outside])
         if outside and inner.shape == x.shape:
             return product([(call(function, (inner,), kwargs, shape), 1), *outside, (number, 1)])
