@@ -347,7 +347,7 @@ class Derivation:
         rests = [rest for _, rest in bare]
         found = {rest: self.shares[rest][1] for rest in rests if rest in self.shares and x.kwargs["axis"] == (self.shares[rest][0],)}
         others = [*[number for number, _ in bare], *[rest for rest in rests if rest not in found]]
-        if not all([self.is_constant(atom) for other in others for atom in occurrences(other)]):
+        if not all(self.is_constant(atom) for other in others for atom in occurrences(other)):
             return None
         value = np.asarray(evaluate(x, {**self.numbers, **found}))
         if value.size and value.dtype.kind in "biuf" and (value == value.flat[0]).all() and float(value.flat[0]).is_integer():

@@ -357,23 +357,16 @@ def exp(x: Expression) -> Expression | None:
 
 def where(condition: Expression, x: Expression, y: Expression) -> Expression | None:
     """Return a choice: as a product with the condition if one of the two is 0, with the factors of both in front."""
-    shape = joint([condition.shape, x.shape, y.shape])
     if number_of(condition) is not None:
         return x if number_of(condition) else y
     if is_zero(y):
         return product([(x, 1), (condition, 1)])
     if is_zero(x):
         return product([(y, 1), (sum_of([ONE, negative(condition)]), 1)])
-    own, others = factors_of(x), factors_of(y)
-    common = [f for f in own if f in others and not isinstance(f[0], Ones)]
-    if not common:
-        return None
-    undone = [(base, -exponent) for base, exponent in common]
-    parts = [without_ones(product([(part, 1), *undone])) for part in (x, y)]
-    if number_of(parts[0]) is not None and number_of(parts[0]) == number_of(parts[1]):
-        return product([*common, (Ones(shape), 1)], number_of(parts[0]) or 0)
+    common = common_factors([x, y])
+    parts = [without_ones(product([(part, 1), *[(base, -exponent) for base, exponent in common]])) for part in (x, y)]
     chosen = Call(np.where, (condition, *parts), {}, joint([condition.shape, *[part.shape for part in parts]]))
-    return product([(base, exponent) for base, exponent in common] + [(chosen, 1)])
+    return product([*common, (chosen, 1)]) if common else None
 
 
 def is_zero(x: Expression) -> bool:
