@@ -107,6 +107,88 @@ def hinge():
     return (np.maximum(0, 1 - (2 * POSITIVE - 1) * (X @ P(4, 1))).mean(), {"t": 2 * POSITIVE - 1})
 
 
+def columns_of_classes():
+    W, b = P(3, 4), P(3, 1)
+    e = np.exp(W @ X.T + b)
+    return (-(ROWS.T * np.log(e / e.sum(0, keepdims=True))).sum(0).mean(),)
+
+
+def stable_softmax():
+    z = X @ P(4, 3) + P(3)
+    e = np.exp(z - z.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    return -np.log(p[np.arange(6), CLASSES]).mean(), {"p": p}
+
+
+def policy_gradient():
+    return (-(tg.log_softmax(X @ P(4, 3))[np.arange(6), CLASSES] * T[:, 0]).mean(), {"R": T[:, 0]})
+
+
+def variational_autoencoder():
+    h = np.tanh(X @ P(4, 3))
+    mu, lv, e = h @ P(3, 2), h @ P(3, 2), rng.normal(size=(6, 2))
+    z = mu + np.exp(lv / 2) * e
+    return ((z @ P(2, 4) - X) ** 2).sum() / 2 - (1 + lv - mu**2 - np.exp(lv)).sum() / 2, {"mu": mu, "lv": lv, "e": e, "z": z}
+
+
+def gru_of_layers():
+    out, _ = nn.GRU(4, 2, rng=0)(rng.normal(size=(2, 3, 4)), rng.normal(size=(1, 3, 2)))
+    return ((out**2).sum() / 2,)
+
+
+def lstm_of_layers():
+    state = tuple(rng.normal(size=(1, 3, 2)) for _ in "hc")
+    out, _ = nn.LSTM(4, 2, rng=0)(rng.normal(size=(1, 3, 4)), state)
+    return ((out**2).sum() / 2,)
+
+
+def attention_of_layers():
+    x = Tensor(rng.normal(size=(2, 3, 4)))
+    return ((nn.MultiheadAttention(4, 2, batch_first=True, rng=0)(x, x, x)[0] ** 2).sum() / 2,)
+
+
+def causal_attention_by_hand():
+    W, V, x = P(4, 12, name="W_qkv"), P(4, 4, name="W_O"), rng.normal(size=(2, 3, 4))
+    q, k, v = [part.reshape(2, 3, 2, 2).transpose(0, 2, 1, 3) for part in np.split(x @ W, 3, axis=-1)]
+    A = tg.softmax(np.where(np.tri(3) > 0, q @ k.transpose(0, 1, 3, 2) / np.sqrt(2), -np.inf))
+    return ((((A @ v).transpose(0, 2, 1, 3).reshape(2, 3, 4) @ V) ** 2).sum() / 2,)
+
+
+def skip_connection():
+    x = IMAGES[:1, :1]
+    down, up = nn.Conv2d(1, 2, 3, padding=1, rng=0), nn.Conv2d(3, 1, 3, padding=1, rng=1)
+    return (((up(np.concatenate([x, tg.relu(down(x))], axis=1)) - x) ** 2).sum() / 2,)
+
+
+def siamese():
+    W = P(4, 3)
+    d = np.tanh(X @ W) - np.tanh(X[::-1].copy() @ W)
+    return ((d**2).sum() / 2, {"d": d})
+
+
+def gaussian_process():
+    ell, s = (Tensor(v, requires_grad=True, name=n) for v, n in ((0.7, "ℓ"), (0.3, "s")))
+    D = ((X[:, None] - X[None]) ** 2).sum(-1)
+    K_y = np.exp(D / (-2 * ell**2)) + s**2 * np.eye(6)
+    return np.linalg.slogdet(K_y)[1] / 2, {"D": D, "K": K_y}
+
+
+def gradient_penalty():
+    W = P(3, 3, name="W")
+    g = tg.grad(lambda x: np.sum(np.sin(W @ x) ** 2))(P(3, name="x"))
+    return ((g**2).sum(),)
+
+
+def two_logs():
+    a, b = P(3, name="a"), P(3, name="b")
+    return (-tg.log_softmax(a)[0] - tg.log_softmax(b)[1],)
+
+
+def weights_by_rows():
+    W, b, V, c = P(3, 4), P(3), P(1, 3), P(1)
+    return (((np.tanh(X @ W.T + b) @ V.T + c - T) ** 2).mean() / 2,)
+
+
 def network():
     W1, b1, W2, b2 = P(4, 3), P(3), P(3, 1), P(1)
     return (((np.tanh(X @ W1 + b1) @ W2 + b2 - T) ** 2).mean() / 2,)
@@ -216,6 +298,49 @@ MODELS = {
     "rows of length 1": (
         lambda: (lambda A: (((A / np.linalg.norm(A, axis=1, keepdims=True)) ** 3).sum(), {}))(P(3, 4, name="A")),
         ["euclidean₁ = ‖A‖₁", "∂L/∂A = 3 (divide₁² / euclidean₁ − (Σ₁ divide₁³) ⊙ A / euclidean₁²)"],
+    ),
+    "softmax by hand, in columns": (
+        columns_of_classes, ["ŷ = softmax(z₁, axis=0)", "δ₁ = (ŷ − y) / N", "∂L/∂W = δ₁ xᵀ", "∂L/∂b = Σ₁ δ₁"],
+    ),
+    "softmax by hand, without overflow": (stable_softmax, ["p = softmax(z₁)", "L = −mean(log(Σ₁ (Y ⊙ p)))", "δ₁ = (p − Y) / N"]),
+    "policy gradient": (policy_gradient, ["∂L/∂W = xᵀ ((softmax(z₁) − Y) ⊙ R[:, None]) / N"]),
+    "network of weights by rows": (
+        weights_by_rows, ["z₁ = x W₁ᵀ + b₁", "ŷ = a₁ W₂ᵀ + b₂", "∂L/∂W₂ = δ₂ᵀ a₁", "δ₁ = (δ₂ W₂) ⊙ tanh′(z₁)", "∂L/∂W₁ = δ₁ᵀ x"],
+    ),
+    "principal components": (
+        lambda: (lambda W: (((X - X @ W @ W.T) ** 2).sum() / 2,))(P(4, 2)),
+        ["z₁ = x W", "x̂ = z₁ Wᵀ", "L = Σ (x − x̂)² / 2", "δ₂ = x̂ − x", "∂L/∂W = δ₂ᵀ z₁ + xᵀ (δ₂ W)"],
+    ),
+    "variational autoencoder": (
+        variational_autoencoder, ["z = μ + exp(lv / 2) ⊙ e", "δ₄ = x̂ − x", "δ_z = δ₄ W₄ᵀ", "∂L/∂W₄ = zᵀ δ₄", "δ_μ = μ + δ_z"],
+    ),
+    "LSTM of layers": (
+        lstm_of_layers,
+        ["i = a₂[:, :2]", "g = tanh(z₂[:, 4:6])", "c = f ⊙ c₁ + i ⊙ g", "h = o ⊙ tanh(c)", "δ_c = δₕ ⊙ o ⊙ tanh′(c)",
+         "δ₂ = concatenate(δ_c ⊙ g ⊙ σ′(z₂[:, :2]), δ_c ⊙ c₁ ⊙ σ′(z₂[:, 2:4]), δ_c ⊙ i ⊙ tanh′(z₂[:, 4:6]), "
+         "δₕ ⊙ tanh(c) ⊙ σ′(z₂[:, 6:]), axis=1)"],
+    ),
+    "GRU of layers": (
+        gru_of_layers, ["h₂ = n₂ + u₂ ⊙ subtract₂", "δₕ₁ = stack₁[0] + δ_subtract₂ + δ₃ cells.0.weight_hhᵀ"],
+    ),
+    "attention by heads": (
+        attention_of_layers,
+        ["Q = heads(z₁[…, :4], 2)", "K = heads(z₁[…, 4:8], 2)", "V = heads(z₁[…, 8:], 2)", "S = Q Kᵀ / √2", "A = softmax(S)",
+         "δ_S = A ⊙ (δ_A − Σ₃ (δ_A ⊙ A))", "δ₁ = concatenate(joined(δ_S K) / √2, joined(δ_Sᵀ Q) / √2, joined(Aᵀ δ_matmul₂), axis=2)"],
+    ),
+    "causal attention by hand": (causal_attention_by_hand, ["K = heads(z₁[…, 4:8], 2)", "S = Q Kᵀ", "A = softmax(where(c, S / √2, −∞))"]),
+    "skip connection": (
+        skip_connection,
+        ["z₁ = (x ∗ W₁, padding=1) + b₁", "x̂ = (concatenate₁ ∗ W₂, padding=1) + b₂", "δ₂ = x̂ − x", "∂L/∂b₂ = Σ δ₂",
+         "δ₁ = (δ₂ ∗ᵀ W₂, padding=1)[:, 1:] ⊙ relu′(z₁)", "∂L/∂W₁ = (x ⋆ δ₁, padding=1)"],
+    ),
+    "two branches that share a weight": (siamese, ["∂L/∂W = x₁ᵀ (d ⊙ tanh′(z₁)) − x₂ᵀ (d ⊙ tanh′(z₂))"]),
+    "Gaussian process": (gaussian_process, ["K = exp(−D / (2 ℓ²)) + s² · I", "δ_K = inv(K)ᵀ / 2", "∂L/∂s = 2 (Σ (δ_K ⊙ I)) · s"]),
+    "gradient of a gradient": (
+        gradient_penalty, ["δ₁ = 2 (cos₁² − a₁²) ⊙ δ_multiply₂", "∂L/∂x = Wᵀ δ₁", "∂L/∂W = 2 multiply₂ z₂ᵀ + δ₁ xᵀ"],
+    ),
+    "two negative terms": (
+        two_logs, ["L = −(log_softmax(a)[0] + log_softmax(b)[1])", "∂L/∂a = softmax(a) − scatter(1, [0], (3,))"],
     ),
     "gelu": (lambda: (((tg.gelu(X @ P(4, 3)) @ P(3, 1) - T) ** 2).mean() / 2,), ["∂L/∂W₁ = xᵀ ((δ₂ W₂ᵀ) ⊙ gelu′(z₁))"]),
 }  # fmt: skip

@@ -182,11 +182,6 @@ def exchanged_axes(node: Node) -> set[int] | None:
     return {i % ndim for i in args} if order is None else {i for i, axis in enumerate(order) if ndim == 1 or axis % ndim != i}
 
 
-def is_vector(shape: tuple[int, ...]) -> bool:
-    """Tell whether at most one axis is longer than 1, as in a bias of shape (n,), (1, n) or (n, 1)."""
-    return sum(n > 1 for n in shape) <= 1
-
-
 class Names:
     """The labels of all values that some results were computed from; no two could be mistaken for each other.
 
@@ -489,7 +484,8 @@ class Names:
 
     def beside(self, weight: Any) -> list[Any]:
         """Return the other factor of each product that a weight is in."""
-        products = [node for node in self.users.get(weight, ()) if node.rule.function in PRODUCTS]
+        forms = [weight, *[user for user in self.users.get(weight, ()) if exchanged_axes(user) is not None]]
+        products = [node for form in forms for node in self.users.get(form, ()) if node.rule.function in PRODUCTS]
         return [self.factors(node)[0] for node in products]
 
     def activation(self, z: Node) -> Node | None:
@@ -546,7 +542,10 @@ class Names:
             while node is not z:
                 node = self.users[node][0]
                 added: list[Any] = self.operands[node]
-                found += [thing for thing in map(self.unexpanded, added) if is_parameter(thing) and is_vector(shape_of(thing))]
+                vectors = [
+                    thing for thing in map(self.unexpanded, added) if is_parameter(thing) and sum(n > 1 for n in shape_of(thing)) <= 1
+                ]
+                found += vectors
         return list(dict.fromkeys(found))
 
     def give_target(self, layers: dict[Node, Any], activations: Mapping[Node, Node]) -> None:

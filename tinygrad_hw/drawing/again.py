@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ __all__ = ["Program", "computed_again"]
 MOST = 60  # vertices
 
 
-class Program:
+class Program(NamedTuple):
     """What a page needs to compute again.
 
     Attributes
@@ -30,8 +30,9 @@ class Program:
     keys : what each of the numbers that it returns is.
     """
 
-    def __init__(self, source: str, leaves: Sequence[int], keys: Sequence[Key]) -> None:
-        self.source, self.leaves, self.keys = source, tuple(leaves), tuple(keys)
+    source: str
+    leaves: Sequence[int]
+    keys: Sequence[Key]
 
 
 def computed_again(recorded: Recorded, seeds: Mapping[Node, Any] | None, known: Mapping[Key, Any]) -> Program | None:

@@ -151,8 +151,8 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
             vertex = recorded.vertices[member]
             for i, operand in zip(vertex.places, vertex.operands):
                 tail = owner.get(operand, head)
-                if went_into_an_operation(recorded, operand, groups[tail]):
-                    continue
+                if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
+                    continue  # (a leaf that is drawn with an operation that uses it)
                 if is_several(group) or is_several(groups[tail]):
                     use = tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))
                     several.setdefault(use, []).append(operand)
@@ -167,11 +167,6 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
             carried = carried_names(recorded, groups[tail], operands)
             arrows += arrows_of_several(arrow, kind, len(operands), len(groups[head].times), carried)
     return arrows
-
-
-def went_into_an_operation(recorded: Recorded, leaf: int, group: Group) -> bool:
-    """Tell whether a vertex is a leaf that is drawn with an operation that uses it."""
-    return not recorded.vertices[leaf].operation and bool(recorded.vertices[group.members[-1]].operation)
 
 
 def is_several(group: Group) -> bool:

@@ -32,7 +32,7 @@ def text(picture: Picture, width: int, colour: bool, ascii_only: bool) -> str:
     body = [*zip(kinds, table(rows, width)), ("", ""), *tree(picture), ("", "")]
     out = []
     for kind, line in [*body, *(("", line) for line in caption)]:
-        line = plain_ascii(line) if ascii_only else line
+        line = line.translate(ASCII).encode("ascii", "backslashreplace").decode() if ascii_only else line
         line = clipped(line, width, "..." if ascii_only else "…")
         out.append(f"\x1b[{COLOURS[kind]}m{line}\x1b[0m" if colour and kind in COLOURS else line)
     return "\n".join(line.rstrip() for line in out) + "\n"
@@ -52,7 +52,8 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     widths = [max(map(cells, column)) for column in columns]
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 8:
         widths[widths.index(max(widths))] -= 1
-    return ["  ".join(padded(clipped(cell, w), w) for cell, w in zip(line, widths)) for line in zip(*columns)]
+    fitting = [[clipped(cell, w) for cell, w in zip(line, widths)] for line in zip(*columns)]
+    return ["  ".join(cell + " " * (w - cells(cell)) for cell, w in zip(line, widths)) for line in fitting]
 
 
 def tree(picture: Picture) -> list[tuple[str, str]]:
@@ -85,11 +86,6 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
     return lines
 
 
-def plain_ascii(line: str) -> str:
-    """Return a line in ASCII: what has a spelling is spelt, the rest is written as its code."""
-    return line.translate(ASCII).encode("ascii", "backslashreplace").decode()
-
-
 def cells(line: str) -> int:
     """Return how many cells of a terminal a line takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
@@ -105,8 +101,3 @@ def clipped(line: str, width: int, end: str = "…") -> str:
             break
         kept += c
     return kept + end
-
-
-def padded(line: str, width: int) -> str:
-    """Return a line filled with blanks to a number of cells."""
-    return line + " " * (width - cells(line))

@@ -18,7 +18,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ from ..tensor import Tensor, cotangent, why_no_gradient
 from ..trees import leaves
 from .beside import Beside
 from .derivation import Derivation, Line, contribution, is_array
-from .expressions import Call, Constant, Expression, Variable, evaluate, magnitude, occurrences, opaque_in, parts_of
+from .expressions import Call, Constant, Expression, Opaque, Variable, evaluate, magnitude, occurrences, parts_of
 from .notes import explained, notes
 from .reading import Reader
 from .symbols import Symbol
@@ -233,7 +232,10 @@ class Equations:
         names |= {text.label(self._labels[index]): index.value for index in indices_in(line.right) if index in self._labels}
         parts = [*parts_of(line.right), *[part for _, rule in self._derivation.definitions.values() for part in parts_of(rule)]]
         functions = {text.function(part.function): part.function for part in parts if isinstance(part, Call)}
-        primes = {text.function(f): partial(slope, prime, rule) for f, (prime, rule) in self._derivation.definitions.items()}
+        primes = {
+            text.function(f): lambda z, prime=prime, rule=rule: evaluate(rule, {prime.parts[0]: z})
+            for f, (prime, rule) in self._derivation.definitions.items()
+        }
         size, readable = np.asarray(magnitude(line.right, values)), False
         for kept in (True, False):
             try:
@@ -272,7 +274,7 @@ class Equations:
                 expected = np.asarray(line.node.value if line.kind == "forward" else engine[line.node])
                 printed = np.broadcast_to(np.asarray(evaluate(line.right, values)), line.variable.shape)
                 error, comparable = difference(printed, expected, np.asarray(magnitude(line.right, values)))
-                opaque = opaque_in(line.right)
+                opaque = [part for part in parts_of(line.right) if isinstance(part, Opaque)]
                 values[line.variable] = expected
                 if error > tolerance(expected.dtype):
                     wrong[equation.number] = f"{equation.text} is off by {error:.1e}, relative to the largest entry"
@@ -423,11 +425,6 @@ def indices_in(x: Expression) -> list[Constant]:
     """Return the arrays that stand inside the indices of an expression."""
     calls = [part for part in parts_of(x) if isinstance(part, Call)]
     return [Constant(leaf) for part in calls for leaf in leaves(part.args) if isinstance(leaf, np.ndarray)]
-
-
-def slope(prime: Expression, rule: Expression, z: Any) -> Any:
-    """Compute f′(z) from what the notes say of it."""
-    return evaluate(rule, {prime.parts[0]: z})
 
 
 def gradients(derivation: Derivation) -> dict[Node, Any]:

@@ -19,7 +19,7 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, call, express, factored, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
+from .simplify import ONE, basic, call, express, factored, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -325,7 +325,7 @@ class Derivation:
 
     def folded(self, x: Expression) -> Expression:
         """Write a sum over constants and softmaxes that is one whole number everywhere as that number, and remember it."""
-        numbers: dict[Expression, Expression] = {part: n for part in sums_in(x) if (n := self.whole(part)) is not None}
+        numbers: dict[Expression, Expression] = {part: n for part in parts_of(x) if (n := self.whole(part)) is not None}
         self.assumed |= numbers
         products = [part for part in parts_of(x) if isinstance(part, Product)] if self.classes else []
         numbers |= {part: rows for part in products if (rows := self.chosen(part)) is not None}
@@ -341,8 +341,10 @@ class Derivation:
                 return product([(rows, 1), *rest], x.coefficient)
         return None
 
-    def whole(self, x: Call) -> Expression | None:
+    def whole(self, x: Expression) -> Expression | None:
         """Return the whole number that every entry of a sum is, or None; shares of a softmax add up to 1, whatever they are."""
+        if not isinstance(x, Call) or x.function is not np.sum:
+            return None
         bare = [scalars_apart(term) for term in (x.parts[0].parts if isinstance(x.parts[0], Sum) else x.parts)]
         rests = [rest for _, rest in bare]
         found = {rest: self.shares[rest][1] for rest in rests if rest in self.shares and x.kwargs["axis"] == (self.shares[rest][0],)}
@@ -433,14 +435,5 @@ def is_light(x: Expression) -> bool:
 
 def is_slice(x: Call) -> bool:
     """Tell whether a call takes slices of something that has a name."""
-    if x.function is not shaping.getitem or not isinstance(x.parts[0], Variable):
-        return False
-    parts = x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],)
-    return all(isinstance(part, (slice, int, type(Ellipsis))) for part in parts)
-
-
-def sums_in(x: Expression) -> list[Call]:
-    """Return the sums over axes in an expression."""
-    if isinstance(x, Call) and x.function is np.sum:
-        return [x]
-    return [found for part in x.parts for found in sums_in(part)]
+    is_taken = x.function is shaping.getitem and isinstance(x.parts[0], Variable)
+    return is_taken and basic(x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],))

@@ -18,7 +18,7 @@ from ..trees import content, leaves, mapped
 
 __all__ = [
     "Call", "Constant", "Expression", "Number", "Ones", "Opaque", "Prime", "Product", "Shape", "Sum", "Variable", "decimal", "evaluate",
-    "expressions_in", "joint", "magnitude", "moves_entries", "occurrences", "opaque_in", "parts_of",
+    "expressions_in", "joint", "magnitude", "moves_entries", "occurrences", "parts_of",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -154,11 +154,6 @@ def moves_entries(function: Any) -> bool:
 def parts_of(x: Expression) -> list[Expression]:
     """Return x and all it is built from."""
     return [x, *[found for part in x.parts for found in parts_of(part)]]
-
-
-def opaque_in(x: Expression) -> list[Opaque]:
-    """Return the parts that no formula says."""
-    return [x] if isinstance(x, Opaque) else [found for part in x.parts for found in opaque_in(part)]
 
 
 def occurrences(x: Expression, found: dict[Expression, int] | None = None) -> dict[Expression, int]:

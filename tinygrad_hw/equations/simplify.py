@@ -34,19 +34,9 @@ from .expressions import (
 )
 
 __all__ = [
-    "FOLDS",
-    "ONE",
-    "call",
-    "express",
-    "factored",
-    "product",
-    "scalars_apart",
-    "side_by_side",
-    "simpler",
-    "substitute",
-    "sum_of",
+    "FOLDS", "ONE", "basic", "call", "express", "factored", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of",
     "without_ones",
-]
+]  # fmt: skip
 
 FOLDS = (
     np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,

@@ -449,15 +449,9 @@ LATEX = {
     "{": r"\{", "}": r"\}", "‖": r"\|", "∗": r"\ast", "⋆": r"\star", "∗ᵀ": r"\ast^{\top}",
 }  # fmt: skip
 HATTED = {"ŷ": ("y", "^"), "x\u0302": ("x", "^"), "z\u0303": ("z", "~")}
-WORDS = {
-    "𝟏": r"\mathbf{1}",
-    "ŷ": r"\hat{y}",
-    "x\u0302": r"\hat{x}",
-    "z\u0303": r"\tilde{z}",
-    "σ²": r"\sigma^2",
-    "ℝ": r"\mathbb{R}",
-    "Φ": r"\Phi",
-} | {letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()}
+WORDS = {"𝟏": r"\mathbf{1}", "σ²": r"\sigma^2", "ℝ": r"\mathbb{R}", "Φ": r"\Phi"}
+WORDS |= {name: rf"\{'hat' if mark == '^' else 'tilde'}{{{base}}}" for name, (base, mark) in HATTED.items()}
+WORDS |= {letter: "\\" + (name if name != "eps" else "epsilon") for name, letter in GREEK.items()}
 SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge ", " ": r"\ ", '"': "''"}
 
 
