@@ -132,6 +132,10 @@ class Drawing:
         language : {"en", "zh-TW"}
             Of the words in boxes and legend: English or Traditional Chinese.
 
+        Returns
+        -------
+        str
+
         Raises
         ------
         LayoutError
