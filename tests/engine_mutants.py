@@ -140,7 +140,7 @@ def of_views_and_writes():
             "value if kept is True else np.where(kept, value, as_recorded(target))",
             "value",
         ),
-        (v, "into_out", "a gradient is lost in an array that is given as out=", "if flows((args, kwargs)) and", "if False and"),
+        (v, "into_out", "a gradient is lost in an array that is given as out=", "if lost and flows((args, kwargs)):", "if False:"),
         (v, "made_again", "only the first step to a view is taken", "root = view_of(", "return view_of("),
         (s, "at", "a view of a view is written to at the first step", "x = function(", "return function("),
         (s, "layout", "an array in Fortran order is copied in C order", "if x.flags.c_contiguous:", "if True:"),

@@ -289,7 +289,7 @@ def test_after_an_error_the_tensors_and_their_gradients_are_as_before(name):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("view", r"write t\.reshape\(shape\)"),
+        ("permute", r"write t\.transpose\(axes\)"),
         ("unsqueeze", r"write np\.expand_dims\(t, axis\), or t\[:, None\]"),
         ("to", r"write t\.astype\(dtype\): there are no devices"),
         ("pow", r"write t \*\* x"),
@@ -300,6 +300,15 @@ def test_after_an_error_the_tensors_and_their_gradients_are_as_before(name):
 def test_a_method_that_pytorch_has_is_answered_by_what_does_the_same(name, hint):
     with pytest.raises(AttributeError, match=f"^Tensor has no attribute '{name}': {hint}$"):
         getattr(Tensor([1.0]), name)
+
+
+def test_pytorchs_view_is_answered_by_reshape_and_a_view_as_another_dtype_by_astype():
+    t = Tensor([1.0, 2.0])
+    for shape in ((2, 1), ((2, 1),), (-1,)):
+        with pytest.raises(TypeError, match=r"another shape write t\.reshape\(shape\)"):
+            t.view(*shape)
+    with pytest.raises(DTypeError, match=r"float64 read as int64 has no derivative: write t\.astype\(dtype\)"):
+        t.view("i8")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def read_only(statement, *makers, start=(3, 4)):
 # Copies and views
 views("a copy can be forced by using ndarray.copy; changes made to the copy do not reflect on the original",
       "x.copy()", "np.copy(x)", shared=False)
+views("a view can be forced through the ndarray.view method", "x.view()", "x.view(float)", "x[1:].view()")
+says("the base attribute of a view returns the original array while it returns None for a copy",
+     "v = x[1:3].T; assert v.base is x and v[0].base is x; c = x[[2, 1]]; assert c.base is None and x.copy().base is None is x.base")
 views("basic indexing always creates views",
       "x[1:3]", "x[1]", "x[...]", "x[:, 2]", "x[::-1, ::2]", "x[None]", "x[..., 1:, None]", "x[1, ...]", "x[1, 2, ...]")
 views("an integer returns the same values as i:i+1 except that the dimensionality is reduced by 1", "x[-1]", "x[-1:]", "x[:, -2]", "x[0:1]")
@@ -100,6 +103,8 @@ read_only("diagonal: returns a read-only view; attempting to write will produce 
           "np.diagonal(x)", "x.diagonal(1)", "np.linalg.diagonal(x)")
 says("if v is a 2-D array, np.diag extracts its diagonal", "v = np.diag(x, 1); old = v * v; x *= 3; new = v * 2")
 views("if v is a 1-D array, diag returns a new 2-D array", "np.diag(x)", start=3, shared=False)
+views("ndarray.conj of real numbers is the array itself", "x.conj()", "x.conjugate()")
+views("ndarray.conj of complex numbers is a copy", "x.conj()", start=COMPLEX, shared=False)
 views("x.real and x.imag write through", "x.real", "x.imag", "np.real(x)", "np.imag(x)", start=COMPLEX)
 views("if x is real, x.real is x itself", "x.real", "np.real(x)")
 read_only("the imaginary part of a real array is read-only zeros", start=(2,))
@@ -143,12 +148,16 @@ says("writing to the view will modify the original array and may affect multiple
 views("astype: copy=False returns the input; by default astype always returns a newly allocated array",
       "x.astype(float, copy=False)", "np.astype(x, float, copy=False)")
 views("by default astype always returns a newly allocated array", "x.astype(float)", "np.astype(x, float)", shared=False)
+views("astype: the input is returned if the order is satisfied, too",
+      "x.astype(float, order='C', copy=False)", "x.T.astype(float, 'F', copy=False).T")
+views("astype: else a copy", "x.astype(float, order='F', copy=False)", "x[:, ::2].astype(float, 'A', copy=False)", shared=False)
+says("transpose: axes that do not match the array raise", "y = x.transpose(0)", raises=ValueError)
 views("nan_to_num(copy=False) may be x itself", "np.nan_to_num(x, copy=False)")
 views("nan_to_num makes a copy",
       "np.nan_to_num(x)", "np.clip(x, 0, 9)", "np.conjugate(x)", "np.positive(x)", "np.sort(x)", "np.cumsum(x, 0)", shared=False)
 MAKERS = """
 np.tile(x, 1) | np.tile(x, (1, 1)) | np.resize(x, (3, 4)) | np.pad(x, 0) | np.roll(x, 0) | np.repeat(x, 1) | np.trim_zeros(x) |
-np.delete(x, [], 0) | np.insert(x, [], 0) | np.append(x, []) | np.block([x]) | np.block([[x]]) | np.vstack([x]) | np.hstack([x]) |
+np.delete(x, [], 0) | np.insert(x, [], 0) | np.append(x, []) | np.block([x]) | np.block(x) | np.vstack([x]) | np.hstack([x]) |
 np.dstack([x]) | np.column_stack([x]) | np.concatenate([x]) | np.concatenate([x], axis=None) | np.sum(x, axis=()) |
 np.max(x, axis=()) | np.mean(x, axis=()) | np.clip(x, None, None) | np.round(x) | np.compress([True] * 3, x, 0) |
 np.extract(x > 0, x) | np.einsum('ij->ij', x, optimize=True) | np.einsum('ij,->ij', x, 1.0) | np.diff(x, 0) | np.tril(x, 9) |
@@ -171,6 +180,8 @@ says("flat: assignments broadcast", "x.flat = 3; y = x * x", (2, 3))
 says("x.flat[[1, 4]] = 1", "x.flat[[1, 4]] = 1; y = x * x; x.flat[2] = y[0, 0]; x.flat[::2] = [7, 8, 9]", (2, 3))
 says("flat can be indexed using basic slicing or advanced indexing",
      "y = x.flat[3]; z = x.T.flat[3]; w = x.flat[[1, 4]]; v = x.flat[1:3]; x *= 2; u = v * w", (2, 3))
+says("flat is an iterator, with copy and base, and compares entry by entry",
+     "i = x.flat; a = next(i); b = [v * a for v in i]; c = x.flat.copy(); c[0] = 7; m = x.flat > 1; n = x.flat == x.ravel(); del i", 6)
 says("flat iterates in C-contiguous style", "y = [v * 1 for v in x.T.flat][1]", (2, 3))
 # Indexing and assignment
 says("slicing: v = x[0]; x[0] = x[1]; x[1] = v writes to what v sees",
@@ -242,6 +253,7 @@ says("ufunc.at: indices can be a tuple of slices, integers and arrays",
 says("ufunc.at: operand must be broadcastable over first operand after indexing", "np.add.at(x, [0, 1], [1, 2, 3])", raises=ValueError)
 says("ufunc.at: an index out of bounds", "np.add.at(x, [0, 7], 1)", raises=IndexError)
 says("ufunc.at on a view writes to its base", "np.add.at(x[1], [0, 0], 1); np.multiply.at(x.T, [0, 0], 2); y = x * x")
+says("ufunc.at: functions without a derivative, too", "np.greater.at(x, [0, 0, 1], 1); np.isfinite.at(x, [2]); y = x * x", 4)
 says("np.negative.at(a, [0, 1])", "r = np.negative.at(x, [0, 1]); y = x * x", 4)
 # out= and where=
 says("out: a location into which the result is stored; a reference to it is returned",
@@ -287,6 +299,48 @@ np.matmul({}, x[0] | np.matvec({}, x[0] | np.vecdot({}, x[0] | np.nanmax({}, 1 |
 for call in rows_of(CALLS):
     says("out: if provided, the result will be inserted into this array, and a reference to it is returned",
          f"o = x[:, 0] * 0; r = {call.format('x')}, out=o); assert r is o; y = r * x[:, 1]")
+UFUNCS = {f.__name__: f for name in sorted(np.__all__) if isinstance(f := getattr(np, name), np.ufunc) and f.signature is None}
+for ufunc in UFUNCS.values():
+    real = "d" in "".join(ufunc.types)
+    call = f"np.{ufunc.__name__}(x{', 3' * (ufunc.nin > 1 and not real)}{', 0.7' * (ufunc.nin > 1 and real)}"
+    call = "np.ldexp(x, 2" if ufunc is np.ldexp else call
+    made = f"o = np.zeros_like({call})); e = o" if ufunc.nout == 1 else f"o, e = [np.zeros_like(v) for v in {call})]"
+    given = "o" if ufunc.nout == 1 else "(o, e)"
+    start = numbers(6) / 2 + (ufunc is np.arccosh) if real else np.arange(6)
+    if ufunc is not np.isnat:
+        says("out: a location into which the result is stored. where: elsewhere, the out array will retain its original value",
+             f"{made}; r = {call}, out={given}, where=x < 0.5); s = {call}, out={given}); y = o * 2.0", start)
+for calls in (  # a call for each function whose ``out`` can be given by position, up to the arguments before it
+    "clip(x, 0.6, 2.1 | max(x, 0 | min(x, 1 | var(x, 0, None | std(x, 0, None | sum(x, 0, None | prod(x, 1, None | mean(x, 0, None",
+    "nansum(x, 0, None | nanprod(x, 0, None | nanmean(x, 0, None | nanvar(x, 0, None | nanstd(x, 0, None | nanmax(x, 0 | nanmin(x, 0",
+    "median(x, 0 | nanmedian(x, 0 | percentile(x, 30, 0 | quantile(x, 0.3, 1 | nanpercentile(x, 30, 0 | nanquantile(x, 0.3, 0",
+    "argmin(x, 0 | argmax(x, 0 | nanargmin(x, 0 | nanargmax(x, 0 | isneginf(x | isposinf(x | fix(x | all(x > 1, 0 | any(x > 1, 0",
+    "trace(x, 0, 0, 1, None | outer(x[0], x[1] | round(x, 0 | cumsum(x, 1, None | cumprod(x, 1, None | nancumsum(x, 0, None | ptp(x, 0",
+    "concatenate([x, x], 0 | stack([x, x], 1 | choose([0, 1, 2, 0], x | compress([1, 0, 1], x, 0 | dot(x, x[0] | take(x, [0, 2], 0",
+    "fft.fft(x, None, 0, None | fft.ifft(x, None, 0, None | fft.rfft(x, None, 1, None | fft.irfft(x, 4, 1, None | nancumprod(x, 0, None",
+    "fft.fft2(x, None, (0, 1), None | fft.fftn(x, None, None, None | fft.rfftn(x, None, None, None | fft.irfftn(x, None, None, None",
+):
+    says("out can be given by position, in every function that has it",
+         "; ".join(f"o = np.zeros_like(np.{call})); r = np.{call}, o); assert r is o; y{k} = o" for k, call in enumerate(rows_of(calls))))
+says("out by position: the arguments after it stay",
+     "np.sum(x, 0, None, x[0], False); np.quantile(x, 0.2, 0, x[1], False, 'lower'); np.take(x, [0, 5], 1, x[:, :2], 'wrap')")
+says("out can be given by position to methods too",
+     "x.sum(0, None, x[1]); x.mean(1, None, x[:, 0]); x.max(0, x[0]); x.cumsum(1, None, x); x.clip(0.5, 2.5, x); x.take([1], 0, x[1:2])")
+says("what has no derivative can be written into an array",
+     "o = np.zeros(4, int); np.argmax(x, 0, out=o); m = x > 9; np.greater(x, 1, out=m)")
+says("clip: where and casting are those of the ufuncs",
+     "y = np.clip(x, 0.6, 1.9, dtype='f8'); np.clip(x, 0.6, 1.9, out=x, where=x > 1); x.clip(0.7, out=x, where=x < 1, casting='unsafe')")
+says("axes: a list of tuples with indices of axes a generalized ufunc should operate on",
+     "y = np.matmul(x, x, axes=[(0, 1), (1, 0), (0, 1)]); z = np.matmul(x, x, axes=[(1, 0), (0, 1), (1, 0)])")
+says("axes: for generalized ufuncs that operate on 1-dimensional vectors, single integers are accepted",
+     "y = np.vecdot(x, x * 2, axes=[0, 0, ()]); z = np.matvec(x, x[:, 0], axes=[(1, 0), 0, 0]); w = np.vecmat(z, x, axes=[0, (1, 0), 0])")
+says("axis: a single axis over which a generalized ufunc should operate; keepdims leaves it with size one",
+     "y = np.vecdot(x, x, axis=0); z = np.vecdot(x, x, axis=0, keepdims=True); w = np.vecdot(x, x, keepdims=True)")
+says("axes: as many as there are operands", "y = np.matmul(x, x.T, axes=[(0, 1)])", raises=(ValueError, TypeError))
+says("casting: 'no' means the data types should not be cast at all", "y = np.add(x, np.ones(4, 'f4'), casting='no')", raises=TypeError)
+says("dtype and signature choose the loop",
+     "y = np.add(x, 1, dtype=complex); z = np.add(x, x, signature='dd->d'); w = np.sin(x, sig='D->D')")
+says("dtype: complex numbers are not cast to real ones", "y = np.sin(x, dtype=float)", COMPLEX, TypeError)
 says("outer takes out",
      "o = x[:, :3] * 0; r = np.outer(x[0, :3], x[1, :3], out=o); assert r is o; np.multiply.outer(x[0, :3], x[2, :3], out=o); y = o * 1")
 says("a sum over all takes a 0-d out", "o = np.zeros_like(x[1, 1, ...]); r = np.sum(x, out=o); assert r is o; y = o * 2")
@@ -306,6 +360,7 @@ says("copyto: memory that overlaps", "np.copyto(x[1:], x[:-1]); y = x * x")
 says("put is roughly equivalent to a.flat[ind] = v", "r = np.put(x, [0, 5], [-44, -55]); y = x * x")
 says("put: if v is shorter than ind it will be repeated", "np.put(x, [0, 2, 5], x[1, :2] * 1); y = x * x; x.put([1, -1], 7)")
 says("put: mode='clip' and mode='wrap'", "np.put(x, 22, -5, mode='clip'); np.put(x, [13, -14], [8, 9], mode='wrap')")
+says("put: nothing is written of no values", "np.put(x, 0, []); y = x * x")
 says("put: mode='raise' raises an error", "np.put(x, 22, -5)", raises=IndexError)
 says("place uses the first N elements of vals", "r = np.place(x, x > 1.5, [44, 55]); y = x * x")
 says("place: vals smaller than N will be repeated", "v = x[0]; np.place(x, x > 1, x[2, :3] * 1); y = v * x")
@@ -330,6 +385,8 @@ says("ndarray.partition: the k-th element is where it would be in a sorted array
 says("ndarray.fill fills the array with a scalar value", "v = x[1:]; r = x.fill(4); y = v * 2; x[1].fill(3)")
 says("ndarray.fill expects a scalar value", "x.fill([1, 2])", raises=ValueError)
 says("ndarray.put sets a.flat[n] = values[n]", "r = x.put([0, 5], x[1, :2] * 2); y = x * x")
+says("unique takes each of the different entries from its first place",
+     "y = np.unique(x); z = np.unique(x, axis=0); a, i, j, n = np.unique(np.append(x, x), True, True, True); b = np.unique_all(x).values")
 says("delete, insert and append do not occur in-place",
      "a = np.append(x, 9); b = np.delete(x, 1); c = np.insert(x, 1, 5); a[0] = 1; b += 1", 5)
 

@@ -92,7 +92,7 @@ BOOLS = words(
     lambda d: d.one_of(True, False),
 )
 PARAMETERS = BOOLS | {
-    **words("a x m arr array ary v p z f filt A prototype val y seq_of_zeros x1 dst xp begindates p u X", Draw.main),
+    **words("a x m arr array ar ary v p z f filt A prototype val y seq_of_zeros x1 dst xp begindates p u X", Draw.main),
     **words("b x2 B values fill_value prepend append to_end to_begin src vals val element", Draw.near),
     **words("arrays tup arys args", Draw.several),
     **words("axis", Draw.axis),
@@ -225,6 +225,7 @@ OWN = {
     "tensorinv": {"a": lambda d: d.numbers((4, 2, 2)), "ind": lambda d: 1},
     "tensorsolve": {"a": lambda d: d.numbers((2, 2, 4)), "b": lambda d: d.numbers((2, 2)), "axes": None},
     "trapezoid": {"y": Draw.main, "x": lambda d: d.one_of(d.growing(), None)},
+    "unique": {"axis": lambda d: d.one_of(None, d.an_axis())},
     "unwrap": {"p": lambda d: d.numbers(d.shape) * 4},
     "vander": {"x": Draw.row},
     "matvec": {"x1": Draw.main, "x2": lambda d: d.numbers(d.shape[-1:])},
@@ -326,7 +327,8 @@ METHODS = {
 WRITES = {np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal}
 # Of these the vectors are free by a factor, or the order is free, or rounding decides
 # (NumPy 2.4's own arctan2.reduce and power.reduce of a line leave out entries)
-NO_NUMBERS = {"linalg eig", "linalg eigh", "linalg svd", "linalg qr", "real_if_close", "partition", "arctan2.reduce", "power.reduce"}
+VECTORS_OR_ORDER = {"linalg eig", "linalg eigh", "linalg svd", "linalg qr", "partition", "unique_values"}
+NO_NUMBERS = VECTORS_OR_ORDER | {"real_if_close", "arctan2.reduce", "power.reduce"}
 REFUSALS = ("has no rule", "no derivative", "there is no rule", "complete", "where=", "is not differentiable")
 
 

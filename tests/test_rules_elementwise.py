@@ -74,6 +74,8 @@ CASES = [
     Case(np.where, COLUMN, ROW, call=lambda x, y: np.where(np.arange(8).reshape(2, 1, 4) % 3 == 0, x, y), analytic=True),
     Case(np.where, SIGNED, call=lambda x: np.where(x > 0, x, 0.0)),
     Case(np.ldexp, SIGNED, call=lambda x: np.ldexp(x, np.array([0, 1, -2, 3, 4, 5]))),
+    Case(np.nextafter, SIGNED, call=lambda x: np.nextafter(x, 9)),
+    Case(np.frexp, SIGNED, call=lambda x: np.frexp(x)[0]),
     *(Case(elementwise.power_of_log, X, Y, n=n, oracle=lambda x, y, n: x**y * np.log(x) ** n, analytic=True) for n in (0, 1, 2)),
     Case(elementwise.cosine, X, -Y, call=lambda x, y: elementwise.cosine(x, y, np.hypot(x, y)), oracle=lambda x, y: x / np.hypot(x, y)),
     Case(elementwise.one_minus_square, SIGNED, oracle=lambda x: 1 - x * x, analytic=True),

@@ -287,6 +287,22 @@ def test_where_no_derivative_can_be_told_the_verdict_is_ill_conditioned(f, x):
     assert check_gradients(f, x).verdict == "ill-conditioned"
 
 
+def test_a_slope_that_rounding_hides_from_all_but_one_side_is_ill_conditioned():
+    inverse_of_what_is_nearly_singular = lambda A: np.linalg.solve(A, np.ones(7))
+    hilbert = 1 / (np.arange(7)[:, None] + np.arange(7) + 1)
+    assert check_gradients(inverse_of_what_is_nearly_singular, hilbert).verdict == "ill-conditioned"
+
+
+@pytest.mark.parametrize("x", [[1e10, 1.0], [1e10, 1.0, 1e-5], [3e9, -4e9]])
+def test_the_norm_of_large_numbers_is_not_wrong_and_twice_its_gradient_is(x):
+    assert check_gradients(np.linalg.norm, np.array(x)).verdict != "wrong"
+    wrong(primitive(lambda g, out, x: 2 * g * x / out)(np.linalg.norm), np.array(x))
+
+
+def test_a_cast_to_float32_inside_does_not_hide_the_slope():
+    assert check_gradients(lambda x: 2.0 * x.astype(np.float32).astype(float), np.array([1.0, 3.0]), order=1).verdict == "right"
+
+
 # Wrong, and why
 @pytest.mark.parametrize(
     ("f", "inputs", "cause"),
@@ -313,6 +329,7 @@ def test_where_no_derivative_can_be_told_the_verdict_is_ill_conditioned(f, x):
             "swapped arguments: this is the gradient of input 1",
         ),
         (square(lambda g, out, x: 2 * g * x + 1), (x33,), None),
+        (square(lambda g, out, z: 2 * g * np.conjugate(z)), (x3 + 1j * y3,), None),
     ],
 )
 def test_a_wrong_rule_is_caught_with_its_likeliest_cause(f, inputs, cause):
@@ -392,6 +409,24 @@ def test_gradients_by_hand_in_float32_are_called_rounding_and_never_another_caus
     assert_same_gradients(lambda x: np.sum(np.sin(x) * x), by_hand, x, rtol=1e-6)
     float32 = primitive(lambda g, out, x: (g * 2 * x).astype(np.float32).astype(float))(lambda x: x * x)
     assert "none but rounding: right to 7 digits" in wrong(float32, np.array([0.1, 0.3]), order=1)
+
+
+def test_a_wrong_entry_that_is_small_beside_others_is_not_called_rounding():
+    with pytest.raises(WrongGradientError, match=r"entry \(1,\)(.|\n)*1 of 2 entries of shape \(2,\) differ$"):
+        assert_same_gradients(lambda x: np.sum(x**2), lambda x: 2 * x * np.array([1.0, 1.5]), np.array([1e6, 1e-3]))
+    rule = primitive(lambda g, out, x: g * np.array([2e-10, 1e10]))(lambda x: x * np.array([1e-10, 1e10]))
+    assert "rounding" not in wrong(rule, np.ones(2))
+
+
+def test_any_number_is_a_multiple_of_another_so_a_single_entry_has_only_simple_factors():
+    sine = primitive(lambda g, out, x: g * np.sin(x))(np.sin)
+    assert "factor" not in wrong(sine, 1e8)
+    assert "a factor: analytic = 1.5" in wrong(square(lambda g, out, x: 3 * g * x), 2.0)
+
+
+def test_gradients_by_hand_that_are_computed_in_place_leave_the_inputs_alone():
+    with pytest.raises(WrongGradientError, match=r"by hand 3, engine 2(.|\n)*a factor: analytic = 1.5"):
+        assert_same_gradients(lambda x: np.sum(x**2), lambda x: x.__imul__(3), np.array([1.0, 2.0]))
 
 
 def test_gradients_by_hand_with_a_factor_are_told_so():

@@ -190,7 +190,7 @@ OF_TENSORS = {
     "numel": "t.size", "permute": "t.transpose(axes)", "pow": "t ** x", "requires_grad_": "t.requires_grad = True",
     "scatter": "np.put_along_axis(t, index, x, axis)", "sub": "t - x", "t": "t.T", "to": "t.astype(dtype): there are no devices",
     "type": "t.astype(dtype)", "uniform_": "nn.init.uniform_(t)", "unsqueeze": "np.expand_dims(t, axis), or t[:, None]",
-    "view": "t.reshape(shape)", "zero_": "t[...] = 0, and for a gradient t.grad = None",
+    "zero_": "t[...] = 0, and for a gradient t.grad = None",
     "zero_grad": "t.grad = None, or optimizer.zero_grad()", "sub_": "t -= x", "mul_": "t *= x", "div_": "t /= x",
 }  # fmt: skip
 OF_MODULE = {

@@ -48,6 +48,7 @@ RAISES = {
     "graph": "GradientError\n    If no gradient flows to this tensor.",
     "no axes": "TypeError\n    If this tensor has no axes.",
     "version": "ValueError\n    If there is no such version.",
+    "dtype": "DTypeError\n    If the dtype is another one.",
     "casting": "TypeError\n    If the casting rule forbids it.",
     "detach": "DetachError\n    If this tensor requires a gradient: use ``.item()`` to leave the graph on purpose.",
 }
@@ -167,6 +168,7 @@ METHODS: dict[tuple[str, str], list[tuple[str, str | None, str, str, str]]] = {
     ("Tensor of this tensor's shape", "casting"): [
         ("astype(dtype, order='K', casting='unsafe', subok=True, copy=True)", None, "", "Tensor([1.0, 2.5]).astype(int)", "Tensor([1, 2])"),
     ],
+    ("Tensor of this tensor's shape", "dtype"): [("view(dtype=None)", None, "", "Tensor([1.0, 2.5]).view()", "Tensor([1. , 2.5])")],
     ("Tensor", "graph"): [("retain_grad()", None,
          "", "(Tensor([1.0], requires_grad=True) * 2).retain_grad()", "Tensor([2.], from multiply)"),
     ],
@@ -222,6 +224,7 @@ PROPERTIES = {
     "size": ("Tensor([[1.0, 2.0]]).size", "2"),
     "dtype": ("Tensor([1.0, 2.0]).dtype", "dtype('float64')"),
     "device": ("Tensor(1.0).device", "'cpu'"),
+    "base": ("t = Tensor([1.0, 2.0]); t[1:].base is t, t.base is None", "(True, True)"),
     "T": ("Tensor([[1.0, 2.0]]).T", "Tensor([[1.],\n        [2.]])"),
     "mT": ("Tensor([[1.0, 2.0]]).mT", "Tensor([[1.],\n        [2.]])"),
     "real": ("Tensor([1.0 + 2j]).real", "Tensor([1.])"),
@@ -268,10 +271,6 @@ STANDARD = [
     ("sort(x, /, *, axis=-1, descending=False, stable=True)", "Tensor of x's shape", "xp.sort(xp.asarray([3.0, 1.0]))", "Tensor([1., 3.])"),
     ("argsort(x, /, *, axis=-1, descending=False, stable=True)", "Tensor of x's shape, of integers", "xp.argsort(xp.asarray([3.0, 1.0]))",
      "Tensor([1, 0])"),
-    ("unique_all(x, /)", "named tuple of Tensor", "xp.unique_all(xp.asarray([2.0, 1.0, 2.0])).counts", "Tensor([1, 2])"),
-    ("unique_counts(x, /)", "named tuple of Tensor", "xp.unique_counts(xp.asarray([2.0, 1.0, 2.0])).counts", "Tensor([1, 2])"),
-    ("unique_inverse(x, /)", "named tuple of Tensor", "xp.unique_inverse(xp.asarray([2.0, 1.0])).inverse_indices", "Tensor([1, 0])"),
-    ("unique_values(x, /)", "Tensor", "xp.unique_values(xp.asarray([2.0, 1.0, 2.0]))", "Tensor([1., 2.])"),
 ]  # fmt: skip
 REFUSES = {
     "asarray": "ValueError\n    If a copy is needed and ``copy`` is False.",

@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import operands_do_not_fit, refuse_dim
 from .rules import RULES, neural, reductions
-from .rules.elementwise import DOUBLE
+from .rules.elementwise import DOUBLE, conj
 from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
 
 ndarray = np.ndarray
@@ -193,10 +193,9 @@ for name, function in {
 Tensor.__invert__ = lambda self: plain_leaf(np.invert(self._node.value))
 
 OF_ONE: dict[str, Callable[..., Any]] = {
-    "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "abs": np.absolute, "conj": np.conjugate,
-    "conjugate": np.conjugate, "square": np.square, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
-    "tanh": np.tanh, "sigmoid": neural.sigmoid, "relu": neural.relu, "softplus": neural.softplus,
-    "log_sigmoid": neural.log_sigmoid,
+    "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "abs": np.absolute, "square": np.square, "exp": np.exp,
+    "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sigmoid": neural.sigmoid, "relu": neural.relu,
+    "softplus": neural.softplus, "log_sigmoid": neural.log_sigmoid,
 }  # fmt: skip
 for name, of_one in OF_ONE.items():
     setattr(Tensor, name, unary(of_one))
@@ -218,7 +217,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "argmin": np.argmin, "argsort": np.argsort, "searchsorted": np.searchsorted, "all": np.all, "any": np.any, "nonzero": np.nonzero,
     "ravel": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "repeat": np.repeat, "take": np.take,
     "diagonal": np.diagonal, "choose": np.choose,
-    "dot": np.dot, "trace": np.trace,
+    "dot": np.dot, "trace": np.trace, "conj": conj, "conjugate": conj,
 }  # fmt: skip
 for name, called in METHODS.items():
     setattr(Tensor, name, method(called))

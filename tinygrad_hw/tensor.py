@@ -15,6 +15,7 @@ copied whenever it is used again. So no later write can turn a gradient wrong.
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import sys
 import threading
@@ -23,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from copy import deepcopy
+from functools import cache
 from importlib import import_module
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
@@ -460,7 +462,8 @@ class Tensor:
                 f"{label(self)} requires a gradient, and a plain array would leave its graph: use t.detach() or t.numpy() "
                 "to leave it on purpose, np.stack([...]) to join tensors, or a Tensor instead of an array to write into"
             )
-        return np.array(self._node.value, dtype=dtype)
+        value = self._node.value
+        return np.array(value if copy or not isinstance(value, ndarray) else self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
         return float(self._scalar("float"))
@@ -608,19 +611,19 @@ class Tensor:
         flat: Any
 
     # Shapes
-    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
+    def clip(self, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Tensor:
         """Return the entries, those outside of the interval moved to its ends."""
-        return np.clip(self, min, max, **kwargs)
+        return np.clip(self, min, max, out=out, **kwargs)
 
-    def compress(self, condition: Any, axis: int | None = None, **kwargs: Any) -> Tensor:
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Tensor:
         """Return the slices along the axis for which the condition is true."""
-        return np.compress(condition, self, axis, **kwargs)
+        return np.compress(condition, self, axis, out=out)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, given as one tuple or as several integers; reversed if none is given."""
         if len(axes) == 2 and self.ndim > 2:
             raise ValueError(f"transpose: all {self.ndim} axes must be given, not two; t.swapaxes{axes} swaps two")
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[return-value]
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[return-value]
 
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -644,6 +647,8 @@ class Tensor:
                 return QUICK[function](args[0])
             if function in FOLDS and len(kwargs) == 1 and "axis" in kwargs:
                 return FOLDS[function](args[0], kwargs["axis"])
+        if len(args) > place_of_out(function):
+            args, kwargs = by_name(function, args, kwargs, place_of_out(function))
         if kwargs.get("out") is not None:
             return INSTEAD["out="](function, args, kwargs)
         kwargs.pop("out", None)
@@ -659,6 +664,12 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
         kwargs.setdefault("axis", 0)
     if not flows((inputs, kwargs)) and function not in INSTEAD:
         return wrapped(function(*plain(inputs), **plain(kwargs)))
+    if not REFUSING.isdisjoint(kwargs) and not any(map(stands_in, leaves(plain((inputs, kwargs))))):
+        function(*plain(inputs), **plain(kwargs))  # (what NumPy refuses is refused)
+    if "signature" in kwargs:
+        kwargs["dtype"] = kwargs.pop("signature")[-1]
+    if "axes" in kwargs:
+        return along_axes(function, inputs, kwargs.pop("axes"), kwargs)
     for option in ("casting", "order", "subok"):
         kwargs.pop(option, None)
     if method == "outer":
@@ -672,6 +683,17 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
         dtype = kwargs.pop("dtype")
         inputs = tuple(shaping.astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
     return apply(function, inputs, kwargs)
+
+
+REFUSING = {"axes", "casting", "dtype", "signature"}
+
+
+def along_axes(ufunc: np.ufunc, inputs: tuple[Any, ...], axes: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call a ufunc of vectors or matrices along other axes than the last ones."""
+    *taken_from, put_to = [(place,) if isinstance(place, int) else tuple(place) for place in [*axes, ()][: len(inputs) + 1]]
+    last = lambda places: tuple(range(-len(places), 0))
+    found = ufunc(*(np.moveaxis(x, places, last(places)) for x, places in zip(inputs, taken_from)), **kwargs)
+    return np.moveaxis(found, last(put_to), put_to)
 
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -797,6 +819,22 @@ def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.args, bound.kwargs
+
+
+@cache
+def place_of_out(function: Any) -> float:
+    """Return how many arguments stand before a function's ``out``; infinity, if it cannot be given by position."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return math.inf
+    by_place = "out" in parameters and parameters["out"].kind is not inspect.Parameter.KEYWORD_ONLY
+    return list(parameters).index("out") if by_place else math.inf
+
+
+def by_name(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], first: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments with those from a place on by name."""
+    return args[:first], {**dict(zip([*inspect.signature(function).parameters][first:], args[first:])), **kwargs}
 
 
 def plain(value: Any) -> Any:

@@ -449,9 +449,9 @@ def linearized(
 
     The third is what else f returned, if it has such an aux.
     """
-    places = [place(f, args, n) for n in (argnums if isinstance(argnums, Sequence) else (argnums,))]
+    several = np.iterable(argnums)
+    places = [place(f, args, n) for n in (argnums if several else (argnums,))]  # type: ignore[union-attr]
     wanted = tuple(dict.fromkeys(places))
-    several = isinstance(argnums, Sequence)
     if active.get():
         return linearized_for_all(linearized, f, args, kwargs, places if several else places[0], has_aux)
 
@@ -467,6 +467,8 @@ def linearized(
         recording.reset(token)
     out, aux = parts_of(f, out) if has_aux else (out, None)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
+    if not results:
+        raise GradientError(f"{name(f)} returned {out!r}, which holds no numbers: is a `return` missing?")
     others = [y._node for y in leaves(aux) if isinstance(y, Tensor)]
     captured = outside and not older([*results, *others], since) <= inputs.fresh
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured

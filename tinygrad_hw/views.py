@@ -16,6 +16,7 @@ The results of many writes into one array share its memory (``Written``): it is 
 
 from __future__ import annotations
 
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import BatchError, DetachError, GradientError, operands_do_not_fit
+from .errors import BatchError, DetachError, DTypeError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
-from .rules import COMPOSITIONS, RULES, Rule, shaping
+from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, shaping
 from .rules.elementwise import of_parts
 from .rules.shaping import BASIC
 from .rules.table import is_scalar, stands_in
@@ -548,7 +549,8 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     targets = out if isinstance(out, tuple) else (out,)
     tensors = [target for target in targets if isinstance(target, Tensor)]
     name = getattr(function, "__name__", str(function))
-    if flows((args, kwargs)) and any(not isinstance(target, Tensor) and target is not None for target in targets):
+    lost = any(not isinstance(target, Tensor) and target is not None for target in targets) and function not in NO_DERIVATIVE
+    if lost and flows((args, kwargs)):
         raise DetachError(
             f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...)), "
             "or let out be a Tensor"
@@ -561,7 +563,7 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             return handed_back(targets, made, lambda target, value: target)
         refuse_what_numpy_refuses(function, args, kwargs, out)
         kwargs.pop("casting", None)
-        kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
+        kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) or function is np.clip else True
         token = recording.set(True)
         try:
             return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept))
@@ -673,39 +675,64 @@ def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", 
     """Return the entries in another dtype: a copy, unless ``copy=False`` and they have it already."""
     if not np.can_cast(self.dtype, dtype, casting):
         raise TypeError(f"Cannot cast {label(self)} from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
-    return self if not copy and np.dtype(dtype) == self.dtype else shaping.astype(self, dtype)
+    value = self._node.value
+    lies = order == "K" or stands_in(value) or any(value.flags[f"{way}_CONTIGUOUS"] for way in ("CF" if order == "A" else order))
+    if not copy and lies and np.dtype(dtype) == self.dtype:
+        return self
+    out = shaping.astype(self, dtype)
+    return out if order == "K" else np.copy(out, order)  # type: ignore[return-value]
+
+
+def view(self: Tensor, dtype: Any = None, *shape: Any) -> Tensor:
+    """Return a view of all entries."""
+    if shape or isinstance(dtype, (int, tuple)):
+        raise TypeError("view: NumPy's view takes a dtype; for another shape write t.reshape(shape), which is a view where it can be one")
+    if dtype is not None and np.dtype(dtype) != self.dtype:
+        raise DTypeError(f"view: {self.dtype} read as {np.dtype(dtype)} has no derivative: write t.astype(dtype) to convert the entries")
+    return self[...]
 
 
 class Flat:
     """The entries of a tensor in the usual order of their indices, to be read, written and iterated over as of a vector."""
 
     def __init__(self, tensor: Tensor) -> None:
-        self._tensor = tensor
+        self.base = tensor
+        self.index = 0
 
     def _places(self, index: Any) -> Any:
         """Return the flat indices that an index names."""
-        return np.arange(self._tensor.size)[plain(index)]
+        return np.arange(self.base.size)[plain(index)]
 
     def _place(self, index: int) -> tuple[int, ...]:
         """Return the index of the entry that a number names."""
-        return tuple(map(int, np.unravel_index(range(self._tensor.size)[index], self._tensor.shape)))
+        return tuple(map(int, np.unravel_index(range(self.base.size)[index], self.base.shape)))
 
     def __getitem__(self, index: Any) -> Tensor:
         if type(index) is int:
-            return self._tensor[self._place(index)].copy()
-        return np.ravel(self._tensor)[self._places(index)].copy()
+            return self.base[self._place(index)].copy()
+        return np.ravel(self.base)[self._places(index)].copy()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(index) is int and np.ndim(value) == 0:
-            self._tensor[self._place(index)] = value
+            self.base[self._place(index)] = value
         else:
-            self._tensor.put(self._places(index), value)
+            self.base.put(self._places(index), value)
 
     def __len__(self) -> int:
-        return self._tensor.size
+        return self.base.size
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (np.ravel(self._tensor)[i].copy() for i in range(len(self)))
+        return self
+
+    def __next__(self) -> Tensor:
+        if self.index == len(self):
+            raise StopIteration
+        self.index += 1
+        return self[self.index - 1]
+
+    def copy(self) -> Tensor:
+        """Return a copy of the entries as a vector."""
+        return flatten(self.base)
 
 
 def part(function: Callable[..., Any], doc: str) -> property:
@@ -751,14 +778,18 @@ for name, function in {
 }.items():  # fmt: skip
     setattr(Tensor, f"__i{name}__", in_place(name, function))
 
+for compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
+    setattr(Flat, f"__{compare.__name__}__", lambda self, other, compare=compare: compare(np.ravel(self.base), other))
+
 for name, member in {
     "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "reshape": reshape, "fill": fill, "put": put,
-    "copy": copy, "flatten": flatten, "astype": astype,
+    "copy": copy, "flatten": flatten, "astype": astype, "view": view,
     "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
     "shape": property(lambda self: self._node.value.shape, doc="The length of each axis."),
     "ndim": property(lambda self: self._node.value.ndim, doc="The number of axes."),
     "size": property(lambda self: self._node.value.size, doc="The number of entries."),
     "dtype": property(lambda self: self._node.value.dtype, doc="The type of the entries."),
+    "base": property(lambda self: self._root if isinstance(self, View) else None, doc="The tensor that owns a view's entries."),
     "T": property(lambda self: view_of(self, TRANSPOSE, (), NOTHING), doc="The axes in reverse order."),
     "mT": property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged."),
     "real": part(np.real, "The real part."), "imag": part(np.imag, "The imaginary part."),

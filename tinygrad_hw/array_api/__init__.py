@@ -49,10 +49,6 @@ from .standard import (
     sort,
     take,
     take_along_axis,
-    unique_all,
-    unique_counts,
-    unique_inverse,
-    unique_values,
     unstack,
     zeros,
     zeros_like,
@@ -68,7 +64,7 @@ AS_IN_NUMPY = """
     not_equal positive pow real reciprocal remainder round sign signbit sin sinh sqrt square subtract tan tanh trunc
     all any argmax argmin cumulative_prod cumulative_sum diff max mean min nonzero prod searchsorted std sum var where
     broadcast_arrays broadcast_to concat flip matmul matrix_transpose meshgrid moveaxis permute_dims roll squeeze stack
-    tensordot tile tril triu vecdot
+    tensordot tile tril triu unique_all unique_counts unique_inverse unique_values vecdot
     bool complex64 complex128 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64
 """
 globals().update({name: getattr(np, name) for name in AS_IN_NUMPY.split() if hasattr(np, name)})  # (cumulative_sum is of NumPy 2.1)

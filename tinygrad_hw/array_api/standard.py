@@ -1,4 +1,4 @@
-"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, arithmetic, shapes, sorting, sets."""
+"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, arithmetic, shapes, sorting."""
 
 from __future__ import annotations
 
@@ -222,30 +222,3 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
         return np.argsort(x, axis=axis, kind="stable")
     n = x.shape[axis] if x.ndim else 1
     return n - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
-
-
-# Sets
-def unique_all(x: Any, /) -> Any:
-    """Return the different entries, their first places, for each entry of x which of them it is, and how often each is there.
-
-    The entries have a gradient, where x has one: each is taken from its first place.
-    """
-    found = np.unique_all(x.detach())
-    return type(found)(np.reshape(x, -1)[found.indices], *found[1:])
-
-
-def unique_counts(x: Any, /) -> Any:
-    """Return the different entries, and how often each is there."""
-    found = unique_all(x)
-    return type(np.unique_counts(np.ones(1)))(found.values, found.counts)
-
-
-def unique_inverse(x: Any, /) -> Any:
-    """Return the different entries, and for each entry of x which of them it is."""
-    found = unique_all(x)
-    return type(np.unique_inverse(np.ones(1)))(found.values, found.inverse_indices)
-
-
-def unique_values(x: Any, /) -> Any:
-    """Return the different entries, in order."""
-    return unique_all(x).values

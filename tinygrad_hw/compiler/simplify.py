@@ -154,7 +154,7 @@ def cast_first(program: Program) -> Program:
     """Convert integers to floating numbers in a call of their own, which is faster than letting each call do it piece by piece."""
 
     def rule(op: Op) -> Any:
-        if not elementwise(op) or op.kwargs or getattr(op.dtype, "kind", "") != "f":
+        if not elementwise(op) or op.kwargs or getattr(op.dtype, "kind", "") != "f" or op.function is np.ldexp:
             return op
         made: list[Op] = []
 

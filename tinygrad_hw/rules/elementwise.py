@@ -237,6 +237,7 @@ rule(np.heaviside,  lambda g, out, x, y: 0 * g,
                     lambda g, out, x, y: np.where(x == 0, g, 0))
 
 rule(np.ldexp,      lambda g, out, x, y: np.ldexp(g, y), None)
+rule(np.nextafter,  lambda g, out, x, y: g, None)
 
 # Parts of complex numbers
 @dispatched
@@ -270,7 +271,8 @@ def _real_if_close(a: Any, tol: float = 100) -> Any:
 
 
 @composition(np.clip)
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, dtype: Any = None) -> Any:
+    a = a if dtype is None else np.positive(a, dtype=dtype)
     lower, upper = (a_min if min is None else min), (a_max if max is None else max)
     if lower is not None and upper is not None and not any(getattr(bound, "requires_grad", False) for bound in (lower, upper)):
         return clip(a, lower, upper)
@@ -280,6 +282,22 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
 
 composition(np.divmod)(lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
 composition(np.modf)(lambda x: (gap(x, np.trunc(x)), np.trunc(x)))
+
+
+@dispatched
+def values_of(*arrays: Any) -> Any:
+    """Return the arrays themselves: of tensors, their values."""
+    return arrays
+
+
+no_derivative(values_of)
+
+
+@composition(np.frexp)
+def _frexp(x: Any) -> Any:
+    (values,) = values_of(x)
+    exponents = np.frexp(values)[1]
+    return np.ldexp(x, -exponents), exponents
 
 
 @composition(np.nan_to_num, as_written=True)
@@ -309,8 +327,8 @@ composition(np.sinc)(lambda x: sinc(x))
 no_derivative(
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
     np.logical_not, np.logical_xor, np.isnan, np.isfinite, np.isinf, np.isnat, np.signbit, np.isneginf, np.isposinf,
-    np.isclose, np.allclose, np.array_equal, np.array_equiv, np.spacing, np.nextafter, np.bitwise_and, np.bitwise_or,
-    np.bitwise_xor, np.bitwise_count, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm, np.frexp,
+    np.isclose, np.allclose, np.array_equal, np.array_equiv, np.spacing, np.bitwise_and, np.bitwise_or,
+    np.bitwise_xor, np.bitwise_count, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
 )  # fmt: skip
 
 

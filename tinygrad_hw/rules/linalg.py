@@ -149,7 +149,7 @@ def _solve(a: Any, b: Any) -> Any:
 
 @composition(np.linalg.pinv, checked=True)
 def _np_pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    return pinv(_hermitian(a, True) if hermitian else a, rcond if rtol is None else rtol)
+    return pinv(_hermitian(a, True) if hermitian and a.size else a, rcond if rtol is None else rtol)
 
 
 @composition(np.linalg.tensorinv)

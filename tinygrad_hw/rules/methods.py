@@ -105,5 +105,7 @@ for known in [function for function in RULES if isinstance(function, np.ufunc) a
             if getattr(known, name) not in SPELLINGS and getattr(known, name) not in COMPOSITIONS:
                 composition(getattr(known, name), checked=True)(body(known))
 
-for known in [function for function in NO_DERIVATIVE if isinstance(function, np.ufunc) and function.nin == 2]:
-    no_derivative(known.reduce, known.accumulate, known.reduceat)
+for known in [function for function in NO_DERIVATIVE if isinstance(function, np.ufunc)]:
+    composition(known.at, as_written=True)(_at(known))
+    if known.nin == 2:
+        no_derivative(known.reduce, known.accumulate, known.reduceat)

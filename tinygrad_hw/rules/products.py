@@ -81,7 +81,9 @@ composition(np.vdot)(lambda a, b: np.conjugate(np.ravel(a)) @ np.ravel(b))
 
 
 @composition("vecdot", np.linalg.vecdot, checked=True)
-def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1, keepdims: bool = False) -> Any:
+    if keepdims:
+        return np.expand_dims(_vecdot(x1, x2, axis=axis), axis)
     x1, x2 = (x1, x2) if axis == -1 else (np.moveaxis(x, axis, -1) for x in (x1, x2))
     if x1.ndim == 1 or x2.ndim == 1:  # (no product of every two entries is kept)
         return x2 @ conj(x1) if x1.ndim == 1 else conj(x1) @ x2

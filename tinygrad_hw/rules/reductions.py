@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .elementwise import HALF, _nonzero, conj, gap, squared
+from .elementwise import HALF, _nonzero, conj, gap, squared, values_of
 from .table import SPELLINGS, composition, dispatched, formula, like_first, no_derivative, rule
 
 Axis = int | tuple[int, ...] | None
@@ -54,15 +54,6 @@ def divided(g: Any, n: Any) -> Any:
         return g / n
     wide = widened(g)
     return (wide / (n.astype(wide.dtype) if hasattr(n, "astype") else n)).astype(g.dtype, copy=False)
-
-
-@dispatched
-def values_of(*arrays: Any) -> Any:
-    """Return the arrays themselves: of tensors, their values."""
-    return arrays
-
-
-no_derivative(values_of)
 
 
 @dispatched

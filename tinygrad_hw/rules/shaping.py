@@ -322,6 +322,8 @@ composition(np.append)(lambda arr, values, axis=None: _concatenate([arr, values]
 
 @composition(np.block)
 def _block(arrays: Any) -> Any:
+    if not isinstance(arrays, list):
+        return np.copy(arrays)
     depth = _depth(arrays)
     ndim = max(depth, *(np.ndim(a) for a in _flat(arrays)))
     return _block_level(arrays, depth, ndim)
@@ -567,10 +569,37 @@ def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     return filt[tuple(kept)]
 
 
+@composition(np.unique)
+def _unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: Any = None,
+            **options: Any) -> Any:  # fmt: skip
+    (values,) = values_of(ar)
+    _, first, *others = np.unique(values, True, return_inverse, return_counts, axis, **options)
+    found = np.ravel(ar)[first] if axis is None else np.take(ar, first, axis)
+    others = [first, *others] if return_index else others
+    return (found, *others) if others else found
+
+
+@composition(np.unique_all)
+def _unique_all(x: Any) -> Any:
+    (values,) = values_of(x)
+    found = np.unique_all(values)
+    return type(found)(np.ravel(x)[found.indices], *found[1:])
+
+
+def _part_of_unique(function: Any, *parts: int) -> None:
+    """Say that a function gives some of what np.unique_all does; in its order, that of the numbers."""
+    kind = type(function(np.ones(1)))
+    composition(function, as_written=True)(lambda x: kind(*(np.unique_all(x)[i] for i in parts)))
+
+
+_part_of_unique(np.unique_counts, 0, 3)
+_part_of_unique(np.unique_inverse, 0, 2)
+composition(np.unique_values, as_written=True)(lambda x: np.unique_all(x).values)
+
+
 no_derivative(
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.iscomplexobj,
     np.isrealobj, np.iscomplex, np.isreal, np.shares_memory, np.may_share_memory, np.zeros_like, np.ones_like,
     np.empty_like, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.ravel_multi_index,
-    np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values, np.isin, np.tril_indices_from,
-    np.triu_indices_from, np.diag_indices_from, np.iterable, np.isscalar,
+    np.isin, np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.iterable, np.isscalar,
 )  # fmt: skip

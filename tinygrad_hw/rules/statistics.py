@@ -140,9 +140,9 @@ def _cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: i
     m, y = (part if part is None else array(part) for part in (m, y))
     dtype = np.result_type(*(part.dtype for part in (m, y) if part is not None), float) if dtype is None else dtype
     x = _observations(m, rowvar, dtype)
-    x = x if y is None else np.concatenate([x, _observations(y, rowvar, dtype)])
     if not len(x):
         return np.zeros((0, 0)) + 0 * np.real(np.sum(m))
+    x = x if y is None else np.concatenate([x, _observations(y, rowvar, dtype)])
     ddof = int(not bias) if ddof is None else ddof
     given = [w for w in (fweights, aweights) if w is not None]
     w = np.ones(x.shape[1], np.finfo(x.dtype).dtype) if not given else given[0] * 1.0 if len(given) == 1 else fweights * aweights

@@ -39,7 +39,9 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
 @composition(np.put, as_written=True)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     places, v = np.ravel(np.take(np.arange(a.size), ind, mode=mode)), np.ravel(array(v))
-    values = v[np.arange(places.size) % max(v.size, 1)]
+    if v.size == 0:
+        return
+    values = v[np.arange(places.size) % v.size]
     if a.ndim:
         a[np.unravel_index(places, a.shape)] = values
     elif places.size:

@@ -219,11 +219,7 @@ class Writer(dict[str, str]):
         return str(self.choose(("0.5", "2.0", "-1.5", "1.0", "3", "0.25", "-1")))
 
     def _op(self) -> str:
-        return str(
-            self.choose(
-                ("+=", "-=", "*=") if self.smooth else ("+=", "-=", "*=", "/=", "**=", "//=", "%=", "&=", "|=", "^=", "<<=", ">>=", "@=")
-            )
-        )
+        return str(self.choose(OPERATORS[:3] if self.smooth else OPERATORS))
 
     def _y(self) -> str:
         return self.operand(self.shape)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ..rules import neural
-from .programs import Program, Writer
+from .programs import Program, Writer, ways
 
 __all__ = ["Expression", "Network", "arrays", "broadcastable", "expressions", "indices", "networks", "numbers", "programs", "shapes"]
 
@@ -246,35 +246,21 @@ def networks(
     return Network(layers, matrix(rows, sizes[0]), matrix(rows, sizes[-1]), draw(st.sampled_from(activations)))
 
 
-SMOOTH: dict[str, Callable[..., Any]] = {
-    "x + y": lambda x, y: x + y,
-    "x * y": lambda x, y: x * y,
-    "x - y": lambda x, y: x - y,
-    "-x": lambda x, y: -x,
-    "sin(x)": lambda x, y: np.sin(x),
-    "tanh(x)": lambda x, y: np.tanh(x),
-    "sigmoid(x)": lambda x, y: neural.sigmoid(x),
-    "exp(-x * x)": lambda x, y: np.exp(-x * x),
-    "x / (1 + y * y)": lambda x, y: x / (1 + y * y),
-    "sqrt(1 + x * x)": lambda x, y: np.sqrt(1 + x * x),
-    "sum(x)": lambda x, y: np.sum(x),
-    "mean(x, -1, keepdims=True)": lambda x, y: np.mean(np.atleast_1d(x), -1, keepdims=True),
-    "cumsum(x)": lambda x, y: np.cumsum(np.broadcast_to(x, (2, 2)), axis=0),
-    "x.T": lambda x, y: np.transpose(x),
-    "x[::-1]": lambda x, y: np.atleast_1d(x)[::-1],
-    "x[[0, -1, 0, 0]][:2]": lambda x, y: np.atleast_1d(x)[[0, -1, 0, 0]][:2],
-    "x @ y": lambda x, y: np.broadcast_to(x, (2, 2)) @ np.broadcast_to(y, (2, 2)),
-    "softmax(x)": lambda x, y: neural.softmax(np.atleast_1d(x)),
-    "logaddexp(x, y)": np.logaddexp,
-}
-KINKED: dict[str, Callable[..., Any]] = {
-    "abs(x)": lambda x, y: np.abs(x),
-    "maximum(x, y)": np.maximum,
-    "relu(x)": lambda x, y: neural.relu(x),
-    "where(x > y, x, y * y)": lambda x, y: np.where(np.greater(x, y), x, y * y),
-    "max(x)": lambda x, y: np.max(x),
-    "sort(x)": lambda x, y: np.sort(np.atleast_1d(x)),
-}
+def operations(table: str) -> dict[str, Callable[..., Any]]:
+    """Return the functions of x and y of a table, by the text of each."""
+    names = {"np": np, "sigmoid": neural.sigmoid, "softmax": neural.softmax, "relu": neural.relu}
+    return {way: eval(f"lambda x, y: {way}", names) for way in ways(table)}
+
+
+SMOOTH = operations("""
+x + y | x * y | x - y | -x | np.sin(x) | np.tanh(x) | sigmoid(x) | np.exp(-x * x) | x / (1 + y * y) | np.sqrt(1 + x * x) | np.sum(x)
+np.mean(np.atleast_1d(x), -1, keepdims=True) | np.cumsum(np.broadcast_to(x, (2, 2)), axis=0) | np.transpose(x) | np.atleast_1d(x)[::-1]
+np.atleast_1d(x)[[0, -1, 0, 0]][:2] | np.broadcast_to(x, (2, 2)) @ np.broadcast_to(y, (2, 2)) | softmax(np.atleast_1d(x))
+np.logaddexp(x, y)
+""")
+KINKED = operations("""
+np.abs(x) | np.maximum(x, y) | relu(x) | np.where(np.greater(x, y), x, y * y) | np.max(x) | np.sort(np.atleast_1d(x))
+""")
 
 
 @dataclass(frozen=True)
