@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
+import tinygrad_hw as tg
 from tinygrad_hw import DetachError, DTypeError, Tensor, TinygradError
 from tinygrad_hw.rules import coverage
 
@@ -505,3 +506,46 @@ STRANGERS = {
 def test_what_holds_no_plain_numbers_is_refused_beside_a_tensor(name, kind):
     with pytest.raises(DTypeError, match="filled" if kind == "masked" else "stand beside a Tensor"):
         BESIDE_A_LIST[name](Tensor([0.7, 1.6, 3.1], requires_grad=True), STRANGERS[kind])
+
+
+MASKED = np.ma.masked_array([1.0, 2, 3], mask=[0, 1, 0])
+WAYS_IN = {
+    "Tensor": Tensor,
+    "a list": lambda m: Tensor([m, m]),
+    "grad": lambda m: tg.grad(np.sum)(m),
+    "a cotangent": lambda m: tg.vjp(np.sin, np.ones(3))[1](m),
+    "a tangent": lambda m: tg.jvp(np.sin, (np.ones(3),), (m,)),
+    "backward": lambda m: np.sin(Tensor(np.ones(3), requires_grad=True)).backward(m),
+    ".grad": lambda m: setattr(Tensor(np.ones(3), requires_grad=True), "grad", m),
+    ".data": lambda m: setattr(Tensor(np.ones(3)), "data", m),
+    ".flat": lambda m: setattr(Tensor(np.ones(3)), "flat", m),
+    "an assignment": lambda m: Tensor(np.ones(3)).__setitem__(slice(None), m),
+    "put": lambda m: Tensor(np.ones(3)).put([0, 1, 2], m),
+    "copyto": lambda m: np.copyto(np.sin(Tensor(np.ones(3), requires_grad=True)), m),
+    "vmap": lambda m: tg.vmap(np.sin)(m),
+    "compile": lambda m: tg.compile(np.sin)(m),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_a_masked_array_is_unmasked_by_no_way_in(way):
+    with pytest.raises(DTypeError, match=r"which has no mask: use m\.filled"):
+        WAYS_IN[way](MASKED)
+
+
+def test_what_is_no_number_makes_no_tensor():
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    for call in (lambda: np.where([True, False], t, None), lambda: np.where([True, False], t.detach(), "a"), lambda: t * np.timedelta64(1)):
+        with pytest.raises(DTypeError, match="holds numbers"):
+            call()
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_whose_asterisk_means_another_product_is_refused():
+    with pytest.raises(DTypeError, match=r"np\.asarray\(m\), and @ for products"):
+        Tensor(np.ones((2, 2))) * np.asmatrix(np.ones((2, 2)))
+
+
+def test_a_stranger_is_not_in_a_tensor():
+    t = Tensor([1.0, 2.0])
+    assert None not in t and "a" not in t and 2.0 in t

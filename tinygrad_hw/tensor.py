@@ -137,7 +137,7 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     except BatchError:
         return rule.function(*args, **kwargs)
     if not records or value.dtype.kind not in "fc":
-        return plain_leaf(value)
+        return wrapped(value)
     parents, vjps = flow_back(rule, len(args), {i: node for i, node in nodes.items() if node.requires_grad})
     if not any(parents):
         return plain_leaf(value)
@@ -218,11 +218,11 @@ def operand(other: Any) -> Any:
     """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
     if type(other) is ndarray:
         return numbers(other)
-    if isinstance(other, (float, int, complex, np.generic)):
+    if isinstance(other, (float, int, complex)):
         return other
     if isinstance(other, (list, tuple)):
         return stacked(other)
-    if isinstance(other, ndarray):
+    if isinstance(other, (ndarray, np.generic)):
         return numbers(other)
     return other if hasattr(other, "__array_function__") and not takes_over(type(other)) else NotImplemented
 
@@ -242,14 +242,21 @@ def stacked(parts: Any) -> Any:
 
 
 def numbers(array: Any) -> Any:
-    """Return an array; raise if it holds no numbers, or masks some."""
+    """Return an array; raise if it holds no numbers, masks some, or is a matrix, whose ``*`` is a product of matrices."""
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
-    if isinstance(array, np.ma.MaskedArray):
-        raise DTypeError(
-            "a masked array cannot stand beside a Tensor, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
-        )
+    if isinstance(array, np.matrix):
+        raise DTypeError("a np.matrix cannot stand beside a Tensor: use np.asarray(m), and @ for products of matrices")
+    refuse_masks(array)
     return array
+
+
+def refuse_masks(*arrays: Any) -> None:
+    """Raise if one of the arrays is masked: a tensor has no mask."""
+    if any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+        raise DTypeError(
+            "a masked array cannot be a Tensor or stand beside one, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
+        )
 
 
 OPEN = "open"  # the state ``Node.lent`` of an array that the next write may change where it lies, since no graph holds it
@@ -495,7 +502,7 @@ class Tensor:
         return int(self.shape[0])
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        return bool(np.any(self == value))
 
     if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
 
@@ -845,6 +852,8 @@ def plain(value: Any) -> Any:
 def wrapped(value: Any) -> Any:
     """Return arrays as tensors, in lists and tuples too; what is no array as it is."""
     if isinstance(value, (ndarray, np.generic)):
+        if value.dtype.kind not in "biufc":
+            raise DTypeError(f"a tensor holds numbers, and this gives {value.dtype}: take the operands that are none apart")
         return plain_leaf(value)
     if stands_in(value) and not isinstance(value, Tensor):
         return handle(leaf(value))
@@ -859,6 +868,7 @@ def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     data = data._node.value if isinstance(data, Tensor) else data
     if takes_over(type(data)):
         raise BatchError("inside vmap a batched value is used as it is, like a tensor: leave out the conversion to one")
+    refuse_masks(data, *(data if isinstance(data, (list, tuple)) else ()))
     try:
         array = np.copy(data) if dtype is None and hasattr(data, "dtype") else np.array(data, dtype=dtype)
     except ValueError as error:

@@ -50,6 +50,7 @@ from .tensor import (
     private,
     record,
     recording,
+    refuse_masks,
     result,
     stacked,
     taken,
@@ -359,6 +360,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
     """Write a value into a tensor, at an index of it."""
     if isinstance(value, (list, tuple)):
         value = stacked(value)
+    refuse_masks(value)
     with writing:
         root, steps = root_of(target), steps_to(target)
         refuse_what_cannot_be_written(target, root)
@@ -502,6 +504,7 @@ def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
     """Tell whether a write must be recorded; raise for a leaf that may not be written to."""
     root = root_of(target)
     refuse_what_cannot_be_written(target, root)
+    refuse_masks(*leaves(values))
     return (
         bool(root._node.parents)
         or (flows(values) and root.dtype.kind in "fc")

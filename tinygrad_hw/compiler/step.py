@@ -21,7 +21,7 @@ from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..rules.shaping import layout
 from ..scopes import free_in_children, watching, whole_in_children
-from ..tensor import Tensor, cotangent, handle, leaf, recording
+from ..tensor import Tensor, cotangent, handle, leaf, numbers, recording
 from ..trees import is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
@@ -747,7 +747,7 @@ def put_last(cache: dict[Any, Any], key: Any, value: Any) -> None:
 
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
-    return x._node.value if isinstance(x, Tensor) else x
+    return x._node.value if isinstance(x, Tensor) else numbers(x) if isinstance(x, np.ma.MaskedArray) else x
 
 
 def values_of(parts: list[Any]) -> list[Any]:
