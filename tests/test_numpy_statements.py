@@ -57,6 +57,7 @@ def read_only(statement, *makers, start=(3, 4)):
 # Copies and views
 views("a copy can be forced by using ndarray.copy; changes made to the copy do not reflect on the original",
       "x.copy()", "np.copy(x)", shared=False)
+says("the view of a scalar is a scalar", "v = x[0].view(); v += 1; y = x * v", 3)
 views("a view can be forced through the ndarray.view method", "x.view()", "x.view(float)", "x[1:].view()")
 says("the base attribute of a view returns the original array while it returns None for a copy",
      "v = x[1:3].T; assert v.base is x and v[0].base is x; c = x[[2, 1]]; assert c.base is None and x.copy().base is None is x.base")
@@ -84,6 +85,8 @@ views("reshape creates a view where possible",
 views("where the array becomes non-contiguous reshaping requires a copy",
       "x.T.reshape(-1)", "x[:, 1:].reshape(9)", "x.reshape(-1, order='F')", "x.reshape(2, 6, copy=True)", shared=False)
 says("copy=False: raises a ValueError if a copy cannot be avoided", "y = x.T.reshape(-1, copy=False)", raises=ValueError)
+says("copy=False: a view, whatever the order of the cotangent's memory is",
+     "y = x.copy('F'); v = np.reshape(y, -1, order='F', copy=False); v[:3] = v[:3] * v[3:6]; z = y * y")
 says("assigning a shape that needs a copy raises an error", "z = x.T[...]; z.shape = 12", raises=AttributeError)
 views("ravel returns a contiguous flattened view wherever possible",
       "x.ravel()", "np.ravel(x)", "x.T.ravel(order='F')", "x.T.ravel('K')", "x[1:].ravel()", "np.ravel(x.T, 'A')")
@@ -266,6 +269,9 @@ says("out can be a tuple of an array and x", "q = np.zeros((3, 4)); r = np.modf(
 says("where beside two outputs", "q = x * 2; m = x[:1] * x; np.divmod(x, 0.3, out=(q, m), where=x > 1); y = q * m")
 says("out must have a shape that the inputs broadcast to", "o = x[0] * 0; np.add(x, 1, out=o)", raises=ValueError)
 says("out may be of a larger shape that the inputs broadcast to", "np.multiply(x[0] * 1, 2, out=x); y = x * x")
+says("einsum, dot, clip and round fill an out of a larger shape, too",
+     "np.einsum('...->...', x[:1] * 2, out=x); y = x * x; np.clip(x[0] * 1, 1, 3, x[:2]); np.dot(x[1:2] * 1, 0.5, x); np.round(7.0, 0, x[2])")
+says("dot: out must have the exact kind that would be returned: C-contiguous", "np.dot(x, x, out=x.copy().T)", (3, 3), ValueError)
 says("the output will be cast if necessary", "o = x[0].astype('f'); r = np.multiply(x[0], x[1], out=o); assert r.dtype == 'f4'; del r, o")
 says("casting='same_kind': a result that cannot be cast raises a TypeError",
      "o = (x * 0).astype(int); np.add(x, 1, out=o)", raises=TypeError)
@@ -380,6 +386,8 @@ says("fill_diagonal: the anti-diagonal can be filled by reversing the order",
 says("fill_diagonal: array must be at least 2-d", "np.fill_diagonal(x, 1)", 3, ValueError)
 says("ndarray.sort sorts an array in-place", "v = x[0]; r = x.sort(); y = v * [1, 2, 3, 4]; x.sort(axis=0)")
 says("ndarray.sort of a view sorts those entries", "x[:, 1].sort(); x[::-1, 0].sort(); y = x * x")
+for sorted_copy in ("np.sort(x.T, 0)", "np.partition(x.T, 1, axis=-1)", "np.sort(np.moveaxis(x[None], 0, -1), 1)"):
+    says("sort: a copy of the same memory layout", f"y = {sorted_copy}; z = y.reshape(-1); w = y.T.reshape(-1); y *= 2; v = z * w")
 says("ndarray.partition: the k-th element is where it would be in a sorted array, in place",
      "r = x.partition(3); y = x[3] * 1; z = x[:3].sum(); x.sort()", 7)
 says("ndarray.fill fills the array with a scalar value", "v = x[1:]; r = x.fill(4); y = v * 2; x[1].fill(3)")

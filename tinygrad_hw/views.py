@@ -136,6 +136,8 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
         return out
     if node.lent:
         held.lent = True
+    if "copy" in kwargs:  # (whatever else takes this step, a cotangent among others, may lie in another order)
+        kwargs = {key: value for key, value in kwargs.items() if key != "copy"}
     view = new(View)
     view._parent = x
     view._root = root = x._root if type(x) is View else x
@@ -588,6 +590,8 @@ def refuse_what_numpy_refuses(function: Callable[..., Any], args: tuple[Any, ...
     args, kwargs, out = plain((args, kwargs, out))
     if function in (np.cumsum, np.cumprod) and 0 in map(np.ndim, leaves(out)):
         return  # (NumPy 2 itself crashes there)
+    if function is np.dot and all(map(np.ndim, args)) and not all(x.flags.c_contiguous for x in leaves(out) if isinstance(x, ndarray)):
+        raise ValueError("dot: out must lie in memory as the result does, in C order; np.matmul takes any")
     if not any(map(stands_in, leaves((args, kwargs, out)))):
         with np.errstate(all="ignore"):
             function(*args, out=mapped(lambda x: np.copy(x, "K") if isinstance(x, ndarray) else x, out), **kwargs)
@@ -598,16 +602,17 @@ def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any) -
     if not isinstance(target, Tensor):
         np.copyto(target, plain(value), casting="unsafe", where=plain(kept))
         return target
-    if isinstance(function, np.ufunc):
+    if isinstance(function, np.ufunc) or function in (np.clip, np.dot, np.einsum, np.round, np.around):  # (which fill an out)
         value = np.broadcast_to(without_ones(value, target, function), target.shape)
     name = getattr(function, "__name__", str(function))
     return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, "unsafe")
 
 
-def without_ones(value: Any, target: Tensor, ufunc: np.ufunc) -> Any:
+def without_ones(value: Any, target: Tensor, function: Any) -> Any:
     """Return a result without axes of 1 in front that its place lacks, which NumPy drops for matmul and its kin."""
-    shape = value.shape[max(value.ndim - target.ndim, 0) :]
-    return np.reshape(value, shape) if ufunc.signature and value.shape == (1,) * (value.ndim - len(shape)) + shape else value
+    shape = np.shape(value)[max(np.ndim(value) - target.ndim, 0) :]
+    drops = getattr(function, "signature", None) and np.shape(value) == (1,) * (np.ndim(value) - len(shape)) + shape
+    return np.reshape(value, shape) if drops else value
 
 
 def writer(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -679,7 +684,8 @@ def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", 
     if not np.can_cast(self.dtype, dtype, casting):
         raise TypeError(f"Cannot cast {label(self)} from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
     value = self._node.value
-    lies = order == "K" or stands_in(value) or any(value.flags[f"{way}_CONTIGUOUS"] for way in ("CF" if order == "A" else order))
+    flags = getattr(value, "flags", None)  # (a batch has none)
+    lies = order == "K" or flags is None or any(flags[f"{way}_CONTIGUOUS"] for way in ("CF" if order == "A" else order))
     if not copy and lies and np.dtype(dtype) == self.dtype:
         return self
     out = shaping.astype(self, dtype)
@@ -692,7 +698,7 @@ def view(self: Tensor, dtype: Any = None, *shape: Any) -> Tensor:
         raise TypeError("view: NumPy's view takes a dtype; for another shape write t.reshape(shape), which is a view where it can be one")
     if dtype is not None and np.dtype(dtype) != self.dtype:
         raise DTypeError(f"view: {self.dtype} read as {np.dtype(dtype)} has no derivative: write t.astype(dtype) to convert the entries")
-    return self[...]
+    return copy(self) if is_scalar(self._node.value) else self[...]
 
 
 class Flat:
@@ -769,7 +775,7 @@ for function, rule in RULES.items():
         INSTEAD[function] = viewing(function)
 for function in (np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal):
     INSTEAD[function] = writer(function)
-for function in RULES:
+for function in (*RULES, *NO_DERIVATIVE):
     if isinstance(function, np.ufunc) and function.at in COMPOSITIONS:
         INSTEAD[function.at] = writer(function.at)
 INSTEAD["out="] = into_out

@@ -478,13 +478,19 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 @composition(np.sort)
 def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
     a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
-    return np.take_along_axis(a, np.argsort(a, axis, kind="stable"), axis)
+    return _laid_as(a, np.take_along_axis(a, np.argsort(a, axis, kind="stable"), axis))
 
 
 @composition(np.partition)
 def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
     a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
-    return np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)
+    return _laid_as(a, np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis))
+
+
+def _laid_as(like: Any, x: Any) -> Any:
+    """Return x, its axes in memory in the order of those of another array of its shape."""
+    axes = by_stride(like)
+    return x if axes == sorted(axes) else np.transpose(np.copy(np.transpose(x, axes), "C"), np.argsort(axes))
 
 
 composition(np.extract, as_written=True)(lambda condition, arr: np.ravel(arr)[np.ravel(array(condition)).astype(bool)])
