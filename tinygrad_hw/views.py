@@ -683,10 +683,7 @@ def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", 
     """Return the entries in another dtype: a copy, unless ``copy=False`` and they have it already."""
     if not np.can_cast(self.dtype, dtype, casting):
         raise TypeError(f"Cannot cast {label(self)} from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
-    value = self._node.value
-    flags = getattr(value, "flags", None)  # (a batch has none)
-    lies = order == "K" or flags is None or any(flags[f"{way}_CONTIGUOUS"] for way in ("CF" if order == "A" else order))
-    if not copy and lies and np.dtype(dtype) == self.dtype:
+    if not copy and np.dtype(dtype) == self.dtype and shaping.lies(self._node.value, order):
         return self
     out = shaping.astype(self, dtype)
     return out if order == "K" else np.copy(out, order)  # type: ignore[return-value]

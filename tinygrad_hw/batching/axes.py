@@ -246,9 +246,9 @@ def copied(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 @axes_of(shaping.astype, *younger("astype"))
-def astype(function: Any, x: Any, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
+def astype(function: Any, x: Any, dtype: Any, order: str = "K", *args: Any, copy: bool = True, **kwargs: Any) -> Any:
     """Return each entry in another dtype."""
-    return x if not copy and x.dtype == dtype else Batched(x._raw.astype(dtype), x._levels)
+    return x if not copy and x.dtype == dtype and shaping.lies(x, order) else Batched(x._raw.astype(dtype), x._levels)
 
 
 def first_entry(a: Batched) -> Any:

@@ -265,7 +265,13 @@ class Batched:
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes of each entry in another order, given as one tuple or as several integers."""
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def view(self, dtype: Any = None) -> Any:
+        """Return a view of all numbers of each entry."""
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            raise BatchError(f"vmap: {self.dtype} cannot be viewed as {np.dtype(dtype)}: write x.astype(dtype)")
+        return self[...] if self.ndim else np.copy(self)
 
     def flatten(self, order: Any = "C") -> Any:
         """Return a copy of the numbers of each entry in a row."""

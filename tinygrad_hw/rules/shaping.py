@@ -197,6 +197,11 @@ def contiguous(x: Any, order: str) -> bool:
     return bool(flags.f_contiguous if order == "F" else flags.c_contiguous)
 
 
+def lies(x: Any, order: str) -> bool:
+    """Tell whether the entries lie in this order, as NumPy calls it, already."""
+    return order == "K" or any(contiguous(x, way) for way in ("CF" if order == "A" else order))
+
+
 @dispatched
 def equal_now(x: Any, y: Any) -> bool:
     """Tell whether two arrays are equal, nan for nan; while a program is recorded, whether they were then."""
