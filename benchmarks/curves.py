@@ -98,9 +98,9 @@ def without_folders(text: str) -> str:
     return re.sub(r"(/[^/\s]+)+/", "", text.split("\n")[0])
 
 
-def exponent(sizes: list[int], times: list[float]) -> float | None:
-    """Return the slope of log time over log size by least squares, over the sizes from a tenth of the largest on."""
-    last = [(size, time) for size, time in zip(sizes, times) if 10 * size >= sizes[-1]]
+def exponent(sizes: list[int], times: list[float], span: int = 10) -> float | None:
+    """Return the slope of log time over log size by least squares, over the sizes from the largest / span on."""
+    last = [(size, time) for size, time in zip(sizes, times) if span * size >= sizes[-1]]
     if len(last) < 2:
         return None
     x, y = np.log(last).T

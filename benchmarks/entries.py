@@ -1,4 +1,4 @@
-"""Growth of reading, writing and joining entries one by one: forward and backward, with the exponent over the last tenfold."""
+"""Growth of reading, writing and joining entries one by one, with the exponents over all sizes and over the last tenfold."""
 
 from __future__ import annotations
 
@@ -94,8 +94,10 @@ def entries(rounds: int) -> dict[str, Any]:
         with frozen():
             times = [[min(stage) for stage in zip(*(seconds(program, size) for _ in range(3)))] for size in SIZES]
         stages = dict(zip(("forward", "backward"), map(list, zip(*times))))
-        exponents = {stage: exponent(list(SIZES), found) for stage, found in stages.items()}
-        found = {f"{stage}, n^{exponents[stage]:.2f}": [f"{s / n * 1e6:.2f}" for s, n in zip(row, SIZES)] for stage, row in stages.items()}
+        exponents = {stage: exponent(list(SIZES), found, span=SIZES[-1] // SIZES[0]) for stage, found in stages.items()}
+        last = {stage: exponent(list(SIZES), found) for stage, found in stages.items()}
+        labels = {stage: f"{stage}, n^{exponents[stage]:.2f}, at the end n^{last[stage]:.2f}" for stage in stages}
+        found = {labels[stage]: [f"{s / n * 1e6:.2f}" for s, n in zip(row, SIZES)] for stage, row in stages.items()}
         rows(f"{program.__name__.replace('_', ' ')}, µs an entry", list(SIZES), found)
-        outcomes[program.__name__] = {"sizes": list(SIZES), "seconds": stages, "exponents": exponents}
+        outcomes[program.__name__] = {"sizes": list(SIZES), "seconds": stages, "exponents": exponents, "last": last}
     return outcomes
