@@ -1,7 +1,7 @@
 """What is recorded: a node for each value, in the order of creation, and the walk back over them.
 
 A node knows how its value was made (``rule``, ``args``, ``kwargs``) and where a gradient flows on: for each
-argument its own node in ``parents`` and its rule in ``vjps``, or None where no gradient flows.
+argument its own node in ``parents``, or None where no gradient flows, and its rule in ``vjps``.
 It holds arrays, never tensors, so a graph has no cycles and dies with its last name.
 """
 
