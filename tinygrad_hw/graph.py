@@ -7,7 +7,7 @@ It holds arrays, never tensors, so a graph has no cycles and dies with its last 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from operator import attrgetter
 from typing import Any
@@ -43,7 +43,7 @@ class Node:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     parents: tuple[Node | None, ...]
-    vjps: tuple[Any, ...]
+    vjps: Sequence[Any]
     number: int
     requires_grad: bool
     keeps_grad: bool

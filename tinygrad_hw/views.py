@@ -448,9 +448,8 @@ def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source:
     out = new(Written)
     out.memory, out.version = memory, len(memory.log)
     out.rule, out.args = SETITEM, (kept, entries, index, steps, layout)
-    out.parents = (node if node.requires_grad else None, source, None, None, None)
-    rules = SETITEM.vjps
-    out.vjps = (rules[0] if node.requires_grad else None, rules[1] if source is not None else None, None, None, None)
+    out.parents = (node if node.requires_grad else None, source)
+    out.vjps = SETITEM.vjps
     out.kwargs = NOTHING
     out.number = next_number()
     out.requires_grad = True
