@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy as np
 
 from ..errors import CompileError
 from ..rules.shaping import scatter
-from .layout import end_to_end, like
+from .layout import end_to_end, like, part
 from .loop import Loop, NativeLoop
 from .native import JOINING, SPREADING, NativePlan, indices, is_short, reduced_by, slices_of
-from .plan import SYMBOLS, VIEWS, blank
+from .plan import SYMBOLS, VIEWS
 from .program import Program
 from .simplify import all_finite
 from .trace import NUMBERS, Op, astype, elementwise, operands, replaced
@@ -30,6 +30,7 @@ __all__ = ["MOST", "in_kernels"]
 
 MOST = 300  # calls in a program that becomes one kernel as a whole
 PIECE, ROUND = 120, 40  # calls in one of several kernels: at most, and from where on it may end with a round of a loop
+AHEAD = 10  # calls that a kernel may take from behind one that waits for it: what is computed long before it is needed leaves the caches
 FEWEST = 4  # calls for which a kernel is made
 SMALL = 200  # multiplications of a product: NumPy does larger ones as well
 NOT_TOLD = {*VIEWS, np.dot, np.matmul, end_to_end}  # what NumPy does as well
@@ -37,45 +38,53 @@ INDICES = (int, slice, type(None), type(Ellipsis))
 
 
 class Kernel:
-    """Some calls of a program as one function, compiled by Numba: of what they use to what others use of them."""
+    """Some calls of a program as one function, compiled by Numba: of what they use to what others use of them.
+
+    Attributes
+    ----------
+    given : what it takes, ops and constant arrays.
+    blocks : memory like that in which it puts the results that are arrays, a piece for each dtype.
+    places : for each of these results the number of its block, and where it starts there.
+    run : takes what is given, and blocks; it returns the other results.
+    """
 
     __name__ = "kernel"
 
-    def __init__(self, ops: list[Op], results: list[Op]) -> None:
-        self.given: list[Any] = []  # the ops and constant arrays that it takes
-        self.inputs: list[Op] = []
-        inside: dict[Op, Op] = {}
-        constants: dict[int, Op] = {}
+    def __init__(self, ops: list[Op], results: list[Op], renewed: Callable[[Any], Any], plans: dict[Any, NativePlan]) -> None:
+        self.given: list[Any] = []
+        inputs: list[Op] = []
+        inside: dict[Any, Op] = {}
 
         def twin(x: Any) -> Any:
-            if isinstance(x, Op):
-                if x not in inside:
-                    inside[x] = self.input(x, x.value)
-                return inside[x]
-            if isinstance(x, np.ndarray) and x.ndim:
-                if id(x) not in constants:
-                    constants[id(x)] = self.input(x, x)
-                return constants[id(x)]
-            return type(x)(map(twin, x)) if type(x) in (tuple, list) else x
+            if type(x) in (tuple, list):
+                return type(x)(map(twin, x))
+            if not isinstance(x, (Op, np.ndarray)) or (isinstance(x, np.ndarray) and not x.ndim):
+                return x
+            key = x if isinstance(x, Op) else id(x)
+            if key not in inside:
+                self.given.append(renewed(x))
+                inside[key] = Op(None, (), {}, getattr(self.given[-1], "value", x), ("input", len(inputs)))
+                inputs.append(inside[key])
+            return inside[key]
 
-        twins = []
         for op in ops:
-            made = Op(op.function, twin(op.args), op.kwargs, op.value)
-            made.place, made.stage = op.place, op.stage
-            inside[op] = made
-            twins.append(made)
-        self.plan = NativePlan(Program(self.inputs, twins, [inside[op] for op in results]), {})
-        self.plan.compile_now()
-        self.nbytes = self.plan.nbytes
-
-    def input(self, x: Any, value: Any) -> Op:
-        """Return the input for something from outside."""
-        self.given.append(x)
-        self.inputs.append(Op(None, (), {}, value, ("input", len(self.inputs))))
-        return self.inputs[-1]
-
-    def __call__(self, *args: Any) -> Any:
-        return self.plan.run(*args)
+            inside[op] = like(op, Op(op.function, twin(op.args), op.kwargs, op.value))
+        ends: dict[Any, int] = {}
+        self.places: dict[Op, tuple[int, int]] = {}
+        for op in results:
+            if op.shape != ():
+                start = ends.setdefault(op.dtype, 0)
+                self.places[op] = [*ends].index(op.dtype), start
+                ends[op.dtype] = start + op.value.size
+        self.blocks = [np.empty(size, dtype) for dtype, size in ends.items()]
+        fixed = {inside[op]: part(self.blocks[i], start, op.shape) for op, (i, start) in self.places.items()}
+        plan = NativePlan(Program(inputs, [inside[op] for op in ops], [inside[op] for op in results]), fixed, lent=self.blocks)
+        key = (plan.text, *plan.kinds_out)
+        self.nbytes = 0 if key in plans else plan.nbytes
+        if key not in plans:
+            plan.compile_now()
+            plans[key] = plan
+        self.run = plans[key].run
 
 
 def in_kernels(program: Program) -> tuple[Program, Counter[str]]:
@@ -106,6 +115,7 @@ class Scheduler:
         self.ops: list[Op] = []
         self.instead: dict[Op, Op] = {}
         self.left: Counter[str] = Counter()
+        self.plans: dict[Any, NativePlan] = {}  # those of the kernels so far: equal ones share their memory
 
     def done(self) -> tuple[Program, Counter[str]]:
         """Return the program anew, and what was left to NumPy."""
@@ -118,12 +128,14 @@ class Scheduler:
     def is_full(self) -> bool:
         """Tell whether the group ends here: where a round of a loop begins again, so that the kernels of its rounds are the same."""
         op, first = self.program.ops[self.ready[0]], next(iter(self.group), None)
+        if first is not None and self.waiting and self.ready[0] > self.position[self.waiting[0]] + AHEAD:
+            return True
         again = first is not None and (op.place, op.function, op.stage) == (first.place, first.function, first.stage)
         return len(self.group) >= PIECE or (again and len(self.group) >= ROUND)
 
     def place(self, op: Op) -> None:
         """Put a call into the group, or in front of it, or let it wait for the group."""
-        if has_code_for_view(op, self.group) if op.function in VIEWS and not is_entry(op) else has_code(op):
+        if has_code_for_view(op, self.group) if is_view(op) else has_code(op):
             self.group[op] = None
             self.release(op)
         elif any(x in self.group for x in op.uses):
@@ -145,6 +157,8 @@ class Scheduler:
     def emit(self, op: Op) -> None:
         """Write down a call for NumPy."""
         op.args, op.kwargs = self.renewed((op.args, op.kwargs))
+        if op.function in VIEWS and op.uses == [op.args[0]]:  # (of what may lie elsewhere now)
+            op.value = op.function(op.args[0].value, *op.args[1:], **op.kwargs)
         self.ops.append(op)
 
     def close(self) -> None:
@@ -160,24 +174,39 @@ class Scheduler:
             heappush(self.ready, self.position[op])
         self.waiting = []
 
-    def kernel(self, group: list[Op]) -> Kernel | None:
-        """Return the kernel of a group, after it has been written down."""
+    def needed(self, group: list[Op]) -> set[Op]:
+        """Return what of a group is needed outside of it, and what that is a view of."""
         inside = set(group)
-        results = [op for op in group if op in self.wanted or any(user not in inside for user in self.users[op])]
+        needed = {op for op in group if op in self.wanted or any(user not in inside for user in self.users[op])}
+        for op in reversed(group):
+            if op in needed and is_view(op):
+                needed |= inside & {*op.uses}
+        return needed
+
+    def kernel(self, group: list[Op]) -> Kernel | None:
+        """Return the kernel of a group, after it has been written down; the views that others use follow it."""
+        needed = self.needed(group)
+        results = [op for op in group if op in needed and not is_view(op)]
         try:
-            kernel = Kernel(group, results)
+            kernel = Kernel(group, results, self.renewed, self.plans)
         except CompileError:
             return None
-        values = [blank(op.value.shape, op.value.dtype) if isinstance(op.value, np.ndarray) else op.value for op in results]
-        whole = like(group[0], Op(kernel, self.renewed(tuple(kernel.given)), {}, values[0] if len(results) == 1 else values))
-        self.ops.append(whole)
-        for i, op in enumerate(results):
-            if len(results) == 1:
-                self.instead[op] = whole
+        values = [*kernel.blocks, *(op.value for op in results if op not in kernel.places)]
+        whole = Op(kernel, tuple(kernel.given), {}, values)
+        outs = [Op(operator.getitem, (whole, i), {}, value) for i, value in enumerate(values)]
+        self.ops += [like(group[0], op) for op in (whole, *outs)]
+        numbers = iter(outs[len(kernel.blocks) :])
+        for op in results:
+            if op in kernel.places:
+                i, start = kernel.places[op]
+                new = like(op, Op(part, (outs[i], start, op.shape), {}, part(outs[i].value, start, op.shape)))
+                self.ops.append(new)
             else:
-                self.instead[op] = like(op, Op(operator.getitem, (whole, i), {}, op.value))
-                self.ops.append(self.instead[op])
-            self.instead[op].name = op.name
+                new = next(numbers)
+            new.name, self.instead[op] = op.name, new
+        for op in group:
+            if op in needed and is_view(op):
+                self.emit(op)
         return kernel
 
     def renewed(self, tree: Any) -> Any:
@@ -219,6 +248,11 @@ def is_entry(op: Op) -> bool:
     return isinstance(x, Op) and isinstance(x.value, np.ndarray) and isinstance(op.value, np.generic) and all(
         type(i) is int for i in indices(op.args[1])
     )  # fmt: skip
+
+
+def is_view(op: Op) -> bool:
+    """Tell whether an op shows an array, or a part of it, in another way."""
+    return op.function in VIEWS and not is_entry(op)
 
 
 def is_plain(x: Any) -> bool:

@@ -194,7 +194,7 @@ class NativeLoop(NativePlan):
     def __call__(self, *args: Any) -> list[Any]:
         stacks = self.steps.stacks()
         given = [np.array(x)[()] for x in args[: self.steps.carried]] + [writable(x) for x in args[self.steps.carried :]]
-        carry = self.kernel(self.steps.count, self.losses, *given, *stacks, *self.memory)
+        carry = self.kernel(self.steps.count, self.losses, *given, *stacks, *self.memories)
         dtypes = [op.dtype for op in self.program.inputs[: self.steps.carried]]
         return [*(x if isinstance(x, np.ndarray) else dtype.type(x) for x, dtype in zip(carry, dtypes)), *stacks]
 

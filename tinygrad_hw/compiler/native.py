@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import count
 from math import prod
@@ -36,12 +36,16 @@ __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
 NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
-IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import cosh, exp, tanh"]
-OWN = {np.exp: "exp", np.tanh: "tanh", np.cosh: "cosh"}
+IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import cosh, exp, log, log1p, plus, tanh, times"]
+OWN = {np.exp: "exp", np.tanh: "tanh", np.cosh: "cosh", np.log: "log", np.log1p: "log1p"}
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
 JOINING = (np.stack, np.concatenate)
 SPREADING = (np.broadcast_to, broadcast_to, np.copy, again)  # (whose entries are those of the first argument)
+FORMULAS = dict.fromkeys(SPREADING, "{}") | {
+    np.where: "({1} if {0} else {2})", np.negative: "-{}", np.square: "{0} * {0}", np.reciprocal: "1 / {}",
+    np.isinf: "(abs({}) == np.inf)", np.isnan: "({0} != {0})", np.isfinite: "(abs({}) < np.inf)",
+}  # fmt: skip
 STARTS: dict[np.ufunc, str] = {
     np.add: "0", np.multiply: "1", np.maximum: "-np.inf", np.minimum: "np.inf", np.logical_and: "True", np.logical_or: "False",
 }  # fmt: skip
@@ -58,29 +62,31 @@ def require_numba() -> ModuleType:
     return numba
 
 
-class NativePlan:
+class NativePlan(Plan):
     """A plan that Numba has compiled.
 
     Attributes
     ----------
-    run : as of ``Plan``.
-    kernel : does n runs: ``kernel(n, losses, *variables, *memory)``; it returns the number of runs done, and the numbers that are updated.
+    kernel : does n runs: ``kernel(n, losses, *variables, *memories)``; it returns the number of those done, and the new numbers.
     text : its source.
     looped : whether the kernel does several steps at a time: of a program that updates something and has a number as its one result.
+    groups : the ops in the order in which they are computed, those together that share a loop.
+    lent : of the memory in ``fixed``, what is given anew at each run, after the variables. Results that lie there are not returned.
     """
 
+    kernel: Callable[..., Any]
+    losses: np.ndarray
     repeats = True  # whether the code stands in a loop of n runs
 
-    def __init__(self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = (), lent: Sequence[np.ndarray] = ()
+    ) -> None:
         require_numba()
-        self.plan = Plan(program, fixed, (*without, *NUMPY_ONLY))
-        self.program, self.variables, self.nbytes = program, self.plan.variables, self.plan.nbytes
+        self.lent, self.results = lent, [y for y in program.results if y not in fixed] if lent else program.results
         self.numbers = {old: new for old, new in program.updates if old not in fixed}
-        self.bases = [self.plan.memory, *{id(base): base for base in (base_of(array) for array in fixed.values())}.values()]
         self.looped = bool(program.updates) and len(program.results) == 1 and np.shape(getattr(program.results[0], "value", 0)) == ()
-        self.memory: list[np.ndarray] = []
+        self.memories: list[np.ndarray] = []
         self.labels: dict[tuple[int, str], str] = {}
-        self.names: dict[Op, str] = {}
         self.counter = count(1)
         for op in program.ops:
             if isinstance(op.value, (tuple, list)):
@@ -89,16 +95,59 @@ class NativePlan:
                 raise unsupported("an array of no axes", op)
             if is_short(op):
                 raise unsupported(f"{op.function.__name__} of {op.dtype}", op)
-        self.text = self.write()
-        self.kernel = loaded(self.text)
-        self.losses = np.empty(1, getattr(getattr(program.results[0], "value", 0.0), "dtype", float)) if program.results else np.empty(1)
-        self.run = self.runner()
+        super().__init__(program, fixed, (*without, *NUMPY_ONLY))
+
+    # Memory
+    def kind(self, op: Op) -> str:
+        kind = super().kind(op)
+        return "buffer" if kind == "own" else kind
+
+    def lay_out(self) -> None:
+        """Find each buffer its place: what a loop computes for itself alone needs none, and what it reads stays to its end."""
+        self.users, wanted = self.program.users(), set(operands(self.program.wanted()))
+        self.groups = self.grouped()
+        for group in self.groups:
+            for op in group:
+                if len(group) > 1 and op not in wanted and set(self.users[op]) <= {*group}:
+                    self.kinds[op] = "local"
+        super().lay_out()
+        self.bases = [self.memory, *{id(base): base for base in map(base_of, self.fixed.values())}.values()]
+
+    def grouped(self) -> list[list[Op]]:
+        """Return the groups: neighbours of one shape that are computed entry by entry. Those in one have the same number in the order."""
+        groups: list[list[Op]] = []
+        checked = {op for op, _ in self.program.checks}
+        given = {self.root.get(op, op) for op in self.results if isinstance(op, Op)}  # (which lie elsewhere at each run)
+        for op in self.program.ops:
+            if self.kinds[op] != "view" or self.root[op] in given:
+                if groups and self.fits_in(op, groups[-1]) and groups[-1][-1] not in checked:
+                    groups[-1].append(op)
+                else:
+                    groups.append([op])
+            self.order[op] = len(groups) - 1
+        return groups
+
+    def fits_in(self, op: Op, group: list[Op]) -> bool:
+        """Tell whether an op can be computed in the loop that computes a group: it may not read a view of what is only being computed."""
+        together = self.loopable(op) and self.loopable(group[0]) and group[0].shape == op.shape
+        return together and not any(self.root.get(x) in group for x in op.uses)
+
+    def place_updates(self) -> dict[Op, Op]:
+        """Return what can be computed into the array that it updates, which no loop may read in another order than it writes to it."""
+        placed = super().place_updates()
+        for new, old in list(placed.items()):
+            group = self.groups[self.order[new]]
+            later = group[group.index(new) + 1 :]
+            if any(self.shares(x, old) and (x is not old or op in later) for op in group for x in op.uses):
+                del placed[new]
+                self.copied.append((old, new))
+        return placed
 
     def compile_now(self) -> None:
         """Let Numba compile the kernel, for arguments like the recorded ones; raise CompileError if it cannot."""
         from numba.core.errors import NumbaError
 
-        given = (self.losses, *self.like_recorded(), *self.memory)
+        given = (self.losses, *self.samples, *self.memories)
         try:
             self.kernel(0, *given)
         except (NumbaError, NotImplementedError) as error:
@@ -110,14 +159,16 @@ class NativePlan:
 
     def like_recorded(self) -> list[Any]:
         """Return variables like those that were there when the program was recorded."""
-        return [scalar(np.zeros_like(op.value)) if isinstance(op.value, np.ndarray) else op.value for op in self.variables]
+        return [sample(op.value) for op in self.variables]
 
     def runner(self) -> Callable[..., Any]:
         """Return what runs the kernel once, and returns the results; of a step the loss, and the new numbers if there are some."""
         given = [f"x{i}" for i, _ in enumerate(self.variables)]
         numbers = [x if op.shape else f"scalar({x})" for op, x in zip(self.variables, given)]
-        memory = [f"m{i}" for i, _ in enumerate(self.memory)]
-        space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | dict(zip(memory, self.memory))
+        blocks = {block.ctypes.data: f"y{i}" for i, block in enumerate(self.lent)}
+        memory = [blocks.get(array.ctypes.data, f"m{i}") for i, array in enumerate(self.memories)]
+        bound = {name: array for name, array in zip(memory, self.memories) if name[0] == "m"}
+        space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | bound
         if self.looped:
             out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
         else:
@@ -125,7 +176,7 @@ class NativePlan:
             outs = [f"done[{i}]" if kind is np.ndarray else f"kind_{i}(done[{i}])" for i, kind in enumerate(self.kinds_out, 1)]
             out = outs[0] if len(outs) == 1 else f"[{', '.join(outs)}]"
         text = (
-            f"def make({', '.join(space)}):\n    def run({', '.join(given)}):\n"
+            f"def make({', '.join(space)}):\n    def run({', '.join([*given, *blocks.values()])}):\n"
             f"        done = kernel({', '.join(['1', 'losses', *numbers, *memory])})\n"
             f"        return {out} if done[0] else VIOLATED\n    return run"
         )
@@ -136,13 +187,19 @@ class NativePlan:
     def repeat(self, n: int, variables: list[Any]) -> tuple[np.ndarray, Any]:
         """Do n steps, the loop inside; return the losses of those done, and the new numbers."""
         losses = np.empty(n, self.losses.dtype)
-        done = self.kernel(n, losses, *map(scalar, variables), *self.memory)
+        done = self.kernel(n, losses, *map(scalar, variables), *self.memories)
         return losses[: done[0]], done[1:]
 
     # Code
+    def written(self) -> Callable[..., Any]:
+        self.text, self.samples = self.write(), self.like_recorded()
+        self.kernel = loaded(self.text)
+        results = self.program.results
+        self.losses = np.empty(1, getattr(getattr(results[0], "value", 0.0), "dtype", float)) if results else np.empty(1)
+        return self.runner()
+
     def write(self) -> str:
         """Return the source of the kernel."""
-        self.users = self.program.users()
         head = [*self.converted_variables(), *self.located_arrays()]
         variables = [self.names[op] for op in self.variables]
         body = [*self.calls(), *self.ending()]
@@ -165,39 +222,23 @@ class NativePlan:
     def located_arrays(self) -> list[str]:
         """Name the arrays that have their place in memory, and the views of variables; return the code that makes them."""
         lines = []
-        for op, array in self.plan.arrays.items():
-            if array.ndim:
+        for op, array in self.arrays.items():
+            if array.ndim and (code := self.located(array)):
                 self.names[op] = f"a{next(self.counter)}"
-                lines.append(f"{self.names[op]} = {self.located(array)}")
+                lines.append(f"{self.names[op]} = {code}")
         for op in self.program.ops:
-            if self.plan.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
+            if self.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
                 self.names[op] = f"a{next(self.counter)}"
                 lines.append(f"{self.names[op]} = {self.view(op)}")
         return lines
 
     def calls(self) -> list[str]:
-        """Return the code of all ops: neighbours of one shape that are computed entry by entry share a loop."""
+        """Return the code of all ops."""
         lines: list[str] = []
-        group: list[Op] = []
-        for op in self.program.ops:
-            if op in self.names and self.plan.kinds[op] == "view":
-                continue
-            if group and not self.fits_in(op, group):
-                lines += self.loop(group)
-                group = []
-            if self.loopable(op):
-                group.append(op)
-            else:
-                lines += self.single(op)
-            if any(checked is op for checked, _ in self.program.checks):
-                lines += self.loop(group) if group else []
-                lines += self.tests_after(op)
-                group = []
-        return lines + (self.loop(group) if group else [])
-
-    def fits_in(self, op: Op, group: list[Op]) -> bool:
-        """Tell whether an op can be computed in the loop that computes a group: it may not read a view of what is only being computed."""
-        return self.loopable(op) and group[0].shape == op.shape and not any(self.plan.root.get(x) in group for x in op.uses)
+        for group in self.groups:
+            lines += self.loop(group) if self.loopable(group[0]) else self.single(group[0])
+            lines += self.tests_after(group[-1])
+        return lines
 
     def tests_after(self, op: Op) -> list[str]:
         """Return the code that gives up where a decision goes the other way."""
@@ -207,21 +248,21 @@ class NativePlan:
     def ending(self) -> list[str]:
         """Return the code that stores new values and hands out results."""
         program = self.program
-        read = [self.whole(new) for _, new in self.plan.copied]
-        held = {i for i, (_, new) in enumerate(self.plan.copied) if self.plan.root.get(new, new) in self.plan.fixed}
+        read = [self.whole(new) for _, new in self.copied]
+        held = {i for i, (_, new) in enumerate(self.copied) if self.root.get(new, new) in self.fixed}
         lines = [f"copy_{i} = {read[i]}.copy()" for i in held]
-        lines += [f"{self.names[old]}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.plan.copied)]
-        self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in program.results]
+        lines += [f"{self.names[old]}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.copied)]
+        self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in self.results]
         if not self.looped:
             self.kinds_out += [type(new.value) if isinstance(new, Op) else type(new) for new in self.numbers.values()]
-            return [*lines, f"return ({', '.join(['n', *map(self.given, [*program.results, *self.numbers.values()])])},)"]
+            return [*lines, f"return ({', '.join(['n', *map(self.given, [*self.results, *self.numbers.values()])])},)"]
         lines.append(f"losses[k] = {self.number(program.results[0])}")
         return lines + [f"{self.names[old]} = {self.number(new)}" for old, new in self.numbers.items()]
 
     def returned(self, done: str) -> str:
         """Return the code of what the kernel returns."""
         if not self.looped:
-            zeros = [self.zero(y) for y in [*self.program.results, *self.numbers.values()]]
+            zeros = [self.zero(y) for y in [*self.results, *self.numbers.values()]]
             return f"({', '.join(['0', *zeros])},)"
         return f"({', '.join([done, *(self.names[old] for old in self.numbers)])},)"
 
@@ -232,13 +273,13 @@ class NativePlan:
         return f"np.empty({y.shape}, np.{y.dtype.name})" if y.shape else "np.nan"
 
     def located(self, array: np.ndarray) -> str:
-        """Return the code of an array that is a part of the memory."""
+        """Return the code of an array that is a part of the memory; none if its entries do not lie together."""
         label, start = self.spot(array)
         flat = f"{label}[{start}:{start + array.size}]"
         axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
         whole = array.transpose(axes)
         if not whole.flags.c_contiguous:
-            return f"np.empty({array.shape})"  # (is not used as a whole)
+            return ""
         text = f"{flat}.reshape({whole.shape})"
         if axes == sorted(axes, reverse=True) and len(axes) > 1:
             return f"{text}.T"
@@ -253,7 +294,7 @@ class NativePlan:
                 if key not in self.labels:
                     self.labels[key] = f"m{len(self.labels) + 1}"
                     whole = base.reshape(-1).view(np.uint8)
-                    self.memory.append(whole[: whole.size // array.itemsize * array.itemsize].view(array.dtype))
+                    self.memories.append(whole[: whole.size // array.itemsize * array.itemsize].view(array.dtype))
                 return self.labels[key], offset // array.itemsize
         raise unsupported("an array that lies elsewhere")
 
@@ -280,7 +321,7 @@ class NativePlan:
 
     def loopable(self, op: Op) -> bool:
         """Tell whether an op is computed entry by entry."""
-        if op.shape == () or self.plan.kinds[op] == "view":
+        if op.shape == () or self.kinds[op] == "view":
             return False
         plain = elementwise(op) and not op.kwargs and len(op.args) == op.function.nin
         return plain or (op.function is np.where and len(op.args) == 3) or op.function in (astype, *SPREADING)
@@ -290,18 +331,21 @@ class NativePlan:
         shape = group[0].shape
         variables = [f"i{axis}" for axis in range(len(shape))]
         local: dict[Op, str] = {}
-        lines, kept, inside, wanted = [], [], set(group), set(operands(self.program.wanted()))
+        lines, kept = [], []
+        same: dict[str, str] = {}  # what the innermost loop reads again and again, by its name
         for op in group:
             local[op] = f"v{next(self.counter)}"
             args = [self.entry(arg, op, variables, local) for arg in (op.args[:1] if op.function in SPREADING else op.args)]
+            for i, arg in enumerate(args):
+                if "[" in arg and variables[-1] not in re.findall(r"\w+", arg):
+                    args[i] = same.setdefault(arg, f"u{next(self.counter)}")
             lines.append(f"{local[op]} = {self.formula(op, args)}")
-            stored = op in self.plan.fresh or op in wanted or any(user not in inside for user in self.users[op])
-            if stored:
+            if self.kinds[op] != "local":
                 if op not in self.names:
                     self.names[op] = f"o{next(self.counter)}"
                     kept.append(f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})")
                 lines.append(f"{self.at(op, variables)} = {local[op]}")
-        return [*kept, *nested(variables, shape, lines)]
+        return [*kept, *nested(variables, shape, lines, [f"{name} = {code}" for code, name in same.items()])]
 
     def entry(self, arg: Any, op: Op, variables: list[str], local: dict[Op, str]) -> str:
         """Return the code of the entry of an argument that an entry of the result is computed from."""
@@ -315,7 +359,7 @@ class NativePlan:
 
     def at(self, x: Any, place: list[str]) -> str:
         """Return the code of an entry: where memory and strides are known, straight from the memory."""
-        array = self.plan.arrays.get(x) if isinstance(x, Op) else None
+        array = self.arrays.get(x) if isinstance(x, Op) else None
         if array is None or not array.ndim:
             return f"{self.whole(x)}[{', '.join(place)}]"
         label, start = self.spot(array)
@@ -326,20 +370,12 @@ class NativePlan:
     def formula(self, op: Op, args: list[str]) -> str:
         """Return the code of an op on numbers."""
         function = op.function
-        if function in SYMBOLS:
-            return f"{args[0]} {SYMBOLS[function]} {args[1]}"
-        if function in COMPARISONS:
+        if function in SYMBOLS or function in COMPARISONS:
             return f"{args[0]} {SIGNS[function]} {args[1]}"
-        if function is np.where:
-            return f"({args[1]} if {args[0]} else {args[2]})"
-        if function in SPREADING:
-            return args[0]
-        if function is np.negative:
-            return f"-{args[0]}"
-        if function is np.square:
-            return f"{args[0]} * {args[0]}"
-        if function is np.reciprocal:
-            return f"1 / {args[0]}"
+        if function in FORMULAS:
+            return FORMULAS[function].format(*args)
+        if function in (np.logical_and, np.bitwise_and) and {getattr(x, "dtype", None) for x in op.args} == {np.dtype(bool)}:
+            return f"({args[0]} & {args[1]})"
         bound = op.args[-1]
         if function in (np.maximum, np.minimum) and not isinstance(bound, Op) and np.shape(bound) == () and not np.isnan(bound):
             return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
@@ -361,9 +397,9 @@ class NativePlan:
             made = []
         if function is end_to_end:
             return self.fill(op)
-        if self.plan.kinds[op] == "view":
+        if self.kinds[op] == "view":
             return [f"{self.names[op]} = {self.view(op) if op.shape else self.number(op.args[0])}"]
-        if function in (np.dot, np.matmul) and all(isinstance(x, (Op, np.ndarray)) for x in op.args) and op.shape != ():
+        if function in (np.dot, np.matmul) and all(np.shape(getattr(x, "value", x)) for x in op.args):
             return made + self.product(op)
         if (ufunc := reduced_by(function)) is not None:
             return made + self.reduction(op, ufunc)
@@ -372,7 +408,7 @@ class NativePlan:
         if function is scatter:
             return made + self.scattered(op)
         if function in JOINING:
-            return made + self.joined(op)
+            return made + self.beside(op)
         if op.shape == ():
             return self.single_number(op)
         raise unsupported(getattr(function, "__name__", str(function)), op)
@@ -380,12 +416,9 @@ class NativePlan:
     def single_number(self, op: Op) -> list[str]:
         """Return the code of an op that gives a number."""
         self.names[op] = f"s{next(self.counter)}"
-        if op.function in (np.dot, np.matmul):
-            x, y = op.args
-            added = f"{self.names[op]} += {self.at(x, ['i0'])} * {self.at(y, ['i0'])}"
-            return [f"{self.names[op]} = 0.0", *nested(["i0"], np.shape(getattr(x, "value", x)), [added])]
         if op.function is operator.getitem:
-            return [f"{self.names[op]} = {self.whole(op.args[0])}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"]
+            x = op.args[0]
+            return [f"{self.names[op]} = {self.at(x, [str(i % n) for i, n in zip(indices(op.args[1]), x.shape)])}"]
         return [f"{self.names[op]} = {self.formula(op, [self.number(arg, op) for arg in op.args])}"]
 
     def product(self, op: Op) -> list[str]:
@@ -396,28 +429,36 @@ class NativePlan:
             raise unsupported("a product of stacked matrices", op)
         if min(xs + ys) >= NARROW and prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE and importlib.util.find_spec("scipy"):
             return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.names[op]})"]
-        if len(xs) == 2 and len(ys) == 2:
-            i, k, j = xs[0], xs[1], ys[1]
-            left, right, target = self.at(x, ["i0", "i2"]), self.at(y, ["i2", "i1"]), self.at(op, ["i0", "i1"])
-            return [
-                f"for i0 in range({i}):", f"    for i1 in range({j}):", f"        {target} = 0",
-                f"    for i2 in range({k}):", f"        t = {left}",
-                f"        for i1 in range({j}):", f"            {target} += t * {right}",
-            ] if j > 1 else [
-                f"for i0 in range({i}):", "    t = 0.0", f"    for i2 in range({k}):",
-                f"        t += {left} * {self.at(y, ['i2', '0'])}", f"    {self.at(op, ['i0', '0'])} = t",
-            ]  # fmt: skip
-        if len(xs) == 2:
-            added = f"t += {self.at(x, ['i0', 'i2'])} * {self.at(y, ['i2'])}"
-            return [
-                f"for i0 in range({xs[0]}):", "    t = 0.0", f"    for i2 in range({xs[1]}):",
-                f"        {added}", f"    {self.at(op, ['i0'])} = t",
-            ]  # fmt: skip
-        return [
-            f"for i1 in range({ys[1]}):", f"    {self.at(op, ['i1'])} = 0",
-            f"for i2 in range({ys[0]}):", f"    for i1 in range({ys[1]}):",
-            f"        {self.at(op, ['i1'])} += {self.at(x, ['i2'])} * {self.at(y, ['i2', 'i1'])}",
-        ]  # fmt: skip
+        rows, columns = ["i0"] * (len(xs) - 1), ["i1"] * (len(ys) - 1)
+        left, right = self.at(x, [*rows, "i2"]), self.at(y, ["i2", *columns])
+        if not columns or ys[1] == 1:
+            return self.folded(op, np.add, [*rows, *columns], ["i2"], xs[-1:], f"{left} * {right}")
+        target = self.at(op, [*rows, *columns])
+        inner = nested(["i2", "i1"], ys, [f"{target} += t * {right}"], [f"t = {left}"])
+        return nested(rows, xs[:-1], [*nested(columns, ys[1:], [f"{target} = 0"]), *inner])
+
+    def folded(
+        self, op: Op, ufunc: np.ufunc, place: list[str], inner: list[str], shape: tuple[int, ...], value: str, start: str = ""
+    ) -> list[str]:
+        """Return the code that folds by a ufunc the values that the inner variables run over, for each place in an op."""
+        if op.shape == ():
+            self.names[op] = f"s{next(self.counter)}"
+        number = f"np.{op.dtype.name}" if op.dtype.kind != "b" else ""
+        t, bad = f"t{next(self.counter)}", f"b{next(self.counter)}"
+        first, last = [f"{t} = {number}({start or STARTS[ufunc]})"], t
+        if op.dtype.kind == "f" and ufunc in (np.maximum, np.minimum):  # (so that several are compared at a time, nan goes by itself)
+            sign = ">" if ufunc is np.maximum else "<"
+            steps = [f"v = {value}", f"{t} = v if v {sign} {t} else {t}", f"{bad} = {bad} | (v != v)"]
+            first, last = [*first, f"{bad} = {t} != {t}"], f"{number}(np.nan) if {bad} else {t}"
+        elif ufunc in (np.add, np.multiply) and op.dtype.kind == "f":
+            steps = [f"{t} = {'plus' if ufunc is np.add else 'times'}({t}, {value})"]
+        else:
+            steps = [f"{t} = {joined(ufunc, t, value)}"]
+        target = self.names[op] if op.shape == () else self.at(op, place)
+        outer = [i for i in place if i != "0"]
+        return nested(
+            outer, [n for i, n in zip(place, op.shape) if i in outer], [*first, *nested(inner, shape, steps), f"{target} = {last}"]
+        )
 
     def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
         """Return the code of a reduction."""
@@ -429,19 +470,16 @@ class NativePlan:
         shape, folded = x.shape, axes_of(op.kwargs.get("axis", 0), len(x.shape))
         variables = [f"i{i}" for i in range(len(shape))]
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
-        value = self.at(x, variables)
-        if op.shape == ():
-            self.names[op] = f"s{next(self.counter)}"
-        target = self.names[op] if op.shape == () else self.at(op, left)
-        symbols: dict[np.ufunc, str] = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}
-        symbol = symbols.get(ufunc)
-        step = f"{target} = {target} {symbol} {value}" if symbol else f"{target} = np.{ufunc.__name__}({target}, {value})"
-        start = STARTS[ufunc] + (".0" if op.shape == () and op.dtype.kind == "f" and STARTS[ufunc] in "01" else "")
-        if op.kwargs.get("initial") is not None:
-            start = self.number(op.kwargs["initial"], op)
-        outer = [f"o{i}" for i in range(len(op.shape))]
-        first = [f"{self.names[op]} = {start}"] if op.shape == () else nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"])
-        return [*first, *nested(variables, shape, [step])]
+        value, initial = self.at(x, variables), op.kwargs.get("initial")
+        start = STARTS[ufunc] if initial is None else self.number(initial, op)
+        kept = len(shape) - len(folded)
+        if min(folded, default=kept) == kept:  # (the last axes)
+            return self.folded(op, ufunc, left, variables[kept:], shape[kept:], value, start)
+        outer, target = [f"o{i}" for i in range(len(op.shape))], self.at(op, left)
+        return [
+            *nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"]),
+            *nested(variables, shape, [f"{target} = {joined(ufunc, target, value)}"]),
+        ]
 
     def scattered(self, op: Op) -> list[str]:
         """Return the code that puts an array at an index of zeros."""
@@ -455,7 +493,7 @@ class NativePlan:
         inner = [f"i{i}" for i in range(len(g.shape))]
         return [*zeros, *nested(inner, g.shape, [f"{self.at(op, place)} = {self.at(g, inner) if g.shape else self.number(g)}"])]
 
-    def joined(self, op: Op) -> list[str]:
+    def beside(self, op: Op) -> list[str]:
         """Return the code that puts arrays beside each other, along an axis of theirs or a new one."""
         axis = (op.args[1] if len(op.args) > 1 else op.kwargs.get("axis", 0)) % len(op.shape)
         lines, start = [], 0
@@ -485,7 +523,7 @@ class NativePlan:
         lines, start = [], 0
         for x in op.args:
             size = getattr(x, "value", x).size
-            if any(x is other for other in self.plan.joined.get(op, op.args)):
+            if any(x is other for other in self.joined.get(op, op.args)):
                 variables = [f"i{i}" for i in range(len(x.shape))]
                 terms = [f"{v} * {prod(x.shape[axis + 1 :])}" for axis, v in enumerate(variables)]
                 value = self.at(x, variables) if variables else self.number(x)
@@ -505,8 +543,8 @@ class NativePlan:
 
     def number(self, x: Any, op: Op | None = None) -> str:
         """Return the code of a number, of the dtype that it takes on in an op."""
-        if isinstance(x, Op) and x not in self.names and x in self.plan.arrays:
-            self.names[x] = f"{self.located(self.plan.arrays[x].reshape(1))}[0]"
+        if isinstance(x, Op) and x not in self.names and x in self.arrays:
+            self.names[x] = f"{self.located(self.arrays[x].reshape(1))}[0]"
         if isinstance(x, Op):
             code, weak = self.names[x], not isinstance(x.value, (np.ndarray, np.generic))
         else:
@@ -521,8 +559,14 @@ class NativePlan:
     def given(self, y: Any) -> str:
         """Return the code of a result: an array of its own, or a number."""
         if isinstance(y, Op):
-            return self.number(y) if y.shape == () else self.names[y] if y in self.plan.fresh else f"{self.names[y]}.copy()"
+            return self.number(y) if y.shape == () else self.names[y] if y in self.fresh else f"{self.whole(y)}.copy()"
         return self.whole(y) if isinstance(y, np.ndarray) else self.number(y)
+
+
+def joined(ufunc: np.ufunc, a: str, b: str) -> str:
+    """Return the code of a ufunc by which arrays are reduced."""
+    symbols: dict[np.ufunc, str] = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}
+    return f"{a} {symbols[ufunc]} {b}" if ufunc in symbols else f"np.{ufunc.__name__}({a}, {b})"
 
 
 def needed(head: list[str], body: list[str]) -> list[str]:
@@ -542,10 +586,11 @@ def left_rolled(line: str) -> str:
     return re.sub(r"range\((\d+)\):", lambda loop: f"range({loop[1]} + zero):" if int(loop[1]) >= LONG else loop[0], line)
 
 
-def nested(variables: list[str], shape: tuple[int, ...], lines: list[str]) -> list[str]:
-    """Return lines inside a loop over each axis."""
-    heads = [f"{'    ' * depth}for {v} in range({n}):" for depth, (v, n) in enumerate(zip(variables, shape))]
-    return [*heads, *(f"{'    ' * len(variables)}{line}" for line in lines)]
+def nested(variables: list[str], shape: Sequence[int], lines: list[str], before: Sequence[str] = ()) -> list[str]:
+    """Return lines inside a loop over each axis, and others before the innermost."""
+    for v, n in reversed([*zip(variables, shape)]):
+        lines, before = [*before, f"for {v} in range({n}):", *(f"    {line}" for line in lines)], ()
+    return [*before, *lines]
 
 
 def indices(index: Any) -> tuple[Any, ...]:
@@ -579,11 +624,7 @@ def axes_text(x: np.ndarray, op: Op) -> list[str]:
         added = axes_of(axes, len(op.shape))
         return ["None" if axis in added else ":" for axis in range(len(op.shape))]
     axes = op.args[1] if len(op.args) > 1 else op.kwargs.get("axis")
-    gone = (
-        {i for i, n in enumerate(x.shape) if n == 1}
-        if axes is None
-        else {i % x.ndim for i in (axes if isinstance(axes, tuple) else (axes,))}
-    )
+    gone = {i for i, n in enumerate(x.shape) if n == 1} if axes is None else axes_of(axes, x.ndim)
     return ["0" if axis in gone else ":" for axis in range(x.ndim)]
 
 
@@ -624,6 +665,15 @@ def base_of(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def sample(value: Any) -> Any:
+    """Return something of the type that Numba sees in a value: how the entries of an array lie belongs to it."""
+    if not isinstance(value, np.ndarray):
+        return value
+    made = np.zeros_like(value) if value.flags.forc else np.zeros((*value.shape, 2), value.dtype)[..., 0]
+    made.flags.writeable = 0 not in value.strides or value.size == 0  # (what is broadcast can only be read)
+    return scalar(made)
 
 
 def scalar(x: Any) -> Any:

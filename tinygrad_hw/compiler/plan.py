@@ -74,6 +74,7 @@ class Plan:
         self.arrays: dict[Op, np.ndarray] = dict(fixed)  # where what never moves lies
         self.order = {op: i for i, op in enumerate(program.ops)}
         self.root: dict[Op, Op] = {}
+        self.outs: dict[Op, list[Op]] = {}  # the results of each kernel's call
         self.kinds = {op: self.kind(op) for op in program.ops}
         self.lies_in: dict[Op, set[Op]] = {op: {op} for op in fixed}  # the fixed arrays in whose memory an op may lie
         for op in program.ops:
@@ -86,10 +87,20 @@ class Plan:
 
     # What each op is
     def kind(self, op: Op) -> str:
-        """Tell how an op is computed: as a number, as a view, into memory that it is given, or into memory of its own."""
+        """Tell how an op is computed: as a number, as a view, into memory that it is given, or into memory of its own.
+
+        A kernel's "call" computes several, of which each array is an "out".
+        """
+        x = op.args[0] if op.function in VIEWS else None
+        if hasattr(op.function, "places"):
+            self.outs[op] = []
+            return "call"
+        if isinstance(x, Op) and x in self.outs:
+            self.outs[x].append(op)
+            self.order[op] = self.order[x]
+            return "out" if op.shape != () else "number"
         if isinstance(op.value, SCALARS):
             return "number"
-        x = op.args[0] if op.function in VIEWS else None
         if isinstance(x, Op) and isinstance(x.value, np.ndarray) and op.uses == [x]:
             made = op.function(x.value, *op.args[1:], **op.kwargs)
             if np.may_share_memory(made, x.value):
@@ -151,7 +162,7 @@ class Plan:
         self.last.update(dict.fromkeys(lasting, len(self.program.ops)))
         overwriting = Overwriting(self)
         for op in self.program.ops:
-            if self.kinds[op] != "buffer" or op in self.fresh or op in self.placed or op in self.stretch:
+            if self.kinds[op] not in ("buffer", "out") or op in self.fresh or op in self.placed or op in self.stretch:
                 continue
             if op not in self.parts and (place := overwriting.place_for(op)):
                 self.parts[op] = place
@@ -215,7 +226,11 @@ class Plan:
                 for x in whole.args:
                     if not isinstance(x, Op):
                         self.constants.append((whole, start, x))
-                    elif self.kinds.get(x) == "buffer" and x not in {*parts, *self.fresh, *self.placed} and x.value.flags.c_contiguous:
+                    elif (
+                        self.kinds.get(x) in ("buffer", "out")
+                        and x not in {*parts, *self.fresh, *self.placed}
+                        and x.value.flags.c_contiguous
+                    ):
                         parts[x] = (whole, start * whole.value.itemsize)
                         self.last[whole] = max(self.last[whole], self.last[x])
                     else:
@@ -250,7 +265,7 @@ class Plan:
             lines, state = [], None
             for op in self.program.ops[start : start + PIECE]:
                 code = self.lines(op)
-                if code and op.errstate != state:
+                if code and op.errstate != state and self.kinds[op] not in ("call", "view"):  # (which never warn)
                     state = op.errstate
                     lines += [f"with {self.bound(np.errstate, 'errstate')}(**{state!r}):"] if state else []
                 lines += [f"    {line}" if state else line for line in (*code, *self.checks_after(op))]
@@ -293,11 +308,20 @@ class Plan:
 
     def lines(self, op: Op) -> list[str]:
         """Return the code of one op."""
-        if self.kinds[op] == "view" and op in self.arrays:
+        if (self.kinds[op] == "view" and op in self.arrays) or any(x in self.outs for x in op.uses):
             return []
+        if self.kinds[op] == "call":
+            return [self.call(op)]
         if self.kinds[op] != "buffer" or op in self.fresh:
             return [f"{self.name(op)} = {self.expression(op)}"]
         return self.fill(op) if op.function is end_to_end else [self.computed_in_place(op)]
+
+    def call(self, op: Op) -> str:
+        """Return the code of a kernel's call, which writes arrays and returns numbers."""
+        arrays = [self.name(out) for out in self.outs[op] if self.kinds[out] == "out"]
+        numbers = ", ".join(self.name(out) for out in self.outs[op] if self.kinds[out] == "number")
+        call = f"{self.bound(op.function.run, 'kernel')}({', '.join([*map(self.argument, op.args), *arrays])})"
+        return f"{numbers} = {call}" if numbers else call
 
     def arguments(self, op: Op) -> tuple[list[str], list[str]]:
         """Return the code of an op's positional arguments and of its keyword arguments."""

@@ -111,13 +111,14 @@ def turn_differences(program: Program) -> Program:
 
 
 def merge_equal(program: Program) -> Program:
-    """Compute once what is computed several times."""
+    """Compute once what is computed several times; what is to be silent may be what has warned already, as it would have itself."""
     known: dict[Any, Op] = {}
 
     def rule(op: Op) -> Any:
         args = [x if type(x) is Op else content(x) for x in op.args]
-        key = (content(op.function), content(op.kwargs) if op.kwargs else (), op.errstate and content(op.errstate), *args)
-        return known.setdefault(key, op)
+        key = (content(op.function), content(op.kwargs) if op.kwargs else (), *args)
+        warned = known.get((None, *key)) if op.errstate and {*op.errstate.values()} == {"ignore"} else None
+        return warned or known.setdefault((op.errstate and content(op.errstate), *key), op)
 
     return program.rewritten(rule)
 
