@@ -92,7 +92,9 @@ class Derivation:
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
         self.one_hot: dict[Expression, Expression] = {}
         self.classes: dict[Variable, Expression] = {}
-        self.calls = {node: self.with_one_hot(self.read_call(node)) for node in self.order}
+        read = {node: self.read_call(node) for node in self.order}
+        self.between = self.names.between | {node for node, call in read.items() if classes_of(call) is not None}
+        self.calls = {node: self.with_one_hot(call) for node, call in read.items()}
         self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
         self.often = self.used_often()
         self.kept = {node for node in self.order if node in self.names.telling}
@@ -252,8 +254,7 @@ class Derivation:
             right = substitute(self.calls[node], self.inline)
             written_out = [self.things[atom] for atom in self.operands[node] if isinstance(atom, Variable)]
             merged[node] = 1 + sum([merged.get(operand, 0) for operand in written_out if operand not in self.shown])
-            is_picked = node in self.names.between or classes_of(self.read_call(node)) is not None
-            if not is_picked and (is_long(right, merged[node]) or (node in self.often and not is_light(right))):
+            if node not in self.between and (is_long(right, merged[node]) or (node in self.often and not is_light(right))):
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], factored(right), "forward"))
@@ -305,7 +306,12 @@ class Derivation:
     def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
         """Return a reading with expressions put in the place of variables, simplified."""
         found = self.with_one_hot(substitute(reading.expression, here))
-        return self.folded(substitute(simpler(self.folded(substitute(found, self.recalled))), self.recalled))
+        return self.folded(self.by_name(simpler(self.folded(self.by_name(found)))))
+
+    def by_name(self, x: Expression) -> Expression:
+        """Return x with the names of what the forward lines have computed."""
+        known = {part: self.recalled[part] for part in parts_of(x) if part in self.recalled}
+        return substitute(x, known) if known else x
 
     def is_shorter_inline(self, node: Node, total: Expression) -> bool:
         """Tell whether writing a node's gradient out makes what it passes on no longer than the gradient itself."""
@@ -374,24 +380,18 @@ def recalled(x: Call, name: Variable) -> dict[Expression, Expression]:
 def shares(x: Call) -> tuple[int, np.ndarray]:
     """Return the axis along which a softmax adds up to 1, and an array that does so."""
     axis = dict(zip(("axis",), x.args[1:]), **x.kwargs).get("axis", -1) % len(x.shape)
-    return axis, np.broadcast_to(np.moveaxis(np.eye(1, x.shape[axis])[(None,) * (len(x.shape) - 1)][..., 0, :], -1, axis), x.shape)
+    return axis, np.broadcast_to(np.expand_dims(np.arange(x.shape[axis]) == 0, [i for i in range(len(x.shape)) if i != axis]), x.shape)
 
 
 def classes_of(x: Expression) -> Expression | None:
     """Return the classes, if x holds their one-hot rows, or takes from there or scatters to there."""
-    if isinstance(x, Call) and x.function is neural.one_hot:
-        return express_classes(x.args[0])
-    if not isinstance(x, Call) or x.function not in (shaping.scatter, shaping.getitem) or not isinstance(x.args[0], Expression):
-        return None
-    shape = x.shape if x.function is shaping.scatter else x.args[0].shape
-    rows, *rest = x.args[1] if isinstance(x.args[1], tuple) else (None,)
-    in_order = len(shape) == 2 == 1 + len(rest) and np.array_equal(np.asarray(rows, object), np.arange(shape[0]))
-    return express_classes(rest[0]) if in_order and np.ndim(rest[0]) == 1 else None
-
-
-def express_classes(classes: Any) -> Expression:
-    """Return an array of whole numbers as a constant, whatever they are."""
-    return classes if isinstance(classes, Expression) else Constant(np.asarray(classes))
+    classes: Any = x.args[0] if isinstance(x, Call) and x.function is neural.one_hot else None
+    if isinstance(x, Call) and x.function in (shaping.scatter, shaping.getitem) and isinstance(x.args[0], Expression):
+        shape = x.shape if x.function is shaping.scatter else x.args[0].shape
+        rows, *rest = x.args[1] if isinstance(x.args[1], tuple) else (None,)
+        in_order = len(shape) == 2 == 1 + len(rest) and np.array_equal(np.asarray(rows, object), np.arange(shape[0]))
+        classes = rest[0] if in_order and np.ndim(rest[0]) == 1 else None
+    return classes if classes is None or isinstance(classes, Expression) else Constant(np.asarray(classes))
 
 
 def absorbed(x: Expression, out: Expression, call: Expression) -> Expression:
