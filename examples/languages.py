@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["RULES", "SWITCH", "Both", "element"]
+__all__ = ["Both", "document", "element"]
 
 # The switch works without scripts; a page's script tells ``document.documentElement.lang``, and asks the browser for its language.
 RULES = """
@@ -30,3 +30,23 @@ class Both(NamedTuple):
 def element(tag: str, en: str, zh: str, attributes: str = "") -> str:
     """Return an element in both languages."""
     return f"<{tag}{attributes}>{Both(en, zh).html()}</{tag}>"
+
+
+def document(title: Both, policy: str, style: str, body: str) -> str:
+    """Return a page that needs no network, with the switch and its title as heading."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; {policy}">
+<title>{" · ".join(title)}</title>
+<style>{RULES}{style}</style>
+</head>
+<body>
+{SWITCH}
+{element("h1", *title)}
+{body}
+</body>
+</html>
+"""

@@ -206,6 +206,19 @@ def test_several_outputs_share_what_they_were_computed_from():
     ]  # fmt: skip
 
 
+def test_from_left_to_right_a_name_stands_above_its_formula_so_that_the_picture_is_narrow():
+    below, beside = draw(report(), direction="TB").dot, draw(report(), direction="LR").dot
+    assert "matmul₁ = x @ W₁" in below and "matmul₁\\n= x @ W₁" in beside
+
+
+@needs_layout
+def test_the_words_of_a_picture_are_in_the_language_that_is_asked_for():
+    said = draw(report()).svg(language="zh-TW")
+    assert "參數" in said and "parameter" not in ElementTree.fromstring(said).itertext()
+    with pytest.raises(ValueError, match="language"):
+        draw(report()).svg(language="fr")
+
+
 # Names
 def test_names_follow_their_order():
     x, w, b = np.ones((3, 2)), parameter(2, 2), parameter(2, name="shift")

@@ -584,6 +584,14 @@ def test_gradients_rise_and_boxes_that_have_theirs_look_so(browser, graph):
     assert {"g Wᵀ", "g", "g / 2"} <= set(labels)
 
 
+def test_what_one_use_brings_is_no_sum():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    drawing = draw(np.sum(np.positive(x) * 2))
+    data = json.loads(re.search('id="data">(.*?)</script>', drawing.html())[1])
+    formulas = [line[1] for step in data["views"][0]["steps"] if step["phase"] == "backward" for line in step["lines"]]
+    assert "∂L/∂x = g" in formulas and not any("+=" in formula for formula in formulas)
+
+
 def test_numbers_in_a_sentence_are_told_from_the_names_around_them_in_chinese():
     say = Words("zh-TW")
     assert say("Forward 30 of 52: a₃₀: repetition 30 of 50") == "前向第 30 步（共 52 步）：a₃₀：第 30 次重複，共 50 次"

@@ -225,7 +225,8 @@ function drawHeats() {
     const values = canvas.dataset.gradient ? now.step.memory[`d${now.program.parameters[k]}`] : now.parameters[k];
     const columns = now.widths[layer + 1];
     drawHeat(canvas, values, k % 2 ? 1 : now.widths[layer], columns);
-    canvas.nextElementSibling.textContent = `${canvas.dataset.gradient ? "∂L/∂" : ""}${lowered(now.program.parameters[k])}: ${range(values)}`;
+    const said = canvas.dataset.gradient && !now.epoch ? "–" : range(values); // (no gradient before the first epoch)
+    canvas.nextElementSibling.textContent = `${canvas.dataset.gradient ? "∂L/∂" : ""}${lowered(now.program.parameters[k])}: ${said}`;
   }
 }
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from ..languages import RULES, SWITCH, Both, element
+from ..languages import Both, document, element
 from .programs import ACTIVATIONS, Program
 
 __all__ = ["page"]
 
 FOLDER = Path(__file__).parent
+TITLE = Both("Watch the report's network train", "看報告的 network 訓練")
 DATA = {name: Both(name, name) for name in ("data_X", "data_100", "moons", "circles", "spiral")} | {"by hand": Both("by hand", "自己點")}
 NAMES = {
     "sigmoid": Both("σ, sigmoid", "σ, sigmoid"), "tanh": Both("tanh", "tanh"), "relu": Both("relu", "relu"),
@@ -35,20 +36,7 @@ def page(programs: Mapping[str, Program], printed: Mapping[str, Mapping[int, flo
     shown = {key: {"parameters": p.parameters, "equations": [asdict(equation) for equation in p.equations]} for key, p in programs.items()}
     makers = ",\n".join(f"{json.dumps(key)}: {{step: {maker(p.step)}, predict: {maker(p.predict)}}}" for key, p in programs.items())
     losses = {f"{data} {rate}": printed[run] for run, (data, rate) in RUNS.items()}
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
-<title>Watch the report's network train · 看報告的 network 訓練</title>
-<style>
-{RULES}{(FOLDER / "page.css").read_text(encoding="utf-8")}</style>
-</head>
-<body>
-{SWITCH}
-{element("h1", "Watch the report's network train", "看報告的 network 訓練")}
-{
+    body = f"""{
         element(
             "p",
             "The network, its backpropagation and its update run here, in this page, as JavaScript that the engine wrote from its "
@@ -103,10 +91,9 @@ const MAKERS = {{
 }};
 </script>
 <script>
-{(FOLDER / "page.js").read_text(encoding="utf-8")}</script>
-</body>
-</html>
-"""
+{(FOLDER / "page.js").read_text(encoding="utf-8")}</script>"""
+    style = (FOLDER / "page.css").read_text(encoding="utf-8")
+    return document(TITLE, "script-src 'unsafe-inline'; style-src 'unsafe-inline'", style, body)
 
 
 def chooser(name: str, label: Both, choices: Mapping[str, Both]) -> str:

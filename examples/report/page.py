@@ -16,7 +16,7 @@ import numpy as np
 import tinygrad_hw as tg
 from tinygrad_hw.optim import SGD
 
-from ..languages import RULES, SWITCH, Both, element
+from ..languages import Both, document, element
 from . import manual, network
 from .experiments import PRINTED, RUNS, TOLERANCE, Outcome, best_linear, first_loss, start
 
@@ -25,6 +25,7 @@ __all__ = ["page"]
 Outcomes = dict[str, Outcome]
 Figures = dict[str, dict[str, bytes]]
 
+TITLE = Both("Backpropagation: the homework report, reproduced", "反向傳播：重現作業報告")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #ffffff; --faint: #d9d9d9; --soft: #f4f5f6; --accent: #0b5fa5; --part: #ffd9b3; }
 @media (prefers-color-scheme: dark) {
@@ -98,26 +99,9 @@ def page(
     ]  # fmt: skip
     body = "\n".join([line for section in sections for line in section])
     digest = b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     policy += "; frame-src 'self' file:" if playground or stepper else ""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>Backpropagation: the homework report, reproduced · 反向傳播作業報告重現</title>
-<style>{RULES}{STYLE}</style>
-</head>
-<body>
-{SWITCH}
-{element("h1", "Backpropagation: the homework report, reproduced", "反向傳播：重現作業報告")}
-{contents(body)}
-{body}
-<script>{SCRIPT}</script>
-</body>
-</html>
-"""
+    return document(TITLE, policy, STYLE, f"{contents(body)}\n{body}\n<script>{SCRIPT}</script>")
 
 
 def contents(body: str) -> str:
