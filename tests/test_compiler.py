@@ -941,3 +941,28 @@ def test_what_is_written_over_keeps_the_order_of_its_axes_so_that_its_reshapes_a
     assert value == pytest.approx(f(np.copy(x, order="K"), w), rel=1e-12) == pytest.approx(expected, rel=1e-12)
     for found, slope in zip(gradients, slopes):
         np.testing.assert_allclose(found, slope, rtol=1e-12, atol=1e-15)
+
+
+def test_whether_all_gradients_are_finite_is_asked_once_and_a_choice_at_a_bad_value_is_still_eager():
+    def make():
+        ps = [Tensor(value, requires_grad=True) for value in (np.full((2, 3), 0.5), np.zeros(3))]
+
+        def loss(x):
+            z = x @ ps[0] + ps[1]
+            return np.sum(np.where(z > 0, np.log(np.maximum(z, 0)), z**2))
+
+        return loss, ps, optim.Adam(ps, lr=0.1)
+
+    loss, ours, optimizer = make()
+    step = tg.compile(loss, optimizer)
+    eager, theirs, other = make()
+    for x in (np.ones((4, 2)), np.ones((4, 2)), np.zeros((4, 2)), -np.ones((4, 2)), np.ones((4, 2))):
+        other.zero_grad()
+        with np.errstate(all="ignore"):
+            found, expected = step(x), eager(Tensor(x))
+            expected.backward()
+        other.step()
+        assert found == pytest.approx(expected.item(), rel=1e-12)
+    for p, q in zip(ours, theirs):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-10)
+    assert step.program_text.count("return VIOLATED") == 1

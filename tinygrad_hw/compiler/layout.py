@@ -15,7 +15,7 @@ import numpy as np
 
 from ..trees import content
 from .program import Program
-from .simplify import drop_dead
+from .simplify import all_finite, drop_dead
 from .trace import NUMBERS, Op, elementwise, substitution
 
 SMALL = 4096  # entries: in larger arrays the work outweighs the overhead of a call
@@ -155,6 +155,29 @@ def like(old: Op, new: Op) -> Op:
     """Return a new op with what is known of the one in whose place it is computed."""
     new.place, new.errstate, new.stage = old.place, old.errstate, old.stage
     return new
+
+
+def check_together(program: Program) -> Program:
+    """Look for a non-finite entry in all gradients at once, not in each: in the array in which they lie end to end, if they do."""
+    finite = {op: x for op, outcome in program.checks if outcome and isinstance(op, Op) and (x := asked_finite(op)) is not None}
+    if len(finite) < 2:
+        return program
+    arrays = dict.fromkeys(finite.values())
+    wholes = [op for op in program.ops if op.function is end_to_end and len(op.uses) == len(op.args) and arrays.keys() == {*op.uses}][:1]
+    together = Op(all_finite, tuple(wholes or arrays), {}, True)
+    last = max(program.ops.index(op) for op in (*finite, *wholes))
+    ops = [*program.ops[: last + 1], together, *program.ops[last + 1 :]]
+    checks = [*((op, outcome) for op, outcome in program.checks if op not in finite), (together, True)]
+    return drop_dead(replace(program, ops=ops, checks=checks))
+
+
+def asked_finite(op: Op) -> Any:
+    """Return x if the op asks whether the sum of x is finite."""
+    total = op.args[0] if op.function is np.isfinite else None
+    if isinstance(total, Op) and total.function == np.add.reduce and total.kwargs == {"axis": None} and len(total.args) == 1:
+        return total.args[0]
+    ones, flat = total.args if isinstance(total, Op) and total.function is np.dot else (None, None)
+    return flat.args[0] if isinstance(ones, np.ndarray) and (ones == 1).all() and flat.function is np.reshape else None
 
 
 # Signs

@@ -36,7 +36,8 @@ Key = Any  # where what a call uses comes from: a tuple
 
 def rolled(program: Program, backend: str) -> Program:
     """Return the program with each run of many equal steps as one loop."""
-    if len(program.ops) < LONG[backend] or any(map(depends_on_layout, program.ops)):
+    words = [x for op in program.ops for x in (*op.args, *op.kwargs.values()) if isinstance(x, str)]
+    if len(program.ops) < LONG[backend] or "A" in words or "K" in words:  # (the order of axes in memory, which a loop does not keep)
         return program
     return Rolled(program, backend).program_of_loops()
 
@@ -88,8 +89,7 @@ class Rolled:
         self.of = np.array([self.position[x] for each in uses for x in each], int)
         self.by = np.repeat(np.arange(len(uses)), [*map(len, uses)])
         self.first = np.cumsum([0, *map(len, uses)])
-        wanted = operands([program.wanted(), *program.gradients.values()])
-        self.wanted = np.array([self.position[op] for op in wanted], int)
+        self.wanted = [self.position[op] for op in operands([program.wanted(), *program.gradients.values()])]
         self.steps: list[Steps] = []
         self.number = np.full(len(self.old), -1)
         self.ops: list[Op] = []
@@ -159,7 +159,7 @@ class Rolled:
         """Return the places in a step of which something else needs more than what is carried at the end."""
         within = (steps.start <= self.of) & (self.of < steps.end)
         users = self.of[within & ~((steps.start <= self.by) & (self.by < steps.end))]
-        found = [steps.found(i) for i in {*users.tolist(), *self.wanted.tolist()} if steps.start <= i < steps.end]
+        found = [steps.found(i) for i in {*users.tolist(), *self.wanted} if steps.start <= i < steps.end]
         return {place for step, place in found if step < steps.times - 1 or place not in carried}
 
     def row(self, column: np.ndarray, start: int) -> Key:
@@ -334,11 +334,6 @@ def without_ops(x: Any) -> Any:
 def kind(value: Any) -> Any:
     """Return what the value of a call must have in common with that of another step."""
     return (value.shape, value.dtype) if isinstance(value, ARRAYS) else type(value)
-
-
-def depends_on_layout(op: Op) -> bool:
-    """Tell whether a call goes by the order of the axes in memory, which a loop does not keep."""
-    return any(isinstance(x, str) and x in "AK" for x in (*op.args, *op.kwargs.values()))
 
 
 def is_indexed(op: Op) -> bool:

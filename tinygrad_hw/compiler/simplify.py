@@ -182,23 +182,6 @@ def prefer_dot(program: Program) -> Program:
     return program.rewritten(rule)
 
 
-def check_together(program: Program) -> Program:
-    """Look for a non-finite entry in all gradients at once, not in each."""
-    finite = {op: x for op, outcome in program.checks if outcome and isinstance(op, Op) and (x := asked_finite(op)) is not None}
-    if len(finite) < 2:
-        return program
-    together = Op(all_finite, tuple(finite.values()), {}, True)
-    last = max(program.ops.index(op) for op in finite)
-    ops = [*program.ops[: last + 1], together, *program.ops[last + 1 :]]
-    return replace(program, ops=ops, checks=[*((op, outcome) for op, outcome in program.checks if op not in finite), (together, True)])
-
-
-def asked_finite(op: Op) -> Op | None:
-    """Return x if the op is ``np.isfinite(x).all()``."""
-    x = op.args[0] if op.function == np.logical_and.reduce and op.kwargs.get("axis", 0) is None else None
-    return x.args[0] if isinstance(x, Op) and x.function is np.isfinite else None
-
-
 def all_finite(*arrays: Any) -> bool:
     """Tell whether no entry is inf or nan: 0 times it is 0."""
     return all(np.dot(x.ravel(), np.zeros(x.size, x.dtype)) == 0 for x in arrays)
