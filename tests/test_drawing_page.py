@@ -735,3 +735,13 @@ def test_the_page_steps_inside_of_another_page(browser, tmp_path):
     browser.open(outside.as_uri())
     browser.run("document.querySelector('iframe').contentWindow.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))")
     assert browser.messages() == []
+
+
+@needs_layout
+def test_on_a_dark_page_nothing_of_a_drawing_that_follows_it_stays_white(browser, tmp_path):
+    net = nn.Sequential(nn.Linear(3, 2, rng=0), nn.Tanh(), nn.Sequential(nn.Linear(2, 1, rng=1)))
+    drawing = draw(np.sum(net(np.ones((4, 3)))), theme="auto", highlight="W1").save(tmp_path / "graph.svg")
+    browser.emulate("dark")
+    browser.open(drawing.as_uri())
+    inside = "return [...document.querySelectorAll('polygon, path, ellipse, polyline')].map((shape) => getComputedStyle(shape).fill)"
+    assert "rgb(21, 24, 29)" in browser.run(inside) and "rgb(255, 255, 255)" not in browser.run(inside)

@@ -53,6 +53,7 @@ def dark_style(name: str) -> ElementTree.Element:
     """Return CSS with the dark theme's colours, for where the page is dark; later rules override earlier ones."""
     shapes = ":is(polygon, path, ellipse, polyline)"
     rules = {".graph > polygon": f"fill: {DARK.back}", "text": f"fill: {DARK.fore}", f".cluster {shapes}": f"stroke: {DARK.frame}"}
+    rules[f".cluster {shapes}:not([fill='none'])"] = f"fill: {DARK.back}"
     for kind, (inside, border) in DARK.kinds.items():
         light_inside, light_border = LIGHT.kinds[kind]
         rules[f".node.{kind} {shapes}"] = f"stroke: {border}"
