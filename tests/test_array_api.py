@@ -63,7 +63,7 @@ CALLS = {
         xp.eye(2, 3, k=1),
     ],
     "linspace": lambda xp: [xp.linspace(0, 1, 5), xp.linspace(0, 1, 4, endpoint=False, dtype=xp.float32)],
-    "like": lambda xp, x: [xp.zeros_like(x), xp.ones_like(x, dtype=xp.int32), xp.full_like(x, 2), xp.empty_like(x) * 0],
+    "like": lambda xp, x: [xp.zeros_like(x), xp.ones_like(x, dtype=xp.int32), xp.full_like(x, 2), xp.zeros_like(xp.empty_like(x))],
     "asarray": lambda xp, x: [
         xp.asarray(x),
         xp.asarray([[1, 2], [3, 4]]),

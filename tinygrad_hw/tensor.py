@@ -245,18 +245,23 @@ def numbers(array: Any) -> Any:
     """Return an array; raise if it holds no numbers, masks some, or is a matrix, whose ``*`` is a product of matrices."""
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
-    if isinstance(array, np.matrix):
+    if type(array) is not ndarray and isinstance(array, (Matrix, MaskedArray)):
+        refuse_masks(array)
         raise DTypeError("a np.matrix cannot stand beside a Tensor: use np.asarray(m), and @ for products of matrices")
-    refuse_masks(array)
     return array
+
+
+Matrix, MaskedArray = np.matrix, np.ma.MaskedArray
 
 
 def refuse_masks(*arrays: Any) -> None:
     """Raise if one of the arrays is masked: a tensor has no mask."""
-    if any(isinstance(array, np.ma.MaskedArray) for array in arrays):
-        raise DTypeError(
-            "a masked array cannot be a Tensor or stand beside one, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
-        )
+    for array in arrays:
+        if isinstance(array, MaskedArray):
+            raise DTypeError(
+                "a masked array cannot be a Tensor or stand beside one, which has no mask: "
+                "use m.filled(value), or np.where(m.mask, 0, m.data)"
+            )
 
 
 OPEN = "open"  # the state ``Node.lent`` of an array that the next write may change where it lies, since no graph holds it
@@ -868,7 +873,8 @@ def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     data = data._node.value if isinstance(data, Tensor) else data
     if takes_over(type(data)):
         raise BatchError("inside vmap a batched value is used as it is, like a tensor: leave out the conversion to one")
-    refuse_masks(data, *(data if isinstance(data, (list, tuple)) else ()))
+    if type(data) is not ndarray:
+        refuse_masks(data, *(data if isinstance(data, (list, tuple)) else ()))
     try:
         array = np.copy(data) if dtype is None and hasattr(data, "dtype") else np.array(data, dtype=dtype)
     except ValueError as error:

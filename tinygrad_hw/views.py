@@ -505,12 +505,9 @@ def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
     """Tell whether a write must be recorded; raise for a leaf that may not be written to."""
     root = root_of(target)
     refuse_what_cannot_be_written(target, root)
-    refuse_masks(*leaves(values))
-    return (
-        bool(root._node.parents)
-        or (flows(values) and root.dtype.kind in "fc")
-        or any(map(stands_in, (root._node.value, *leaves(plain(values)))))
-    )
+    parts = leaves(plain(values))
+    refuse_masks(*parts)
+    return bool(root._node.parents) or (flows(values) and root.dtype.kind in "fc") or any(map(stands_in, (root._node.value, *parts)))
 
 
 def write_plainly(target: Tensor, change: Callable[[Any], Any]) -> Any:
