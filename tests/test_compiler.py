@@ -830,6 +830,15 @@ def test_modules_may_stand_in_containers_and_by_name():
     np.testing.assert_allclose(both(nets, X=X), (nets["a"](X) * nets["b"](X)).data, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "factor, said", [(2 / 21, "(2 / 21)"), (-5 / 7, "(-5 / 7)"), (1 / 21, "(1 / 21)"), (0.1, "0.1"), (2**-0.5, repr(2**-0.5))]
+)
+def test_a_source_shows_a_ratio_of_small_whole_numbers_as_one(factor, said):
+    f = compile(lambda x: np.sin(x) * factor)
+    f(np.ones(3))
+    assert said in f.source
+
+
 def test_a_call_with_a_module_and_one_without_run_and_show_each_its_own_plan():
     net, (X, _) = nn.Linear(2, 1).reset_parameters(0), data()
     f = compile(lambda a, x=None: 2 * a if x is None else a(x))

@@ -379,3 +379,15 @@ def test_the_hats_of_a_norm_are_set_as_accents():
     equations = explain(layer_norm()[0])
     assert r"\tilde{z}_{1} &= \hat{x} \odot" in equations.latex()
     assert "<mover><mi>z</mi><mo stretchy='false'>~</mo></mover>" in equations.mathml()
+
+
+def test_the_parts_of_a_norm_stand_beside_the_lines_that_compute_them():
+    net = nn.Sequential(nn.Linear(4, 3, rng=0), nn.BatchNorm1d(3), nn.Linear(3, 1, rng=1))
+    step = tg.compile(lambda X, y: nn.mse_loss(net(X), y), tg.optim.SGD(net.parameters(), lr=0.1))
+    step(X, T)
+    beside = {
+        line.split(" = ")[0].strip(): equation and equation.text
+        for line, equation in explain(nn.mse_loss(net(X), T)).beside(step.source).rows
+    }
+    assert [beside[name] for name in ("sigma2", "x_hat", "z_tilde1")] == ["σ² = mean(d², axis=0)", "x̂ = d / s", "z̃₁ = x̂ ⊙ γ + β"]
+    assert beside["dgamma"] == "∂L/∂γ = Σ₀ (δ_z̃₁ ⊙ x̂)"

@@ -11,6 +11,7 @@ import operator
 import re
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,8 @@ class Writer:
         code = repr(value) if np.isfinite(value) else f"float('{value}')"
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 and str(value)[0] != "-" and op is not None:
             code = str(int(value))
-        elif is_long_reciprocal(value):
-            code = f"(1 / {round(1 / value)})"
+        elif (ratio := short_ratio(value)) is not None:
+            code = f"({ratio})"
         others = [y for y in (op.args if op else ()) if isinstance(y, Op)]
         if isinstance(x, (np.ndarray, np.generic)) and x.dtype != np.float64 and not any(y.dtype == x.dtype for y in others):
             code = f"np.{x.dtype.name}({code})"
@@ -248,11 +249,12 @@ def reduction_keywords(op: Op) -> dict[str, Any]:
     return named
 
 
-def is_long_reciprocal(value: Any) -> bool:
-    """Tell whether a number is 1 / n of a whole n, to the last digit, and has many digits: such as 1 / 21, but not 0.1."""
+def short_ratio(value: Any) -> str | None:
+    """Return a number of many digits as k / n of a small k, if it is that to the last digit: 2 / 21, but not 1 / 10."""
     if not isinstance(value, float) or not 1e-9 < abs(value) < 1 or len(repr(value)) < 10:
-        return False
-    return 1 / round(1 / value) == value
+        return None
+    above, below = Fraction(value).limit_denominator(10**9).as_integer_ratio()
+    return f"{above} / {below}" if abs(above) <= 12 and above / below == value else None
 
 
 def listed(x: np.ndarray) -> str:

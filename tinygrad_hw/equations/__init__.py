@@ -197,7 +197,7 @@ class Equations:
         for equation in (*self.forward, *self.backward):
             line, is_gradient = equation.line, equation.line.kind == "gradient"
             label = self._derivation.names.labels[line.node] if is_gradient else self._labels[line.variable]
-            equations[("d" if is_gradient else "", label)] = equation
+            equations[("d" if is_gradient else "", label.plain)] = equation
         return Beside(source, equations)
 
     def _repr_latex_(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from ..naming import Label, label_of
+from ..naming import label_of
 
 __all__ = ["Beside", "highlighted"]
 
@@ -33,7 +33,7 @@ class Beside:
     rows : tuple of (str, Equation or None)
     """
 
-    def __init__(self, source: str, equations: Mapping[tuple[str, Label], Any]) -> None:
+    def __init__(self, source: str, equations: Mapping[tuple[str, str], Any]) -> None:
         lines = source.rstrip("\n").split("\n")
         self.rows = tuple([(line, equation_of(line, equations)) for line in lines])
 
@@ -59,13 +59,13 @@ class Beside:
         return {"text/plain": str(self), "text/html": self.html()}
 
 
-def equation_of(line: str, equations: Mapping[tuple[str, Label], Any]) -> Any:
+def equation_of(line: str, equations: Mapping[tuple[str, str], Any]) -> Any:
     """Return the equation of what a line of code computes, or None: of δ₂ where it sets ``delta2`` or ``δ2``, of ∂L/∂W₂ for ``dW2``."""
     target = re.match(r"\s*(\w+) = ", line)
     if target is None:
         return None
-    found = equations.get(("", label_of(target[1])))
-    return found or (equations.get(("d", label_of(target[1][1:]))) if target[1][0] == "d" and len(target[1]) > 1 else None)
+    found = equations.get(("", target[1])) or equations.get(("", label_of(target[1]).plain))
+    return found or (equations.get(("d", label_of(target[1][1:]).plain)) if target[1][0] == "d" and len(target[1]) > 1 else None)
 
 
 def highlighted(line: str) -> str:
