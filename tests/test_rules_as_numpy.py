@@ -549,3 +549,17 @@ def test_a_matrix_whose_asterisk_means_another_product_is_refused():
 def test_a_stranger_is_not_in_a_tensor():
     t = Tensor([1.0, 2.0])
     assert None not in t and "a" not in t and 2.0 in t
+
+
+def test_arguments_may_be_given_by_name_and_integer_tensors_as_axes_and_counts():
+    x, two = Tensor(np.arange(12.0).reshape(3, 4), requires_grad=True), Tensor(2)
+    for found, expected in (
+        (np.repeat(a=x, repeats=two, axis=Tensor(1)), x.data.repeat(2, 1)),
+        (np.delete(arr=x, obj=two, axis=1), np.delete(x.data, 2, 1)),
+        (np.hsplit(ary=x, indices_or_sections=two)[1], x.data[:, 2:]),
+        (np.vsplit(ary=x, indices_or_sections=[1])[1], x.data[1:]),
+        (np.cumsum(x, axis=Tensor(0)), x.data.cumsum(0)),
+        (np.sum(a=x, axis=Tensor(1)), x.data.sum(1)),
+    ):
+        np.testing.assert_array_equal(found.data, expected)
+        assert found.requires_grad

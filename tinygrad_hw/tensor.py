@@ -721,7 +721,8 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if RULES[function].needs_further(args, kwargs):
             return composed(function, RULES[function].further, args, kwargs)
         if any(isinstance(arg, Tensor) for arg in kwargs.values()):
-            args, kwargs = by_position(function, args, kwargs)
+            kwargs = {key: without_integers(arg) for key, arg in kwargs.items()}
+            args, kwargs = (args, kwargs) if args and not flows(kwargs) else by_position(function, args, kwargs)
         return record(RULES[function], args, kwargs)
     if function in COMPOSITIONS:
         return composed(function, COMPOSITIONS[function], args, kwargs)

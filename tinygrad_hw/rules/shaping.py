@@ -399,9 +399,9 @@ def _with_axes(ary: Any, n: int, name: str) -> Any:
     return ary
 
 
-composition(np.hsplit)(lambda ary, parts: np.split(_with_axes(ary, 1, "hsplit"), parts, 0 if ary.ndim == 1 else 1))
-composition(np.vsplit)(lambda ary, parts: np.split(_with_axes(ary, 2, "vsplit"), parts, 0))
-composition(np.dsplit)(lambda ary, parts: np.split(_with_axes(ary, 3, "dsplit"), parts, 2))
+composition(np.hsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 1, "hsplit"), indices_or_sections, min(ary.ndim - 1, 1)))
+composition(np.vsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 2, "vsplit"), indices_or_sections, 0))
+composition(np.dsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 3, "dsplit"), indices_or_sections, 2))
 
 
 @composition(np.broadcast_arrays)
@@ -442,8 +442,8 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-for mover in (np.repeat, np.delete):
-    composition(mover)(moved(mover))
+composition(np.repeat)(lambda a, repeats, axis=None: moved(np.repeat)(a, repeats, axis))
+composition(np.delete)(lambda arr, obj, axis=None: moved(np.delete)(arr, obj, axis))
 
 
 @composition(np.tile)
