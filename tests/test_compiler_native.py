@@ -224,6 +224,18 @@ def test_parts_of_arrays_and_their_gradients_are_those_of_eager(f):
     np.testing.assert_allclose(got, gradient(x)[1], rtol=1e-12, atol=1e-14)
 
 
+def test_constants_read_at_computed_places_are_read_by_numpy():
+    def f(x):
+        x = x * 1
+        np.place(x, x < 1.0, [1.25, 0.5])
+        return np.sin(x) * x + 1 - x
+
+    x = np.array([1.25, -0.25, 0.25])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        np.testing.assert_allclose(compile(f, backend="numba")(x), f(x), rtol=1e-13)
+
+
 def test_a_long_program_is_compiled_in_pieces():
     def f(x):
         for i in range(400):  # (no three equal parts follow one another in this sequence, else they would become a loop)

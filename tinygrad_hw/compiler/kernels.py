@@ -157,7 +157,7 @@ class Scheduler:
     def emit(self, op: Op) -> None:
         """Write down a call for NumPy."""
         op.args, op.kwargs = self.renewed((op.args, op.kwargs))
-        if op.function in VIEWS and op.uses == [op.args[0]]:  # (of what may lie elsewhere now)
+        if op.function in VIEWS and len(op.uses) == 1 and op.uses[0] is op.args[0]:  # (of what may lie elsewhere now)
             op.value = op.function(op.args[0].value, *op.args[1:], **op.kwargs)
         self.ops.append(op)
 
