@@ -975,3 +975,84 @@ def test_whether_all_gradients_are_finite_is_asked_once_and_a_choice_at_a_bad_va
     for p, q in zip(ours, theirs):
         np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-10)
     assert step.program_text.count("return VIOLATED") == 1
+
+
+def test_what_is_written_into_an_argument_is_written_at_every_call_as_it_is_eagerly():
+    def clipped(x, limits):
+        x[x > limits[0]] = 0.0
+        flat = x.reshape(-1)
+        flat += 1.0
+        return np.sum(x * x)
+
+    run = tg.compile(clipped)
+    for like in (np.array, lambda x: np.array(x)[:, ::-1], lambda x: Tensor(x)):
+        for x in ([[1.0, 5.0], [2.0, 0.5]], [[7.0, 3.0], [-1.0, 2.5]], [[0.0, 9.0], [2.0, 4.0]]):
+            ours, theirs, limits = like(x), like(x), [np.array(2.2)]
+            if isinstance(theirs, Tensor):
+                expected = clipped(theirs, limits)
+            else:
+                theirs[theirs > 2.2] = 0.0
+                theirs += 1.0
+                expected = np.sum(theirs * theirs)
+            assert float(run(ours, limits)) == float(expected)
+            np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    with tg.testing.detect_anomaly():
+        x = np.array([[1.0, 5.0]])
+        run(x, [np.array(2.2)])
+    np.testing.assert_array_equal(x, [[2.0, 1.0]])
+    assert "Return the result and the new values." in run.source and run.source.endswith("return result, x_2\n")
+    with pytest.raises(CompileError, match="clipped writes into its arguments, which a JavaScript module does not: copy them first"):
+        _ = run.javascript
+
+
+@pytest.mark.filterwarnings("ignore:loss. NumPy runs what Numba has no code for")
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_step_writes_into_its_arguments_at_each_of_its_repetitions(backend):
+    pytest.importorskip(backend)
+    w, x, rate = Tensor([1.0, 1.0], requires_grad=True, name="w"), np.array([1.0, -2.0]), 0.25
+
+    def loss(x):
+        x *= 0.5
+        return np.sum(w * x)
+
+    step = tg.compile(loss, tg.optim.SGD([w], lr=rate), backend=backend)
+    losses = [float(step(x)), *step.repeat(3, x).tolist()]
+    at, weights, expected = np.array([1.0, -2.0]), np.array([1.0, 1.0]), []
+    for _ in range(4):
+        at = at * 0.5
+        expected.append(np.sum(weights * at))
+        weights = weights - rate * at
+    np.testing.assert_allclose(losses, expected, rtol=1e-14)
+    np.testing.assert_allclose(w.numpy(), weights, rtol=1e-14)
+    np.testing.assert_array_equal(x, at)
+
+
+def test_writes_into_arguments_that_the_caller_would_not_see_are_refused():
+    def add(x, y):
+        x += y
+        return np.sum(x)
+
+    def new_key(d):
+        d["twice"] = d["x"] * 2.0
+        return np.sum(d["twice"])
+
+    def parameter(x):
+        x[0] = w[0]
+        return np.sum(x)
+
+    w, whole = Tensor([2.0], requires_grad=True), np.arange(6.0)
+    run = tg.compile(add)
+    run(whole[:3], whole[3:])
+    np.testing.assert_array_equal(whole, [3.0, 5.0, 7.0, 3.0, 4.0, 5.0])
+    for y in (whole[:3], whole[1:4], whole[2::-1]):
+        with pytest.raises(CompileError, match="writes into an argument that shares its memory with another one"):
+            run(whole[:3], y)
+    np.testing.assert_array_equal(whole, [3.0, 5.0, 7.0, 3.0, 4.0, 5.0])
+    captured = tg.compile(lambda x: add(x, whole[3:]))
+    captured(np.ones(3))
+    with pytest.raises(CompileError, match="or with an array that it uses from outside: give it a copy"):
+        captured(whole[:3])
+    with pytest.raises(CompileError, match="changes a list or a dict that it was given, which the caller would not see: return a new one"):
+        tg.compile(new_key)({"x": np.ones(3)})
+    with pytest.raises(CompileError, match=r"writes into its argument what depends on a parameter.*copy it first"):
+        tg.compile(parameter)(np.ones(3))

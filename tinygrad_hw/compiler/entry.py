@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import CompileError
 from ..graph import Node
 from ..tensor import Tensor, handle
+from ..trees import leaves
 from .draws import Draw
 from .guards import LOOKUP, Bound, Guard
 from .loop import shortened
@@ -54,6 +56,7 @@ class Entry:
     mirrors : captured tensors that the program writes to, each with the array in which the plan does so.
     draws : the random numbers that are drawn before each run.
     numbers : the numbers that the optimiser remembers, which follow the results: the dicts that hold each, and its key.
+    written : the arguments, by number, that the program writes into; their new values follow what the function returns.
     violations : how often the engine decided otherwise than when the program was recorded.
     blanks : the structure of the arguments, and the shape and dtype of each array in them.
     """
@@ -65,6 +68,7 @@ class Entry:
         self.mirrors: list[tuple[Node, np.ndarray]] = []
         self.draws: list[Draw] = []
         self.numbers: list[tuple[list[dict[str, Any]], str]] = []
+        self.written: list[int] = []
         self.quick: Callable[..., Any] | None = None
         self.violations = 0
         self.one_result = False  # whether a training step gives its loss and nothing else
@@ -77,8 +81,8 @@ class Entry:
     def source(self, name: str) -> str:
         """Return the program as source text."""
         if self.text is None:
-            results = ["the result" if len(self.program.results) == 1 else "the results"]
-            results += ["the new values"] if self.program.updates else []
+            results = ["the result" if len(self.program.results) - len(self.written) == 1 else "the results"]
+            results += ["the new values"] if self.program.updates or self.written else []
             program = shortened(apply(self.readable, tuple(set(PASSES) - READABLE)))
             self.text = source_of(program, name, f"Return {' and '.join(results)}.")
         return self.text
@@ -117,9 +121,27 @@ class Entry:
         for node, array in self.mirrors:
             handle(node)._replace(array.copy())
 
+    def write(self, args: tuple[Any, ...], values: list[Any]) -> None:
+        """Put the new values of arguments that the program writes into where the caller sees them."""
+        parts = leaves(args)
+        for i, value in zip(self.written, values):
+            if isinstance(parts[i], (np.ndarray, Tensor)):  # (a number has only become the name of another one)
+                parts[i][...] = value
+
+    def require_apart(self, args: tuple[Any, ...], captured: Iterable[Any]) -> None:
+        """Raise if an argument that the program writes into shares its memory with another, or with what is used from outside."""
+        arrays = [x._node.value if isinstance(x, Tensor) else x for x in leaves(args)]
+        for i in self.written:
+            others = [*arrays[:i], *arrays[i + 1 :], *captured]
+            if any(isinstance(x, np.ndarray) and np.may_share_memory(arrays[i], x) for x in others):
+                raise CompileError(
+                    "the function writes into an argument that shares its memory with another one, or with an array that it uses from "
+                    "outside: give it a copy"
+                )
+
     def make_quick(self, guards: Iterable[Guard]) -> None:
         """Write the tests of all that the plan relies on as one function, which then runs it."""
-        if self.shapes is None:
+        if self.shapes is None or self.written:
             return
         space = Space(
             ndarray=np.ndarray, Tensor=Tensor, array=np.array, is_=operator.is_, run=self.run, CHANGED=CHANGED, LOOKUP=LOOKUP,

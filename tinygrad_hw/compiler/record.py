@@ -41,6 +41,7 @@ class Recorded:
     settled : whether the update left the optimiser's memory in the form in which it found it.
     draws : the random numbers that it drew, in order; the input ("draw", i) is what the i-th gives.
     frozen : the captured arrays, by number, that the code decided something by.
+    written : the arguments, by number, that it wrote into; their new values stand behind the results.
     """
 
     program: Program
@@ -48,6 +49,7 @@ class Recorded:
     settled: bool = True
     draws: list[Draw] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
+    written: list[int] = field(default_factory=list)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, optimizer: Any = None, named: bool = True) -> Recorded:
@@ -66,9 +68,11 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     try:
         with stage:
             args = stand_ins(stage.given, function, args)
+            stage.arguments = leaves(args)
             stage.set()
             with watching_calls(tape) if watch.looks_outside and not named else nullcontext():
                 out = function(*args)
+            require_same_parts(args, stage.arguments)
             if named:
                 name_locals(tape.frames)
             recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)
@@ -86,6 +90,7 @@ class Stage:
     Attributes
     ----------
     inputs : the stand-ins, in order.
+    arguments : the leaves of the arguments, with stand-ins.
     own : of each tensor's node, the stand-in for its value.
     """
 
@@ -93,6 +98,7 @@ class Stage:
         self.tape, self.watch, self.optimizer = tape, watch, optimizer
         self.parameters: list[Node] = [p._node for p in optimizer.parameters] if optimizer else []
         self.inputs: list[Traced] = []
+        self.arguments: list[Any] = []
         self.own: dict[Node, Traced] = {}
         self.draws: list[Draw] = []
         self.tensors: list[tuple[Tensor, Node, Any, Any, Any]] = []  # each tensor with its node, and that one's value, grad and lent
@@ -168,15 +174,16 @@ class Stage:
     # What was recorded
     def recorded_function(self, out: Any, named: bool) -> Recorded:
         """Return what a function did."""
-        program = self.program([op_of(y) for y in leaves(out)], self.written())
+        written = self.written_arguments()
+        program = self.program([op_of(y) for y in (*leaves(out), *written.values())], self.written())
         if named:
             name_all(program, self.own, {}, out)
-        return Recorded(program, numbered(out), True, self.draws, self.tape.frozen)
+        return Recorded(program, numbered(out), True, self.draws, self.tape.frozen, [*written])
 
     def recorded_step(self, out: Any, named: bool) -> Recorded:
         """Return what a training step does whose loss function gave this: sweep back and update."""
         loss = first_of(out)
-        updates = self.written()
+        updates, written = self.written(), self.written_arguments()
         cotangents, gradients = swept(self.tape, loss, self.parameters, named)
         if self.parameters and not gradients:
             raise GradientError(
@@ -194,11 +201,11 @@ class Stage:
         settled = all(state.keys() == old.keys() for state, old in zip(self.optimizer.state, states))
         for state, old in zip(self.optimizer.state, states):
             updates |= self.remembered(state, old) if settled else {}
-        program = self.program([op_of(y) for y in leaves(out)], updates)
+        program = self.program([op_of(y) for y in (*leaves(out), *written.values())], updates)
         program.gradients = {self.own[self.parameters[i]]._op: g._op for i, g in gradients.items()}
         if named:
             name_all(program, self.own, cotangents, out)
-        return Recorded(program, numbered(out), settled, self.draws, self.tape.frozen)
+        return Recorded(program, numbered(out), settled, self.draws, self.tape.frozen, [*written])
 
     def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
         """Return the calls so far as a program."""
@@ -229,6 +236,19 @@ class Stage:
             updates[own._op] = op_of(now.value)
         return updates
 
+    def written_arguments(self) -> dict[int, Any]:
+        """Return the new values of the arguments that the function wrote into, by number."""
+        written: dict[int, Any] = {}
+        for i, x in enumerate(self.arguments):
+            if isinstance(x, Tensor) and getattr(op_of(x), "role", None) != ("input", i):
+                if x.requires_grad:
+                    raise CompileError(
+                        "the function writes into its argument what depends on a parameter, which would make the argument a part of the "
+                        "graph: copy it first (x = x.copy())"
+                    )
+                written[i] = x
+        return written
+
     def set_memory(self) -> list[dict[str, Any]]:
         """Put stand-ins in the place of the learning rates and of what the optimiser remembers; return the latter."""
         optimizer, shared = self.optimizer, dict[Any, Traced]()
@@ -257,6 +277,13 @@ class Stage:
                     "step can keep numbers and arrays"
                 )
         return {kept._op: op_of(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
+
+
+def require_same_parts(args: tuple[Any, ...], parts: list[Any]) -> None:
+    """Raise if the function has put other things into the lists and dicts that it was given."""
+    now = leaves(args)
+    if len(now) != len(parts) or any(x is not y for x, y in zip(now, parts)):
+        raise CompileError("the function changes a list or a dict that it was given, which the caller would not see: return a new one")
 
 
 def require_all_known(program: Program) -> None:

@@ -22,7 +22,7 @@ from ..errors import CompileError, GradientError
 from ..rules.shaping import layout
 from ..scopes import free_in_children, watching, whole_in_children
 from ..tensor import Tensor, cotangent, handle, leaf, numbers, recording
-from ..trees import is_module, leaves, rebuilt, skeleton
+from ..trees import content, is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
 from .javascript import expanded, javascript_of
@@ -97,8 +97,8 @@ def compile(function: Callable[..., Any], optimizer: Any = None, backend: str = 
     -----
     Arguments of another shape or dtype are recorded anew. Parameters, the learning rate and the optimiser's memory
     are read at every call, and captured Tensors and arrays too; what is drawn from a captured ``numpy.random.Generator`` is drawn
-    anew at every call, and what is written into a captured Tensor inside ``no_grad`` is written at every call. If something else
-    that the function uses from outside has changed, it is recorded anew.
+    anew at every call, and what is written into an argument, or into a captured Tensor inside ``no_grad``, is written at every call.
+    If something else that the function uses from outside has changed, it is recorded anew.
     Arrays reach the function as Tensors. Inside ``detect_anomaly`` the function itself is run.
     A loss function may return a tuple, the loss first: the step then returns all of it, as arrays.
     Many equal steps of a plain ``for`` become one loop, as with ``tg.scan``.
@@ -203,7 +203,7 @@ class CompiledFunction:
                 results = entry.call(values)
             if results is VIOLATED:
                 return self._violated(args, entry)
-            return self._given_back(entry, results, any(isinstance(x, Tensor) for x in parts))
+            return self._given_back(entry, results, args)
 
     def _with_modules(self, args: tuple[Any, ...], n: int | None = None) -> Any:
         """Call, or repeat, the compiled function of the arguments that are no modules.
@@ -224,9 +224,11 @@ class CompiledFunction:
             self.recordings = sum([each.recordings for each in self._bound.values()])
             self._last, self._latest = None, bound
 
-    def _given_back(self, entry: Any, results: Any, as_tensors: bool) -> Any:
+    def _given_back(self, entry: Any, results: Any, args: tuple[Any, ...]) -> Any:
         """Return a plan's results in the structure in which the function returns them."""
-        results = [results] if len(entry.program.results) == 1 else results
+        results, as_tensors = [results] if len(entry.program.results) == 1 else results, any(isinstance(x, Tensor) for x in leaves(args))
+        if entry.written:
+            entry.write(args, results[-len(entry.written) :])
         return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
 
     def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -270,6 +272,10 @@ class CompiledFunction:
                 entry = self._record(args)
             if entry is None:
                 return None, ()
+        if entry.written:
+            assert self._watch is not None
+            captured = [array.place.now() for array in self._watch.arrays] + [tensor._node.value for tensor, _ in self._watch.tensors]
+            entry.require_apart(args, captured)
         self._last, self._latest = entry, None
         put_last(self._entries, key, entry)
         self._make_quick(entry)
@@ -342,7 +348,7 @@ class CompiledFunction:
         shapes = [(type(arg), x.shape, x.dtype, x.strides, contiguous(x) is x) for arg, x in zip(args, values)] if plain else None
         entry = Entry(program, plan, shapes, recorded.out)
         entry.mirrors = [(self._watch.tensors[op.role[1]][0]._node, array) for op, array in mirrors.items()]  # type: ignore[union-attr]
-        entry.draws = recorded.draws
+        entry.draws, entry.written = recorded.draws, recorded.written
         entry.readings = [partial(self._reading, op, entry) for op in plan.variables if op.role[0] != "input"]
         entry.readable = recorded.program
         entry.blanks = (rebuilt(args, range(len(leaves(args)))), [blank_of(x) for x in leaves(args)])
@@ -424,13 +430,17 @@ class CompiledFunction:
     def _eagerly(self, args: tuple[Any, ...]) -> Any:
         """Run the code itself."""
         as_they_are = (*STATIC, float, complex)
-        parts = [x if type(x) in as_they_are or is_module(x) else handle(leaf(np.array(value_of(x)))) for x in leaves(args)]
-        given = rebuilt(args, parts)
+        plain = leaves(args)
+        parts = [x if type(x) in as_they_are or is_module(x) else handle(leaf(np.array(value_of(x)))) for x in plain]
         token = recording.set(True)
         try:
-            return self._run_code(given, any(isinstance(x, Tensor) for x in leaves(args)))
+            out = self._run_code(rebuilt(args, parts), any(isinstance(x, Tensor) for x in plain))
         finally:
             recording.reset(token)
+        for x, part in zip(plain, parts):
+            if isinstance(x, (np.ndarray, Tensor)) and isinstance(part, Tensor) and content(value_of(part)) != content(value_of(x)):
+                x[...] = part.numpy()
+        return out
 
     def _run_code(self, given: tuple[Any, ...], as_tensors: bool) -> Any:
         return self._detached(self.function(*given), as_tensors)
@@ -458,6 +468,8 @@ class CompiledFunction:
             return self._latest.javascript
         with self._lock:
             entry, left_out = self._entry(), tuple(set(PASSES) - READABLE)
+            if entry.written:
+                raise CompileError(f"{self.__name__} writes into its arguments, which a JavaScript module does not: copy them first")
             has_loops = any(isinstance(op.function, Loop) for op in entry.readable.ops)
             program = expanded(apply(self._resized(entry, {}, named=True) if has_loops else entry.readable, left_out))
             sizes = sizes_of(program, lambda wanted: expanded(apply(self._resized(entry, wanted), left_out)))
@@ -565,7 +577,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
 
     def _can_repeat(self) -> bool:
         """Tell whether the latest plan can do several steps without a look at anything outside."""
-        return self._last is not None and not self._last.draws and not watching.get()
+        return self._last is not None and not self._last.draws and not self._last.written and not watching.get()
 
     def _several(self, n: int, args: tuple[Any, ...]) -> list[Any]:
         """Do up to n steps; return their losses."""
@@ -599,6 +611,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         if entry.one_result:
             return out
         count = len(entry.program.results)
+        entry.write(args, out[count - len(entry.written) : count])
         for (states, key), value in zip(entry.numbers, out[count:]):
             for state in states:
                 state[key] = value
@@ -670,7 +683,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
     def _number_cells(self, entry: Entry) -> None:
         """Note where the new values of the numbers that the optimiser remembers go."""
         entry.numbers = [(self._numbers[op.role[1], op.role[2]], op.role[2]) for op, _ in entry.program.updates if op.role[0] == "number"]
-        entry.one_result = not entry.numbers and entry.out == 0
+        entry.one_result = not entry.numbers and not entry.written and entry.out == 0
 
     def _reading(self, op: Op, entry: Entry, bound: Bound, quick: bool) -> str:
         if op.role[0] == "lr":

@@ -15,7 +15,7 @@ import numpy as np
 from ..compiler import compile as compile_
 from ..compiler.guards import Watch
 from ..tensor import Tensor
-from ..trees import leaves, paths
+from ..trees import content, leaves, paths
 
 __all__ = ["assert_compiled_is_eager"]
 
@@ -43,15 +43,15 @@ def assert_compiled_is_eager(
     Raises
     ------
     AssertionError
-        If a result differs, or captured tensors, parameters, random generators or the optimiser's memory do afterwards.
+        If a result differs, or arguments, captured tensors, parameters, random generators or the optimiser's memory do afterwards.
         The message names what differs, and at which call.
     CompileError
         If f cannot be compiled.
 
     Notes
     -----
-    Captured tensors and random generators, the parameters and the optimiser's memory are put back between the two runs, and left as
-    the eager calls leave them. A parameter whose gradient is 0 but for rounding, as that of a bias in front of a batch norm, moves
+    Arguments that f writes into are put back before each call. Captured tensors and random generators, the parameters and the
+    optimiser's memory are put back between the two runs, and left as the eager calls leave them. A parameter whose gradient is 0 but for rounding, as that of a bias in front of a batch norm, moves
     at random under optimisers that divide by the gradient's size: eager and compiled steps then differ.
 
     Examples
@@ -61,16 +61,22 @@ def assert_compiled_is_eager(
     >>> rng = np.random.default_rng(0)
     >>> assert_compiled_is_eager(lambda x: x * rng.normal(size=3), np.ones(3))
     """
-    outside = Outside(f, optimizer)
+    outside, arguments = Outside(f, optimizer), [x for x in leaves(args) if isinstance(x, (np.ndarray, Tensor))]
     compiled = compile_(f, optimizer, backend)
-    start = outside.state()
-    ours = [(compiled(*args), outside.state()) for _ in range(calls)]
+    start, given = outside.state(), states(arguments)
+
+    def called(run: Callable[..., Any]) -> Any:
+        put_back(arguments, given)
+        out = run(*args)
+        return out, outside.state() | {f"argument {i}": x for i, x in enumerate(states(arguments), 1)}
+
+    ours = [called(compiled) for _ in range(calls)]
     outside.set(start)
     for number, (found, left) in enumerate(ours, 1):
-        expected = compiled._eagerly(args)
+        expected, state = called(lambda *args: compiled._eagerly(args))
         where = f"call {number} of {calls}"
         _compare(f"{where}: the result", found, expected, rtol)
-        for name, value in outside.state().items():
+        for name, value in state.items():
             _compare(f"{where}: afterwards {name}", left[name], value, rtol)
 
 
@@ -102,6 +108,18 @@ class Outside:
             generator.bit_generator.state = state[name]
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["the optimiser's memory"])
+
+
+def states(arguments: list[Any]) -> list[np.ndarray]:
+    """Return a copy of the entries of arrays and Tensors."""
+    return [np.array(x.numpy() if isinstance(x, Tensor) else x) for x in arguments]
+
+
+def put_back(arguments: list[Any], before: list[np.ndarray]) -> None:
+    """Write the entries of before into arrays and Tensors that have others now."""
+    for x, now, then in zip(arguments, states(arguments), before):
+        if content(now) != content(then):
+            x[...] = then
 
 
 def _compare(what: str, found: Any, expected: Any, rtol: float | None) -> None:
