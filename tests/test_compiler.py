@@ -1056,3 +1056,13 @@ def test_writes_into_arguments_that_the_caller_would_not_see_are_refused():
         tg.compile(new_key)({"x": np.ones(3)})
     with pytest.raises(CompileError, match=r"writes into its argument what depends on a parameter.*copy it first"):
         tg.compile(parameter)(np.ones(3))
+
+
+def test_a_scalar_in_another_dtype_is_a_scalar_which_cannot_be_written_to_compiled_either():
+    def f(x):
+        count = x.any().astype(int)
+        np.put(count, [0], 2)
+        return count
+
+    with pytest.raises(TypeError, match="cannot be written to"):
+        tg.compile(f)(np.ones(3))

@@ -484,4 +484,4 @@ class Traced:
 
 def astype(x: Any, dtype: Any) -> Any:
     """Return x in another dtype."""
-    return np.asarray(x).astype(dtype)
+    return x.astype(dtype) if isinstance(x, np.generic) else np.asarray(x).astype(dtype)  # (of a scalar a scalar)
