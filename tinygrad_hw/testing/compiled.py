@@ -51,8 +51,9 @@ def assert_compiled_is_eager(
     Notes
     -----
     Arguments that f writes into are put back before each call. Captured tensors and random generators, the parameters and the
-    optimiser's memory are put back between the two runs, and left as the eager calls leave them. A parameter whose gradient is 0 but for rounding, as that of a bias in front of a batch norm, moves
-    at random under optimisers that divide by the gradient's size: eager and compiled steps then differ.
+    optimiser's memory are put back between the two runs, and left as the eager calls leave them. A parameter whose gradient is 0 but
+    for rounding, as that of a bias in front of a batch norm, moves at random under optimisers that divide by the gradient's size: eager
+    and compiled steps then differ.
 
     Examples
     --------
