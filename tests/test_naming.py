@@ -1,6 +1,7 @@
 """Naming: one value has one name, the user's if there is one, in drawings, equations and sources."""
 
 import ast
+import copy
 import inspect
 
 import numpy as np
@@ -268,3 +269,12 @@ def test_one_value_has_one_name_in_drawing_equations_and_source(name):
     assert telling <= written
     assert {known.labels[leaf._node].identifier for leaf in leaves} <= written
     assert {known.labels[node].base for node in known.layers} <= {"z", "ŷ", "L", *names}
+
+
+def test_a_name_that_the_user_gave_stays_where_the_same_one_from_a_module_gives_way_to_the_role():
+    x = rng.normal(size=(3, 2))
+    w, b = Tensor(rng.normal(size=(2, 2)), requires_grad=True, name="weight"), Tensor(rng.normal(size=2), requires_grad=True, name="bias")
+    layer = nn.Linear(2, 2)
+    assert "weight + bias" in str(explain(np.mean((x @ w + b) ** 2)))
+    assert "x W + b" in str(explain(np.mean(layer(x) ** 2)))
+    assert "x W + b" in str(explain(np.mean(copy.deepcopy(layer)(x) ** 2)))

@@ -31,7 +31,8 @@ from .rules.shaping import astype, getitem, setitem
 from .trees import content, leaves
 
 __all__ = [
-    "GREEK", "LOW", "PLACE", "Fingerprint", "Label", "Names", "Thing", "bracketed", "clean", "fingerprint", "label_of", "subscripted",
+    "GREEK", "LOW", "Fingerprint", "Label", "Names", "Path", "Thing", "bracketed", "clean", "fingerprint", "is_place", "label_of",
+    "subscripted",
 ]  # fmt: skip
 
 GREEK = {
@@ -51,7 +52,7 @@ LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉�
 HIGH = {low: letter for letter, low in LOW.items()}
 MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
-PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")  # of a parameter in a plain Sequential, or in one layer: its role says more
+PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")
 UNSAFE = re.compile(
     "[\x80-\x9f\ud800-\udfff\ufdd0-\ufdef\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
     + "".join([chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)])
@@ -182,6 +183,17 @@ def exchanged_axes(node: Node) -> set[int] | None:
     return {i % ndim for i in args} if order is None else {i for i, axis in enumerate(order) if ndim == 1 or axis % ndim != i}
 
 
+class Path(str):
+    """A name that a module gave a tensor: the way from the module to it."""
+
+    __slots__ = ()
+
+
+def is_place(name: str) -> bool:
+    """Tell whether a name is only the place of a parameter in a plain Sequential or in one layer: its role says more."""
+    return isinstance(name, Path) and PLACE.fullmatch(name) is not None
+
+
 class Names:
     """The labels of all values that some results were computed from; no two could be mistaken for each other.
 
@@ -282,7 +294,7 @@ class Names:
     def give_the_users(self, given: Mapping[str, Any]) -> None:
         """Give tensors their own names, then the names of variables; tensors are found by identity, arrays by their entries."""
         for node in self.nodes:
-            if node.name and not PLACE.fullmatch(node.name):
+            if node.name and not is_place(node.name):
                 self.give(node, label_of(node.name))
         indices = [part for node in self.nodes for part in leaves(node.args) if isinstance(part, np.ndarray)] if given else []
         known = {*self.operands, *self.arrays, *map(fingerprint, indices)}

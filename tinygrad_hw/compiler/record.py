@@ -15,7 +15,7 @@ from ..backward import Step, arrays
 from ..errors import CompileError, GradientError
 from ..graph import Node
 from ..loops import rolling
-from ..naming import PLACE
+from ..naming import is_place
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
 from .draws import Draw, Generator
@@ -122,7 +122,7 @@ class Stage:
             node, path = tensor._node, paths.get(tensor._node, f"p{i + 1}")
             name = path if node in paths and path.isidentifier() else None
             if node.name:
-                name = None if PLACE.fullmatch(node.name) else node.name
+                name = None if is_place(node.name) else node.name
             self.tensors.append((tensor, node, node.value, node.grad, node.lent))
             self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
             self.own[node]._op.hint = path

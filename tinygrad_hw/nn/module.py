@@ -12,6 +12,7 @@ import numpy as np
 from ..batching import Batched, lent
 from ..errors import DTypeError, GradientError
 from ..graph import history, leaf, next_number
+from ..naming import Path
 from ..tensor import Tensor, is_recording
 from .checks import Random, generator
 from .saving import read, write
@@ -715,4 +716,4 @@ def _give_path(found: Tensor | Module, path: str) -> None:
         if not found._path or path.endswith(f".{found._path}"):
             vars(found)["_path"] = path
     elif found._node.rule is None and (not found.name or path.endswith(f".{found.name}")):
-        found.name = path
+        found.name = Path(path)
