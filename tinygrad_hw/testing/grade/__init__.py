@@ -1,17 +1,10 @@
 """Grade backpropagation that was written by hand, line by line.
 
-    >>> import numpy as np
-    >>> def gradients(W, X, y):
-    ...     z = X @ W
-    ...     delta = (z - y) / len(X)
-    ...     return X.T @ delta
-    >>> X, y, W = np.array([[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]]), np.array([[1.0], [0.0], [2.0]]), np.array([[0.5], [-1.0]])
-    >>> print(grade(gradients, lambda W, X, y: np.mean((X @ W - y) ** 2) / 2, W, X, y).right)
-    True
-
-``grade`` runs the code under a tracer, compares every array that it makes with the engine's values and gradients, by value, and says of
-each line what it is: δ₂, or the first wrong one with the right equation and the name of the mistake. From a shell:
-``python -m tinygrad_hw.testing.grade homework.py``.
+``grade`` runs two steps of the code and compares the gradients with the engine's. Where they are right, all is right. Else it tries small
+edits of the code's own expressions and statements, some hundreds, and runs it again after each: the edit that makes every gradient right
+says the line and the name of the mistake, whatever the way of writing; of several mistakes the edits are found one after the other. What
+no edit mends is told as the first line that makes nothing the engine knows. The arrays that lines make are compared with the engine's
+values, so that each line is told to be δ₂, or a₁ᵀ δ₂ ... From a shell: ``python -m tinygrad_hw.testing.grade homework.py``.
 """
 
 from __future__ import annotations

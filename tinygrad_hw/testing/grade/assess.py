@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 
 from ...equations import Equation
 from ...errors import TinygradError
-from .blames import Blame
-from .judge import Judge
-from .quantities import Engine
-from .subject import FunctionSubject, ObjectSubject, Step, filled, named, subject_of
+from .lines import Matched
+from .mistakes import Blame, Mistake, factor_mistake
+from .naming import blame_of
+from .quantities import Engine, ratio_of
+from .repair import Repairer, Truth, all_right, is_right
+from .subject import FunctionSubject, ObjectSubject, filled, named, subject_of
 from .watch import Crash, Event, Watcher
 
 __all__ = ["Assessment", "Line", "Mark", "assess"]
@@ -25,21 +28,13 @@ ROWS = 5  # of the data that are drawn where there was one row alone
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the code: what it makes.
-
-    Attributes
-    ----------
-    verdict : "right", "wrong", "follows" (right but for a mistake before it), "unknown" (nothing that the equations name).
-    quantity : what the engine calls it.
-    factor : times what.
-    """
+    """A line of the code: what it makes."""
 
     number: int
     text: str
-    name: str
-    verdict: str
-    quantity: str
-    factor: float
+    verdict: str  # "right", "wrong", "follows" (right but for a mistake before it), "unknown" (nothing that the equations name)
+    quantity: str  # what the engine calls it
+    factor: float  # times what
     form: str
 
 
@@ -55,25 +50,16 @@ class Mark:
 
 @dataclass
 class Assessment:
-    """What was found.
-
-    Attributes
-    ----------
-    lines, marks, blames : line by line; equation by equation; the mistakes in order.
-    step : in which step they were found, from 1.
-    notes : what the data cannot tell, and the like: a kind and its pieces.
-    crash : what ended the code, if anything did.
-    counts : what N may be.
-    """
+    """What was found: line by line, equation by equation, and the mistakes in order."""
 
     name: str
     lines: list[Line]
     marks: list[Mark]
     blames: list[Blame]
-    step: int = 1
-    notes: list[tuple[str, ...]] = field(default_factory=list)
-    crash: Crash | None = None
-    counts: tuple[int, ...] = ()
+    step: int = 1  # in which they were found
+    notes: list[tuple[str, ...]] = field(default_factory=list)  # what the data cannot tell, and the like: a kind and its pieces
+    crash: Crash | None = None  # what ended the code, if anything did
+    counts: tuple[int, ...] = ()  # what N may be
 
 
 def assess(gradients: Any, loss: Callable[..., Any] | None, example: tuple[Any, ...], seconds: float) -> Assessment:
@@ -84,50 +70,79 @@ def assess(gradients: Any, loss: Callable[..., Any] | None, example: tuple[Any, 
 
 
 def on_several_data(subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> Assessment:
-    """Grade on the data given, and on others if these hide a mistake."""
-    found, engine = judged(subject, loss, seconds)
-    hidden = list(indistinct(engine, data_of(subject)))
-    if not hidden:
-        return found
-    for better in better_examples(subject):
+    """Grade on the data given, or on others if these hide a mistake."""
+    given = Trial(subject, loss, seconds)
+    hidden = list(indistinct(given.first, data_of(subject)))
+    for better in better_examples(subject) if hidden else []:
         try:
-            again, engine = judged(better, loss, seconds)
+            other = Trial(better, loss, seconds)
         except (TinygradError, ValueError, TypeError):
             continue
-        if (again.crash is None or found.crash is not None) and not any(indistinct(engine, data_of(better))):
-            chosen = again if again.blames or not found.blames else found
-            chosen.notes = [*hidden, ("better",)]
-            return chosen
-    found.notes = [*hidden, ("no better",)]
+        if (other.crash is None or given.crash is not None) and not any(indistinct(other.first, data_of(better))):
+            found = (other if other.is_wrong or not given.is_wrong else given).assessment()
+            found.notes = [*hidden, ("better",)]
+            return found
+    found = given.assessment()
+    found.notes = [*hidden, ("no better",)] if hidden else found.notes
     return found
 
 
-def judged(subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> tuple[Assessment, Engine]:
-    """Judge two steps of the code on its data; the first with a mistake is told."""
-    watcher = Watcher(subject.files, seconds)
-    subject.seconds = seconds
-    steps, _ = subject.steps(watcher, STEPS)
-    subject.helpers = {call.code for call in watcher.calls if call.is_helper}
-    engines: list[Engine] = []
-    first: Assessment | None = None
-    for k, step in enumerate(steps):
-        engines.append(engine_of(subject, loss, step))
-        crash = watcher.crash if k == len(steps) - 1 else None
-        settle_rate(step, engines[k])
-        judge = Judge(engines[k], step, subject.weight_of, crash, engines[k - 1] if k else None)
-        found = Assessment(subject.name, lines_of(judge), marks_of(judge), judge.blames, k + 1, crash=crash, counts=engines[k].counts)
-        found.notes += [("rate",)] if not step.is_rate_known else []
-        first = first or found
-        if judge.blames or crash is not None:
-            return found, engines[0]
-    assert first is not None
-    return first, engines[0]
+class Trial:
+    """Two steps of the code on its data: ``k`` is the first that is wrong, ``engine`` the engine's view of it, ``first`` of the first."""
+
+    def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> None:
+        self.subject, self.watcher, self.truth, self.seconds = subject, Watcher(subject.files, seconds), Truth(subject, loss), seconds
+        subject.seconds = seconds
+        self.steps = subject.steps(self.watcher, STEPS)
+        subject.is_single = any(event.value.dtype == np.float32 for event in self.watcher.events)
+        self.crash = self.watcher.crash
+        wrong = [k for k, step in enumerate(self.steps) if not all_right(subject, self.truth, step)]
+        self.k = (wrong or [len(self.steps) - 1 if self.crash is not None else 0])[0]
+        self.is_wrong = bool(wrong) or self.crash is not None
+        lengths = [n for part in data_of(subject)[-1:] for n in (*part.shape, part.size) if n > 1]
+        names = list(subject.weights())
+        self.first, self.engine = (Engine(*subject.loss_of(loss, self.steps[k].weights, names), lengths) for k in (0, self.k))
+
+    def assessment(self) -> Assessment:
+        """Say what is wrong: what mends it."""
+        subject, engine, k = self.subject, self.engine, self.k
+        own = final = Matched(engine, self.steps[k], subject.weight_of)
+        crash = self.crash if k == len(self.steps) - 1 else None
+        found = Assessment(subject.name, [], [], [], k + 1, crash=crash, counts=engine.counts)
+        found.notes += [] if self.steps[k].is_rate_known else [("rate",)]
+        if crash is not None and crash.timed_out:
+            found.blames = [Blame(crash.line, crash.text, Mistake("time", str(crash.error)))]
+        elif self.is_wrong:
+            repair = Repairer(subject, self.truth, self.watcher, self.steps, engine)
+            repair.mend(self.seconds / 2)
+            if len(repair.steps) > k:
+                final = Matched(engine, repair.steps[k], subject.weight_of)
+            found.blames = [blame_of(mended, self.first, final, self.watcher.sources) for mended in repair.mended]
+            if not found.blames and crash is not None:
+                found.blames = [Blame(crash.line, crash.text, Mistake("crash", wrong=f"{type(crash.error).__name__}: {crash.error}"))]
+            elif not repair.is_complete:
+                found.blames += [b for b in unexplained(final, subject) if b.line not in [o.line for o in found.blames if o.line]]
+        found.lines, found.marks = lines_of(own, final, found.blames), marks_of(own, final, found.blames)
+        return found
 
 
-def engine_of(subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, step: Step) -> Engine:
-    """Return the engine's view of a step."""
-    value, tensors = subject.loss_of(loss, step.weights, list(subject.weights()))
-    return Engine(value, tensors, lengths(data_of(subject)))
+def unexplained(matched: Matched, subject: FunctionSubject | ObjectSubject) -> Iterator[Blame]:
+    """Yield what no edit mends: gradients that are missing, and the first line that makes nothing known, or else a wrong gradient."""
+    engine, step = matched.engine, matched.step
+    wrong = []
+    for name, equation in engine.weights.items():
+        found, right = step.found.get(name), np.asarray(engine.values[equation.line.variable])
+        if found is None or found.value is None:
+            yield Blame(0, "", Mistake("missing", engine.side(equation)), equation)
+        elif not is_right(found, right, subject.rtol(found)):
+            wrong.append((equation, found.value, ratio_of(found.value, right, subject.rtol(found))))
+    floating = [event for event in step.events if event.value.dtype.kind == "f" and event.value.any() and not event.call.is_helper]
+    unknown = [event for event in floating if event.number not in matched.matches]
+    for equation, value, ratio in wrong[:1]:
+        ends = [e for e in step.events if np.array_equal(e.value, value)]
+        event = next(iter([*(unknown if ratio is None else []), *ends[-1:]]), None)
+        mistake = Mistake("unknown") if ratio is None else factor_mistake(ratio, engine.counts)
+        yield Blame(event.line, event.text, mistake, equation) if event is not None else Blame(0, "", mistake, equation)
 
 
 def data_of(subject: FunctionSubject | ObjectSubject) -> list[np.ndarray]:
@@ -136,77 +151,64 @@ def data_of(subject: FunctionSubject | ObjectSubject) -> list[np.ndarray]:
     return [part for part in subject.example if isinstance(part, np.ndarray) and part.ndim and id(part) not in weights]
 
 
-def lengths(data: list[np.ndarray]) -> Iterator[int]:
-    """Yield the lengths that a mean may divide by: those of the labels."""
-    for part in data[-1:]:
-        yield from (n for n in (*part.shape, part.size) if n > 1)
-
-
-def settle_rate(step: Step, engine: Engine) -> None:
-    """Where the code keeps its rate of learning to itself, take the one that most of its changes speak for."""
-    if step.is_rate_known or not any(found.is_update for found in step.found.values()):
-        return
-    ratios = []
-    for name, equation in engine.weights.items():
-        found, expected = step.found.get(name), engine.values[equation.line.variable]
-        if found is not None and found.value is not None and found.value.shape == expected.shape and expected.any():
-            place = np.unravel_index(np.argmax(np.abs(expected)), expected.shape)
-            ratios.append(float(found.value[place] / expected[place]))
-    if not ratios:
-        return
-    common = max(ratios, key=lambda r: sum(np.isclose(r, other, 1e-3) for other in ratios))
-    if common > 0:
-        step.rates = (step.rates[0] * common,)
-        for found in step.found.values():
-            found.value = None if found.value is None else found.value / common
-
-
-def lines_of(judge: Judge) -> list[Line]:
+def lines_of(own: Matched, final: Matched, blames: list[Blame]) -> list[Line]:
     """Say of each line what it makes; a line that runs again is told once."""
     told: dict[tuple[int, str], Line] = {}
-    for event in judge.step.events:
+    mended = dict(zip(places(final.step.events), final.step.events))
+    wrong = {blame.line for blame in blames}
+    for place, event in zip(places(own.step.events), own.step.events):
         if not event.call.is_helper and event.value.dtype.kind == "f":
-            line = line_of(judge, event)
+            line = line_of(own, final, event, mended.get(place), wrong)
             if line.verdict == "wrong" or (event.line, line.quantity) not in told:
                 told[event.line, line.quantity] = line
     named = {number for number, quantity in told if quantity}
     return [line for (number, quantity), line in told.items() if quantity or number not in named or line.verdict == "wrong"]
 
 
-def line_of(judge: Judge, event: Event) -> Line:
-    """Say what an event is."""
-    match = judge.match(event.number)
-    verdict = "right" if event.number in judge.matches else "follows" if match is not None else "unknown"
-    verdict = "wrong" if event.number in judge.blamed else verdict
+def places(events: list[Event]) -> Iterator[tuple[Any, ...]]:
+    """Yield what tells events apart in two runs: the function, the line, the name, and how many there were before of these."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for event in events:
+        place = (event.call.function, event.line, event.name)
+        yield (*place, counts[place])
+        counts[place] += 1
+
+
+def line_of(own: Matched, final: Matched, event: Event, mended: Event | None, wrong: set[int]) -> Line:
+    """Say what an event is: right, or right but for a mistake before it if the mended program makes something known there."""
+    match, verdict = own.matches.get(event.number), "right"
+    if event.line in wrong and (mended is None or final is own or not np.array_equal(mended.value, event.value)):
+        verdict = "wrong"
+    elif match is None:
+        match = final.matches.get(mended.number) if mended is not None else None
+        verdict = "follows" if match is not None else "unknown"
     if match is None:
-        return Line(event.line, event.text, event.name, verdict, "", 1.0, "")
-    return Line(event.line, event.text, event.name, verdict, match.quantity.text, match.factor / judge.rate(event), match.form)
+        return Line(event.line, event.text, verdict, "", 1.0, "")
+    return Line(event.line, event.text, verdict, match.quantity.text, match.factor / own.rate(event), match.form)
 
 
-def marks_of(judge: Judge) -> list[Mark]:
+def marks_of(own: Matched, final: Matched, blames: list[Blame]) -> list[Mark]:
     """Give a mark for each equation of the backward pass."""
-    wrong = {blame.equation: blame.line for blame in judge.blames if blame.equation is not None}
+    wrong = {blame.equation: blame.line for blame in blames if blame.equation is not None}
     lines: dict[Equation | None, int] = {}
-    for numbers in (judge.follows, judge.matches):
-        lines |= {match.quantity.equation: judge.events[number].line for number, match in numbers.items() if match.quantity.whole}
-    verdicts = [(e, "wrong" if e in wrong else verdict_of(judge, e)) for e in judge.engine.equations.backward]
+    for matched in (final, own):
+        lines |= {
+            m.quantity.equation: matched.step.events[number - matched.step.events[0].number].line
+            for number, m in matched.matches.items()
+            if m.quantity.whole
+        }
+    equations = own.engine.equations.backward
+    verdicts = [(e, "wrong" if e in wrong else verdict_of(own, final, e) if blames else "right") for e in equations]
     return [Mark(e, e.text, verdict, wrong.get(e) or lines.get(e, 0)) for e, verdict in verdicts]
 
 
-def verdict_of(judge: Judge, equation: Equation) -> str:
+def verdict_of(own: Matched, final: Matched, equation: Equation) -> str:
     """Return the verdict on an equation that no mistake is of."""
-    if not judge.blames:
+    name = next((name for name, e in own.engine.weights.items() if e is equation), None)
+    found = own.step.found.get(name) if name is not None else None
+    if own.makes(equation) if found is None else is_right(found, np.asarray(own.engine.values[equation.line.variable]), 1e-3):
         return "right"
-    own = [match for match in judge.matches.values() if match.quantity.equation is equation and match.quantity.whole]
-    after = [match for match in judge.follows.values() if match.quantity.equation is equation and match.quantity.whole]
-    name = next((name for name, e in judge.engine.weights.items() if e is equation), None)
-    if name is None:
-        return "right" if own else "follows" if after else "missing"
-    found = judge.step.found.get(name)
-    if found is None or found.value is None:
-        return "missing" if not judge.is_right(name) else "right"
-    is_plain = found.event is not None and found.event.number in judge.matches
-    return "right" if is_plain and judge.is_right(name) else "follows"
+    return "follows" if final is not own and (final.makes(equation) or found is not None) else "missing"
 
 
 # Data that hide mistakes

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from .assess import Assessment, Line
-from .blames import Blame
+from .mistakes import Blame
 from .words import LANGUAGES, MISTAKES, NOTES, WORDS
 
 __all__ = ["Grade", "class_page"]
@@ -32,30 +32,21 @@ STYLE = """
 .grade th, .grade td { color: var(--ink); background: none; }
 .grade code, .grade pre { font: .85rem/1.4 ui-monospace, monospace; white-space: pre-wrap; color: var(--ink); background: none; }
 .grade .mistake { border-left: 4px solid var(--wrong); padding: .2rem 1rem; margin: .7rem 0; background: var(--soft); overflow-x: auto; }
-.grade .right { color: var(--right); }
-.grade .wrong, .grade .missing { color: var(--wrong); }
-.grade .follows { color: var(--after); }
+.grade .right { color: var(--right); } .grade .wrong, .grade .missing { color: var(--wrong); } .grade .follows { color: var(--after); }
 """
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A report in words, that can be sent from one process to another.
-
-    Attributes
-    ----------
-    text, section : the report as text, and as an element of HTML.
-    marks : of each equation its left side and its verdict.
-    first : the first mistake.
-    """
+    """A report in words, that can be sent from one process to another."""
 
     name: str
     text: str
-    section: str
+    section: str  # the report as an element of HTML
     points: int
     total: int
-    marks: tuple[tuple[str, str], ...]
-    first: str
+    marks: tuple[tuple[str, str], ...]  # of each equation its left side and its verdict
+    first: str  # the first mistake
     is_right: bool
     is_graded: bool = True
 
@@ -119,8 +110,7 @@ class Grade:
         right, wrong = mistake.right, mistake.wrong
         if mistake.kind == "axis":
             right, wrong = (self.word("axis", axis) if axis else self.word("all") for axis in (right, wrong))
-        sentences = MISTAKES[self.language]
-        return sentences.get(f"{mistake.kind} {mistake.detail}", sentences[mistake.kind]).format(right=right, wrong=wrong)
+        return MISTAKES[self.language][mistake.kind].format(right=right, wrong=wrong)
 
     def where(self, blame: Blame) -> str:
         """Say where a mistake is and what it is."""

@@ -7,24 +7,25 @@ in what was returned, in an attribute, or in how the weight has changed.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ...tensor import Tensor
+from ...trees import mapped
 from .own import own_loss
-from .watch import Call, Event, Watcher, reachable
+from .watch import Event, Runner, Watcher, reachable
 
 __all__ = ["Found", "FunctionSubject", "ObjectSubject", "Step", "subject_of"]
 
 RATE = 0.5  # of learning, where the code asks for one
 
-X, Y, OUT, LR, EPOCHS, LENGTH, CACHE = "X", "y", "ŷ", "rate", "epochs", "N", "cache"
+X, Y, OUT, LR, EPOCHS, LENGTH, CACHE, GRADIENTS = "X", "y", "ŷ", "rate", "epochs", "N", "cache", "gradients"
 WORDS = {
     X: "x xs inputs input data features x_train train_x x_data points x_batch xb",
     Y: "y ys y_true ytrue label labels target targets y_train train_y t y_data gt ground_truth y_batch yb",
@@ -32,33 +33,29 @@ WORDS = {
     LR: "lr learning_rate eta alpha step_size rate learningrate",
     EPOCHS: "epochs epoch n_epochs num_epochs n_iter iterations iters steps num_steps n_steps max_iter n_iters",
     LENGTH: "n m batch_size n_samples num_samples",
+    GRADIENTS: "grads gradients gradient grad dparams d_params",
     CACHE: "cache caches activations memory saved intermediate forward_result",
 }  # fmt: skip
 ROLES = {word: role for role, words in WORDS.items() for word in words.split()}
-WHOLE = ("fit", "train", "train_step", "training", "step", "run")
+WHOLE = (
+    "fit", "train", "train_step", "training", "step", "run", "learn", "train_on_batch", "train_batch", "train_epoch", "train_one_epoch",
+    "sgd", "gradient_descent", "optimize", "update",
+)  # fmt: skip
 FORWARD = ("forward", "forward_pass", "forward_propagation", "feedforward", "predict", "__call__")
 BACKWARD = (
-    "backward",
-    "backward_pass",
-    "backprop",
-    "backpropagation",
-    "back_propagation",
-    "gradients",
-    "gradient",
-    "grad",
-    "compute_gradients",
-)
-UPDATE = ("update", "update_weights", "update_parameters", "apply_gradients", "optimize", "step", "update_params")
-CLASS_METHODS = {*FORWARD, *BACKWARD, *WHOLE}
+    "backward", "backward_pass", "backprop", "backpropagation", "back_propagation", "gradients", "gradient", "grad", "compute_gradients",
+    "backpropagate", "backward_propagation", "compute_grads", "compute_gradient", "get_gradients", "calculate_gradients", "grads", "bp",
+)  # fmt: skip
+UPDATE = ("update", "update_weights", "update_parameters", "apply_gradients", "optimize", "step", "update_params", "apply")
 
 
 @dataclass
 class Found:
-    """What the code says the gradient of a weight is: the number, the event that made it, and the event that put it in its place."""
+    """What the code says the gradient of a weight is, and whether the weight's change says so."""
 
     value: np.ndarray | None
-    event: Event | None
     is_update: bool = False
+    size: float = 0.0  # of the weight, for a change of size 1
 
 
 @dataclass
@@ -71,36 +68,41 @@ class Step:
     after: dict[str, np.ndarray]
     rates: tuple[float, ...] = ()
     is_rate_known: bool = True
-    end: Call | None = None  # of the function, which returned the gradients
 
 
-class FunctionSubject:
-    """A function of weights and data that returns the gradients, in the structure of its first argument or as a tuple.
+class Exactness:
+    """How exact gradients can be."""
 
-    Attributes
-    ----------
-    example : the arguments.
-    code : whose file is watched.
-    """
+    is_single = False  # whether the code computes in single precision
+
+    def rtol(self, found: Found | None) -> float:
+        """Return by how much a gradient may differ, more so where it is the difference of two near numbers."""
+        rtol, eps = (2e-4, 1e-7) if self.is_single else (1e-7, 1e-15)
+        return max(rtol, 4 * eps * found.size) if found is not None else rtol
+
+
+class FunctionSubject(Exactness):
+    """A function of weights and data that returns the gradients, in the structure of its first argument or as a tuple."""
 
     def __init__(self, function: Callable[..., Any], example: tuple[Any, ...]) -> None:
         self.function, self.example = function, example
         self.files = {inspect.unwrap(function).__code__.co_filename}
         self.name = function.__name__
-        self.helpers: set[CodeType] = set()
         self.seconds = 10.0
         self.data: set[str] = set()  # what is data although no name says so
+        self.defaults = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.default is not p.empty}
+        self.arrays = {name: np.asarray(array) for name, array in named(function, example).items()}
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the arrays that a gradient may be asked of, by what they are called: those in containers, else those that are no data."""
-        every = {name: np.asarray(array) for name, array in named(self.function, self.example).items()}
-        inside = {name: array for name, array in every.items() if "[" in name}
-        return inside or {name: array for name, array in every.items() if ROLES.get(name.lower()) not in (X, Y) and name not in self.data}
+        inside = {name: array for name, array in self.arrays.items() if "[" in name}
+        data = lambda name: ROLES.get(name.lower()) in (X, Y) or name in self.data
+        return inside or {name: array for name, array in self.arrays.items() if not data(name)}
 
     def tell_data(self, result: Any) -> None:
         """Take the last arguments for data if no gradient of them was returned and they are as long as the data that names tell."""
         names, weights = list(self.weights()), self.weights()
-        data = [array for name, array in named(self.function, self.example).items() if name not in weights]
+        data = [array for name, array in self.arrays.items() if name not in weights]
         for arrays in (gradients_in(result, len(names)), gradients_in(result, 0)):
             more = names[len(arrays) :]
             together = [*data, *(weights[name] for name in more)]
@@ -110,90 +112,69 @@ class FunctionSubject:
                 self.data |= set(more)
                 return
 
-    def steps(self, watcher: Watcher, count: int) -> tuple[list[Step], Any]:
-        """Run the function on the example, then on other weights; return the steps and what the first returned."""
-        steps, returned = [], None
-        weights = {name: np.array(x) for name, x in self.weights().items()}
+    def steps(self, watcher: Runner, count: int) -> list[Step]:
+        """Run the function on the example, then on other weights."""
+        steps: list[Step] = []
+        weights = self.weights()
         for k in range(count):
+            weights = {name: moved(x, k - 1) if k else np.array(x) for name, x in weights.items()}
             example = filled(self.example, self.function, {name: np.array(x) for name, x in weights.items()})
             first = len(watcher.events)
-            before = len(watcher.calls)
             result = watcher.run(self.function, *example)
-            if k == 0:
-                returned = result
+            if k == 0 and isinstance(watcher, Watcher):
                 self.tell_data(result)
                 weights = {name: weights[name] for name in self.weights()}
-            events = watcher.events[first:]
-            top = [call for call in watcher.calls[before:] if call.caller is None]
-            found = self.found(result, events, watcher) if result is not None and top else {}
-            after = dict(named(self.function, example))
-            steps.append(
-                Step(
-                    {name: np.array(x, float) for name, x in weights.items()},
-                    events,
-                    found,
-                    after,
-                    self.rates(example),
-                    end=top[0] if top else None,
-                )
-            )
+            events, after = watcher.events[first:], dict(named(self.function, example))
+            found = {} if result is None else found_in(gradients_in(result, len(self.weights())), self.weights())
+            found = self.updates(found, weights, after) or found
+            steps.append(Step({name: np.array(x, float) for name, x in weights.items()}, events, found, after, self.rates(example)))
             if watcher.crash is not None:
                 break
-            weights = {name: moved(x, k) for name, x in weights.items()}
-        return steps, returned
+        return steps
 
-    def weight_of(self, event: Event) -> str:
-        """Return what the weight that an event may have changed is called."""
-        return event.name
+    def updates(self, found: dict[str, Found], weights: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Found]:
+        """Return the gradients by how the weights have changed, where the code changes them, or returns others that are near to them."""
+        given = {name: f.value for name, f in found.items() if f.value is not None and f.value.shape == weights[name].shape}
+        size = lambda x: float(np.abs(x).sum())
+        is_near = sum(size(weights[name] - x) for name, x in given.items()) < sum(size(weights[name]) for name in given) / 2
+        moving = changed({name: weights[name] for name in weights}, after) if len(given) < len(weights) else []
+        new = given if is_near and len(given) == len(weights) else {name: after[name] for name in weights} if moving else {}
+        if not new or not (rates := self.rates(self.example)):
+            return {}
+        return {name: Found((weights[name] - np.asarray(x, float)) / rates[0], True) for name, x in new.items()}
+
+    weight_of = staticmethod(lambda event: event.name)  # what the weight that an event may have changed is called
 
     def rates(self, example: tuple[Any, ...]) -> tuple[float, ...]:
         """Return the numbers among the arguments that are called a rate of learning."""
-        arguments = self.arguments(example)
-        return tuple(float(x) for name, x in arguments.items() if ROLES.get(name.lower()) == LR and np.ndim(x) == 0)
-
-    def arguments(self, example: tuple[Any, ...]) -> dict[str, Any]:
-        """Return the arguments by name."""
-        return dict(zip(parameters_of(self.function, len(example)), example))
-
-    def found(self, result: Any, events: list[Event], watcher: Watcher) -> dict[str, Found]:
-        """Return the gradients that were returned, by the name of their weight."""
-        arrays = gradients_in(result, len(self.weights()))
-        names = list(self.weights())
-        chosen = in_place(arrays, names)
-        for path, array in arrays if not chosen else []:
-            keys = [key for key in re.findall(r"\['([^']+)'\]", path)[::-1] for key in [weight_named(key, names)] if key]
-            if keys:
-                chosen.setdefault(keys[0], (path, array))
-        if not chosen:
-            chosen = in_order(arrays, self.weights())
-        return {name: Found(np.array(array, float), maker(array, events, path)) for name, (path, array) in chosen.items()}
+        arguments = self.defaults | dict(zip(parameters_of(self.function, len(example)), example))
+        return tuple(float(x) for name, x in arguments.items() if ROLES.get(name.lower()) == LR and np.ndim(x) == 0 and x)
 
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
         """Return the loss as a Tensor, and the Tensors that stand for the weights."""
         tensors = {name: Tensor(np.asarray(weights[name], float), requires_grad=True, name=short(name)) for name in names}
         data = {name: Tensor(np.asarray(x, float), name=short(name)) for name, x in named(self.function, self.example).items()}
         example = filled(wide(self.example), self.function, {**data, **tensors})
-        return (loss(*example) if loss is not None else self.own_loss(example)), tensors
-
-    def own_loss(self, example: tuple[Any, ...]) -> Tensor:
-        """Return the loss that the function itself computes."""
-        return own_loss(self.files, self.helpers, [self.function.__globals__], lambda: self.function(*example), self.seconds)
+        return (own_loss(self.files, lambda: self.function(*example), self.seconds) if loss is None else loss(*example)), tensors
 
 
-class ObjectSubject:
+class ObjectSubject(Exactness):
     """An object with weights in its attributes, and methods that train it: ``forward`` and ``backward``, or ``fit``."""
 
     def __init__(self, thing: Any, example: tuple[Any, ...], name: str) -> None:
         self.thing, self.example, self.name = thing, example, name
-        self.helpers: set[CodeType] = set()
+        self.own_types: dict[type, bool] = {}
+        self.epochs = 2  # of a loop; 1 where the weights of the object are those of the last epoch alone
         self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
 
     def is_own(self, value: Any) -> bool:
         """Tell whether attributes of a value are looked into."""
-        return hasattr(value, "__dict__") and any(
-            function.__code__.co_filename in self.files for _, function in inspect.getmembers(type(value), inspect.isfunction)
-        )
+        kind = type(value)
+        if kind not in self.own_types:
+            functions = (function for _, function in inspect.getmembers(kind, inspect.isfunction))
+            self.own_types[kind] = hasattr(value, "__dict__") and any(f.__code__.co_filename in self.files for f in functions)
+        return self.own_types[kind]
 
     def weights(self, thing: Any = None) -> dict[str, np.ndarray]:
         """Return the floating arrays in the attributes."""
@@ -212,31 +193,38 @@ class ObjectSubject:
         """Return the first of some methods that the object has."""
         return next((name for name in names if callable(getattr(self.thing, name, None)) and self.is_students(name)), None)
 
+    def whole(self) -> str | None:
+        """Return the method that trains: by its name, or because it takes X and y."""
+        public = [name for name in vars(type(self.thing)) if not name.startswith("_") and self.is_students(name)]
+        roles = {name: [ROLES.get(p.lower()) for p in parameters_of(getattr(self.thing, name))] for name in public}
+        return self.method(*WHOLE) or next((name for name in public if X in roles[name] and Y in roles[name]), None)
+
     def is_students(self, name: str) -> bool:
+        """Tell whether a method is one of the files'."""
         code = getattr(getattr(type(self.thing), name, None), "__code__", None)
         return code is not None and code.co_filename in self.files
 
-    def steps(self, watcher: Watcher, count: int) -> tuple[list[Step], Any]:
+    def steps(self, watcher: Runner, count: int) -> list[Step]:
         """Train two steps: by its own loop, or by forward, backward and update in turn."""
         thing = copy.deepcopy(self.thing)
-        whole = self.method(*WHOLE)
+        whole = self.whole()
         if self.method(*BACKWARD) is None and whole is not None:
-            return self.own_loop(watcher, thing, whole), None
+            return self.own_loop(watcher, thing, whole, count)
         steps, names = [], list(self.weights())
         for _ in range(count):
             weights, first = {name: np.array(self.weights(thing)[name], float) for name in names}, len(watcher.events)
             result = self.one_step(watcher, thing)
             if watcher.crash is None and not changed(weights, self.weights(thing)) and (update := self.method(*UPDATE)):
-                watcher.run(getattr(thing, update), **bound(getattr(thing, update), self.known()))
+                watcher.run(getattr(thing, update), **bound(getattr(thing, update), self.known() | {GRADIENTS: result}))
             steps.append(self.step(watcher.events[first:], weights, self.weights(thing), result, thing))
             if watcher.crash is not None:
                 break
             if not changed(weights, self.weights(thing)):
                 for name in names:
                     put(thing, name, moved(self.weights(thing)[name], 0))
-        return steps, None
+        return steps
 
-    def one_step(self, watcher: Watcher, thing: Any) -> Any:
+    def one_step(self, watcher: Runner, thing: Any) -> Any:
         """Run forward and backward; return what backward returned."""
         known, out = self.known(), None
         forward, backward = self.method(*FORWARD), self.method(*BACKWARD)
@@ -258,32 +246,41 @@ class ObjectSubject:
         saved = [part for part in out if isinstance(part, (dict, list, tuple))] if isinstance(out, tuple) else []
         return {OUT: prediction, CACHE: saved[-1] if saved else out}
 
-    def own_loop(self, watcher: Watcher, thing: Any, whole: str) -> list[Step]:
+    def own_loop(self, watcher: Runner, thing: Any, whole: str, count: int) -> list[Step]:
         """Let the object train itself for two epochs, or twice for one, and cut what it made into steps."""
         start = {k: np.array(x, float) for k, x in self.weights(thing).items()}
         changes: dict[str, int] = {}
         seen = 0
 
-        def enough(watcher: Watcher) -> bool:
+        def enough(watcher: Any) -> bool:
             nonlocal seen
             for event in watcher.events[seen:]:
                 name = attribute(event.name)
                 if name in start and event.before is not None:
                     changes[name] = changes.get(name, 0) + 1
             seen = len(watcher.events)
-            return min(changes.values(), default=0) >= 2 and max(changes.values()) > 2
+            most = max(changes.values(), default=0)
+            return (len(changes) == len(start) and min(changes.values()) >= count and most > count) or most > 4 * count
 
         watcher.enough = enough
+        if not isinstance(watcher, Watcher):
+            ways = {name: way_to(name) for name in start}
+            watcher.look = lambda: ((name, at(thing, way)) for name, way in ways.items())
         rounds: list[list[Event]] = []
-        while len(rounds) < 2 and watcher.crash is None:
+        while len(rounds) < count and watcher.crash is None:
             first, before = len(watcher.events), len(rounds)
             watcher.run(getattr(thing, whole), **bound(getattr(thing, whole), self.known()))
             rounds += cut(watcher.events[first:], set(start))
+            takes_epochs = EPOCHS in [ROLES.get(p) for p in parameters_of(getattr(thing, whole))]
+            if len(rounds) == 1 and min(count, self.epochs) > 1 and takes_epochs:
+                self.epochs = 1
+                watcher.events[first:] = []
+                return self.own_loop(watcher, copy.deepcopy(self.thing), whole, count)
             if len(rounds) == before:
                 break
-        watcher.enough = None
+        watcher.enough = lambda _: False
         steps, weights = [], start
-        for events in rounds[:2] or [[]]:
+        for events in rounds[:count] or [[]]:
             after = dict(weights)
             for event in events:
                 if attribute(event.name) in start and event.before is not None:
@@ -294,31 +291,21 @@ class ObjectSubject:
 
     def step(self, events: list[Event], weights: Mapping[str, Any], after: Mapping[str, Any], result: Any, thing: Any) -> Step:
         """Say where each weight's gradient is found: in its change, in what was returned, or in an attribute."""
-        found: dict[str, Found] = {}
-        moving = changed(weights, after)
-        rates, known = self.rates(thing, events)
-        returned = dict(gradients_in(result, len(weights)))
-        made: dict[str, Any] = {path: array for path, array in returned.items() if np.ndim(array)}
-        made |= {name: x for name, x in self.weights(thing).items() if name not in weights}
-        for name in moving:
-            event = next((e for e in reversed(events) if attribute(e.name) == name), None)
-            found[name] = Found((np.asarray(weights[name], float) - np.asarray(after[name], float)) / rates[0], event, True)
-        if not moving:
-            names = list(weights)
-            for path, array in made.items():
-                keys = [k for part in re.findall(r"[A-Za-z_]\w*", path)[::-1] for k in [weight_named(part, names)] if k]
-                if keys and np.shape(array) == np.shape(weights[keys[0]]):
-                    found.setdefault(keys[0], Found(np.array(array, float), maker(array, events, path)))
-            if not found:
-                chosen = in_order(list(returned.items()), {k: np.asarray(x) for k, x in weights.items()})
-                found = {name: Found(np.array(array, float), maker(array, events, path)) for name, (path, array) in chosen.items()}
-        return Step({k: np.asarray(x, float) for k, x in weights.items()}, events, found, dict(after), rates, known)
+        rates, known = self.rates(thing)
+        start = {name: np.asarray(x, float) for name, x in weights.items()}
+        lowered = {name: x - np.asarray(after[name], float) for name, x in start.items() if np.shape(after[name]) == x.shape}
+        size = lambda name: float(np.abs(start[name]).max() / max(np.abs(lowered[name]).max(), 1e-300))
+        gradient = lambda name: Found(lowered[name] / rates[0], True, size(name)) if name in lowered else Found(None, True)
+        found = {name: gradient(name) for name in changed(weights, after)}
+        if not found:
+            returned = gradients_in(result, len(weights))
+            made = [(path, x) for path, x in [*returned, *self.weights(thing).items()] if path not in weights and np.ndim(x)]
+            found = found_in(made, start, returned)
+        return Step(start, events, found, dict(after), rates, known)
 
-    def weight_of(self, event: Event) -> str:
-        """Return what the weight that an event may have changed is called."""
-        return attribute(event.name)
+    weight_of = staticmethod(lambda event: attribute(event.name))
 
-    def rates(self, thing: Any, events: list[Event]) -> tuple[tuple[float, ...], bool]:
+    def rates(self, thing: Any) -> tuple[tuple[float, ...], bool]:
         """Return the rate of learning, and whether it is known."""
         own = [float(x) for name, x in vars(thing).items() if ROLES.get(name.lower()) == LR and isinstance(x, (int, float, np.floating))]
         asked = any(ROLES.get(p) == LR for m in (*WHOLE, *BACKWARD, *UPDATE) if self.method(m) for p in parameters_of(getattr(thing, m)))
@@ -326,8 +313,8 @@ class ObjectSubject:
 
     def known(self) -> dict[str, Any]:
         """Return what the arguments of methods are, by their part."""
-        x, y = (*self.example, None, None)[:2]
-        return {X: x, Y: y, LR: RATE, EPOCHS: 2, LENGTH: len(x)}
+        x, y = (*copy.deepcopy(self.example), None, None)[:2]
+        return {X: x, Y: y, LR: RATE, EPOCHS: self.epochs, LENGTH: len(x)}
 
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
         """Return the loss as a Tensor, and the Tensors that stand for the weights."""
@@ -340,7 +327,7 @@ class ObjectSubject:
 
         def run() -> Any:
             out = None
-            if self.method(*BACKWARD) is None and (whole := self.method(*WHOLE)):
+            if self.method(*BACKWARD) is None and (whole := self.whole()):
                 return getattr(thing, whole)(**bound(getattr(thing, whole), known))
             if forward := self.method(*FORWARD):
                 out = getattr(thing, forward)(**bound(getattr(thing, forward), known))
@@ -349,8 +336,7 @@ class ObjectSubject:
             backward = getattr(thing, str(self.method(*BACKWARD)))
             return backward(**bound(backward, known | self.after_forward(out)))
 
-        methods = inspect.getmembers(type(self.thing), inspect.isfunction)
-        return own_loss(self.files, self.helpers, [type(self.thing), methods[0][1].__globals__], run, self.seconds), tensors
+        return own_loss(self.files, run, self.seconds), tensors
 
 
 def subject_of(gradients: Any, example: tuple[Any, ...]) -> FunctionSubject | ObjectSubject:
@@ -366,11 +352,8 @@ def subject_of(gradients: Any, example: tuple[Any, ...]) -> FunctionSubject | Ob
 
 def made(cls: type, example: tuple[Any, ...]) -> Any:
     """Return an object of a class, its sizes taken from the example."""
-    sizes = {
-        "input": example[0].shape[-1],
-        "output": example[1].shape[-1] if len(example) > 1 and np.ndim(example[1]) > 1 else 1,
-        "hidden": 10,
-    }
+    outputs = example[1].shape[-1] if len(example) > 1 and np.ndim(example[1]) > 1 else 1
+    sizes = {"input": example[0].shape[-1], "output": outputs, "hidden": 10}
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         word = next((word for word in sizes if name.lower().startswith((word, f"n_{word}", f"num_{word}", word[:2]))), None)
@@ -395,12 +378,12 @@ def bound(method: Callable[..., Any], known: Mapping[str, Any]) -> dict[str, Any
             missing.append(name)
     rest = [known[role] for role in (X, Y) if known.get(role) is not None and not any(known[role] is value for value in found.values())]
     if len(missing) > len(rest):
-        raise TypeError(
-            f"{method.__qualname__} needs {missing[len(rest)]!r}, which is none of the names known here: {', '.join(sorted(ROLES))}"
-        )
+        known_names = ", ".join(sorted(ROLES))
+        raise TypeError(f"{method.__qualname__} needs {missing[len(rest)]!r}, which is none of the names known here: {known_names}")
     return found | dict(zip(missing, rest))
 
 
+@functools.cache
 def parameters_of(function: Callable[..., Any], count: int | None = None) -> list[str]:
     """Return the names of a function's parameters."""
     names = [name for name, p in inspect.signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD]
@@ -430,20 +413,26 @@ def replaced(value: Any, name: str, arrays: Mapping[str, Any]) -> Any:
     return np.array(value) if isinstance(value, np.ndarray) else value
 
 
+def way_to(path: str) -> list[tuple[bool, Any]]:
+    """Return the steps of a path such as ``.W1``, ``.layers[0].W``, ``.p['W1']``: whether each is an attribute, and which."""
+    steps = re.findall(r"\.(\w+)|\[(-?\d+)\]|\[([^\]]+)\]", path)
+    return [(bool(name), name or (int(place) if place else key.strip("'\""))) for name, place, key in steps]
+
+
+def at(thing: Any, way: list[tuple[bool, Any]]) -> Any:
+    """Return what is where a way leads."""
+    for is_attribute, step in way:
+        thing = getattr(thing, step) if is_attribute else thing[step]
+    return thing
+
+
 def put(thing: Any, path: str, array: Any) -> None:
-    """Put an array where a path leads: ``.W1``, ``.layers[0].W``, ``.p['W1']``."""
-    *way, end = re.findall(r"\.\w+|\[[^\]]+\]", path)
-    for step in way:
-        thing = getattr(thing, step[1:]) if step[0] == "." else thing[key_of(step)]
-    if end[0] == ".":
-        setattr(thing, end[1:], array)
+    """Put an array where a path leads."""
+    *way, (is_attribute, end) = way_to(path)
+    if is_attribute:
+        setattr(at(thing, way), end, array)
     else:
-        thing[key_of(end)] = array
-
-
-def key_of(step: str) -> Any:
-    inside = step[1:-1]
-    return int(inside) if inside.lstrip("-").isdigit() else inside.strip("'\"")
+        at(thing, way)[end] = array
 
 
 def attribute(name: str) -> str:
@@ -451,6 +440,7 @@ def attribute(name: str) -> str:
     return re.sub(r"^[^.\[]+", "", name)
 
 
+@functools.cache
 def short(name: str) -> str | None:
     """Return a name for equations: W1 of ``self.p['W1']`` and of ``W[0]``; None for a place in a list of lists, which says nothing."""
     words = re.findall(r"\w+", name)
@@ -459,10 +449,21 @@ def short(name: str) -> str | None:
     return f"{words[-2]}{int(words[-1]) + 1}" if len(words) > 1 and len(words[-2]) == 1 and not words[-2].isdigit() else None
 
 
+@functools.cache
+def bare_path(path: str) -> tuple[str, ...]:
+    """Return what the paths of a weight and of its gradient have in common: ``fc1, w`` of ``.fc1.w`` and of ``.fc1.grad_w``."""
+    words = [bare(word).lower() for word in re.findall(r"\w+", path)]
+    return tuple(word for word in words if word not in ("grads", "gradients", "grad", "params", "parameters", "weights", "d", "g", ""))
+
+
+def bare(word: str) -> str:
+    """Return what a name such as dW1 or grad_W1 speaks of: W1."""
+    return re.sub(r"^(gradient|grad|delta|nabla|d|g)_?(?=[A-Za-z])|_?(gradient|grad)$", "", word)
+
+
 def weight_named(word: str, names: list[str]) -> str | None:
     """Return the weight that a name such as dW1, grad_W1 or W1 speaks of."""
-    bare = re.sub(r"^(d|g|grad|delta|nabla|gradient)_?(?=[A-Za-z])|_?(grad|gradient)$", "", word)
-    return next((name for candidate in (word, bare) for name in names if short(name) == candidate), None)
+    return next((name for candidate in (word, bare(word)) for name in names if short(name) == candidate), None)
 
 
 def is_floating(value: Any) -> bool:
@@ -478,33 +479,25 @@ def gradients_in(result: Any, count: int) -> list[tuple[str, Any]]:
     return found
 
 
-def in_place(arrays: list[tuple[str, Any]], names: list[str]) -> dict[str, tuple[str, Any]]:
-    """Match returned gradients to the weights by their place in nested lists, tuples and dicts, if these are built alike."""
-    places = {re.sub(r"^\w+", "", name): name for name in names}
-    found = {}
+def found_in(arrays: list[tuple[str, Any]], weights: Mapping[str, Any], rest: list[tuple[str, Any]] | None = None) -> dict[str, Found]:
+    """Match gradients to the weights: by paths that are built alike, by names, else the rest by their order."""
+    names, chosen = list(weights), dict[str, Any]()
     for path, array in arrays:
-        place = next((place for place in places if place and path.endswith(place)), None)
-        if place is None or places[place] in found:
-            return {}
-        found[places[place]] = (path, array)
-    return found
+        tails = [name for name in names if (tail := re.sub(r"^\w+", "", name)) and path.endswith(tail)]
+        alike = tails if len(tails) == 1 else [name for name in names if bare_path(name) == bare_path(path)]
+        words = re.findall(r"[A-Za-z_]\w*", path)[::-1]
+        keys = alike or [key for word in words for key in [weight_named(word, names)] if key]
+        if keys and (rest is None or np.shape(array) == np.shape(weights[keys[0]])):
+            chosen.setdefault(keys[0], array)
+    return {name: Found(np.array(x, float)) for name, x in (chosen or in_order(arrays if rest is None else rest, weights)).items()}
 
 
-def in_order(arrays: list[tuple[str, Any]], weights: Mapping[str, np.ndarray]) -> dict[str, tuple[str, Any]]:
+def in_order(arrays: list[tuple[str, Any]], weights: Mapping[str, Any]) -> dict[str, Any]:
     """Match returned gradients to the weights: in the order of both, or in the opposite one, whichever fits the shapes."""
     names = list(weights)
-    fitting = lambda order: sum(np.size(array) == weights[name].size for name, (_, array) in zip(order, arrays))
+    fitting = lambda order: sum(np.size(array) == np.size(weights[name]) for name, (_, array) in zip(order, arrays))
     order = max((names, names[: len(arrays)][::-1]), key=fitting)
-    return dict(zip(order, arrays))
-
-
-def maker(array: Any, events: list[Event], path: str) -> Event | None:
-    """Return the last event that made an array."""
-    own = [event for event in events if event.array is array and np.array_equal(event.value, array)]
-    if own:
-        return own[-1]
-    equal = [event for event in events if event.value.shape == np.shape(array) and np.array_equal(event.value, array)]
-    return equal[-1] if equal else None
+    return {name: array for name, (_, array) in zip(order, arrays)}
 
 
 def cut(events: list[Event], weights: set[str]) -> list[list[Event]]:
@@ -536,8 +529,4 @@ def moved(array: Any, k: int) -> np.ndarray:
 
 def wide(tree: Any) -> Any:
     """Return floating arrays in float64; integers stay what they are, for they may be places."""
-    if isinstance(tree, (tuple, list)):
-        return type(tree)([wide(part) for part in tree])
-    if isinstance(tree, dict):
-        return {key: wide(part) for key, part in tree.items()}
-    return np.asarray(tree, float) if isinstance(tree, np.ndarray) and tree.dtype.kind == "f" else tree
+    return mapped(lambda x: np.asarray(x, float) if is_floating(x) else x, tree)

@@ -1,0 +1,243 @@
+"""Mend a program: try small edits until every gradient is right. The edit that does it is the mistake, whatever the way of writing."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...trees import mapped
+from .edits import ADDED, DERIVATIVE, KNOWN, SCALED, Edit, Edits, is_name, path_to
+from .program import Program, coded
+from .quantities import Engine, Match, meant, ratio_of, same
+from .subject import FORWARD, FunctionSubject, ObjectSubject, Step
+from .watch import Guard, Runner, Watcher, quietly
+
+__all__ = ["Mended", "Repairer", "Truth", "all_right", "is_right"]
+
+MOST_EDITS = 4  # of one program
+PATIENCE = 20.0  # times what the program took, an edited one may take
+PUT_IN = ("ratio", "factor missing", "term missing", "not summed", "function missing")  # edits that add something
+UNLIKELY = ("wrong derivative", "transpose", "order")  # where another edit does as well
+Values = dict[ast.AST, list[Any]]  # of expressions
+
+
+class Outcome(NamedTuple):
+    """Which gradients are right, in which step, or so but for a factor; what is found and right where one is wrong; whether all is."""
+
+    right: frozenset[tuple[Any, ...]]
+    wrong: list[tuple[np.ndarray, np.ndarray]]
+    done: bool
+
+
+class Truth:
+    """What the gradients of the weights should be, at any weights."""
+
+    def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None) -> None:
+        self.subject, self.loss = subject, loss
+        self.known: dict[bytes, dict[str, np.ndarray]] = {}
+
+    def at(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the gradients by the name of the weight, without those that the loss does not depend on."""
+        key = b"".join(np.asarray(x, float).tobytes() for x in weights.values())
+        if key not in self.known:
+            value, tensors = self.subject.loss_of(self.loss, weights, list(self.subject.weights()))
+            value.backward()
+            self.known[key] = {name: np.asarray(t.grad, float) for name, t in tensors.items() if t.grad is not None}
+        return self.known[key]
+
+
+def is_right(found: Any, expected: np.ndarray, rtol: float) -> bool:
+    """Tell whether what was found for a weight is its gradient; of (1, h) for (h,) that is said elsewhere."""
+    if found is None or found.value is None or np.size(found.value) != expected.size:
+        return found is None and not expected.any()
+    value = found.value.reshape(expected.shape)
+    fits = expected.size == 1 or found.value.shape == expected.shape or sorted(found.value.shape) == sorted((*expected.shape, 1))
+    return fits and (same(value, expected, rtol) or bool(np.abs(value - expected).max(initial=0) <= 1e-14))
+
+
+def all_right(subject: FunctionSubject | ObjectSubject, truth: Truth, step: Step) -> bool:
+    """Tell whether every gradient of a step is right; where an optimiser changes the weights by more than that, whether it was computed."""
+    expected = truth.at(step.weights)
+    settle_rate(step, expected)
+    wrong = [x for name, x in expected.items() if not is_right(step.found.get(name), x, subject.rtol(step.found.get(name)))]
+    made = lambda x: any(e.value.shape == x.shape and same(np.asarray(e.value, float), x, subject.rtol(None)) for e in step.events)
+    return not wrong or (has_momentum(step, expected) and all(map(made, wrong)))
+
+
+def has_momentum(step: Step, expected: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether arrays beside the weights change in a step, which are no gradients."""
+    beside = [np.asarray(step.after[name]) for name in step.weights if name not in expected or not expected[name].any()]
+    moved = [x for x in beside if x.any() and not any(x.shape == g.shape and ratio_of(x, g, 1e-3) is not None for g in expected.values())]
+    return bool(moved) and any(found.is_update for found in step.found.values())
+
+
+def settle_rate(step: Step, expected: Mapping[str, np.ndarray]) -> None:
+    """Where the code keeps its rate of learning to itself, take the one that most of its changes speak for."""
+    if step.is_rate_known or not any(found.is_update for found in step.found.values()):
+        return
+    pairs = [(found.value, expected[name]) for name, found in step.found.items() if name in expected and found.value is not None]
+    ratios = [ratio for value, right in pairs if (ratio := ratio_of(value, right, 1e-4)) is not None]
+    common = max(ratios, key=lambda r: sum(np.isclose(r, other, 1e-3) for other in ratios), default=0.0)
+    if common > 0:
+        step.rates = (step.rates[0] * common,)
+        for found in step.found.values():
+            found.value = None if found.value is None else found.value / common
+
+
+@dataclass
+class Mended:
+    """An edit, and the values of the expressions before and after it."""
+
+    edit: Edit
+    before: Values
+    after: Values
+
+
+class Repairer:
+    """Tries the edits of a program: those that help are ``mended``, ``steps`` what was watched of the program then."""
+
+    def __init__(self, subject: FunctionSubject | ObjectSubject, truth: Truth, watcher: Watcher, steps: list[Step], engine: Engine) -> None:
+        self.subject, self.truth, self.watcher, self.engine = subject, truth, watcher, engine
+        self.mended, self.steps, self.is_complete = list[Mended](), list[Step](), False
+        self.watched, self.has_momentum = steps[0], any(has_momentum(step, truth.at(step.weights)) for step in steps)
+        self.program, self.guard, self.seconds = Program(watcher.sources), Guard(), 1.0
+        self.known = list({(q.value.shape, np.round(q.value, 12).tobytes()): q.value for q in engine.quantities if q.value.ndim}.values())
+
+    def run(self, count: int, edit: Edit | None = None) -> list[Step]:
+        """Run steps of the program, with an edit perhaps."""
+        runner = Runner(self.subject.files, self.seconds, self.guard)
+        edited = contextlib.nullcontext(True) if edit is None else self.program.edited(edit.unit, edit.changes)
+        with contextlib.suppress(Exception), edited as done:  # an edited program may return what cannot be handed on
+            steps = self.subject.steps(runner, count) if done else []
+            return steps if runner.crash is None else steps[:-1]
+        return []
+
+    def outcome(self, edit: Edit | None = None) -> Outcome:
+        """Return the outcome of one step after an edit, and of two if the first is right."""
+        first = self.state(self.run(1, edit), 1)
+        return first if not first.done or self.has_momentum or (edit and edit.kind == "value") else self.state(self.run(2, edit), 2)
+
+    def state(self, steps: list[Step], count: int) -> Outcome:
+        """Return what is right in some steps, up to the first wrong one."""
+        known: set[tuple[Any, ...]] = set()
+        for k, step in enumerate(steps):
+            with coded(self.program.first):
+                expected = self.truth.at(step.weights)
+            settle_rate(step, expected)
+            wrong = []
+            for name, right in expected.items():
+                found, rtol = step.found.get(name), self.subject.rtol(step.found.get(name))
+                value = found.value if found is not None and found.value is not None else np.zeros(0)
+                if is_right(found, right, rtol):
+                    known |= {(k, name), (k, name, "ratio")}
+                else:
+                    known |= {(k, name, "ratio")} if right.size > 1 and ratio_of(value, right, rtol) is not None else set()
+                    wrong.append((value, right))
+            if wrong:
+                return Outcome(frozenset(known), wrong, False)
+        return Outcome(frozenset(known), [], len(steps) == count)
+
+    def mend(self, seconds: float) -> None:
+        """Edit the program until it is right, or nothing helps any more."""
+        deadline = time.thread_time() + seconds
+        known: dict[str, Any] = {DERIVATIVE.format(k): f for k, (f, _, _) in enumerate(self.engine.slopes)}
+        known |= {SCALED: lambda thing, factor: mapped(lambda x: x * factor, thing), ADDED: lambda x, y: [a + b for a, b in zip(x, y)]}
+        known[KNOWN] = lambda k: np.array(self.known[k])
+        with quietly(), self.guard, self.program.knowing(known), contextlib.ExitStack() as stack:
+            start = time.monotonic()
+            now = self.outcome()
+            self.seconds = PATIENCE * (time.monotonic() - start) + 0.1
+            while not now.done and len(self.mended) < MOST_EDITS:
+                before = self.probed()
+                edit = self.best(now, before, deadline)
+                if edit is None:
+                    break
+                stack.enter_context(self.program.edited(edit.unit, edit.changes))
+                self.mended.append(Mended(edit, before, self.probed()))
+                now = Outcome(now.right, [], True) if edit.kind == "value" else self.outcome()
+            self.steps = self.subject.steps(Watcher(self.subject.files, self.seconds + 1), 2) if self.mended else []
+        self.is_complete = now.done
+
+    def probed(self) -> Values:
+        """Return the values of all expressions in one step, in the order in which they are computed."""
+        with self.program.probed() as values:
+            self.run(1)
+        return values
+
+    def best(self, now: Outcome, values: Values, deadline: float) -> Edit | None:
+        """Return the likeliest edit that makes everything right; else the one that makes most right, and nothing wrong."""
+        order = {node: place for place, node in enumerate(values)}
+        crashed = self.watcher.crash.line if self.watcher.crash is not None else 0
+        differences = [right - found for found, right in now.wrong if found.shape == right.shape]
+        rtol, slopes, calls = self.subject.rtol(None), self.engine.slopes, self.watcher.calls
+        later, ratios = all((0, name) in now.right for name in self.truth.at(self.watched.weights)), factors_between(now.wrong)
+        edits = Edits(self.program, values, calls, slopes, self.known, ratios, differences, crashed, rtol, later)
+        partial: list[tuple[Any, Edit]] = []
+        for cost in range(1, 4 if later else 5):
+            complete: list[Edit] = []
+            for edit in edits.of_cost(cost):
+                if time.thread_time() > deadline:
+                    break
+                after = self.outcome(edit)
+                if after.done:
+                    complete.append(edit)
+                elif after.right > now.right:
+                    partial.append(((-len(after.right), cost, self.rank(edit, order, values)), edit))
+            if complete:
+                return min(complete, key=lambda edit: self.rank(edit, order, values))
+        return min(partial, key=lambda item: item[0], default=(None, None))[1]
+
+    def rank(self, edit: Edit, order: Mapping[ast.AST, int], values: Values) -> tuple[Any, ...]:
+        """Return how likely an edit is among others that do the same: where the line makes nothing known, or copies; then the first."""
+        outer = [edit.old if node is edit.new else node for node in path_to(edit)]
+        made = self.meant(next((values[node] for node in outer if values.get(node)), []))
+        is_forward = made is not None and made.quantity.kind in ("forward", "given") and made.factor == 1
+        is_known = made is not None and made.factor > 0
+        is_copy = isinstance(edit.statement, ast.Assign) and is_name(edit.statement.value)
+        passed_on = isinstance(edit.statement, ast.Return) and is_name(edit.old)
+        nodes = [part for node in (edit.old, edit.statement) if node is not None for part in ([node] if node in order else ast.walk(node))]
+        place = min([order[part] for part in nodes if part in order][:1], default=len(order))
+        if edit.kind == "value":
+            return passed_on, is_forward, is_known, not is_copy, -place if is_forward else place
+        if edit.kind in PUT_IN:
+            scaled = edit.kind == "ratio" and scales(edit.statement, values)
+            in_forward = any(name in (*FORWARD, "loss") for name, _, _ in edit.unit.functions)
+            nested = edit.kind == "function missing" and not is_name(edit.old)
+            return passed_on and edit.kind != "ratio", in_forward, is_forward, not is_copy, not scaled, nested, place
+        inlined = edit.kind == "wrong derivative" and not self.calls_in(edit.old) <= self.calls_in(edit.new)
+        return passed_on, is_known, not is_copy, inlined, edit.kind in UNLIKELY, place
+
+    def calls_in(self, node: ast.AST) -> set[str]:
+        """Return the program's own functions that an expression calls."""
+        own = {call.function for call in self.watcher.calls}
+        return own & {ast.unparse(part.func).split(".")[-1] for part in ast.walk(node) if isinstance(part, ast.Call)}
+
+    def meant(self, found: list[Any]) -> Match | None:
+        """Return what the first value of an expression is."""
+        rtol, engine = self.subject.rtol(None), self.engine
+        matches = (match for x in found[:1] for match in meant(np.asarray(x, float), engine.quantities, engine.counts, (), rtol))
+        return next(matches, None)
+
+
+def scales(statement: ast.stmt | None, values: Values) -> bool:
+    """Tell whether a statement multiplies or divides by a number."""
+    found = [node for node in ast.walk(statement) if isinstance(node, ast.BinOp)] if statement is not None else []
+    products = [part for node in found if isinstance(node.op, (ast.Mult, ast.Div)) for part in (node.left, node.right)]
+    return any(isinstance(part, ast.Constant) or any(np.ndim(x) == 0 for x in values.get(part, [])[:1]) for part in products)
+
+
+def factors_between(wrong: list[tuple[np.ndarray, np.ndarray]]) -> list[float]:
+    """Return by what factors gradients are wrong, or parts of them whose rest is right; whole numbers as such."""
+    ratios: list[float | None] = []
+    for found, right in wrong:
+        ratios.append(ratio_of(found, right, 1e-3) if right.size > 1 else None)
+        if found.shape == right.shape and right.all() and len(parts := np.unique(np.round(found / right, 5))) == 2:
+            ratios += [float(part) for part in parts if part != 1]
+    whole = [float(round(r)) if np.isclose(r, round(r), 1e-4) else r for r in ratios if r and np.isfinite(r)]
+    return list({f"{ratio:.4g}": ratio for ratio in whole}.values())
