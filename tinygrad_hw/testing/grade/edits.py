@@ -141,7 +141,6 @@ class Edits:
         found = [spot.edit(*way) for spot, way in self.ways if way[1] == cost]
         return [edit for edit in self.of_statements if edit.cost == cost] + found
 
-    # Where
     @cached_property
     def spots(self) -> list[Spot]:
         """The expressions that were computed."""
@@ -210,7 +209,6 @@ class Edits:
         texts = [written(call.func) for call in alike if not isinstance(call.func, ast.Call)]
         return list(dict.fromkeys([*texts, *(other for text in texts if "." in text for other in other_layers(text))]))
 
-    # Expressions
     def of_spot(self, spot: Spot) -> Iterator[Any]:
         """Yield kind, cost and text of what may stand in the place of an expression."""
         node, value = spot.node, self.value(spot.node)
@@ -218,6 +216,18 @@ class Edits:
             yield from other_numbers(spot, node.value)
             return
         yield from self.other_names(spot, value)
+        yield from self.of_kind(spot, node)
+        if value is not None and value.dtype.kind in "fb":
+            yield from self.with_slope(spot, value)
+            if value.ndim:
+                yield from self.with_more(spot, value)
+        elif value is None and spot.is_element and isinstance(node, ast.Name):
+            yield from (("ratio", 2, f"{SCALED}({node.id}, {1 / ratio!r})", ratio) for ratio in self.ratios)
+            if isinstance(spot.parent, ast.Assign) and isinstance(spot.parent.targets[0], ast.Name):
+                yield "added", 2, f"{ADDED}({spot.parent.targets[0].id}, {node.id})"
+
+    def of_kind(self, spot: Spot, node: ast.expr) -> Iterator[Way]:
+        """Yield what may stand in the place of an operation, a comparison, a call or a slice."""
         if isinstance(node, ast.BinOp):
             yield from filled(OTHERWISE.get(type(node.op), ()), node.left, node.right)
             yield from (("surplus", 1, product_of(rest)) for rest in without(factors_in(spot)))
@@ -231,54 +241,43 @@ class Edits:
             sums = [f".sum(axis={axis}, keepdims={kept})" for axis in (0, 1) for kept in (False, True)]
             yield from (("not summed", 2, f"({written(node.value)}){text}") for text in sums)
             yield from (("slice", 1, f"({written(node.value)})[{other}]") for other in ("1:", ":-1", ":"))
-        if value is not None and value.dtype.kind in "fb":
-            yield from self.with_slope(spot, value)
-            if value.ndim:
-                yield from self.with_more(spot, value)
-        elif value is None and spot.is_element and isinstance(node, ast.Name):
-            yield from (("ratio", 2, f"{SCALED}({node.id}, {1 / ratio!r})", ratio) for ratio in self.ratios)
-            if isinstance(spot.parent, ast.Assign) and isinstance(spot.parent.targets[0], ast.Name):
-                yield "added", 2, f"{ADDED}({spot.parent.targets[0].id}, {node.id})"
 
     def other_names(self, spot: Spot, value: Any) -> Iterator[Way]:
-        """Yield other arrays of the same shape in the place of one, everywhere in what is kept too; and other numbers for a number."""
-        node, statement, scope = spot.node, spot.statement, self.scopes.get(spot.function, {})
+        """Yield other arrays of the same shape in the place of one, and other numbers for a number."""
+        node, statement = spot.node, spot.statement
         if value is None or (not is_name(node) and (spot.is_element or not value.ndim)):
-            inner = [part for part in ast.walk(node) if is_name(part) and self.value(part) is not None] if spot.is_element else []
-            texts = [written(part) for part in inner]
-            for part in {text: part for text, part in zip(texts, inner) if texts.count(text) > 1 and np.ndim(self.value(part))}.values():
-                fitting = [
-                    other for other, xs in scope.items() if other != written(part) and (not xs or xs[0].shape == self.value(part).shape)
-                ]
-                yield from (("name", 1, renamed(written(node), written(part), other)) for other in fitting)
             return
         anything = statement is not None and statement.lineno <= self.crashed <= (statement.end_lineno or 0)
-        for text, others in scope.items():
+        for text, others in self.scopes.get(spot.function, {}).items():
             alike = [other for other in others if other.ndim == value.ndim]  # (what is too small may have been broadcast)
             fits = any(anything or all(n in (1, m) for n, m in zip(value.shape, other.shape)) for other in alike)
             is_other = self.is_later or not all(map(np.array_equal, others, self.values[node]))
             if text != written(node) and ((fits and is_other) if others else value.ndim):
                 yield "name", 1 if value.ndim and is_name(node) else 2, text
 
+    def other_names_throughout(self, node: ast.expr, scope: dict[str, list[Any]]) -> Iterator[Way]:
+        """Yield an expression with one name for another that stands in it several times."""
+        inner = [(written(part), self.value(part)) for part in ast.walk(node) if is_name(part) and np.ndim(self.value(part))]
+        texts = [text for text, _ in inner]
+        for own, value in {text: value for text, value in inner if texts.count(text) > 1}.items():
+            fitting = [other for other, xs in scope.items() if other != own and (not xs or xs[0].shape == value.shape)]
+            yield from (("name", 1, renamed(written(node), own, other)) for other in fitting)
+
     def other_calls(self, node: ast.Call) -> Iterator[Way]:
         """Yield another function, other axes, the arguments in another order."""
-        called, args = written(node.func), [written(arg) for arg in node.args]
-        keywords = [written(keyword) for keyword in node.keywords]
+        called, args, keywords = written(node.func), list(map(written, node.args)), list(map(written, node.keywords))
         name = called.split(".")[-1]
         is_method = isinstance(node.func, ast.Attribute) and self.value(node.func.value) is not None
         operands = [*([node.func.value] if is_method else []), *node.args]  # type: ignore[attr-defined]
         if called in self.helpers and len(args) == 1:
-            yield "surplus", 1, args[0]
-            for other in self.helpers:
-                if other != called:
-                    yield "layer" if other in other_layers(called) else "wrong derivative", 1, f"{other}({args[0]})"
-        for i, j in combinations(range(len(args)), 2):
-            swapped = [args[{i: j, j: i}.get(k, k)] for k in range(len(args))]
-            yield "order", 1, f"{called}({', '.join([*swapped, *keywords])})"
+            kinds = dict.fromkeys(self.helpers, "wrong derivative") | dict.fromkeys(other_layers(called), "layer")
+            yield from [("surplus", 1, args[0]), *((kind, 1, f"{other}({args[0]})") for other, kind in kinds.items() if other != called)]
+        swapped = ([args[{i: j, j: i}.get(k, k)] for k in range(len(args))] for i, j in combinations(range(len(args)), 2))
+        yield from (("order", 1, f"{called}({', '.join([*other, *keywords])})") for other in swapped)
         if name in ("dot", "matmul", "multiply") and len(operands) == 2:
             yield from filled(EITHER if name == "multiply" else (*EITHER, *ORDERS), *operands)
             yield from filled((("entry by entry", 1, "{0} @ {1}" if name == "multiply" else "{0} * {1}"),), *operands)
-        elif name in ("sum", "mean") and operands and self.value(operands[0]) is not None:
+        elif name in ("sum", "mean") and self.value(operands[0]) is not None:
             yield from other_sums(node, name, written(operands[0]), np.ndim(self.value(operands[0])))
         elif name == "einsum" and isinstance(node.args[0], ast.Constant):
             yield from ((kind, 1, f"{called}({', '.join([repr(text), *args[1:]])})") for kind, text in other_subscripts(node.args[0].value))
@@ -318,30 +317,30 @@ class Edits:
         text, scope = written(spot.node), self.scopes.get(spot.function, {})
         own = text if is_name(spot.node) else f"({text})"
         if value.ndim == 2:
-            turned = text.endswith(".T") or (isinstance(spot.node, ast.Call) and written(spot.node.func).endswith("transpose"))
-            inner = re.sub(r"(\.T|\.transpose\(\))$", "", text) if turned and text.endswith((".T", ".transpose()")) else f"{own}.T"
-            yield "transpose", 1, inner
+            yield "transpose", 1, re.sub(r"(\.T|\.transpose\(\))$", "", text) if text.endswith((".T", ".transpose()")) else f"{own}.T"
         for name, values in scope.items():
             shape = values[0].shape if values and values[0].dtype.kind == "f" else ()
-            if shape and (shape == value.shape or (shape == value.shape[1:] and spot.is_element)):
+            if shape and shape in (value.shape, value.shape[1:] if spot.is_element else ()):
                 yield from (("term missing", 3, f"{own} {sign} {name}") for sign in "+-")
         yield from (("value", 4, f"{KNOWN}({k})") for k, known in enumerate(self.known) if known.shape == value.shape)
         if isinstance(spot.parent, ast.BinOp) and isinstance(spot.parent.op, (ast.Add, ast.Sub)):
             yield from (("number", 2, f"{n} * {own}") for n in (2, 0.5))
         if spot.is_element or isinstance(spot.parent, ast.Call):
             yield from (("function missing", 3, f"{helper}({text})") for helper in self.helpers)
-        if not spot.is_element:
-            return
+        if spot.is_element:
+            yield from self.kept_with_more(spot, own, value, scope)
+
+    def kept_with_more(self, spot: Spot, own: str, value: np.ndarray, scope: dict[str, list[Any]]) -> Iterator[Any]:
+        """Yield what a statement keeps with a factor, a share of an array or a sum more, or with another name throughout."""
+        yield from self.other_names_throughout(spot.node, scope)
         yield from (("ratio", 2, f"{own} / {ratio!r}", ratio) for ratio in self.ratios)
-        for difference in self.differences:
-            for name, values in scope.items():
-                share = ratio_of(difference, values[0], 1e-6) if values and difference.shape == values[0].shape == value.shape else None
-                if share is not None:
-                    yield "term missing", 3, f"{own} + {share!r} * {name}"
+        same_shape = [(name, values[0]) for name, values in scope.items() if values and values[0].shape == value.shape]
+        for name, other in same_shape:
+            shares = [ratio_of(difference, other, 1e-6) for difference in self.differences if difference.shape == value.shape]
+            yield from (("term missing", 3, f"{own} + {share!r} * {name}") for share in shares if share is not None)
         for axis in range(value.ndim if value.ndim > 1 else 0):
             yield from (("not summed", 3, f"{own}.sum(axis={axis}, keepdims={kept})") for kept in (False, True))
 
-    # Statements
     def of_block(self, unit: Unit, parent: ast.AST, name: str, body: list[ast.stmt]) -> Iterator[Edit]:
         """Yield the edits of statements one after the other: another order, one left out, one that adds in place of setting."""
 

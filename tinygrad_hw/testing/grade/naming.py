@@ -54,7 +54,6 @@ class Naming:
             return special(old, new)
         return Mistake(kind if kind in MISTAKES["en"] else "other value", self.text(new, True), self.text(old, False))
 
-    # What expressions were
     def values(self, node: Any, after: bool) -> list[Any]:
         """Return the values of an expression, before the edit or after."""
         return (self.mended.after if after else self.mended.before).get(node, [])
@@ -100,7 +99,6 @@ class Naming:
         """Write an expression."""
         return self.written(next(iter(self.values(node, after)), None), node)
 
-    # Kinds that need more than the two texts
     def of_name(self, old: Any, new: Any) -> Mistake:
         if self.values(old, False) and not self.pairs(new):  # it differs in a later step alone
             return Mistake("stale", self.text(new, True))
@@ -173,13 +171,16 @@ def exactness(value: Any) -> float:
 def blame_of(mended: Mended, engine: Engine, repaired: Matched, sources: Mapping[str, Source]) -> Blame:
     """Return the mistake of an edit, with its line and the equation that it should compute."""
     edit = mended.edit
-    return Blame(edit.line, sources[edit.unit.file].text(edit.line), Naming(mended, engine).mistake(), equation_of(edit, repaired))
+    naming = Naming(mended, engine)
+    made = next(iter(naming.values(naming.outer, True)), None)
+    return Blame(edit.line, sources[edit.unit.file].text(edit.line), naming.mistake(), equation_of(edit, made, repaired))
 
 
-def equation_of(edit: Edit, repaired: Matched) -> Equation | None:
+def equation_of(edit: Edit, made: Any, repaired: Matched) -> Equation | None:
     """Return the equation that a mended line computes, or helps to compute: of the first line from there on that is one."""
-    own = [event.number for event in repaired.step.events if event.line == edit.line]
-    below = [n for n in repaired.matches if own and n >= own[0]]
+    events = sorted((e for e in repaired.step.events if e.line == edit.line), key=lambda e: not np.array_equal(e.value, made))
+    own = [event.number for event in events]
+    below = [n for n in repaired.matches if own and n >= min(own)]
     found = {n: repaired.matches[n].quantity for n in [*own, *below] if n in repaired.matches and repaired.matches[n].quantity.equation}
     exact = [q for n, q in found.items() if q.whole and n in own]
     later = [q for q in found.values() if q.whole and q.kind in ("delta", "gradient")]

@@ -195,14 +195,14 @@ class Repairer:
 
     def rank(self, edit: Edit, order: Mapping[ast.AST, int], values: Values) -> tuple[Any, ...]:
         """Return how likely an edit is among others that do the same: where the line makes nothing known, or copies; then the first."""
-        outer = [edit.old if node is edit.new else node for node in path_to(edit)]
-        made = self.meant(next((values[node] for node in outer if values.get(node)), []))
-        is_forward = made is not None and made.quantity.kind in ("forward", "given") and made.factor == 1
-        is_known = made is not None and made.factor > 0
+        outer = (edit.old if node is edit.new else node for node in path_to(edit))
+        made = self.meant(next(filter(None, map(values.get, outer)), []))
+        kind, factor = (made.quantity.kind, made.factor) if made is not None else ("", 0.0)
+        is_forward, is_known = kind in ("forward", "given") and factor == 1, factor > 0
         is_copy = isinstance(edit.statement, ast.Assign) and is_name(edit.statement.value)
         passed_on = isinstance(edit.statement, ast.Return) and is_name(edit.old)
-        nodes = [part for node in (edit.old, edit.statement) if node is not None for part in ([node] if node in order else ast.walk(node))]
-        place = min([order[part] for part in nodes if part in order][:1], default=len(order))
+        parts = (part for node in (edit.old, edit.statement) if node is not None for part in ast.walk(node))
+        place = order.get(next(filter(order.__contains__, parts), edit.old), len(order))
         if edit.kind == "value":
             return passed_on, is_forward, is_known, not is_copy, -place if is_forward else place
         if edit.kind in PUT_IN:

@@ -24,7 +24,6 @@ from .watch import Event, Runner, Watcher, reachable
 __all__ = ["Found", "FunctionSubject", "ObjectSubject", "Step", "subject_of"]
 
 RATE = 0.5  # of learning, where the code asks for one
-
 X, Y, OUT, LR, EPOCHS, LENGTH, CACHE, GRADIENTS = "X", "y", "ŷ", "rate", "epochs", "N", "cache", "gradients"
 WORDS = {
     X: "x xs inputs input data features x_train train_x x_data points x_batch xb",

@@ -195,7 +195,6 @@ class Watcher(Runner):
         """Begin to watch."""
         sys.settrace(self.on_call)
 
-    # What Python calls while the code runs
     def on_call(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Begin to watch a function, if it is one of the files'."""
         if frame.f_code.co_filename not in self.files:
