@@ -320,8 +320,8 @@ def every_case_obeys(cases: Iterable[Case], laws: Sequence[Callable[[Case], None
         for case, law in product(cases, laws):
             try:
                 law(case)
-            except AssertionError as error:
-                raise AssertionError(f"{case}: {error}") from error
+            except Exception as error:
+                raise AssertionError(f"{case}: {type(error).__name__}: {error}") from error
             record_property("law", law.__name__)
 
     return test

@@ -91,8 +91,10 @@ class Trial:
     """Two steps of the code on its data: ``k`` is the first that is wrong, ``engine`` the engine's view of it, ``first`` of the first."""
 
     def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> None:
-        self.subject, self.watcher, self.truth, self.seconds = subject, Watcher(subject.files, seconds), Truth(subject, loss), seconds
         subject.seconds = seconds
+        if isinstance(subject, ObjectSubject):
+            subject.keep_used(loss)
+        self.subject, self.watcher, self.truth, self.seconds = subject, Watcher(subject.files, seconds), Truth(subject, loss), seconds
         self.steps = subject.steps(self.watcher, STEPS)
         subject.is_single = any(event.value.dtype == np.float32 for event in self.watcher.events)
         self.crash = self.watcher.crash

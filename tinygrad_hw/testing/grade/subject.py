@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph import history
 from ...tensor import Tensor
 from ...trees import mapped
 from .own import own_loss
@@ -163,6 +164,7 @@ class ObjectSubject(Exactness):
     def __init__(self, thing: Any, example: tuple[Any, ...], name: str) -> None:
         self.thing, self.example, self.name = thing, example, name
         self.own_types: dict[type, bool] = {}
+        self.used: set[str] | None = None  # the arrays that the loss is computed from, once it is known
         self.epochs = 2  # of a loop; 1 where the weights of the object are those of the last epoch alone
         self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
@@ -175,11 +177,22 @@ class ObjectSubject(Exactness):
             self.own_types[kind] = hasattr(value, "__dict__") and any(f.__code__.co_filename in self.files for f in functions)
         return self.own_types[kind]
 
+    def keep_used(self, loss: Callable[..., Any] | None) -> None:
+        """Take for weights only what the loss is computed from: not the gradients and sums that an object begins with as zeros."""
+        arrays = self.arrays()
+        out, tensors = self.loss_of(loss, arrays, arrays)
+        nodes = set(history([out._node]))
+        self.used = {name for name, tensor in tensors.items() if tensor._node in nodes}
+
     def weights(self, thing: Any = None) -> dict[str, np.ndarray]:
+        """Return the arrays in the attributes that a gradient is asked of."""
+        return {name: array for name, array in self.arrays(thing).items() if self.used is None or name in self.used}
+
+    def arrays(self, thing: Any = None) -> dict[str, np.ndarray]:
         """Return the floating arrays in the attributes."""
         found = reachable(self.thing if thing is None else thing, "", self.is_own)
         arrays = {name: array for name, array in found if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim}
-        return {name: array for name, array in arrays.items() if not any(array is x or np.array_equal(array, x) for x in self.example)}
+        return {name: array for name, array in arrays.items() if not any(array is x or is_copy(array, x) for x in self.example)}
 
     def with_weights(self, weights: Mapping[str, Any]) -> Any:
         """Return a copy of the object with other weights."""
@@ -227,13 +240,18 @@ class ObjectSubject(Exactness):
         """Run forward and backward; return what backward returned."""
         known, out = self.known(), None
         forward, backward = self.method(*FORWARD), self.method(*BACKWARD)
-        if forward is not None:
-            out = watcher.run(getattr(thing, forward), **bound(getattr(thing, forward), known))
         if backward is None:
             raise TypeError(f"{self.name} has no method to grade: none of {', '.join(BACKWARD)}, nor of {', '.join(WHOLE)}")
+        if forward is not None and not self.calls(backward, forward):
+            out = watcher.run(getattr(thing, forward), **bound(getattr(thing, forward), known))
         if watcher.crash is None:
             return watcher.run(getattr(thing, backward), **bound(getattr(thing, backward), known | self.after_forward(out)))
         return None
+
+    def calls(self, backward: str, forward: str) -> bool:
+        """Tell whether backward runs forward itself, on each sample perhaps: it names it, and takes nothing of what forward gives."""
+        method = getattr(type(self.thing), backward)
+        return forward in method.__code__.co_names and not {OUT, CACHE} & {ROLES.get(p.lower()) for p in parameters_of(method)}
 
     def after_forward(self, out: Any) -> dict[str, Any]:
         """Return what forward has computed: the prediction, told by the shape of y, and what it saved."""
@@ -297,8 +315,8 @@ class ObjectSubject(Exactness):
         gradient = lambda name: Found(lowered[name] / rates[0], True, size(name)) if name in lowered else Found(None, True)
         found = {name: gradient(name) for name in changed(weights, after)}
         if not found:
-            returned = gradients_in(result, len(weights))
-            made = [(path, x) for path, x in [*returned, *self.weights(thing).items()] if path not in weights and np.ndim(x)]
+            known, returned = True, gradients_in(result, len(weights))  # (nothing was updated: a rate plays no part)
+            made = [(path, x) for path, x in [*returned, *self.arrays(thing).items()] if path not in weights and np.ndim(x)]
             found = found_in(made, start, returned)
         return Step(start, events, found, dict(after), rates, known)
 
@@ -380,6 +398,11 @@ def bound(method: Callable[..., Any], known: Mapping[str, Any]) -> dict[str, Any
         known_names = ", ".join(sorted(ROLES))
         raise TypeError(f"{method.__qualname__} needs {missing[len(rest)]!r}, which is none of the names known here: {known_names}")
     return found | dict(zip(missing, rest))
+
+
+def is_copy(array: np.ndarray, x: np.ndarray) -> bool:
+    """Tell whether an array is a copy of data; one of equal entries, as a bias at the start, may be like them by chance."""
+    return np.array_equal(array, x) and bool(np.ptp(array) > 0)
 
 
 @functools.cache
