@@ -60,7 +60,7 @@ class Found:
 
 @dataclass
 class Step:
-    """One step: the weights that it began with, what was made, and the gradients found."""
+    """One step: the weights that it began with, what was made, the gradients found, and the weights after it, with what lies beside them."""
 
     weights: dict[str, np.ndarray]
     events: list[Event]
@@ -318,7 +318,8 @@ class ObjectSubject(Exactness):
             known, returned = True, gradients_in(result, len(weights))  # (nothing was updated: a rate plays no part)
             made = [(path, x) for path, x in [*returned, *self.arrays(thing).items()] if path not in weights and np.ndim(x)]
             found = found_in(made, start, returned)
-        return Step(start, events, found, dict(after), rates, known)
+        beside = {name: array for name, array in self.arrays(thing).items() if name in self.arrays()}
+        return Step(start, events, found, {**beside, **after}, rates, known)
 
     weight_of = staticmethod(lambda event: attribute(event.name))
 
