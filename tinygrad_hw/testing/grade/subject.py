@@ -60,7 +60,7 @@ class Found:
 
 @dataclass
 class Step:
-    """One step: the weights that it began with, what was made, the gradients found, and the weights after it, with what lies beside them."""
+    """One step: the weights that it began with, what was made, the gradients found, the weights after it with what lies beside them."""
 
     weights: dict[str, np.ndarray]
     events: list[Event]
