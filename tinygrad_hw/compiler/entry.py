@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import CompileError
 from ..graph import Node
 from ..tensor import Tensor, handle
-from ..trees import leaves
 from .draws import Draw
 from .guards import LOOKUP, Bound, Guard
 from .loop import shortened
@@ -121,16 +120,15 @@ class Entry:
         for node, array in self.mirrors:
             handle(node)._replace(array.copy())
 
-    def write(self, args: tuple[Any, ...], values: list[Any]) -> None:
-        """Put the new values of arguments that the program writes into where the caller sees them."""
-        parts = leaves(args)
+    def write(self, parts: list[Any], values: list[Any]) -> None:
+        """Put the new values of arguments that the program writes into where the caller sees them; ``parts`` are the arguments' leaves."""
         for i, value in zip(self.written, values):
             if isinstance(parts[i], (np.ndarray, Tensor)):  # (a number has only become the name of another one)
                 parts[i][...] = value
 
-    def require_apart(self, args: tuple[Any, ...], captured: Iterable[Any]) -> None:
+    def require_apart(self, parts: list[Any], captured: Iterable[Any]) -> None:
         """Raise if an argument that the program writes into shares its memory with another, or with what is used from outside."""
-        arrays = [x._node.value if isinstance(x, Tensor) else x for x in leaves(args)]
+        arrays = [x._node.value if isinstance(x, Tensor) else x for x in parts]
         for i in self.written:
             others = [*arrays[:i], *arrays[i + 1 :], *captured]
             if any(isinstance(x, np.ndarray) and np.may_share_memory(arrays[i], x) for x in others):

@@ -203,7 +203,7 @@ class CompiledFunction:
                 results = entry.call(values)
             if results is VIOLATED:
                 return self._violated(args, entry)
-            return self._given_back(entry, results, args)
+            return self._given_back(entry, results, parts)
 
     def _with_modules(self, args: tuple[Any, ...], n: int | None = None) -> Any:
         """Call, or repeat, the compiled function of the arguments that are no modules.
@@ -224,11 +224,11 @@ class CompiledFunction:
             self.recordings = sum([each.recordings for each in self._bound.values()])
             self._last, self._latest = None, bound
 
-    def _given_back(self, entry: Any, results: Any, args: tuple[Any, ...]) -> Any:
-        """Return a plan's results in the structure in which the function returns them."""
-        results, as_tensors = [results] if len(entry.program.results) == 1 else results, any(isinstance(x, Tensor) for x in leaves(args))
+    def _given_back(self, entry: Any, results: Any, parts: list[Any]) -> Any:
+        """Return a plan's results in the structure in which the function returns them; ``parts`` are the leaves of the arguments."""
+        results, as_tensors = [results] if len(entry.program.results) == 1 else results, any(isinstance(x, Tensor) for x in parts)
         if entry.written:
-            entry.write(args, results[-len(entry.written) :])
+            entry.write(parts, results[-len(entry.written) :])
         return rebuilt(entry.out, (handle(leaf(np.asarray(y))) if as_tensors and not isinstance(y, STATIC) else y for y in results))
 
     def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -275,7 +275,7 @@ class CompiledFunction:
         if entry.written:
             assert self._watch is not None
             captured = [array.place.now() for array in self._watch.arrays] + [tensor._node.value for tensor, _ in self._watch.tensors]
-            entry.require_apart(args, captured)
+            entry.require_apart(parts, captured)
         self._last, self._latest = entry, None
         put_last(self._entries, key, entry)
         self._make_quick(entry)
@@ -611,7 +611,8 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
         if entry.one_result:
             return out
         count = len(entry.program.results)
-        entry.write(args, out[count - len(entry.written) : count])
+        if entry.written:
+            entry.write(leaves(args), out[count - len(entry.written) : count])
         for (states, key), value in zip(entry.numbers, out[count:]):
             for state in states:
                 state[key] = value

@@ -318,8 +318,8 @@ class ObjectSubject(Exactness):
             known, returned = True, gradients_in(result, len(weights))  # (nothing was updated: a rate plays no part)
             made = [(path, x) for path, x in [*returned, *self.arrays(thing).items()] if path not in weights and np.ndim(x)]
             found = found_in(made, start, returned)
-        beside = {name: array for name, array in self.arrays(thing).items() if name in self.arrays()}
-        return Step(start, events, found, {**beside, **after}, rates, known)
+        now = self.arrays(thing)
+        return Step(start, events, found, {name: now[name] for name in self.arrays() if name in now} | dict(after), rates, known)
 
     weight_of = staticmethod(lambda event: attribute(event.name))
 
