@@ -15,12 +15,12 @@ import numpy as np
 
 from ..graph import Node
 from ..scopes import free_in_children
+from ..views import ALONE
 from .plan import like as laid_out
 
 __all__ = ["Store", "store_of"]
 
 stores: WeakKeyDictionary[Any, Store] = WeakKeyDictionary()
-ALONE = sys.getrefcount(np.empty(0)) + 1  # the references to an array that only one attribute holds, as getrefcount counts them
 
 
 def store_of(optimizer: Any) -> Store:
