@@ -12,7 +12,7 @@ RULES = """
 #languages { border: 0; padding: 0; margin: 0 0 1rem; display: flex; gap: 1rem; justify-content: flex-end; }
 """
 SWITCH = """<fieldset id="languages"><legend hidden>language 語言</legend>
-<label><input type="radio" name="language" id="en" value="en" checked autocomplete="off"> <span>English</span></label>
+<label><input type="radio" name="language" id="english" value="en" checked autocomplete="off"> <span>English</span></label>
 <label><input type="radio" name="language" id="zh" value="zh-Hant" autocomplete="off"> <span>繁體中文</span></label></fieldset>"""
 
 

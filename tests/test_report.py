@@ -430,6 +430,8 @@ def test_in_a_browser_the_page_fits_and_one_switch_changes_its_language_and_the_
     background = browser.run("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
     assert "1. Introduction" in browser.text("body") and "簡介" not in browser.text("body")
+    ids = [browser.run("return !document.getElementById(arguments[0])", language) for language in ("en", "zh-Hant")]
+    assert all(ids)  # (the playground is told the language by its address, which would scroll the report to an element of that id)
     browser.click("#zh")
     chinese = browser.text("body")
     assert "1. 簡介" in chinese and "Introduction" not in chinese

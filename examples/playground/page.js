@@ -397,7 +397,7 @@ function speak() {
 }
 function asked() {
   const language = location.hash.slice(1) || navigator.language;
-  $(language.startsWith("zh") ? "zh" : "en").checked = true;
+  $(language.startsWith("zh") ? "zh" : "english").checked = true;
   speak();
 }
 for (const each of document.querySelectorAll("#languages input")) each.addEventListener("change", speak);
