@@ -125,7 +125,7 @@ CASES = [
     Case(np.copy, M, call=lambda x: x.copy(), analytic=True),
     Case(np.matrix_transpose, T, analytic=True),
     Case(shaping.astype, M, call=lambda x: x.astype(np.float64)),
-    Case(shaping.again, M, call=lambda x: shaping.again(x, 0.0), oracle=lambda x: x),
+    Case(shaping.barrier, M, call=lambda x: shaping.barrier(x, 0.0), oracle=lambda x: x),
     *([Case(np.astype, M, call=lambda x: np.astype(x, np.float64))] if hasattr(np, "astype") else []),
     Case(np.concatenate, M, N, call=lambda x, y: np.concatenate([x, y]), analytic=True),
     Case(np.concatenate, M, N, call=lambda x, y: np.concatenate((x, 2 * y, x), axis=-1), analytic=True),
@@ -252,8 +252,8 @@ test_every_row_has_a_case = every_row_has_a_case("shaping", CASES, without=[np.t
 @pytest.mark.parametrize("join", [shaping.concatenate, shaping.stack], ids=lambda join: join.__name__)
 def test_one_call_gives_the_cotangents_of_all_that_were_joined(join, monkeypatch):
     row, calls = RULES[join], []
-    right = row.at_once
-    monkeypatch.setattr(row, "at_once", lambda *given, **kwargs: calls.append(1) or right(*given, **kwargs))
+    right = row.joint_vjp
+    monkeypatch.setattr(row, "joint_vjp", lambda *given, **kwargs: calls.append(1) or right(*given, **kwargs))
     xs = leaves_of([spread(2, 3, seed=k) for k in range(50)])
     out = join(*xs, axis=1)
     g = random_like(out.data)

@@ -28,10 +28,10 @@ def hand_on(
 
     ``mine`` are the nodes whose cotangent no one else holds: such may be changed where it lies. None where the sweep must go step by step.
     """
-    if mine is None or node.rule.at_once is None or any(map(stands_in, (g, *node.args))):
+    if mine is None or node.rule.joint_vjp is None or any(map(stands_in, (g, *node.args))):
         return False
     alone = node in mine and not node.keeps_grad
-    for parent, c, x in zip(node.parents, node.rule.at_once(g, alone, *node.args, **node.kwargs), node.args):
+    for parent, c, x in zip(node.parents, node.rule.joint_vjp(g, alone, *node.args, **node.kwargs), node.args):
         if parent is None:
             continue
         total: Any = cotangents.get(parent)

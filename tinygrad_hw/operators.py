@@ -57,7 +57,7 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             x = taken(node)
         if node_y is None:
             if node.requires_grad:
-                return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.alone)
+                return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.single_vjps)
             return plain_leaf(value)
         if node_y.lent:
             y = taken(node_y)
@@ -65,7 +65,7 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             return result(value, rule, (x, y), (node, node_y), rule.vjps)
         if not node.requires_grad and not node_y.requires_grad:
             return plain_leaf(value)
-        out = result(value, rule, (x, y), (node, None) if node.requires_grad else (None, node_y), rule.alone)
+        out = result(value, rule, (x, y), (node, None) if node.requires_grad else (None, node_y), rule.single_vjps)
         out._node.inputs = {0: node, 1: node_y}
         return out
 
@@ -86,7 +86,7 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
         if not node.requires_grad or not is_recording():
             return plain_leaf(value)
         y = taken(node) if node.lent else y
-        return result(value, rule, (x.copy() if isinstance(x, ndarray) else x, y), (None, node), rule.alone)
+        return result(value, rule, (x.copy() if isinstance(x, ndarray) else x, y), (None, node), rule.single_vjps)
 
     PAIRS[function] = direct, reflected
     return direct, reflected

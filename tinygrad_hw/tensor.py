@@ -151,7 +151,7 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[Node | None, ...], Any]:
     """Return for each of so many arguments the node that a gradient flows to, None where none flows, and its rule."""
-    rules = rule.alone if len(sources) == 1 else rule.vjps
+    rules = rule.single_vjps if len(sources) == 1 else rule.vjps
     return tuple([sources[i] if i in sources and rules[i] is not None else None for i in range(count)]), rules
 
 
@@ -362,7 +362,7 @@ class Tensor:
         if node.lent:
             node.value[...] = array
         else:
-            node.value = shaping.laid_as(node.value, array)
+            node.value = shaping.with_layout_of(node.value, array)
 
     @property
     def grad(self) -> np.ndarray | None:

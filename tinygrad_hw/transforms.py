@@ -31,7 +31,7 @@ from .batching import Batched, active, at, entry_by_entry, linearized_for_all, o
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, made, next_number
 from .rules import RULES, Each, Rule, dispatched, rule
-from .rules.shaping import again, equal_now
+from .rules.shaping import barrier, equal_arrays
 from .rules.table import stands_in
 from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
@@ -672,7 +672,7 @@ def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = No
         with at(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
             since = next_number()
             if moment is not None:  # (a program is recorded: it is to compute this again, at this moment)
-                args, kwargs = mapped(lambda x: again(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
+                args, kwargs = mapped(lambda x: barrier(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
             out = f(*args, **kwargs)
             whole = joined(out)
     finally:
@@ -714,9 +714,9 @@ class SweptAgain(Together):
         """Return the cotangent of each tensor that the function used."""
         _, whole, used, since = self.run(moment=g if stands_in(values(g)) else None)
         for node, x in zip(self.used, operands):
-            if not equal_now(node.value, values(x)):
+            if not equal_arrays(node.value, values(x)):
                 raise GradientError(f"checkpoint({self.name}): {node.name or 'a tensor'} that it used has changed since the forward call")
-        if used != self.used or not equal_now(whole._node.value, values(out)):
+        if used != self.used or not equal_arrays(whole._node.value, values(out)):
             raise GradientError(
                 f"checkpoint({self.name}): the second forward call gave another result than the first: it must compute the same again "
                 "(draw random numbers outside, and pass them in)"

@@ -228,7 +228,7 @@ def made_again(root: Tensor, steps: tuple[Step, ...]) -> Tensor:
     return root
 
 
-at = shaping.at
+at = shaping.apply_views
 
 
 INTEGER = {int}
@@ -679,7 +679,7 @@ def astype(self: Tensor, dtype: Any, order: Any = "K", casting: Any = "unsafe", 
     """Return the entries in another dtype: a copy, unless ``copy=False`` and they have it already."""
     if not np.can_cast(self.dtype, dtype, casting):
         raise TypeError(f"Cannot cast {label(self)} from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
-    if not copy and np.dtype(dtype) == self.dtype and shaping.lies(self._node.value, order):
+    if not copy and np.dtype(dtype) == self.dtype and shaping.has_order(self._node.value, order):
         return self
     out = shaping.astype(self, dtype)
     return out if order == "K" else np.copy(out, order)  # type: ignore[return-value]

@@ -248,7 +248,7 @@ def copied(function: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
 @axes_of(shaping.astype, *younger("astype"))
 def astype(function: Any, x: Any, dtype: Any, order: str = "K", *args: Any, copy: bool = True, **kwargs: Any) -> Any:
     """Return each entry in another dtype."""
-    return x if not copy and x.dtype == dtype and shaping.lies(x, order) else Batched(x._raw.astype(dtype), x._levels)
+    return x if not copy and x.dtype == dtype and shaping.has_order(x, order) else Batched(x._raw.astype(dtype), x._levels)
 
 
 def first_entry(a: Batched) -> Any:
@@ -279,7 +279,7 @@ def reshape(function: Any, a: Any, shape: Any = None, order: Any = "C", **kwargs
     return Batched(np.reshape(raw, (*raw.shape[: len(a._levels)], *shape), **kwargs), a._levels)
 
 
-@axes_of(shaping.by_stride, shaping.contiguous)
+@axes_of(shaping.axes_by_stride, shaping.contiguous)
 def layout(function: Any, x: Any, *args: Any) -> Any:
     """Return how the memory of each entry lies: as that of the first."""
     entry = first_entry(x)

@@ -25,7 +25,7 @@ import numpy as np
 from ..errors import CompileError
 from ..rules.functions import COMPARISONS, SIGNS
 from ..rules.reductions import broadcast_to
-from ..rules.shaping import again, scatter
+from ..rules.shaping import barrier, scatter
 from .layout import end_to_end
 from .plan import SYMBOLS, VIOLATED, Plan
 from .program import Program
@@ -41,7 +41,7 @@ OWN = {np.exp: "exp", np.tanh: "tanh", np.cosh: "cosh", np.log: "log", np.log1p:
 LARGE, NARROW = 2000, 8  # multiplications, and entries along each axis: from there on BLAS is faster (Numba calls SciPy's, if installed)
 LONG = 16  # rounds of a loop
 JOINING = (np.stack, np.concatenate)
-SPREADING = (np.broadcast_to, broadcast_to, np.copy, again)  # (whose entries are those of the first argument)
+SPREADING = (np.broadcast_to, broadcast_to, np.copy, barrier)  # (whose entries are those of the first argument)
 FORMULAS = dict.fromkeys(SPREADING, "{}") | {
     np.where: "({1} if {0} else {2})", np.negative: "-{}", np.square: "{0} * {0}", np.reciprocal: "1 / {}",
     np.isinf: "(abs({}) == np.inf)", np.isnan: "({0} != {0})", np.isfinite: "(abs({}) < np.inf)",

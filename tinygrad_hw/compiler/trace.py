@@ -34,7 +34,7 @@ CONTAINERS = (tuple, list, dict)
 NUMBERS = (bool, int, float, complex)
 VALUES = (np.ndarray, np.generic, *NUMBERS)
 
-NOT_RECORDED = {*ABOUT_SHAPES, shaping.by_stride, shaping.contiguous, shaping.equal_now}
+NOT_RECORDED = {*ABOUT_SHAPES, shaping.axes_by_stride, shaping.contiguous, shaping.equal_arrays}
 
 Place = tuple[str, int]
 

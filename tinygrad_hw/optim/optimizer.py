@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DTypeError, GradientError, ShapeError
 from ..rules.elementwise import HALF, SINGLE
-from ..rules.shaping import laid_as
+from ..rules.shaping import with_layout_of
 from ..tensor import Tensor
 from ..transforms import called_on_locked, owned
 
@@ -233,7 +233,7 @@ class Optimizer:
                 if node.lent:
                     value[...] = new
                 elif type(new) is np.ndarray:
-                    node.value = new if new.strides == value.strides else laid_as(value, new)
+                    node.value = new if new.strides == value.strides else with_layout_of(value, new)
                 else:
                     node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:

@@ -86,7 +86,7 @@ def _power_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 
 for power in (np.power, np.float_power):
-    rule(power,      _power_x, _power_y, alone=(_power_of_x, _power_y))
+    rule(power,      _power_x, _power_y, single_vjps=(_power_of_x, _power_y))
 rule(power_of_log,   lambda g, out, x, y, n: g * (y * power_of_log(x, y - 1, n) + (n * power_of_log(x, y - 1, n - 1) if n else 0)),
                      lambda g, out, x, y, n: g * power_of_log(x, y, n + 1), None, call=power_of_log, kind="elementwise")
 formula(power_of_log, lambda x, y, n: x**y * np.log(x) ** n)
@@ -199,19 +199,19 @@ rule(np.copysign,   lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
 # (a tie with a constant is a kink of the argument alone: its minimum-norm subgradient is 0, as for relu and clip)
 rule(np.maximum,    lambda g, out, x, y: _share(g, x, y, x > y),
                     lambda g, out, x, y: _share(g, x, y, y > x), kind="choice",
-     alone=(        lambda g, out, x, y: g * np.greater(x, y),
+     single_vjps=(  lambda g, out, x, y: g * np.greater(x, y),
                     lambda g, out, x, y: g * np.greater(y, x)))
 rule(np.minimum,    lambda g, out, x, y: _share(g, x, y, x < y),
                     lambda g, out, x, y: _share(g, x, y, y < x), kind="choice",
-     alone=(        lambda g, out, x, y: g * np.less(x, y),
+     single_vjps=(  lambda g, out, x, y: g * np.less(x, y),
                     lambda g, out, x, y: g * np.less(y, x)))
 rule(np.fmax,       lambda g, out, x, y: _share(g, x, y, (x > y) | np.isnan(y)),
                     lambda g, out, x, y: _share(g, x, y, (y > x) | np.isnan(x)), kind="choice",
-     alone=(        lambda g, out, x, y: g * (np.greater(x, y) | np.isnan(y)),
+     single_vjps=(  lambda g, out, x, y: g * (np.greater(x, y) | np.isnan(y)),
                     lambda g, out, x, y: g * (np.greater(y, x) | np.isnan(x))))
 rule(np.fmin,       lambda g, out, x, y: _share(g, x, y, (x < y) | np.isnan(y)),
                     lambda g, out, x, y: _share(g, x, y, (y < x) | np.isnan(x)), kind="choice",
-     alone=(        lambda g, out, x, y: g * (np.less(x, y) | np.isnan(y)),
+     single_vjps=(  lambda g, out, x, y: g * (np.less(x, y) | np.isnan(y)),
                     lambda g, out, x, y: g * (np.less(y, x) | np.isnan(x))))
 rule(np.where,      None,
                     lambda g, out, condition, x, y: np.where(condition, g, 0),

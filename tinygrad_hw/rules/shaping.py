@@ -37,7 +37,7 @@ def scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def at(x: Any, steps: Any) -> Any:
+def apply_views(x: Any, steps: Any) -> Any:
     """Return the view of x at the end of the steps: functions that give views, each with its further arguments."""
     for function, args, kwargs in steps:
         x = function(x, *args, **kwargs)
@@ -51,7 +51,7 @@ def layout(x: Any) -> tuple[int, ...] | None:
     return tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
 
 
-def laid_as(like: np.ndarray, x: np.ndarray) -> np.ndarray:
+def with_layout_of(like: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return x with its entries in memory in the order of another array: reshapes are views of one where they are views of the other."""
     if layout(like) == layout(x):
         return x
@@ -71,7 +71,7 @@ def _copied(x: Any, axes: tuple[int, ...] | None) -> Any:
 def setitem(x: Any, value: Any, index: Any, steps: Any = (), axes: tuple[int, ...] | None = None) -> Any:
     """Return x with value at the index of the view at the end of the steps; ``axes`` is the layout of x."""
     out = _copied(x, axes)
-    at(out, steps)[index] = value
+    apply_views(out, steps)[index] = value
     return out
 
 
@@ -95,9 +95,9 @@ def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ..
 
 def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> Any:
     """Return g at the index, for the last of several writes to one entry."""
-    taken = at(g, steps)[index]
+    taken = apply_views(g, steps)[index]
     if not _is_basic(index):
-        taken = np.where(_last_written(index, at(np.empty(x.shape), steps).shape, taken.shape), taken, 0)
+        taken = np.where(_last_written(index, apply_views(np.empty(x.shape), steps).shape, taken.shape), taken, 0)
     return np.reshape(taken, (1,) * (np.ndim(value) - taken.ndim) + taken.shape) if np.ndim(value) > taken.ndim else taken
 
 
@@ -117,20 +117,20 @@ class Entries:
             np.add.at(total, self.index, self.g)
 
 
-def _write_at_once(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
+def _setitem_vjps(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
     """Return the cotangents of x and value; where g belongs to the sweep alone, it becomes that of x as it lies."""
     of_value = np.array(_setitem_value(g, None, x, value, index, steps))
     if not mine or type(g) is not np.ndarray or layout(g) != axes:
         return setitem(g, 0.0, index, steps, axes), of_value
-    at(g, steps)[index] = 0
+    apply_views(g, steps)[index] = 0
     return g, of_value
 
 
 rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice", view=True,
-     at_once=lambda g, mine, x, index: (Entries(g, index),))
+     joint_vjp=lambda g, mine, x, index: (Entries(g, index),))
 rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, call=scatter, kind="movement")
 rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 0.0, index, steps, axes), _setitem_value, None, None, None,
-     call=setitem, kind="choice", at_once=_write_at_once)
+     call=setitem, kind="choice", joint_vjp=_setitem_vjps)
 
 # Axes
 def _reshaped(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -185,7 +185,7 @@ def _diagonal_back(g: Any, x: Any, *which: Any, **axes: Any) -> Any:
 
 
 @dispatched
-def by_stride(x: Any) -> list[int]:
+def axes_by_stride(x: Any) -> list[int]:
     """Return the axes in the order in which the memory holds them."""
     return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
@@ -193,36 +193,36 @@ def by_stride(x: Any) -> list[int]:
 @dispatched
 def contiguous(x: Any, order: str) -> bool:
     """Tell whether the memory holds the entries one after the other in this order ("K": in any order of the axes)."""
-    flags = np.transpose(x, by_stride(x)).flags if order in ("K", "A") else x.flags
+    flags = np.transpose(x, axes_by_stride(x)).flags if order in ("K", "A") else x.flags
     return bool(flags.f_contiguous if order == "F" else flags.c_contiguous)
 
 
-def lies(x: Any, order: str) -> bool:
+def has_order(x: Any, order: str) -> bool:
     """Tell whether the entries lie in this order, as NumPy calls it, already."""
     return order == "K" or any(contiguous(x, way) for way in ("CF" if order == "A" else order))
 
 
 @dispatched
-def equal_now(x: Any, y: Any) -> bool:
+def equal_arrays(x: Any, y: Any) -> bool:
     """Tell whether two arrays are equal, nan for nan; while a program is recorded, whether they were then."""
     return np.array_equal(x, y, equal_nan=True)
 
 
-no_derivative(by_stride, contiguous, equal_now)
+no_derivative(axes_by_stride, contiguous, equal_arrays)
 
 
 @dispatched
-def again(x: Any, moment: Any) -> Any:
+def barrier(x: Any, moment: Any) -> Any:
     """Return x: for a program, in which what is computed of it after the moment is not taken for what was computed of x before."""
     return x
 
 
-rule(again, lambda g, out, x, moment: g, None, kind="movement", call=again)
+rule(barrier, lambda g, out, x, moment: g, None, kind="movement", call=barrier)
 
 
 @composition(np.ravel)
 def _ravel(a: Any, order: Any = "C") -> Any:
-    axes = by_stride(a) if order in ("K", "A") else list(range(a.ndim))
+    axes = axes_by_stride(a) if order in ("K", "A") else list(range(a.ndim))
     if order == "K":
         flat = np.reshape(np.transpose(a, axes), -1)
     else:
@@ -276,8 +276,8 @@ def _layer(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any
     return g[(slice(None),) * (axis % g.ndim) + (i,)]
 
 
-rule(concatenate, Each(_segment), kind="movement", at_once=_segments)
-rule(stack, Each(_layer), kind="movement", at_once=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
+rule(concatenate, Each(_segment), kind="movement", joint_vjp=_segments)
+rule(stack, Each(_layer), kind="movement", joint_vjp=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
 
 
 def array(x: Any) -> Any:
@@ -494,7 +494,7 @@ def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect
 
 def _laid_as(like: Any, x: Any) -> Any:
     """Return x, its axes in memory in the order of those of another array of its shape."""
-    axes = by_stride(like)
+    axes = axes_by_stride(like)
     return x if axes == sorted(axes) else np.transpose(np.copy(np.transpose(x, axes), "C"), np.argsort(axes))
 
 

@@ -28,32 +28,34 @@ P = ParamSpec("P")
 class Rule:
     """A row: the function as users know it, the VJP of each argument, and the call that computes it on arrays.
 
-    ``alone`` holds the VJPs for when one argument is differentiated and the others are constants.
+    ``single_vjps`` holds the VJPs for when one argument is differentiated and the others are constants.
     ``kind`` says how "no gradient" travels through it (see ``backward.py``) and how its equation reads: "elementwise" functions work
     entry by entry, a "choice" takes some entries and leaves others, a "movement" only moves, repeats or adds up entries; else "dense".
     ``view`` says that the result may share its memory with the first argument, as NumPy's views do.
-    ``at_once``, where there is one, gives the cotangents of all arguments in one call (see ``backward.flow``).
+    ``joint_vjp``, where there is one, gives the cotangents of all arguments in one call (see ``entries.py``).
     ``further`` is the function for calls with arguments that ``call`` does not take, such as ``where=``: a composition.
     """
 
-    __slots__ = ("alone", "at_once", "call", "function", "further", "kind", "name", "special", "view", "vjps")
+    __slots__ = ("call", "function", "further", "joint_vjp", "kind", "name", "single_vjps", "special", "view", "vjps")
     call: Callable[..., Any]
     further: Callable[..., Any] | None
 
     def __init__(
-        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any], kind: str, alone: Sequence[Any] = (),
-        further: Callable[..., Any] | None = None, view: bool = False, at_once: Callable[..., Any] | None = None,
+        self, function: Callable[..., Any], vjps: Sequence[Any], call: Callable[..., Any] | None = None, kind: str = "",
+        single_vjps: Sequence[Any] = (), further: Callable[..., Any] | None = None, view: bool = False,
+        joint_vjp: Callable[..., Any] | None = None,
     ) -> None:  # fmt: skip
+        elementwise = isinstance(function, np.ufunc) and function.signature is None
         self.function = function
         self.name: str = function.__name__
         self.vjps = vjps
-        self.alone = alone or vjps
-        self.call = call
-        self.kind = kind
+        self.single_vjps = single_vjps or vjps
+        self.call = call if call is not None else getattr(function, "on_arrays", function)
+        self.kind = kind or ("elementwise" if elementwise else "dense")
         self.further = further
         self.view = view
-        self.at_once = at_once
-        self.special = kind == "choice" or at_once is not None or view  # (what the sweep must look at twice)
+        self.joint_vjp = joint_vjp
+        self.special = kind == "choice" or joint_vjp is not None or view  # (the sweep does not simply call its VJPs)
 
     def needs_further(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Tell whether a call of a reduction has more arguments than the array, the axis, and those that its row takes by name."""
@@ -87,22 +89,17 @@ NO_DERIVATIVE: set[Any] = set()
 FOLDING = frozenset(("axis", "keepdims", "ddof"))
 
 
-def rule(
-    function: Callable[..., Any], *vjps: Any, call: Callable[..., Any] | None = None, kind: str = "", alone: Sequence[Any] = (),
-    further: Callable[..., Any] | None = None, view: bool = False, at_once: Callable[..., Any] | None = None,
-) -> Rule:  # fmt: skip
-    """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``."""
+def rule(function: Callable[..., Any], *vjps: Any, **options: Any) -> Rule:
+    """Add a row: ``rule(np.exp, lambda g, out, x: g * out)``; the options are those of ``Rule``."""
     each = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
-    elementwise = isinstance(function, np.ufunc) and function.signature is None
-    on_arrays = call or getattr(function, "on_arrays", function)
-    RULES[function] = Rule(function, each, on_arrays, kind or ("elementwise" if elementwise else "dense"), alone, further, view, at_once)
+    RULES[function] = Rule(function, each, **options)
     return RULES[function]
 
 
 def composition(*functions: Callable[..., Any] | str, as_written: bool = False, checked: bool = False) -> Callable[[F], F]:
     """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's.
 
-    A function younger than the oldest NumPy that the package supports is given by its name. Where no gradient is needed NumPy's
+    A function that the oldest NumPy that the package supports lacks is given by its name. Where no gradient is needed NumPy's
     own function is called, but for those said to be ``as_written``: they write into an argument, call a function of the user's, or
     can be compiled only in this way.
     Where a gradient is needed NumPy's own is called first for those said to be ``checked``: what it refuses is refused.

@@ -160,9 +160,9 @@ def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch
     if isinstance(row.vjps, Each):
         vjp = row.vjps.vjp
         each = Each(lambda k, *args, **kwargs: change(lambda *a, **kw: vjp(k, *a, **kw))(*args, **kwargs))
-        return [(row, "vjps", each), (row, "alone", each), (row, "at_once", None)]
-    patches: list[Patch] = [(row, "at_once", None)]
-    for attribute in ("vjps", "alone"):
+        return [(row, "vjps", each), (row, "single_vjps", each), (row, "joint_vjp", None)]
+    patches: list[Patch] = [(row, "joint_vjp", None)]
+    for attribute in ("vjps", "single_vjps"):
         vjps = getattr(row, attribute)
         patches.append((row, attribute, tuple(change(vjp) if k == i else vjp for k, vjp in enumerate(vjps))))
     return patches
