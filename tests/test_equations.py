@@ -21,7 +21,7 @@ from tinygrad_hw.equations.expressions import Variable, evaluate
 from tinygrad_hw.equations.simplify import product
 from tinygrad_hw.equations.symbols import Symbol, Unreadable
 from tinygrad_hw.equations.writers import Text
-from tinygrad_hw.graph import made
+from tinygrad_hw.graph import reachable_results
 from tinygrad_hw.rules import RULES
 from tinygrad_hw.rules.shaping import getitem, scatter
 
@@ -467,7 +467,7 @@ def test_every_equation_of_a_random_graph_is_what_the_engine_computes(program, l
         loss = run(program, [Tensor(leaf, requires_grad=True) for leaf in leaves])
         equations = explain(loss, derivative=derivative)
         checked = equations.check()
-        edges = [(node, i) for node in made([loss._node]) for _, _, i in node.edges]
+        edges = [(node, i) for node in reachable_results([loss._node]) for _, _, i in node.edges]
         assert all("̄" in unicodedata.normalize("NFD", formula(node, i).text) for node, i in edges)
     assert not checked.wrong
     assert len(checked.verified) + len(checked.unverified) == len(lines(equations))

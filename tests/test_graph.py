@@ -8,7 +8,7 @@ import numpy as np
 from laws import leaves_of
 
 from tinygrad_hw import Tensor, no_grad
-from tinygrad_hw.graph import Node, leaf, made
+from tinygrad_hw.graph import Node, leaf, reachable_results
 
 
 def nodes_of(*tensors):
@@ -48,7 +48,7 @@ def test_one_tensor_used_twice_has_two_edges():
 def test_parents_have_smaller_numbers():
     x, y = leaves_of([np.ones(2), np.ones(2)])
     z = np.exp(x * y) + np.sum(x)
-    for node in made([z._node]):
+    for node in reachable_results([z._node]):
         assert all(parent.number < node.number for parent, _, _ in node.edges)
 
 
@@ -57,16 +57,16 @@ def test_made_gives_every_result_once_the_youngest_first_and_no_leaf():
     a = x * 2
     b = a + a
     c = b * a
-    assert made([c._node]) == nodes_of(c, b, a)
-    assert made(nodes_of(a, c)) == nodes_of(c, b, a)
-    assert made([x._node]) == []
+    assert reachable_results([c._node]) == nodes_of(c, b, a)
+    assert reachable_results(nodes_of(a, c)) == nodes_of(c, b, a)
+    assert reachable_results([x._node]) == []
 
 
 def test_what_was_made_later_but_is_not_used_is_not_reached():
     (x,) = leaves_of([np.ones(2)])
     a = x * 2
     unused = a * 3
-    assert unused._node not in made([(a + 1)._node])
+    assert unused._node not in reachable_results([(a + 1)._node])
 
 
 def test_nothing_is_recorded_without_a_gradient_or_inside_no_grad():
@@ -137,7 +137,7 @@ def test_no_call_makes_a_reference_cycle():
 def test_a_chain_far_deeper_than_the_stack_is_built_walked_and_freed():
     x, t = chain(100_000)
     assert sys.getrecursionlimit() < 100_000
-    assert len(made([t._node])) == 100_000
+    assert len(reachable_results([t._node])) == 100_000
     ref = weakref.ref(t._node)
     del t
     assert ref() is None
@@ -149,6 +149,6 @@ def test_a_graph_that_branches_at_each_of_many_steps_is_walked_once():
     t = x
     for _ in range(200):
         t = t + t
-    assert len(made([t._node])) == 200
+    assert len(reachable_results([t._node])) == 200
     t.backward()
     assert x.grad == 2.0**200

@@ -12,11 +12,11 @@ import tinygrad_hw as tg
 from tinygrad_hw import DetachError, DTypeError, Tensor
 from tinygrad_hw.operators import PYTHONS
 from tinygrad_hw.rules import RULES
-from tinygrad_hw.tensor import PAIRS, QUICK, record
+from tinygrad_hw.tensor import FAST_BINARY, FAST_UNARY, record
 
 X, Y = spread(2, 3), spread(2, 3, seed=1)
-BINARY = [f for f in PAIRS if f in RULES and f.signature is None]
-UNARY = [f for f in QUICK if f in RULES]
+BINARY = [f for f in FAST_BINARY if f in RULES and f.signature is None]
+UNARY = [f for f in FAST_UNARY if f in RULES]
 WAYS = [(True, True), (True, False), (False, True)]
 
 

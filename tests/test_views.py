@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_hw as tg
 from tinygrad_hw import GradientError, ShapeError, Tensor, no_grad
-from tinygrad_hw.views import View, Written
+from tinygrad_hw.views import View, WriteResult
 
 M = spread(2, 3)
 VIEWS = {
@@ -475,7 +475,7 @@ def test_writes_of_one_array_share_its_memory_and_older_results_can_still_be_tol
     for i in range(4):
         y[i] = i + 1.0
         older.append(y._node)
-    assert all(type(node) is Written and node.memory is older[0].memory for node in older)
+    assert all(type(node) is WriteResult and node.memory is older[0].memory for node in older)
     assert_array_equal([node.value for node in older], np.tri(4) * np.arange(1.0, 5))
 
 

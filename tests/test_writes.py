@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from tinygrad_hw import views
 from tinygrad_hw.errors import DetachError, GradientError
-from tinygrad_hw.graph import made
+from tinygrad_hw.graph import reachable_results
 from tinygrad_hw.tensor import Tensor, no_grad
 
 
@@ -71,7 +71,7 @@ def test_each_result_of_a_row_of_writes_keeps_its_own_value(x):
     view = y[1:]
     view[0] = 7.0
     y[0] = 8.0
-    written = [node.value.tolist() for node in reversed(made([y._node])) if node.rule.name == "setitem"]
+    written = [node.value.tolist() for node in reversed(reachable_results([y._node])) if node.rule.name == "setitem"]
     assert written == [[5.0, 2.0, 3.0], [6.0, 6.0, 3.0], [6.0, 7.0, 3.0], [8.0, 7.0, 3.0]]
 
 
@@ -254,7 +254,7 @@ def test_backward_asks_no_view_of_what_was_written_later_for_its_value(monkeypat
     for i in range(4):
         rows[i] = rows[i] * 2
     loss = (y * y).sum()
-    monkeypatch.setattr(views.Shown, "value", property(lambda self: pytest.fail("worked out")))
+    monkeypatch.setattr(views.ViewOfWrite, "value", property(lambda self: pytest.fail("worked out")))
     loss.backward()
     assert_array_equal(x.grad, 8 * np.arange(8.0))
 

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .entries import hand_on
+from .entries import pass_on_entries
 from .graph import Node
 from .live import Live
 from .rules.reductions import broadcast_to
 
 __all__ = ["Step", "sweep", "unbroadcast", "values"]
 
-repeat = broadcast_to.on_arrays  # type: ignore[attr-defined]
+broadcast_arrays = broadcast_to.on_arrays  # type: ignore[attr-defined]
 Read = Callable[[Node, Any], tuple[Any, tuple[Any, ...]]]
 
 
@@ -51,23 +51,23 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     since : nodes with a smaller number are taken for leaves.
     trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
-    note = read if trail is None else noted(read, trail)
-    mine: set[Node] | None = set() if note is arrays else None
-    found, waiting = seeds.copy(), started(seeds, since)
-    if flow(found, waiting, note, since, None, trail, mine, pause=True):
+    read_node = read if trail is None else with_trail(read, trail)
+    owned: set[Node] | None = set() if read_node is arrays else None
+    cotangents, waiting = seeds.copy(), initial_heap(seeds, since)
+    if flow(cotangents, waiting, read_node, since, None, trail, owned, pause=True):
         with np.errstate(all="ignore"):
-            flow(found, waiting, note, since, None, trail, mine)
-            if not all_finite(found.values()):
+            flow(cotangents, waiting, read_node, since, None, trail, owned)
+            if not all_finite(cotangents.values()):
                 if trail is not None:
                     trail.clear()
-                found = seeds.copy()
-                flow(found, started(seeds, since), note, since, Live(fit), trail, None)
-    return found
+                cotangents = seeds.copy()
+                flow(cotangents, initial_heap(seeds, since), read_node, since, Live(fit), trail, None)
+    return cotangents
 
 
 def flow(
     cotangents: dict[Node, Any], waiting: list[tuple[int, Node]], read: Read, since: int, live: Live | None, trail: list[Step] | None,
-    mine: set[Node] | None, pause: bool = False,
+    owned: set[Node] | None, pause: bool = False,
 ) -> bool:  # fmt: skip
     """Carry the cotangent of each node that waits to its parents, and on; what is left in the end belongs to the leaves.
 
@@ -76,13 +76,13 @@ def flow(
     """
     ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
     while waiting or ready is not None:
-        node: Any = youngest(waiting, ready) if waiting else ready
+        node: Any = pop_newest(waiting, ready) if waiting else ready
         ready = None
         if node.rule.special and pause and node.rule.kind == "choice":
             heappush(waiting, (-node.number, node))
             return True
         g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
-        if node.rule.special and hand_on(node, g, cotangents, mine, fit, waiting, since):
+        if node.rule.special and pass_on_entries(node, g, cotangents, owned, fit, waiting, since):
             continue
         out, args, kwargs = None, node.args, node.kwargs
         if read is not arrays:
@@ -111,19 +111,19 @@ def flow(
     return False
 
 
-def youngest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
+def pop_newest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
     """Take the youngest node out of those that wait."""
     return heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
 
 
-def started(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
+def initial_heap(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
     """Return the heap of nodes to carry on from, the youngest on top."""
     waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
     heapify(waiting)
     return waiting
 
 
-def noted(read: Read, trail: list[Step]) -> Read:
+def with_trail(read: Read, trail: list[Step]) -> Read:
     """Return a way to read a node that first adds its step to the trail."""
 
     def read_and_note(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -139,7 +139,7 @@ def fit(c: Any, x: Any) -> Any:
     if c.shape != shape:
         c = unbroadcast(c, shape)
         if c.shape != shape:
-            c = repeat(c, shape) if isinstance(c, (np.ndarray, np.generic)) else broadcast_to(c, shape)
+            c = broadcast_arrays(c, shape) if isinstance(c, (np.ndarray, np.generic)) else broadcast_to(c, shape)
     if c.dtype != x.dtype:
         c = (c.real if c.dtype.kind == "c" and x.dtype.kind != "c" else c).astype(x.dtype)
     return c

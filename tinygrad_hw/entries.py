@@ -16,33 +16,33 @@ from .graph import Node
 from .rules.shaping import Entries
 from .rules.table import stands_in
 
-__all__ = ["hand_on"]
+__all__ = ["pass_on_entries"]
 
 Fit = Callable[[Any, Any], Any]
 
 
-def hand_on(
-    node: Node, g: Any, cotangents: dict[Node, Any], mine: set[Node] | None, fit: Fit, waiting: list[tuple[int, Node]], since: int
+def pass_on_entries(
+    node: Node, g: Any, cotangents: dict[Node, Any], owned: set[Node] | None, fit: Fit, waiting: list[tuple[int, Node]], since: int
 ) -> bool:
     """Do the work of the sweep for a node that read or wrote entries; tell whether that could be done.
 
     ``mine`` are the nodes whose cotangent no one else holds: such may be changed where it lies. None where the sweep must go step by step.
     """
-    if mine is None or node.rule.joint_vjp is None or any(map(stands_in, (g, *node.args))):
+    if owned is None or node.rule.joint_vjp is None or any(map(stands_in, (g, *node.args))):
         return False
-    alone = node in mine and not node.keeps_grad
-    for parent, c, x in zip(node.parents, node.rule.joint_vjp(g, alone, *node.args, **node.kwargs), node.args):
+    may_overwrite = node in owned and not node.keeps_grad
+    for parent, c, x in zip(node.parents, node.rule.joint_vjp(g, may_overwrite, *node.args, **node.kwargs), node.args):
         if parent is None:
             continue
         total: Any = cotangents.get(parent)
         if total is None and parent.parents and parent.number >= since:
             heappush(waiting, (-parent.number, parent))
         if isinstance(c, Entries):
-            if parent not in mine or not isinstance(total, np.ndarray):
+            if parent not in owned or not isinstance(total, np.ndarray):
                 total = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
             c.add_to(total)
             cotangents[parent] = total
         else:
             cotangents[parent] = fit(c, x) if total is None else total + fit(c, x)
-        mine.add(parent)
+        owned.add(parent)
     return True

@@ -12,7 +12,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-__all__ = ["Edge", "Node", "history", "leaf", "made"]
+__all__ = ["Edge", "Node", "history", "leaf", "reachable_results"]
 
 Edge = tuple["Node", Callable[..., Any], int]
 
@@ -49,7 +49,7 @@ class Node:
     keeps_grad: bool
 
     # What else a node has
-    lent: Any  # true if something else may write to the array (see ``tensor.taken``)
+    mutable: Any  # true if something else may write to the array (see ``tensor.taken``)
 
     # Rare attributes. These are the defaults; setting one creates the instance's __dict__.
     inputs: dict[int, Node] = NOTHING  # argument place -> node, for every Tensor argument; empty if all of them need a gradient
@@ -59,7 +59,7 @@ class Node:
     line: str | None = None  # the line of the user's code that made it, where ``detect_anomaly`` watched
 
     __slots__ = (
-        "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "lent", "number", "parents", "requires_grad", "rule", "value",
+        "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "mutable", "number", "parents", "requires_grad", "rule", "value",
         "vjps",
     )  # fmt: skip
 
@@ -78,13 +78,13 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
     node.kwargs = NOTHING
     node.number = next_number()
     node.requires_grad = node.keeps_grad = requires_grad
-    node.lent = False
+    node.mutable = False
     if name is not None:
         node.name = name
     return node
 
 
-def made(roots: Iterable[Node], since: int = 0) -> list[Node]:
+def reachable_results(roots: Iterable[Node], since: int = 0) -> list[Node]:
     """Return all that a gradient from the roots can reach, leaves and what is older than ``since`` left out, the youngest first."""
     found = [node for node in roots if node.parents and node.number >= since]
     seen = set(found)

@@ -24,14 +24,14 @@ from .errors import CompileError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule
 from .rules.table import stands_in
-from .tensor import Tensor, as_numbers, handle, is_recording, plain_leaf, recording, result, taken, tensors
-from .transforms import Together, kept, name, older
+from .tensor import Tensor, array_to_keep, as_numbers, handle, is_recording, plain_leaf, recording, result, tensors
+from .transforms import JointVJPs, earlier_nodes, isolated, name_of
 from .trees import leaves, mapped, paths, rebuilt, skeleton
 
-__all__ = ["Step", "rolling", "scan"]
+__all__ = ["Step", "loop_recorder", "scan"]
 
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # what is carried and a row of each x -> the same anew, and ys
-rolling: ContextVar[Any] = ContextVar("rolling", default=None)  # what records a loop as one call, while a program is recorded
+loop_recorder: ContextVar[Any] = ContextVar("loop_recorder", default=None)  # what records a loop as one call, while a program is recorded
 
 
 def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, length: int | None = None) -> tuple[Any, Any]:
@@ -78,23 +78,23 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, l
     ((10, 1), array([0.348678]))
     """
     count = length_of(xs, length)
-    carry, xs = mapped(kept, mapped(as_array, (carry, xs)))
+    carry, xs = mapped(isolated, mapped(as_array, (carry, xs)))
     shape: list[Any] = []  # the structure of what a step gives, once one has been done
 
     def step(cs: list[Any], rows: list[Any]) -> tuple[list[Any], list[Any]]:
         before = rebuilt(carry, cs)
         out = f(before, rebuilt(xs, rows))
         if not isinstance(out, tuple) or len(out) != 2:
-            raise ShapeError(f"scan: {name(f)} must return a pair, the new carry and what to stack (None for nothing)")
-        require_alike(f"the carry of {name(f)}", before, out[0], "went in", "came out")
+            raise ShapeError(f"scan: {name_of(f)} must return a pair, the new carry and what to stack (None for nothing)")
+        require_alike(f"the carry of {name_of(f)}", before, out[0], "went in", "came out")
         ys = mapped(as_array, out[1])
         if not shape:
             shape.append(ys)
-        require_alike(f"what {name(f)} gives to stack", shape[0], ys, "at first was", "later is")
+        require_alike(f"what {name_of(f)} gives to stack", shape[0], ys, "at first was", "later is")
         return leaves(mapped(as_array, out[0])), leaves(ys)
 
     if not count:
-        return carry, nothing_stacked(step, leaves(carry), leaves(xs), shape)
+        return carry, empty_stacks(step, leaves(carry), leaves(xs), shape)
     last, stacks = loop(step, leaves(carry), leaves(xs), count, False)
     return rebuilt(carry, last), rebuilt(shape[0], stacks)
 
@@ -133,7 +133,7 @@ def require_alike(what: str, before: Any, after: Any, then: str, now: str) -> No
             )
 
 
-def nothing_stacked(step: Step, carry: list[Any], xs: list[Any], shape: list[Any]) -> Any:
+def empty_stacks(step: Step, carry: list[Any], xs: list[Any], shape: list[Any]) -> Any:
     """Return the ys of no steps: of the shapes that a step on zeros gives."""
     token = recording.set(False)
     try:
@@ -146,39 +146,39 @@ def nothing_stacked(step: Step, carry: list[Any], xs: list[Any], shape: list[Any
 
 def loop(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
     """Return what a number of steps carry on, and the stacks of what they give: recorded as one call where that is possible."""
-    tape = rolling.get()
-    found = rolled(tape, step, carry, xs, count, backwards) if tape is not None and count > 1 and not active.get() else None
-    return unrolled(step, carry, xs, count, backwards) if found is None else found
+    tape = loop_recorder.get()
+    found = recorded_as_one_node(tape, step, carry, xs, count, backwards) if tape is not None and count > 1 and not active.get() else None
+    return run_step_by_step(step, carry, xs, count, backwards) if found is None else found
 
 
-def unrolled(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
+def run_step_by_step(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
     """Do the steps."""
     rows = []
     for i in reversed(range(count)) if backwards else range(count):
         carry, ys = step(carry, [x[i] for x in xs])
-        rows.append([as_it_is(y) for y in ys])
+        rows.append([snapshot(y) for y in ys])
     return carry, [np.stack(column) for column in zip(*(reversed(rows) if backwards else rows))]
 
 
-def as_it_is(y: Any) -> Any:
+def snapshot(y: Any) -> Any:
     """Return what later writes to y do not reach."""
     if isinstance(y, Tensor) and y.requires_grad:
-        taken(y._node)
-    return kept(y)
+        array_to_keep(y._node)
+    return isolated(y)
 
 
 # A loop as one node
-def rolled(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> Any:
+def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> Any:
     """Return the same as ``unrolled``, with one step recorded and the loop as one node; None if the steps cannot be told to be equal."""
     flowing = bool(is_recording())
     given = [x if isinstance(x, Tensor) else plain_leaf(x) for x in (*carry, *xs)]
 
     def body(stand_ins: list[Any]) -> tuple[list[Any], Any]:
-        inputs = [differentiable(x)._node if flowing else leaf(x) for x in stand_ins]
+        inputs = [differentiable_input(x)._node if flowing else leaf(x) for x in stand_ins]
         since = next_number()
         out, ys = step([*map(handle, inputs[: len(carry)])], [*map(handle, inputs[len(carry) :])])
         nodes = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs[: len(carry)]
-        return [node.value for node in nodes], sorted(older(nodes, since) - {*inputs}, key=by_number)
+        return [node.value for node in nodes], sorted(earlier_nodes(nodes, since) - {*inputs}, key=by_number)
 
     recorded = tape.loop(body, [x._node.value for x in given], len(carry), count, backwards)
     if recorded is None:
@@ -188,14 +188,14 @@ def rolled(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, b
     if not flowing or not any(parents):
         made = [plain_leaf(y) for y in outs]
     else:
-        vjps = Each(SweptLoop(step, outs, (len(carry), len(xs)), used, count, backwards))
-        row, operands = Rule(scan, vjps, scan, "dense"), tuple(map(taken, [*(x._node for x in given), *used]))
+        vjps = Each(LoopVJPs(step, outs, (len(carry), len(xs)), used, count, backwards))
+        row, operands = Rule(scan, vjps, scan, "dense"), tuple(map(array_to_keep, [*(x._node for x in given), *used]))
         whole = result(np.empty(0), row, operands, tuple(parents), [vjps[i] if p is not None else None for i, p in enumerate(parents)])
-        made = [part_of(whole._node, i, y) for i, y in enumerate(outs)]
+        made = [result_of_loop(whole._node, i, y) for i, y in enumerate(outs)]
     return made[: len(carry)], made[len(carry) : len(outs) - len(carry)]
 
 
-def part_of(whole: Node, i: int, value: Any) -> Tensor:
+def result_of_loop(whole: Node, i: int, value: Any) -> Tensor:
     """Return the i-th of a loop's results as a tensor."""
     if value.dtype.kind not in "fc":
         return plain_leaf(value)
@@ -229,7 +229,7 @@ class Bundle:
         )
 
 
-class SweptLoop(Together):
+class LoopVJPs(JointVJPs):
     """The VJPs of a loop: a loop over the same steps the other way round, which computes each again and sweeps it.
 
     It carries the cotangent of the carry, and adds up those of the older tensors that the step uses.
@@ -245,17 +245,17 @@ class SweptLoop(Together):
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
         """Return the cotangent of the first carry, of xs, and of what is used from outside."""
         as_tensors, carried, rows = isinstance(out, Tensor), self.carried, self.rows
-        plain = same if as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values()) else values
+        plain = identity if as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values()) else values
         incoming = self.outs[carried + self.stacked :]
         if as_tensors:
-            incoming = [part_of(out._node, carried + self.stacked + i, x) for i, x in enumerate(incoming)]
+            incoming = [result_of_loop(out._node, carried + self.stacked + i, x) for i, x in enumerate(incoming)]
         arriving = sorted(i for i in g.parts if i >= carried)
         seeds = [g.parts[i] if i in g.parts else zeros_like(self.outs[i]) for i in self.floating]
         xs = operands[carried : carried + rows]
 
         def back(cs: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any]]:
             cs, parts = list(map(plain, cs)), list(map(plain, parts))
-            inputs, arrived = [differentiable(x)._node for x in parts[: carried + rows]], dict(zip(arriving, parts[carried + rows :]))
+            inputs, arrived = [differentiable_input(x)._node for x in parts[: carried + rows]], dict(zip(arriving, parts[carried + rows :]))
             found = self.swept(inputs, arrived | dict(zip(self.floating, cs)), as_tensors)
             cotangents = [found[x] if x in found else zeros_like(x.value) for x in inputs]
             totals = [a + found[node] if node in found else a for a, node in zip(cs[len(self.floating) :], self.used)]
@@ -285,7 +285,7 @@ class SweptLoop(Together):
         return sweep(seeds, tensors if as_tensors else arrays, since)
 
 
-def differentiable(x: Any) -> Tensor:
+def differentiable_input(x: Any) -> Tensor:
     """Return a tensor that a gradient can flow to, if it holds numbers that have one, and that can be written to."""
     if isinstance(x, Tensor) and x.requires_grad:
         return x
@@ -293,7 +293,7 @@ def differentiable(x: Any) -> Tensor:
     return +handle(leaf(value, True)) if value.dtype.kind in "fc" else handle(leaf(value))
 
 
-def same(x: Any) -> Any:
+def identity(x: Any) -> Any:
     """Return x."""
     return x
 

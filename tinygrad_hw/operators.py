@@ -1,8 +1,8 @@
 """Python's operators and the short spellings: ``record``, written out for speed.
 
 ``a + b``, ``np.add(a, b)``, ``array + b``; ``t.exp()``, ``np.exp(t)``; ``t.sum()``, ``np.sum(t)``; ``tg.sigmoid(t)``: each gives what
-``record`` of the function's row would give, with less call overhead. ``QUICK`` and ``PAIRS`` say for a function which of these to call,
-so that NumPy's two protocols cost no more than a method.
+``record`` of the function's row would give, with less call overhead. ``FAST_UNARY`` and ``FAST_BINARY``
+say which of these to call for a function, so that NumPy's two protocols cost no more than a method.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ import numpy as np
 from .errors import operands_do_not_fit, refuse_dim
 from .rules import RULES, neural, reductions
 from .rules.elementwise import DOUBLE, conj
-from .tensor import FOLDS, PAIRS, QUICK, Tensor, is_recording, names_of, operand, plain_leaf, record, result, taken
+from .tensor import (
+    FAST_BINARY,
+    FAST_REDUCTIONS,
+    FAST_UNARY,
+    Tensor,
+    array_to_keep,
+    is_recording,
+    names_of,
+    operand,
+    plain_leaf,
+    record,
+    result,
+)
 
 ndarray = np.ndarray
 
@@ -53,14 +65,14 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             raise operands_do_not_fit(function, call, (x, y), names_of((self, other)), reason) from None
         if not is_recording():
             return plain_leaf(value)
-        if node.lent:
-            x = taken(node)
+        if node.mutable:
+            x = array_to_keep(node)
         if node_y is None:
             if node.requires_grad:
                 return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.single_vjps)
             return plain_leaf(value)
-        if node_y.lent:
-            y = taken(node_y)
+        if node_y.mutable:
+            y = array_to_keep(node_y)
         if node.requires_grad and node_y.requires_grad:
             return result(value, rule, (x, y), (node, node_y), rule.vjps)
         if not node.requires_grad and not node_y.requires_grad:
@@ -85,10 +97,10 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             raise operands_do_not_fit(function, call, (x, y), names_of((other, self)), reason) from None
         if not node.requires_grad or not is_recording():
             return plain_leaf(value)
-        y = taken(node) if node.lent else y
+        y = array_to_keep(node) if node.mutable else y
         return result(value, rule, (x.copy() if isinstance(x, ndarray) else x, y), (None, node), rule.single_vjps)
 
-    PAIRS[function] = direct, reflected
+    FAST_BINARY[function] = direct, reflected
     return direct, reflected
 
 
@@ -101,12 +113,12 @@ def unary(function: Callable[..., Any]) -> Callable[..., Any]:
         node = self._node
         x = node.value
         if node.requires_grad and is_recording():
-            if node.lent:
-                x = taken(node)
+            if node.mutable:
+                x = array_to_keep(node)
             return result(call(x), rule, (x,), (node,), rule.vjps)
         return plain_leaf(call(x))
 
-    QUICK[function] = method
+    FAST_UNARY[function] = method
     getattr(function, "quick_of", {})[Tensor] = method
     return method
 
@@ -123,7 +135,7 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
             return fold_all(self)
         return record(rule, (self,), {"axis": axis, "keepdims": keepdims})
 
-    FOLDS[function] = fold
+    FAST_REDUCTIONS[function] = fold
     return fold
 
 
@@ -149,7 +161,7 @@ def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[.
         x = operand(other)
         return x if x is NotImplemented else plain_leaf(function(x, self._node.value))
 
-    PAIRS[function] = direct, reflected
+    FAST_BINARY[function] = direct, reflected
     return direct, reflected
 
 

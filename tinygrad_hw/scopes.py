@@ -15,9 +15,9 @@ from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Scope", "free_in_children", "watching", "whole_in_children"]
+__all__ = ["Scope", "detecting_anomalies", "held_during_fork", "reset_after_fork"]
 
-watching: ContextVar[Any] = ContextVar("watching", default=False)  # whether ``detect_anomaly`` watches what is computed
+detecting_anomalies: ContextVar[Any] = ContextVar("detecting_anomalies", default=False)  # set by ``detect_anomaly``
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="Scope")
@@ -71,15 +71,15 @@ class Scope:
     def __call__(self, f: F) -> F:
         """Return a function that runs in a scope of its own."""
         kinds = (
-            (inspect.isgeneratorfunction, generating),
-            (inspect.isasyncgenfunction, generating_async),
-            (inspect.iscoroutinefunction, awaited),
+            (inspect.isgeneratorfunction, wrap_generator),
+            (inspect.isasyncgenfunction, wrap_async_generator),
+            (inspect.iscoroutinefunction, wrap_coroutine),
         )
-        within = next((within for is_kind, within in kinds if is_kind(f)), called)
+        within = next((within for is_kind, within in kinds if is_kind(f)), wrap_function)
         return wraps(f)(within(type(self), f))  # type: ignore[return-value]
 
 
-def called(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_function(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function, called in a scope."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -89,7 +89,7 @@ def called(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def awaited(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_coroutine(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     """Return an asynchronous function, awaited in a scope."""
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -99,7 +99,7 @@ def awaited(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def generating(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     """Return a generator function, each of its steps taken in a scope."""
 
     def generate(*args: Any, **kwargs: Any) -> Any:
@@ -123,7 +123,7 @@ def generating(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     return generate
 
 
-def generating_async(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_async_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
     """Return an asynchronous generator function, each of its steps taken in a scope."""
 
     async def generate(*args: Any, **kwargs: Any) -> Any:
@@ -148,14 +148,14 @@ def generating_async(scope: type[Scope], f: Callable[..., Any]) -> Callable[...,
 
 
 # Locks: a forked process has the thread that forked it alone, and would wait for ever for what another thread held
-def whole_in_children(lock: Any) -> Any:
+def held_during_fork(lock: Any) -> Any:
     """Return a lock of the whole package: no process is forked while another thread is within, so that children find all or nothing."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
 
 
-def free_in_children(lock: Any) -> Any:
+def reset_after_fork(lock: Any) -> Any:
     """Return a lock of one object, which nobody holds in a forked process: what it guards is begun anew there."""
     guards.add(lock)
     return lock

@@ -49,7 +49,7 @@ from .errors import (
 from .graph import NOTHING, Node, leaf, next_number
 from .rules import AS_WRITTEN, CHECKED, COMPOSITIONS, LISTS, NO_DERIVATIVE, RULES, SPELLINGS, Rule, reductions, shaping
 from .rules.table import stands_in
-from .scopes import Scope, whole_in_children
+from .scopes import Scope, held_during_fork
 from .trees import leaves, mapped
 
 __all__ = ["Tensor", "no_grad"]
@@ -57,7 +57,7 @@ __all__ = ["Tensor", "no_grad"]
 ndarray, new = np.ndarray, object.__new__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
-adding_up = whole_in_children(threading.Lock())
+grad_lock = held_during_fork(threading.Lock())
 
 
 class no_grad(Scope):
@@ -98,7 +98,7 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
     node.kwargs = NOTHING
     node.number = next_number()
     node.requires_grad = True
-    node.keeps_grad = node.lent = False
+    node.keeps_grad = node.mutable = False
     tensor = new(Tensor)
     tensor._node = node
     return tensor
@@ -112,7 +112,7 @@ def plain_leaf(value: Any) -> Tensor:
     node.args = node.parents = node.vjps = ()
     node.kwargs = NOTHING
     node.number = next_number()
-    node.requires_grad = node.keeps_grad = node.lent = False
+    node.requires_grad = node.keeps_grad = node.mutable = False
     tensor = new(Tensor)
     tensor._node = node
     return tensor
@@ -122,7 +122,7 @@ def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
     """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
     args = list(node.args)
     for parent, _, i in node.edges:
-        unchanged = parent.value is args[i] or getattr(args[i], "base", None) is NOWHERE
+        unchanged = parent.value is args[i] or getattr(args[i], "base", None) is PLACEHOLDER_MEMORY
         args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), (parent,), POSITIVE.vjps)
     return handle(node), tuple(args)
 
@@ -131,9 +131,9 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
     nodes = {i: arg._node for i, arg in enumerate(args) if isinstance(arg, Tensor)}
     records = is_recording() and any(node.requires_grad for node in nodes.values())
-    arrays = tuple([kept(arg) if records else checked(arg) for arg in args])
+    arrays = tuple([argument_to_keep(arg) if records else checked_argument(arg) for arg in args])
     try:
-        value = called(rule, args, arrays, kwargs)
+        value = call_on_arrays(rule, args, arrays, kwargs)
     except BatchError:
         return rule.function(*args, **kwargs)
     if not records or value.dtype.kind not in "fc":
@@ -155,52 +155,52 @@ def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[N
     return tuple([sources[i] if i in sources and rules[i] is not None else None for i in range(count)]), rules
 
 
-def kept(arg: Any) -> Any:
+def argument_to_keep(arg: Any) -> Any:
     """Return an argument as a graph may keep it."""
-    return taken(arg._node) if isinstance(arg, Tensor) else private(checked(arg))
+    return array_to_keep(arg._node) if isinstance(arg, Tensor) else private_copy(checked_argument(arg))
 
 
-def taken(node: Node) -> Any:
+def array_to_keep(node: Node) -> Any:
     """Return a node's array for a graph to keep.
 
     Where a write has left the array open to further writes, this closes it: the next write makes a copy. Where something else may
     write to it (a user who holds ``.data``), the graph gets a copy.
     """
-    if node.lent is OPEN:
-        node.lent = False
+    if node.mutable is UNTIL_KEPT:
+        node.mutable = False
         return node.value
-    return node.value.copy("K") if node.lent else node.value
+    return node.value.copy("K") if node.mutable else node.value
 
 
-def outline(array: Any) -> Any:
+def placeholder(array: Any) -> Any:
     """Return something of the array's shape and dtype that holds no memory: what the rules of reading and writing need of it."""
-    return ndarray(array.shape, array.dtype, NOWHERE, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
+    return ndarray(array.shape, array.dtype, PLACEHOLDER_MEMORY, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
 
 
 def arguments(node: Node) -> tuple[Any, ...]:
     """Return what a node's function was called with, also where the node keeps no more than an outline of it."""
-    outlined = {i: parent.value for parent, _, i in node.edges if getattr(node.args[i], "base", None) is NOWHERE}
+    outlined = {i: parent.value for parent, _, i in node.edges if getattr(node.args[i], "base", None) is PLACEHOLDER_MEMORY}
     return tuple(outlined.get(i, x) for i, x in enumerate(node.args))
 
 
-NOWHERE = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
+PLACEHOLDER_MEMORY = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
 
 
-def checked(arg: Any) -> Any:
+def checked_argument(arg: Any) -> Any:
     """Return an argument that is no tensor with the arrays of the tensors in it, in lists and tuples too; raise if it is no number."""
     if isinstance(arg, (tuple, list)):
-        return mapped(checked, arg)
-    return arg._node.value if isinstance(arg, Tensor) else numbers(arg) if isinstance(arg, ndarray) else arg
+        return mapped(checked_argument, arg)
+    return arg._node.value if isinstance(arg, Tensor) else require_numbers(arg) if isinstance(arg, ndarray) else arg
 
 
-def private(arg: Any) -> Any:
+def private_copy(arg: Any) -> Any:
     """Return an argument so that nobody else can change it: arrays are copied, in lists and tuples too."""
     if isinstance(arg, ndarray):
         return arg.copy("K")
     if isinstance(arg, Tensor):
-        return taken(arg._node)
+        return array_to_keep(arg._node)
     if isinstance(arg, (tuple, list)):
-        return mapped(private, arg)
+        return mapped(private_copy, arg)
     return arg
 
 
@@ -209,7 +209,7 @@ def names_of(args: tuple[Any, ...]) -> list[str | None]:
     return [arg._node.name if isinstance(arg, Tensor) else None for arg in args]
 
 
-def takes_over(kind: type) -> bool:
+def takes_precedence(kind: type) -> bool:
     """Tell whether values of a class compute with tensors inside of them: batches do."""
     return not issubclass(kind, (ndarray, np.generic)) and getattr(kind, "__array_priority__", 0) > Tensor.__array_priority__
 
@@ -217,31 +217,31 @@ def takes_over(kind: type) -> bool:
 def operand(other: Any) -> Any:
     """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
     if type(other) is ndarray:
-        return numbers(other)
+        return require_numbers(other)
     if isinstance(other, (float, int, complex)):
         return other
     if isinstance(other, (list, tuple)):
         return stacked(other)
     if isinstance(other, (ndarray, np.generic)):
-        return numbers(other)
-    return other if hasattr(other, "__array_function__") and not takes_over(type(other)) else NotImplemented
+        return require_numbers(other)
+    return other if hasattr(other, "__array_function__") and not takes_precedence(type(other)) else NotImplemented
 
 
-def beside(arg: Any) -> Any:
+def as_argument(arg: Any) -> Any:
     """Return an argument of a function that takes arrays: nested lists with tensors that need a gradient are one tensor."""
     if isinstance(arg, ndarray):
-        return numbers(arg)
-    return stacked(arg) if isinstance(arg, (list, tuple)) and flows(arg) else arg
+        return require_numbers(arg)
+    return stacked(arg) if isinstance(arg, (list, tuple)) and needs_gradient(arg) else arg
 
 
 def stacked(parts: Any) -> Any:
     """Return nested lists and tuples of numbers as an array, and as a tensor where a tensor is among them."""
     if not any(isinstance(part, Tensor) for part in leaves(parts)):
-        return numbers(np.asanyarray(parts))
+        return require_numbers(np.asanyarray(parts))
     return np.stack([stacked(part) if isinstance(part, (list, tuple)) else part for part in parts])
 
 
-def numbers(array: Any) -> Any:
+def require_numbers(array: Any) -> Any:
     """Return an array; raise if it holds no numbers, masks some, or is a matrix, whose ``*`` is a product of matrices."""
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
@@ -264,14 +264,16 @@ def refuse_masks(*arrays: Any) -> None:
             )
 
 
-OPEN = "open"  # the state ``Node.lent`` of an array that the next write may change where it lies, since no graph holds it
+UNTIL_KEPT = "until kept"  # ``Node.mutable`` of an array that a write may change in place, until a graph keeps it
 
 # What to call for a NumPy function, or one of our own, instead of taking the long way through ``record``; filled by ``operators.py``.
-QUICK: dict[Any, Callable[..., Any]] = {}
-PAIRS: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}  # of a ufunc of two arguments: where a Tensor is the first, or not
-FOLDS: dict[Any, Callable[..., Any]] = {}  # the same for the functions that fold axes, with an axis
+FAST_UNARY: dict[Any, Callable[..., Any]] = {}
+FAST_BINARY: dict[
+    Any, tuple[Callable[..., Any], Callable[..., Any]]
+] = {}  # of a ufunc of two arguments: where a Tensor is the first, or not
+FAST_REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # the same for the functions that fold axes, with an axis
 # What to call for the functions that give views, and those that write; filled by ``views.py``.
-INSTEAD: dict[Any, Callable[..., Any]] = {}
+REPLACEMENTS: dict[Any, Callable[..., Any]] = {}
 
 
 Axis = int | tuple[int, ...] | None
@@ -339,8 +341,8 @@ class Tensor:
             view = np.asarray(node.value).view()
             view.flags.writeable = False
             return view
-        if not node.lent:
-            node.value, node.lent = np.array(node.value), True
+        if not node.mutable:
+            node.value, node.mutable = np.array(node.value), True
         return node.value
 
     @data.setter
@@ -359,7 +361,7 @@ class Tensor:
     def _replace(self, array: np.ndarray) -> None:
         """Put a new array of the same shape in a leaf's place, its axes in the same order; graphs that used the old one keep it."""
         node = self._node
-        if node.lent:
+        if node.mutable:
             node.value[...] = array
         else:
             node.value = shaping.with_layout_of(node.value, array)
@@ -437,10 +439,10 @@ class Tensor:
         if not node.requires_grad:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
-        with adding_up:
+        with grad_lock:
             grads = [
-                g if kept.grad is None and type(g) is ndarray and g.base is None and not kept.parents else added_up(kept, g)
-                for kept, g in cotangents.items()
+                g if node.grad is None and type(g) is ndarray and g.base is None and not node.parents else accumulated(node, g)
+                for node, g in cotangents.items()
             ]
             deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
 
@@ -453,7 +455,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor of the same values outside the graph: no gradient flows through it."""
-        return handle(leaf(taken(self._node)))
+        return handle(leaf(array_to_keep(self._node)))
 
     # Ways out of the graph
     def numpy(self) -> np.ndarray:
@@ -640,29 +642,29 @@ class Tensor:
     # NumPy's two protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            if not kwargs and ufunc in PAIRS:
+            if not kwargs and ufunc in FAST_BINARY:
                 x, y = inputs
-                direct, reflected = PAIRS[ufunc]
+                direct, reflected = FAST_BINARY[ufunc]
                 return reflected(y, x) if type(x) is ndarray or not isinstance(x, Tensor) else direct(x, y)
-            if not kwargs and ufunc in QUICK:
-                return QUICK[ufunc](*inputs)
+            if not kwargs and ufunc in FAST_UNARY:
+                return FAST_UNARY[ufunc](*inputs)
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
             if any(x is NotImplemented for x in inputs):
                 return NotImplemented
         return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if len(types) > 1 and any(map(takes_over, types)):
+        if len(types) > 1 and any(map(takes_precedence, types)):
             return NotImplemented
-        if len(args) == 1 and function in QUICK and isinstance(args[0], Tensor):
+        if len(args) == 1 and function in FAST_UNARY and isinstance(args[0], Tensor):
             if not kwargs:
-                return QUICK[function](args[0])
-            if function in FOLDS and len(kwargs) == 1 and "axis" in kwargs:
-                return FOLDS[function](args[0], kwargs["axis"])
-        if len(args) > place_of_out(function):
-            args, kwargs = by_name(function, args, kwargs, place_of_out(function))
+                return FAST_UNARY[function](args[0])
+            if function in FAST_REDUCTIONS and len(kwargs) == 1 and "axis" in kwargs:
+                return FAST_REDUCTIONS[function](args[0], kwargs["axis"])
+        if len(args) > position_of_out(function):
+            args, kwargs = by_name(function, args, kwargs, position_of_out(function))
         if kwargs.get("out") is not None:
-            return INSTEAD["out="](function, args, kwargs)
+            return REPLACEMENTS["out="](function, args, kwargs)
         kwargs.pop("out", None)
         return apply(function, args, kwargs)
 
@@ -671,12 +673,12 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     """Call a ufunc, or a method of it, with the arguments that all ufuncs have."""
     function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
     if kwargs.get("out") is not None:
-        return INSTEAD["out="](function, inputs, kwargs)
+        return REPLACEMENTS["out="](function, inputs, kwargs)
     if method in ("reduce", "accumulate"):
         kwargs.setdefault("axis", 0)
-    if not flows((inputs, kwargs)) and function not in INSTEAD:
+    if not needs_gradient((inputs, kwargs)) and function not in REPLACEMENTS:
         return wrapped(function(*plain(inputs), **plain(kwargs)))
-    if not REFUSING.isdisjoint(kwargs) and not any(map(stands_in, leaves(plain((inputs, kwargs))))):
+    if not CHECKED_BY_NUMPY.isdisjoint(kwargs) and not any(map(stands_in, leaves(plain((inputs, kwargs))))):
         function(*plain(inputs), **plain(kwargs))  # (what NumPy refuses is refused)
     if "signature" in kwargs:
         kwargs["dtype"] = kwargs.pop("signature")[-1]
@@ -697,7 +699,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     return apply(function, inputs, kwargs)
 
 
-REFUSING = {"axes", "casting", "dtype", "signature"}
+CHECKED_BY_NUMPY = {"axes", "casting", "dtype", "signature"}
 
 
 def along_axes(ufunc: np.ufunc, inputs: tuple[Any, ...], axes: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -711,24 +713,24 @@ def along_axes(ufunc: np.ufunc, inputs: tuple[Any, ...], axes: list[Any], kwargs
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find a function's row, its composition, or that it has no derivative; else say that it has no rule."""
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
-    if function in INSTEAD:
-        return INSTEAD[function](*args, **kwargs)
+    if function in REPLACEMENTS:
+        return REPLACEMENTS[function](*args, **kwargs)
     if function in LISTS:
-        args = mapped(lambda x: numbers(x) if isinstance(x, ndarray) else x, args)
+        args = mapped(lambda x: require_numbers(x) if isinstance(x, ndarray) else x, args)
     else:
-        args, kwargs = tuple(map(beside, args)), {key: beside(value) for key, value in kwargs.items()} if kwargs else kwargs
+        args, kwargs = tuple(map(as_argument, args)), {key: as_argument(value) for key, value in kwargs.items()} if kwargs else kwargs
     if function in RULES:
         if RULES[function].needs_further(args, kwargs):
-            return composed(function, RULES[function].further, args, kwargs)
+            return call_composition(function, RULES[function].further, args, kwargs)
         if any(isinstance(arg, Tensor) for arg in kwargs.values()):
-            kwargs = {key: without_integers(arg) for key, arg in kwargs.items()}
-            args, kwargs = (args, kwargs) if args and not flows(kwargs) else by_position(function, args, kwargs)
+            kwargs = {key: array_if_integers(arg) for key, arg in kwargs.items()}
+            args, kwargs = (args, kwargs) if args and not needs_gradient(kwargs) else by_position(function, args, kwargs)
         return record(RULES[function], args, kwargs)
     if function in COMPOSITIONS:
-        return composed(function, COMPOSITIONS[function], args, kwargs)
+        return call_composition(function, COMPOSITIONS[function], args, kwargs)
     if function in NO_DERIVATIVE:
         return wrapped(function(*plain(args), **plain(kwargs)))
-    if isinstance(function, np.ufunc) and knows_special(function):
+    if isinstance(function, np.ufunc) and is_special_function(function):
         return apply(function, args, kwargs)
     import difflib  # (slow to import, and seldom needed)
 
@@ -743,7 +745,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     )
 
 
-def called(function: Any, given: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_on_arrays(function: Any, given: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a NumPy function, or a row's, on the arrays of what was given; word its error, if two of them do not fit."""
     call = function.call if isinstance(function, Rule) else function
     try:
@@ -754,7 +756,7 @@ def called(function: Any, given: tuple[Any, ...], args: tuple[Any, ...], kwargs:
         raise operands_do_not_fit(getattr(function, "function", function), call, args, names_of(given), reason) from None
 
 
-def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_composition(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function that is written in others.
 
     Where no argument requires a gradient NumPy's own is called, so that value, dtype and errors are NumPy's; not where its result
@@ -762,36 +764,36 @@ def composed(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, 
     """
     given = leaves((args, kwargs) if kwargs else args)
     arrays = [x._node.value if isinstance(x, Tensor) else x for x in given]
-    needed = function in AS_WRITTEN or (flows(given) and gives_floats(kwargs))
+    needed = function in AS_WRITTEN or (needs_gradient(given) and gives_floats(kwargs))
     if any(map(stands_in, arrays)):
         value = None if needed else function(*plain(args), **plain(kwargs))
-        return body(*args, **kwargs) if needed or views_among(value, arrays) else wrapped(value)
-    bare = with_indices(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
+        return body(*args, **kwargs) if needed or shares_memory(value, arrays) else wrapped(value)
+    bare = integers_as_arrays(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
     if needed and function not in CHECKED:
         return wrapped(body(*bare[0], **bare[1]))
     try:
         value = function(*plain(args), **plain(kwargs))
     except (TypeError, ValueError) as refused:
-        raise reworded(refused, function.__name__, body, *bare) from None
+        raise clearer_error(refused, function.__name__, body, *bare) from None
     if needed:
         return wrapped(body(*bare[0], **bare[1]))
-    return wrapped(body(*args, **kwargs) if views_among(value, arrays) else value)
+    return wrapped(body(*args, **kwargs) if shares_memory(value, arrays) else value)
 
 
-def views_among(results: Any, arrays: list[Any]) -> bool:
+def shares_memory(results: Any, arrays: list[Any]) -> bool:
     """Tell whether one of a function's results may lie in the memory of an argument."""
     share = lambda x, y: isinstance(x, ndarray) and np.may_share_memory(x, y) if isinstance(y, ndarray) else y.is_view_of(x)
     return any(share(x, y) for y in leaves(results) if isinstance(y, ndarray) or hasattr(y, "is_view_of") for x in arrays)
 
 
-def with_indices(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:
+def integers_as_arrays(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:
     """Return arguments, from the first on, with arrays for tensors of integers, which may serve as indices."""
-    if all(without_integers(x) is x for x in given):
+    if all(array_if_integers(x) is x for x in given):
         return args, kwargs
-    return args[:first] + mapped(without_integers, args[first:]), mapped(without_integers, kwargs)
+    return args[:first] + mapped(array_if_integers, args[first:]), mapped(array_if_integers, kwargs)
 
 
-def reworded(refused: Exception, name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+def clearer_error(refused: Exception, name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
     """Return the error that a composition raises of the kind that NumPy's function did: it knows the operands' names; else NumPy's.
 
     NumPy's too where only a function inside the composition knows, for its operands are not the user's.
@@ -810,17 +812,17 @@ def gives_floats(kwargs: dict[str, Any]) -> bool:
     return kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "fc"
 
 
-def flows(tree: Any) -> bool:
+def needs_gradient(tree: Any) -> bool:
     """Tell whether a gradient may flow to one of the tensors in a tree of arguments."""
     return is_recording() and any(isinstance(x, Tensor) and x._node.requires_grad for x in leaves(tree))
 
 
-def without_integers(x: Any) -> Any:
+def array_if_integers(x: Any) -> Any:
     """Return the array of a tensor of integers or truth values: they have no gradient, and may serve as an index, a count, a mask."""
     return x._node.value if isinstance(x, Tensor) and x.dtype.kind in "biu" else x
 
 
-def knows_special(ufunc: np.ufunc) -> bool:
+def is_special_function(ufunc: np.ufunc) -> bool:
     """Load the rows of SciPy's special functions, if SciPy has been, and tell whether a function is one that they know."""
     if "scipy.special" in sys.modules:
         import_module(".rules.special", __package__)
@@ -835,7 +837,7 @@ def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 @cache
-def place_of_out(function: Any) -> float:
+def position_of_out(function: Any) -> float:
     """Return how many arguments stand before a function's ``out``; infinity, if it cannot be given by position."""
     try:
         parameters = inspect.signature(function).parameters
@@ -872,7 +874,7 @@ def wrapped(value: Any) -> Any:
 def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     """Return a copy of the data as an array of numbers, or say why there is none."""
     data = data._node.value if isinstance(data, Tensor) else data
-    if takes_over(type(data)):
+    if takes_precedence(type(data)):
         raise BatchError("inside vmap a batched value is used as it is, like a tensor: leave out the conversion to one")
     if type(data) is not ndarray:
         refuse_masks(data, *(data if isinstance(data, (list, tuple)) else ()))
@@ -918,7 +920,7 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
     return array.astype(dtype)
 
 
-def added_up(node: Node, g: Any) -> np.ndarray:
+def accumulated(node: Node, g: Any) -> np.ndarray:
     """Return the new gradient of a node, an array of its own."""
     return np.array(g) if node.grad is None else np.asarray(node.grad + g)
 
@@ -937,4 +939,4 @@ def why_no_gradient(tensor: Tensor) -> str:
 
 
 POSITIVE = RULES[np.positive]
-INSTEAD[reductions.values_of] = lambda *tensors: plain(tensors)
+REPLACEMENTS[reductions.values_of] = lambda *tensors: plain(tensors)

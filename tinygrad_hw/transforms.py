@@ -29,11 +29,11 @@ import numpy as np
 from .backward import arrays, sweep, values
 from .batching import Batched, active, at, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
-from .graph import Node, by_number, leaf, made, next_number
+from .graph import Node, by_number, leaf, next_number, reachable_results
 from .rules import RULES, Each, Rule, dispatched, rule
 from .rules.shaping import barrier, equal_arrays
 from .rules.table import stands_in
-from .tensor import Tensor, as_numbers, by_position, handle, is_recording, private, recording, result, taken, tensors
+from .tensor import Tensor, array_to_keep, as_numbers, by_position, handle, is_recording, private_copy, recording, result, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "ravel", "value_and_grad", "vjp"]
@@ -171,22 +171,22 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         out, pullback, aux = linearized(f, args, kwargs, argnums, has_aux)
-        value = numbers(out)
+        value = as_array(out)
         if value.dtype.kind not in "biufc" or value.size != 1:
             what = f"an array of shape {value.shape}" if value.dtype.kind in "biufc" else f"a {type(out).__name__}"
-            raise GradientError(f"{name(f)} returned {what}: grad needs one number; reduce it (np.sum), or use jacobian or vjp")
+            raise GradientError(f"{name_of(f)} returned {what}: grad needs one number; reduce it (np.sum), or use jacobian or vjp")
         if value.dtype.kind == "c":
-            raise GradientError(f"{name(f)} returned a complex number: grad needs a real one; take np.real or np.abs of it, or use vjp")
-        refuse_steps(f, value)
+            raise GradientError(f"{name_of(f)} returned a complex number: grad needs a real one; take np.real or np.abs of it, or use vjp")
+        require_floating(f, value)
         return (out, aux) if has_aux else out, pullback(np.ones(value.shape, value.dtype))
 
     return value_and_gradient
 
 
-def refuse_steps(f: Callable[..., Any], value: Any) -> None:
+def require_floating(f: Callable[..., Any], value: Any) -> None:
     """Raise if a result is integer or bool, which has no derivative."""
     if value.dtype.kind not in "fc":
-        raise GradientError(f"{name(f)} returned {value.dtype}, which has no derivative: return a floating number")
+        raise GradientError(f"{name_of(f)} returned {value.dtype}, which has no derivative: return a floating number")
 
 
 def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -266,10 +266,10 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
     if not isinstance(xs, tuple) or not isinstance(tangents, tuple) or len(xs) != len(tangents):
         raise ShapeError("jvp takes two tuples of one length, the inputs and their tangents: jvp(f, (x, y), (dx, dy))")
     out, pullback = vjp(f, *xs)
-    anywhere = rebuilt(out, (np.ones(np.shape(y), y.dtype if y.dtype.kind in "fc" else float) for y in map(numbers, leaves(out))))
+    anywhere = rebuilt(out, (np.ones(np.shape(y), y.dtype if y.dtype.kind in "fc" else float) for y in map(as_array, leaves(out))))
     _, pushforward = vjp(pullback, anywhere)
     given = opened(xs)
-    tangents = rebuilt(given, fitting(given, tangents, f"the tangents of {name(f)}"))
+    tangents = rebuilt(given, checked_leaves(given, tangents, f"the tangents of {name_of(f)}"))
     return out, pushforward(tangents[0] if len(xs) == 1 else tangents)
 
 
@@ -318,9 +318,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     @wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
         out, pullback, _ = linearized(f, args, kwargs, argnums)
-        ys = [numbers(y) for y in leaves(out)]
+        ys = [as_array(y) for y in leaves(out)]
         for y in ys:
-            refuse_steps(f, y)
+            require_floating(f, y)
         zeros = [np.zeros(y.shape, y.dtype) for y in ys]
         return rebuilt(out, [_jacobian_of_one(f, pullback, out, zeros, i) for i in range(len(ys))])
 
@@ -342,15 +342,15 @@ def _jacobian_of_one(f: Callable[..., Any], pullback: Callable[[Any], Any], out:
             return rows
         return rebuilt(rows, [_of_complex(f, u, v) for u, v in zip(leaves(rows), leaves(swept(start, stop, 1j)))])
 
-    step = max(1, ROW_BYTES // largest(pullback.results))  # type: ignore[attr-defined]
+    step = max(1, ROW_BYTES // size_of_largest(pullback.results))  # type: ignore[attr-defined]
     parts = [rows(start, min(start + step, zeros[i].size)) for start in range(0, zeros[i].size, step)] or [swept(0, 0, 1)]
     columns = zip(*map(leaves, parts))
     return rebuilt(parts[0], [_stacked(column, shape) for column in columns])
 
 
-def largest(results: list[Node]) -> int:
+def size_of_largest(results: list[Node]) -> int:
     """Return the size in bytes of the largest value among results and what they depend on: one row of it is as large."""
-    nodes = [*results, *(parent for node in made(results) for parent in (node, *node.parents) if parent is not None)]
+    nodes = [*results, *(parent for node in reachable_results(results) for parent in (node, *node.parents) if parent is not None)]
     return max(1, *(node.value.size * node.value.dtype.itemsize for node in nodes))
 
 
@@ -360,7 +360,7 @@ def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
         return of_one - 1j * of_i
     if not np.allclose(values(of_i), 1j * values(of_one), equal_nan=True):
         raise GradientError(
-            f"{name(f)} returned a complex number without a complex derivative: take the Jacobian of its np.real and np.imag"
+            f"{name_of(f)} returned a complex number without a complex derivative: take the Jacobian of its np.real and np.imag"
         )
     return of_one
 
@@ -439,7 +439,7 @@ def hvp(f: Callable[..., Any], x: X, v: Any) -> X:
     array([6., 2.])
     """
     given = opened(x)
-    return vjp(grad(f), x)[1](rebuilt(given, fitting(given, v, f"v of hvp of {name(f)}")))
+    return vjp(grad(f), x)[1](rebuilt(given, checked_leaves(given, v, f"v of hvp of {name_of(f)}")))
 
 
 def linearized(
@@ -450,7 +450,7 @@ def linearized(
     The third is what else f returned, if it has such an aux.
     """
     several = np.iterable(argnums)
-    places = [place(f, args, n) for n in (argnums if several else (argnums,))]  # type: ignore[union-attr]
+    places = [position_of(f, args, n) for n in (argnums if several else (argnums,))]  # type: ignore[union-attr]
     wanted = tuple(dict.fromkeys(places))
     if active.get():
         return linearized_for_all(linearized, f, args, kwargs, places if several else places[0], has_aux)
@@ -460,17 +460,17 @@ def linearized(
     token = recording.set(True)
     try:
         inputs = Inputs(f, outside)
-        given = {n: mapped(inputs.taken, args[n]) for n in wanted}
+        given = {n: mapped(inputs.register, args[n]) for n in wanted}
         since = next_number()
         out = f(*(given.get(n, arg) for n, arg in enumerate(args)), **kwargs)
     finally:
         recording.reset(token)
-    out, aux = parts_of(f, out) if has_aux else (out, None)
+    out, aux = value_and_aux(f, out) if has_aux else (out, None)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
     if not results:
-        raise GradientError(f"{name(f)} returned {out!r}, which holds no numbers: is a `return` missing?")
+        raise GradientError(f"{name_of(f)} returned {out!r}, which holds no numbers: is a `return` missing?")
     others = [y._node for y in leaves(aux) if isinstance(y, Tensor)]
-    captured = outside and not older([*results, *others], since) <= inputs.fresh
+    captured = outside and not earlier_nodes([*results, *others], since) <= inputs.fresh
     read, as_tensors = (tensors if captured else arrays), as_tensors or captured
 
     def pullback(cotangent: Any) -> Any:
@@ -483,17 +483,17 @@ def linearized(
 
     def swept(cotangent: Any) -> Any:
         seeds: dict[Node, Any] = {}
-        for node, g in zip(results, fitting(out, cotangent, f"the cotangent of {name(f)}'s result")):
+        for node, g in zip(results, checked_leaves(out, cotangent, f"the cotangent of {name_of(f)}'s result")):
             if node.requires_grad:
                 g = Tensor(g) if read is tensors and not isinstance(g, (Tensor, Batched)) else g
                 seeds[node] = seeds[node] + g if node in seeds else g
         cotangents = sweep(seeds, read, since)
         found = (np.zeros(x.value.shape, x.value.dtype) if x not in cotangents else cotangents[x] for x in inputs.nodes)
-        parts = rebuilt(xs, (given_back(g, as_tensors, is_own(g)) for g in found))
+        parts = rebuilt(xs, (as_asked(g, as_tensors, is_own(g)) for g in found))
         return tuple(parts[wanted.index(n)] for n in places) if several else parts[0]
 
     def back(value: Any) -> Any:
-        return given_back(value, as_tensors)
+        return as_asked(value, as_tensors)
 
     def value_of(node: Node) -> Any:
         return back(handle(node) if captured else node.value)
@@ -503,19 +503,19 @@ def linearized(
     return rebuilt(out, map(value_of, results)), pullback, aux
 
 
-def parts_of(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
+def value_and_aux(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
     """Return the two parts of what a function with an aux returned."""
     if not isinstance(out, tuple) or len(out) != 2:
-        raise GradientError(f"{name(f)}: with has_aux it must return a pair, the number to differentiate and something else")
+        raise GradientError(f"{name_of(f)}: with has_aux it must return a pair, the number to differentiate and something else")
     return out
 
 
-def place(f: Callable[..., Any], args: tuple[Any, ...], n: Any) -> int:
+def position_of(f: Callable[..., Any], args: tuple[Any, ...], n: Any) -> int:
     """Return the place of an argument, counted from the front; raise if there is none."""
     if isinstance(n, (bool, str)) or not hasattr(n, "__index__"):
         raise GradientError(f"argnums: give the number of an argument, or several in a tuple, not {n!r}")
     if not -len(args) <= n < len(args):
-        raise GradientError(f"argnums: {name(f)} was called with {len(args)} positional arguments, there is no argument {n}")
+        raise GradientError(f"argnums: {name_of(f)} was called with {len(args)} positional arguments, there is no argument {n}")
     return int(n) % len(args)
 
 
@@ -527,26 +527,26 @@ class Inputs:
         self.nodes: list[Node] = []
         self.fresh: set[Node] = set()
 
-    def taken(self, x: Any) -> Any:
+    def register(self, x: Any) -> Any:
         """Take an input's nodes in, and return what the function gets in its place: a module as it is, else a tensor of its own."""
         if is_module(x):
             nodes = [parameter._node for parameter in leaves(opened(x))]
             if not set(self.nodes).isdisjoint(nodes):
-                raise GradientError(f"{name(self.f)}: two of the inputs hold the same parameter, so its gradient cannot be told apart")
+                raise GradientError(f"{name_of(self.f)}: two of the inputs hold the same parameter, so its gradient cannot be told apart")
             self.nodes += nodes
             return x
-        node = self.own_node(x)
+        node = self.node_for(x)
         self.nodes.append(node)
         return handle(node)
 
-    def own_node(self, x: Any) -> Node:
+    def node_for(self, x: Any) -> Node:
         """Return a node of its own for an input: one that its history stays behind, or a fresh leaf."""
         if isinstance(x, Tensor) and x.requires_grad and self.outside:
             return (+x)._node
         value = repeated_copy(values(x)) if is_repeated(values(x)) else x.numpy() if isinstance(x, Tensor) else as_numbers(x)
         if value.dtype.kind not in "fc":
             raise DTypeError(
-                f"{name(self.f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)"
+                f"{name_of(self.f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)"
             )
         node = leaf(value, requires_grad=True)
         self.fresh.add(node)
@@ -563,13 +563,13 @@ def repeated_copy(x: np.ndarray) -> np.ndarray:
     return np.broadcast_to(x[tuple(slice(None) if stride else slice(0, 1) for stride in x.strides)].copy(), x.shape)
 
 
-def older(roots: Collection[Node], since: int) -> set[Node]:
+def earlier_nodes(roots: Collection[Node], since: int) -> set[Node]:
     """Return the nodes from before a number on which what was made since depends."""
-    ends = chain(roots, *(node.parents for node in made(roots, since)))
+    ends = chain(roots, *(node.parents for node in reachable_results(roots, since)))
     return {node for node in ends if node is not None and node.requires_grad and node.number < since}
 
 
-def given_back(value: Any, as_tensor: bool, own: bool = False) -> Any:
+def as_asked(value: Any, as_tensor: bool, own: bool = False) -> Any:
     """Return a result as the caller gets it: a tensor, or an array of its own (a NumPy scalar for a single number)."""
     if isinstance(value, (Tensor, Batched)):
         return value
@@ -582,9 +582,9 @@ def is_own(g: Any) -> bool:
     return type(g) is np.ndarray and g.base is None
 
 
-def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
+def checked_leaves(tree: Any, given: Any, what: str) -> Iterator[Any]:
     """Yield the leaves of what was given for a tree, in its order and of its dtypes; raise if the structure or a shape differs."""
-    for x, g in zip(map(numbers, leaves(tree)), fitted(tree, given, what)):
+    for x, g in zip(map(as_array, leaves(tree)), fitted(tree, given, what)):
         g = g if isinstance(g, (Tensor, Batched)) else as_numbers(g)
         if g.shape != x.shape:
             raise ShapeError(f"{what} must have shape {x.shape}, not {g.shape}")
@@ -593,12 +593,12 @@ def fitting(tree: Any, given: Any, what: str) -> Iterator[Any]:
         yield g if g.dtype == x.dtype or x.dtype.kind not in "fc" else g.astype(x.dtype)
 
 
-def numbers(x: Any) -> Any:
+def as_array(x: Any) -> Any:
     """Return a leaf as something with a shape and a dtype."""
     return x if stands_in(x) else np.asarray(x)
 
 
-def name(f: Callable[..., Any]) -> str:
+def name_of(f: Callable[..., Any]) -> str:
     """Return what to call a function in an error."""
     return getattr(f, "__name__", repr(f))
 
@@ -649,24 +649,24 @@ def run_checkpointed(f: Callable[..., Any], checkpointed: Any, args: tuple[Any, 
         return f(*args, **kwargs)
     if active.get():
         return on_whole_arrays(checkpoint, f, args, kwargs)
-    run = partial(recorded_run, f, mapped(kept, (args, kwargs)))
+    run = partial(recorded_run, f, mapped(isolated, (args, kwargs)))
     out, whole, used, _ = run()
     if whole is None or not used:
         return out
-    vjps = Each(SweptAgain(name(f), run, used))
+    vjps = Each(CheckpointVJPs(name_of(f), run, used))
     row = Rule(checkpointed, vjps, lambda *_: run()[1]._node.value, "dense", ())
-    operands = tuple(map(taken, used))
-    return parted(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
+    operands = tuple(map(array_to_keep, used))
+    return split_results(result(whole._node.value, row, operands, tuple(used), [vjps[i] for i, _ in enumerate(used)]), out)
 
 
-def kept(x: Any) -> Any:
+def isolated(x: Any) -> Any:
     """Return an argument so that nobody else can change it."""
-    return handle(x._node if x.requires_grad else leaf(private(x))) if isinstance(x, Tensor) else private(x)
+    return handle(x._node if x.requires_grad else leaf(private_copy(x))) if isinstance(x, Tensor) else private_copy(x)
 
 
 def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = None) -> tuple[Any, Any, list[Node], int]:
     """Call f, recording, and return its result, the same joined to one tensor, the older tensors that it used, and the number before it."""
-    args, kwargs = mapped(kept, given)
+    args, kwargs = mapped(isolated, given)
     token = recording.set(True)
     try:
         with at(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
@@ -674,14 +674,14 @@ def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = No
             if moment is not None:  # (a program is recorded: it is to compute this again, at this moment)
                 args, kwargs = mapped(lambda x: barrier(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
             out = f(*args, **kwargs)
-            whole = joined(out)
+            whole = join_results(out)
     finally:
         recording.reset(token)
-    used = older([] if whole is None else [whole._node], since)
+    used = earlier_nodes([] if whole is None else [whole._node], since)
     return out, whole, sorted(used, key=by_number), since
 
 
-class Together:
+class JointVJPs:
     """The VJPs of a function that computes the cotangents of all its arguments in one go, once for each cotangent that arrives.
 
     A subclass says how, in ``cotangents``.
@@ -703,7 +703,7 @@ class Together:
         raise NotImplementedError
 
 
-class SweptAgain(Together):
+class CheckpointVJPs(JointVJPs):
     """The VJPs of a checkpoint: the function is called again, and swept."""
 
     def __init__(self, name: str, run: Callable[..., tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
@@ -725,13 +725,13 @@ class SweptAgain(Together):
         return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
 
 
-def joined(out: Any) -> Any:
+def join_results(out: Any) -> Any:
     """Return the tensors of a result that require a gradient as one tensor; None if there is none."""
     parts = [y for y in leaves(out) if isinstance(y, Tensor) and y.requires_grad]
     return np.concatenate([np.ravel(y) for y in parts]) if len(parts) > 1 else parts[0] if parts else None
 
 
-def parted(whole: Any, out: Any) -> Any:
+def split_results(whole: Any, out: Any) -> Any:
     """Return the result again from what ``joined`` made of it."""
     ys = leaves(out)
     wanted = [isinstance(y, Tensor) and y.requires_grad for y in ys]
@@ -800,7 +800,7 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 
 # Rules of one's own
-def positional(f: Callable[..., Any]) -> list[str]:
+def positional_names(f: Callable[..., Any]) -> list[str]:
     """Return the names of a function's positional arguments."""
     if isinstance(f, np.ufunc):  # (which has had a signature since NumPy 2.3 only)
         return [f"x{i + 1}" for i in range(f.nin)]
@@ -843,21 +843,23 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
     """
 
     def decorate(f: F) -> F:
-        names = positional(f)
+        names = positional_names(f)
         if len(vjps) > len(names):
-            raise GradientError(f"primitive {name(f)}: it has the arguments {', '.join(names)}, and {len(vjps)} rules; give one for each")
+            raise GradientError(
+                f"primitive {name_of(f)}: it has the arguments {', '.join(names)}, and {len(vjps)} rules; give one for each"
+            )
 
         @dispatched
         @wraps(f)
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
-            out = owned(called_on_locked(f, f"primitive {name(f)}", args, kwargs))
+            out = owned(called_on_read_only(f, f"primitive {name_of(f)}", args, kwargs))
             if isinstance(out, Tensor) and not out.requires_grad:  # (as a module gives for arrays)
                 out = out._node.value
-            if isinstance(out, Tensor) or numbers(out).dtype.kind not in "biufc":
-                raise GradientError(f"primitive {name(f)}: it must return an array of numbers, not {type(out).__name__}")
-            return out if isinstance(out, (np.ndarray, np.generic)) else numbers(out)
+            if isinstance(out, Tensor) or as_array(out).dtype.kind not in "biufc":
+                raise GradientError(f"primitive {name_of(f)}: it must return an array of numbers, not {type(out).__name__}")
+            return out if isinstance(out, (np.ndarray, np.generic)) else as_array(out)
 
-        checks = [vjp and checked(vjp, f"primitive {name(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
+        checks = [vjp and checked_rule(vjp, f"primitive {name_of(f)}: the rule of {x!r}", i) for i, (vjp, x) in enumerate(zip(vjps, names))]
         row = [*checks, *[None] * (len(names) - len(vjps))]
 
         @wraps(f)
@@ -881,7 +883,7 @@ def called_primitive(
     return on_arrays(*args, **kwargs)
 
 
-def locked(x: Any) -> Any:
+def read_only(x: Any) -> Any:
     """Return an array as a view that cannot be written to, a tensor as one whose value is its own."""
     if isinstance(x, Tensor):
         return handle(x._node)
@@ -892,30 +894,30 @@ def locked(x: Any) -> Any:
     return view
 
 
-def called_on_locked(f: Callable[..., Any], what: str, args: Any, kwargs: dict[str, Any]) -> Any:
+def called_on_read_only(f: Callable[..., Any], what: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Call a function of the user's on what it cannot write to: the graph needs it as it is."""
     try:
-        return f(*mapped(locked, args), **mapped(locked, kwargs))
+        return f(*mapped(read_only, args), **mapped(read_only, kwargs))
     except ValueError as error:
         if "read-only" not in str(error):
             raise
         raise GradientError(f"{what} writes into an array that it was given: compute a new one (g = 2 * g for g *= 2)") from error
 
 
-ALONE = (lambda x: sys.getrefcount(x))(np.empty(0))  # the references to an array that only the argument ``x`` holds
+UNSHARED_COUNT = (lambda x: sys.getrefcount(x))(np.empty(0))  # the references to an array that only the argument ``x`` holds
 
 
 def owned(x: Any) -> Any:
     """Return an array that nobody else holds, else a copy: what a function was given or keeps may be written to later."""
-    return x if not isinstance(x, np.ndarray) or (x.base is None and sys.getrefcount(x) <= ALONE) else x.copy("K")
+    return x if not isinstance(x, np.ndarray) or (x.base is None and sys.getrefcount(x) <= UNSHARED_COUNT) else x.copy("K")
 
 
-def checked(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., Any]:
+def checked_rule(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., Any]:
     """Return a rule that raises where it gives a wrong shape or dtype."""
 
     @wraps(vjp)
     def checked_vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-        c, x = numbers(owned(called_on_locked(vjp, what, (g, out, *args), kwargs))), args[i]
+        c, x = as_array(owned(called_on_read_only(vjp, what, (g, out, *args), kwargs))), args[i]
         if c.shape != x.shape:
             raise ShapeError(f"{what} returned shape {c.shape}, but a cotangent has its argument's shape {x.shape}{advice(c, x)}")
         if c.dtype not in (x.dtype, out.dtype):

@@ -11,7 +11,7 @@ A write makes a new value of the *root* (the tensor that owns the entries): data
 a graph a new result is recorded, ``setitem``. A ``View`` is its parent and a step (a row's function with its arguments); it is worked
 out again when its root has moved on. So nothing is pushed from a root to its views, and what has no views pays nothing.
 
-The results of many writes into one array share its memory (``Written``): it is copied only where a graph still needs an older value.
+The results of many writes into one array share its memory (``WriteResult``): it is copied only where a graph still needs an older value.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, shaping
 from .rules.elementwise import of_parts
 from .rules.shaping import BASIC
 from .rules.table import is_scalar, stands_in
-from .scopes import whole_in_children
+from .scopes import held_during_fork
 from .tensor import (
-    INSTEAD,
-    OPEN,
+    REPLACEMENTS,
+    UNTIL_KEPT,
     Tensor,
+    array_to_keep,
     by_position,
     differentiable,
-    flows,
     is_recording,
     label,
     names_of,
+    needs_gradient,
     new,
     operand,
-    outline,
+    placeholder,
     plain,
     plain_leaf,
-    private,
+    private_copy,
     record,
     recording,
     refuse_masks,
     result,
     stacked,
-    taken,
-    takes_over,
+    takes_precedence,
     wrapped,
 )  # fmt: skip
 from .trees import leaves, mapped
@@ -62,7 +62,7 @@ from .trees import leaves, mapped
 ndarray = np.ndarray
 GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
 TRANSPOSE, RESHAPE = RULES[np.transpose], RULES[np.reshape]
-writing = whole_in_children(threading.RLock())
+write_lock = held_during_fork(threading.RLock())
 
 
 # How a view is made of its parent, ``function(parent, *args, **kwargs)``: the function, args and kwargs
@@ -73,21 +73,21 @@ Step = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 class View(Tensor):
     """A tensor that shares its entries with another one, as NumPy's views do."""
 
-    __slots__ = ("_array", "_aside", "_held", "_parent", "_root", "_seen", "_step")
+    __slots__ = ("_cached_node", "_cached_root_array", "_cached_root_node", "_in_no_grad", "_parent", "_root", "_step")
     _root: Tensor  # the tensor that owns the entries
     _parent: Tensor  # what this is a view of: the root, or a view of it
     _step: Step | None
-    _held: Node  # what the view was when it was last worked out,
-    _seen: Node  # from which node of the root,
-    _array: Any  # and from which array
-    _aside: bool  # whether it was made inside ``no_grad``
+    _cached_node: Node  # what the view was when it was last worked out,
+    _cached_root_node: Node  # from which node of the root,
+    _cached_root_array: Any  # and from which array
+    _in_no_grad: bool  # whether it was made inside ``no_grad``
 
     @property
     def _node(self) -> Node:  # type: ignore[override]
         root = self._root._node
-        if root is self._seen and root.value is self._array:
-            return self._held
-        return worked_out(self)
+        if root is self._cached_root_node and root.value is self._cached_root_array:
+            return self._cached_node
+        return recomputed(self)
 
     @property
     def requires_grad(self) -> bool:
@@ -129,38 +129,38 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     if kwargs and kwargs.get("order") == "A":  # (the rule cannot tell any more how the argument lay)
         kwargs = kwargs | {"order": "F" if np.isfortran(array) else "C"}
     records = is_recording()
-    out = step_taken(node, rule, args, kwargs, records)
+    out = apply_step(node, rule, args, kwargs, records)
     held = out._node
     value = held.value
     if (type(value) is not ndarray or value.base is not array) and not shares(value, array):
         return out
-    if node.lent:
-        held.lent = True
+    if node.mutable:
+        held.mutable = True
     if "copy" in kwargs:  # (whatever else takes this step, a cotangent among others, may lie in another order)
         kwargs = {key: value for key, value in kwargs.items() if key != "copy"}
     view = new(View)
     view._parent = x
     view._root = root = x._root if type(x) is View else x
     view._step = rule.function, args, kwargs
-    view._held = held
-    view._seen = seen = root._node
-    view._array = seen.value
-    view._aside = not records
+    view._cached_node = held
+    view._cached_root_node = seen = root._node
+    view._cached_root_array = seen.value
+    view._in_no_grad = not records
     return view
 
 
-def step_taken(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: Any) -> Tensor:
+def apply_step(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: Any) -> Tensor:
     """Return the tensor of a function of a node, recorded if it is to be."""
     array = node.value
     value = rule.call(array, *args, **kwargs) if kwargs else rule.call(array, *args)
     if not (node.requires_grad and records):
         return plain_leaf(value)
-    out = result(value, rule, (outline(array) if node.lent else array, *args), (node,), rule.vjps)
+    out = result(value, rule, (placeholder(array) if node.mutable else array, *args), (node,), rule.vjps)
     if kwargs:
         out._node.kwargs = kwargs
     if type(node) is not Node and shares(value, array):
         shown: Any = out._node
-        shown.__class__, shown.origin = Shown, getattr(node, "origin", node)
+        shown.__class__, shown.origin = ViewOfWrite, getattr(node, "origin", node)
     return out
 
 
@@ -174,11 +174,11 @@ def shares(value: Any, array: Any) -> bool:
     return hasattr(value, "is_view_of") and value.is_view_of(array)
 
 
-def worked_out(view: View) -> Node:
+def recomputed(view: View) -> Node:
     """Return the node of a view whose root has moved on: the steps from the root to it, taken again where they must be."""
     stale: list[View] = []
     tensor: Tensor = view
-    while isinstance(tensor, View) and (tensor is view or not is_fresh(tensor)):
+    while isinstance(tensor, View) and (tensor is view or not is_current(tensor)):
         stale.append(tensor)
         tensor = tensor._parent
     for each in reversed(stale):
@@ -187,23 +187,23 @@ def worked_out(view: View) -> Node:
             held = root
         else:
             parent = each._parent
-            above = parent._held if isinstance(parent, View) else parent._node
+            above = parent._cached_node if isinstance(parent, View) else parent._node
             function, args, kwargs = each._step
-            held = step_taken(above, RULES[function], args, kwargs, not each._aside)._node
-            held.lent = bool(above.lent) and shares(held.value, above.value)
-            before = each._held
+            held = apply_step(above, RULES[function], args, kwargs, not each._in_no_grad)._node
+            held.mutable = bool(above.mutable) and shares(held.value, above.value)
+            before = each._cached_node
             if before.keeps_grad:
                 held.keeps_grad, held.grad = True, before.grad
             if before.name is not None:
                 held.name = before.name
-        each._held, each._seen, each._array = held, root, root.value
-    return view._held
+        each._cached_node, each._cached_root_node, each._cached_root_array = held, root, root.value
+    return view._cached_node
 
 
-def is_fresh(view: View) -> bool:
+def is_current(view: View) -> bool:
     """Tell whether a view's root is where it was when the view was last worked out."""
     root = view._root._node
-    return root is view._seen and root.value is view._array
+    return root is view._cached_root_node and root.value is view._cached_root_array
 
 
 def root_of(tensor: Tensor) -> Tensor:
@@ -240,8 +240,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return view_of(self, GETITEM, (index,), NOTHING)
     index = plain(index)
     if any(map(stands_in, leaves(index))):
-        return Selected(self, index) if is_unknown_mask(index, self) else record(GETITEM, (self, index), {})
-    return view_of(self, GETITEM, (private(index),), NOTHING)
+        return MaskedSelection(self, index) if is_unknown_mask(index, self) else record(GETITEM, (self, index), {})
+    return view_of(self, GETITEM, (private_copy(index),), NOTHING)
 
 
 def is_unknown_mask(index: Any, tensor: Tensor) -> bool:
@@ -249,7 +249,7 @@ def is_unknown_mask(index: Any, tensor: Tensor) -> bool:
     return not getattr(index, "is_known", True) and index.dtype == bool and index.shape == tensor.shape[: index.ndim] != ()
 
 
-class Selected(Tensor):
+class MaskedSelection(Tensor):
     """``t[mask]`` where only a program's run tells the mask, and so the shape: ``t[mask] += v`` can change it, nothing else can be done."""
 
     def __init__(self, tensor: Tensor, mask: Any) -> None:
@@ -261,7 +261,7 @@ class Selected(Tensor):
 
     def changed(self, method: Callable[..., Any], other: Any) -> Any:
         """Do to all entries what is done to these, if it can be."""
-        if isinstance(other, Selected) and other._mask is self._mask and other._tensor.shape == self._tensor.shape:
+        if isinstance(other, MaskedSelection) and other._mask is self._mask and other._tensor.shape == self._tensor.shape:
             other = other._changed
         elif np.ndim(other) > self._tensor.ndim - self._mask.ndim:
             other = operand(self)  # (which raises)
@@ -283,7 +283,7 @@ def reshape(self: Tensor, *shape: Any, **options: Any) -> Tensor:
     return np.reshape(self, wanted, **options)  # type: ignore[return-value]
 
 
-def iterated(self: Tensor) -> Iterator[Tensor]:
+def iterate(self: Tensor) -> Iterator[Tensor]:
     """Yield the entries along the first axis."""
     return (self[i] for i in range(len(self)))
 
@@ -299,7 +299,7 @@ class Memory:
         self.log: list[tuple[tuple[Step, ...], Any, Any]] = []
 
 
-class Written(Node):
+class WriteResult(Node):
     """The result of a write. Its value lies in memory that later writes may change; then it is put together again when it is asked for."""
 
     __slots__ = ("memory", "version")
@@ -317,11 +317,11 @@ class Written(Node):
         return array
 
 
-class Shown(Node):
+class ViewOfWrite(Node):
     """A view of the result of a write: worked out again when it is asked for, where later writes have changed the memory."""
 
     __slots__ = ()
-    origin: Written  # the result of the write (kept apart, since the way back to it may be long)
+    origin: WriteResult  # the result of the write (kept apart, since the way back to it may be long)
 
     @property
     def value(self) -> Any:
@@ -339,12 +339,12 @@ class Shown(Node):
 
 
 held_array: Callable[[Node], Any] = Node.value.__get__  # (what the slot holds)
-ALONE = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
+UNSHARED_COUNT = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write a value at an index, as NumPy does: seen by all that share the entries."""
-    if type(value) is Selected and value._tensor is self and value._mask is plain(index):
+    if type(value) is MaskedSelection and value._tensor is self and value._mask is plain(index):
         value.put_back()
         return
     step = value._step if type(value) is View and value._parent is self else None
@@ -363,32 +363,32 @@ def write(target: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = stacked(value)
     refuse_masks(value)
-    with writing:
+    with write_lock:
         root, steps = root_of(target), steps_to(target)
-        refuse_what_cannot_be_written(target, root)
+        require_writable(target, root)
         source = value._node if isinstance(value, Tensor) else None
         wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
         parts = (root._node.value, plain(value), *leaves(index))
         if any(map(stands_in, parts)):
-            if any(takes_over(type(part)) for part in parts[1:]) and not takes_over(type(parts[0])):
+            if any(takes_precedence(type(complex_part)) for complex_part in parts[1:]) and not takes_precedence(type(parts[0])):
                 raise BatchError(
                     f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; "
                     "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
                 )
             layout = shaping.layout(parts[0]) if hasattr(parts[0], "flags") else None
-            take_over(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
+            rebind(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
         elif not (root._node.parents or wanted):
-            with fitting(target, value, index):
-                at(own(root._node), steps)[index] = plain(value)
+            with shape_error_explained(target, value, index):
+                at(writable_array(root._node), steps)[index] = plain(value)
         elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps):
             write_part(target, index, value)
         else:
-            with fitting(target, value, index):
-                made = written(root._node, steps, private(index), value, source if wanted else None)
-            take_over(root, made)
+            with shape_error_explained(target, value, index):
+                made = recorded_write(root._node, steps, private_copy(index), value, source if wanted else None)
+            rebind(root, made)
 
 
-def take_over(target: Tensor, node: Node) -> None:
+def rebind(target: Tensor, node: Node) -> None:
     """Let a tensor hold a new value: its name, and whether its gradient is kept, stay with it."""
     old = target._node
     node.keeps_grad = node.requires_grad and old.keeps_grad and bool(old.parents)
@@ -398,7 +398,7 @@ def take_over(target: Tensor, node: Node) -> None:
 
 
 @contextmanager
-def fitting(target: Tensor, value: Any, index: Any) -> Iterator[None]:
+def shape_error_explained(target: Tensor, value: Any, index: Any) -> Iterator[None]:
     """Word an error of NumPy's that says that a value does not fit its place."""
     try:
         yield
@@ -409,7 +409,7 @@ def fitting(target: Tensor, value: Any, index: Any) -> Iterator[None]:
         raise operands_do_not_fit(shaping.setitem, shaping.setitem, operands, names_of((target, value, index)), reason) from None
 
 
-def refuse_what_cannot_be_written(target: Tensor, root: Tensor) -> None:
+def require_writable(target: Tensor, root: Tensor) -> None:
     """Raise for a write to a NumPy scalar, or outside of ``no_grad`` to a leaf that requires a gradient."""
     node = root._node
     if is_scalar(target._node.value):
@@ -422,30 +422,30 @@ def refuse_what_cannot_be_written(target: Tensor, root: Tensor) -> None:
         )
 
 
-def own(node: Node) -> Any:
+def writable_array(node: Node) -> Any:
     """Return the array of a leaf to write to: its own, or a copy in its place if a graph or a view may hold it."""
-    if not node.lent and node.value.flags.writeable and (sys.getrefcount(node.value) > ALONE or node.value.base is not None):
-        node.value, node.lent = node.value.copy(order="K"), OPEN
+    if not node.mutable and node.value.flags.writeable and (sys.getrefcount(node.value) > UNSHARED_COUNT or node.value.base is not None):
+        node.value, node.mutable = node.value.copy(order="K"), UNTIL_KEPT
     return node.value
 
 
-def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source: Node | None) -> Written:
+def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source: Node | None) -> WriteResult:
     """Return the node of a write, which is done where the array lies if no graph holds it, else in a copy."""
     array = node.value
     layout = shaping.layout(array)
     if not at(array, steps).flags.writeable:
         raise ValueError("assignment destination is read-only")
-    entries = private(plain(value)) if source is None else taken(source)
-    if node.lent is OPEN and isinstance(node, Written):
-        memory, kept = node.memory, outline(array)
+    entries = private_copy(plain(value)) if source is None else array_to_keep(source)
+    if node.mutable is UNTIL_KEPT and isinstance(node, WriteResult):
+        memory, kept = node.memory, placeholder(array)
         place = at(memory.array, steps)
         old = np.array(place[index])
         place[index] = entries
         memory.log.append((steps, index, old))
     else:
-        memory, kept = Memory(array.copy(order="K")), taken(node)
+        memory, kept = Memory(array.copy(order="K")), array_to_keep(node)
         at(memory.array, steps)[index] = entries
-    out = new(Written)
+    out = new(WriteResult)
     out.memory, out.version = memory, len(memory.log)
     out.rule, out.args = SETITEM, (kept, entries, index, steps, layout)
     out.parents = (node if node.requires_grad else None, source)
@@ -454,7 +454,7 @@ def written(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source:
     out.number = next_number()
     out.requires_grad = True
     out.keeps_grad = False
-    out.lent = OPEN
+    out.mutable = UNTIL_KEPT
     return out
 
 
@@ -462,22 +462,22 @@ def write_part(target: Tensor, index: Any, value: Any) -> None:
     """Write into the real or imaginary part of what belongs to a graph: both parts make a new complex value."""
     changed = target.copy()
     write(changed, index, value)
-    part: Any = target
-    while part._step[0] not in (np.real, np.imag):
-        above = part._parent.copy()
-        write(made_again(above, (part._step,)), ..., changed)
-        part, changed = part._parent, above
-    whole = part._parent
-    write(whole, ..., of_parts(changed, np.imag(whole)) if part._step[0] is np.real else of_parts(np.real(whole), changed))
+    complex_part: Any = target
+    while complex_part._step[0] not in (np.real, np.imag):
+        above = complex_part._parent.copy()
+        write(made_again(above, (complex_part._step,)), ..., changed)
+        complex_part, changed = complex_part._parent, above
+    whole = complex_part._parent
+    write(whole, ..., of_parts(changed, np.imag(whole)) if complex_part._step[0] is np.real else of_parts(np.real(whole), changed))
 
 
 # In place
-def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
+def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
     """Return an in-place operator: NumPy's own for data, else the operator, and a write."""
     operator = getattr(Tensor, f"__{name}__")
 
     def method(self: Tensor, other: Any) -> Any:
-        if type(self) is Selected:
+        if type(self) is MaskedSelection:
             return self.changed(method, other)
         value = self._node.value
         if is_scalar(value):
@@ -486,15 +486,15 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
             raise ValueError("output array is read-only")
         if name == "matmul" and np.ndim(other) == 1:
             raise ValueError("@= needs two axes on the right at least")
-        with writing:
+        with write_lock:
             if not writes_to_a_graph(self, other):
-                write_plainly(self, lambda place: function(place, plain(operand(other)), out=place))
+                write_unrecorded(self, lambda place: function(place, plain(operand(other)), out=place))
                 return self
-            other = other if flows(other) else plain(other)
+            other = other if needs_gradient(other) else plain(other)
             token = recording.set(True)
             try:
                 value = operator(as_recorded(self), other)
-                return value if value is NotImplemented else become(self, without_ones(value, self, function), function.__name__)
+                return value if value is NotImplemented else assign_result(self, without_ones(value, self, function), function.__name__)
             finally:
                 recording.reset(token)
 
@@ -504,23 +504,25 @@ def in_place(name: str, function: np.ufunc) -> Callable[..., Any]:
 def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
     """Tell whether a write must be recorded; raise for a leaf that may not be written to."""
     root = root_of(target)
-    refuse_what_cannot_be_written(target, root)
+    require_writable(target, root)
     parts = leaves(plain(values))
     refuse_masks(*parts)
-    return bool(root._node.parents) or (flows(values) and root.dtype.kind in "fc") or any(map(stands_in, (root._node.value, *parts)))
+    return (
+        bool(root._node.parents) or (needs_gradient(values) and root.dtype.kind in "fc") or any(map(stands_in, (root._node.value, *parts)))
+    )
 
 
-def write_plainly(target: Tensor, change: Callable[[Any], Any]) -> Any:
+def write_unrecorded(target: Tensor, change: Callable[[Any], Any]) -> Any:
     """Let NumPy change the entries of a tensor that belongs to no graph."""
-    return change(at(own(root_of(target)._node), steps_to(target)))
+    return change(at(writable_array(root_of(target)._node), steps_to(target)))
 
 
 def as_recorded(target: Tensor) -> Tensor:
     """Return a tensor, or a view that was made inside ``no_grad`` as the graph has it."""
-    return made_again(target._root, steps_to(target)) if isinstance(target, View) and target._aside else target
+    return made_again(target._root, steps_to(target)) if isinstance(target, View) and target._in_no_grad else target
 
 
-def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:
+def assign_result(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:
     """Let a tensor take on a value of its own shape and of a dtype that fits; return it."""
     value = value if isinstance(value, Tensor) else Tensor(value)
     if value.shape != target.shape:
@@ -539,7 +541,7 @@ def become(target: Tensor, value: Any, name: str, casting: Any = "same_kind") ->
     if isinstance(target, View) or not node.requires_grad or not same_layout or node is old:
         write(target, ..., value)
     else:
-        take_over(target, node)
+        rebind(target, node)
     return target
 
 
@@ -551,28 +553,28 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     tensors = [target for target in targets if isinstance(target, Tensor)]
     name = getattr(function, "__name__", str(function))
     lost = any(not isinstance(target, Tensor) and target is not None for target in targets) and function not in NO_DERIVATIVE
-    if lost and flows((args, kwargs)):
+    if lost and needs_gradient((args, kwargs)):
         raise DetachError(
             f"{name}(..., out=a): writing a tensor's result into an array would leave the graph; give the result a name (a = {name}(...)), "
             "or let out be a Tensor"
         )
-    with writing:
+    with write_lock:
         recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (each is looked at: a leaf may be among them)
         if not any(recorded):
-            places = [at(own(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
+            places = [at(writable_array(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
-            return handed_back(targets, made, lambda target, value: target)
-        refuse_what_numpy_refuses(function, args, kwargs, out)
+            return wrap_results(targets, made, lambda target, value: target)
+        raise_what_numpy_raises(function, args, kwargs, out)
         kwargs.pop("casting", None)
         kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) or function is np.clip else True
         token = recording.set(True)
         try:
-            return handed_back(targets, function(*args, **kwargs), lambda target, value: put_into(target, value, function, kept))
+            return wrap_results(targets, function(*args, **kwargs), lambda target, value: store_result(target, value, function, kept))
         finally:
             recording.reset(token)
 
 
-def handed_back(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], Any]) -> Any:
+def wrap_results(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], Any]) -> Any:
     """Return the results of a function: what ``put`` makes of one that goes into a target, the others as tensors."""
     several = len(targets) > 1
     results = tuple(
@@ -581,7 +583,7 @@ def handed_back(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], A
     return results if several else results[0]
 
 
-def refuse_what_numpy_refuses(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+def raise_what_numpy_raises(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
     """Call a function on arrays, with copies to write into: it raises where NumPy finds that the result does not fit."""
     args, kwargs, out = plain((args, kwargs, out))
     if function in (np.cumsum, np.cumprod) and 0 in map(np.ndim, leaves(out)):
@@ -593,7 +595,7 @@ def refuse_what_numpy_refuses(function: Callable[..., Any], args: tuple[Any, ...
             function(*args, out=mapped(lambda x: np.copy(x, "K") if isinstance(x, ndarray) else x, out), **kwargs)
 
 
-def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any) -> Any:
+def store_result(target: Any, value: Any, function: Callable[..., Any], kept: Any) -> Any:
     """Let a tensor that was given as ``out`` take on a result of the function, where it is kept; return it."""
     if not isinstance(target, Tensor):
         np.copyto(target, plain(value), casting="unsafe", where=plain(kept))
@@ -601,7 +603,7 @@ def put_into(target: Any, value: Any, function: Callable[..., Any], kept: Any) -
     if isinstance(function, np.ufunc) or function in (np.clip, np.dot, np.einsum, np.round, np.around):  # (which fill an out)
         value = np.broadcast_to(without_ones(value, target, function), target.shape)
     name = getattr(function, "__name__", str(function))
-    return become(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, "unsafe")
+    return assign_result(target, value if kept is True else np.where(kept, value, as_recorded(target)), name, "unsafe")
 
 
 def without_ones(value: Any, target: Tensor, function: Any) -> Any:
@@ -611,7 +613,7 @@ def without_ones(value: Any, target: Tensor, function: Any) -> Any:
     return np.reshape(value, shape) if drops else value
 
 
-def writer(function: Callable[..., Any]) -> Callable[..., Any]:
+def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that writes into its first argument: NumPy's own for data, else its composition of ``t[index] = v``."""
     composition = COMPOSITIONS[function]
 
@@ -619,7 +621,7 @@ def writer(function: Callable[..., Any]) -> Callable[..., Any]:
         args, kwargs = (args, kwargs) if args else by_position(function, args, kwargs)
         target, values = args[0], (args[1:], kwargs)
         if not isinstance(target, Tensor):
-            if flows(values):
+            if needs_gradient(values):
                 raise DetachError(
                     f"{function.__name__}: writing a tensor into an array would leave its graph: use t.detach() or t.numpy() to leave it "
                     "on purpose, or a Tensor instead of an array to write into"
@@ -628,25 +630,25 @@ def writer(function: Callable[..., Any]) -> Callable[..., Any]:
             return
         if isinstance(target._node.value, ndarray) and not target._node.value.flags.writeable:
             raise ValueError("assignment destination is read-only")
-        with writing:
+        with write_lock:
             if writes_to_a_graph(target, values):
                 composition(*args, **kwargs)
             else:
-                write_plainly(target, lambda place: function(place, *plain(args[1:]), **plain(kwargs)))
+                write_unrecorded(target, lambda place: function(place, *plain(args[1:]), **plain(kwargs)))
 
     return call
 
 
 # Methods
-def changed_in_place(name: str) -> Callable[..., Any]:
+def reordering_method(name: str) -> Callable[..., Any]:
     """Return a method that puts the entries of a tensor in another order, where they lie."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
-        with writing:
+        with write_lock:
             if writes_to_a_graph(self):
                 write(self, ..., getattr(np, name)(as_recorded(self), *args, **kwargs))
             else:
-                write_plainly(self, lambda place: getattr(place, name)(*args, **kwargs))
+                write_unrecorded(self, lambda place: getattr(place, name)(*args, **kwargs))
 
     method.__doc__ = f"Do as np.{name}, in place: return None."
     return method
@@ -737,7 +739,7 @@ class Flat:
         return flatten(self.base)
 
 
-def part(function: Callable[..., Any], doc: str) -> property:
+def complex_part(function: Callable[..., Any], doc: str) -> property:
     """Return the property for the real or imaginary part of a tensor."""
 
     def assign(self: Tensor, value: Any) -> None:
@@ -750,7 +752,7 @@ def part(function: Callable[..., Any], doc: str) -> property:
     return property(lambda self: function(self), assign, doc=doc)
 
 
-def viewing(function: Callable[..., Any]) -> Callable[..., Any]:
+def view_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what to call for a function that may give a view of its first argument."""
     rule = RULES[function]
 
@@ -758,35 +760,35 @@ def viewing(function: Callable[..., Any]) -> Callable[..., Any]:
         args, kwargs = (args, kwargs) if args else by_position(function, args, kwargs)
         if not isinstance(args[0], Tensor):
             return wrapped(function(*plain(args), **plain(kwargs)))
-        return view_of(args[0], rule, private(plain(args[1:])), plain(kwargs) if kwargs else NOTHING)
+        return view_of(args[0], rule, private_copy(plain(args[1:])), plain(kwargs) if kwargs else NOTHING)
 
     return call
 
 
 for function, rule in RULES.items():
     if rule.view:
-        INSTEAD[function] = viewing(function)
+        REPLACEMENTS[function] = view_function(function)
 for function in (np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal):
-    INSTEAD[function] = writer(function)
+    REPLACEMENTS[function] = writing_function(function)
 for function in (*RULES, *NO_DERIVATIVE):
     if isinstance(function, np.ufunc) and function.at in COMPOSITIONS:
-        INSTEAD[function.at] = writer(function.at)
-INSTEAD["out="] = into_out
+        REPLACEMENTS[function.at] = writing_function(function.at)
+REPLACEMENTS["out="] = into_out
 
 for name, function in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
     "matmul": np.matmul, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "lshift": np.left_shift, "rshift": np.right_shift,
 }.items():  # fmt: skip
-    setattr(Tensor, f"__i{name}__", in_place(name, function))
+    setattr(Tensor, f"__i{name}__", in_place_operator(name, function))
 
 for compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
     setattr(Flat, f"__{compare.__name__}__", lambda self, other, compare=compare: compare(np.ravel(self.base), other))
 
 for name, member in {
-    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterated, "reshape": reshape, "fill": fill, "put": put,
+    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterate, "reshape": reshape, "fill": fill, "put": put,
     "copy": copy, "flatten": flatten, "astype": astype, "view": view,
-    "sort": changed_in_place("sort"), "partition": changed_in_place("partition"),
+    "sort": reordering_method("sort"), "partition": reordering_method("partition"),
     "shape": property(lambda self: self._node.value.shape, doc="The length of each axis."),
     "ndim": property(lambda self: self._node.value.ndim, doc="The number of axes."),
     "size": property(lambda self: self._node.value.size, doc="The number of entries."),
@@ -794,7 +796,7 @@ for name, member in {
     "base": property(lambda self: self._root if isinstance(self, View) else None, doc="The tensor that owns a view's entries."),
     "T": property(lambda self: view_of(self, TRANSPOSE, (), NOTHING), doc="The axes in reverse order."),
     "mT": property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged."),
-    "real": part(np.real, "The real part."), "imag": part(np.imag, "The imaginary part."),
+    "real": complex_part(np.real, "The real part."), "imag": complex_part(np.imag, "The imaginary part."),
     "flat": property(Flat, lambda self, value: self.put(range(self.size), value), doc="The entries as of a vector."),
 }.items():  # fmt: skip
     setattr(Tensor, name, member)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BatchError
 from ..graph import leaf
-from ..tensor import Tensor, handle, numbers
+from ..tensor import Tensor, handle, require_numbers
 from ..trees import is_module, leaves, mapped, rebuilt, skeleton
 from .batched import Batched, Level, Levels, active, expanded, with_axes
 from .draws import Draws
@@ -176,7 +176,7 @@ def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
     if isinstance(x, Batched):
         raw, k = with_axes(x, outer, 0), len(outer)
         return Batched(np.moveaxis(raw, k + axis % x.ndim, k), levels)
-    x = numbers(x) if isinstance(x, np.ndarray) else x if hasattr(x, "ndim") else np.asarray(x)
+    x = require_numbers(x) if isinstance(x, np.ndarray) else x if hasattr(x, "ndim") else np.asarray(x)
     raw = x[None] if axis is None else np.moveaxis(x, axis, 0) if axis else x
     raw = raw.copy() if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw  # (an entry that is a single number is no view)
     return Batched(raw[(None,) * len(outer)] if outer else raw, levels)

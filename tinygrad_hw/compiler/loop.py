@@ -80,7 +80,7 @@ class Loop:
 
 
 class Rolling:
-    """What records loops while a program is recorded, see ``loops.rolling``."""
+    """What records loops while a program is recorded, see ``loops.loop_recorder``."""
 
     def __init__(self, tape: Recording) -> None:
         self.tape = tape

@@ -35,7 +35,7 @@ def name_locals(frames: Iterable[Any]) -> None:
 
 def op_of(value: Any) -> Op | None:
     """Return the op of a stand-in, or of a tensor that holds one; of a view, of what it was when it was last worked out."""
-    value = (value._held if isinstance(value, View) else value._node).value if isinstance(value, Tensor) else value
+    value = (value._cached_node if isinstance(value, View) else value._node).value if isinstance(value, Tensor) else value
     return value._op if isinstance(value, Traced) else None
 
 

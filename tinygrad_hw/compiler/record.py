@@ -14,7 +14,7 @@ from .. import backward
 from ..backward import Step, arrays
 from ..errors import CompileError, GradientError
 from ..graph import Node
-from ..loops import rolling
+from ..loops import loop_recorder
 from ..naming import is_place
 from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
 from ..trees import leaves, rebuilt
@@ -64,7 +64,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     """
     tape = Recording()
     stage = Stage(tape, watch, optimizer)
-    token, rolls = recording.set(True), rolling.set(Rolling(tape))
+    token, rolls = recording.set(True), loop_recorder.set(Rolling(tape))
     try:
         with stage:
             args = stand_ins(stage.given, function, args)
@@ -78,7 +78,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
             recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)
     finally:
         recording.reset(token)
-        rolling.reset(rolls)
+        loop_recorder.reset(rolls)
     if tape.refusal is not None:
         raise tape.refusal
     return recorded
@@ -101,7 +101,7 @@ class Stage:
         self.arguments: list[Any] = []
         self.own: dict[Node, Traced] = {}
         self.draws: list[Draw] = []
-        self.tensors: list[tuple[Tensor, Node, Any, Any, Any]] = []  # each tensor with its node, and that one's value, grad and lent
+        self.tensors: list[tuple[Tensor, Node, Any, Any, Any]] = []  # each tensor with its node, and that one's value, grad and mutable
         self.places: list[tuple[Any, Any, Any]] = []  # each place with what it held, and what was put there
         self.memory: Any = None
 
@@ -123,10 +123,10 @@ class Stage:
             name = path if node in paths and path.isidentifier() else None
             if node.name:
                 name = None if is_place(node.name) else node.name
-            self.tensors.append((tensor, node, node.value, node.grad, node.lent))
+            self.tensors.append((tensor, node, node.value, node.grad, node.mutable))
             self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
             self.own[node]._op.hint = path
-            node.value, node.lent, node.grad = self.own[node], False, None
+            node.value, node.mutable, node.grad = self.own[node], False, None
         instead: dict[int, Any] = {}
         for i, array in enumerate(self.watch.arrays):
             instead[id(array.array)] = self.given(array.place.now(), "array", i, name=array.name if array.name.isidentifier() else None)
@@ -160,8 +160,8 @@ class Stage:
         rebound = [place.name for place, _, put in self.places if place.now() is not put]
         for place, before, _ in self.places:
             place.put(before)
-        for tensor, node, value, grad, lent in self.tensors:
-            tensor._node, node.value, node.grad, node.lent = node, value, grad, lent
+        for tensor, node, value, grad, mutable in self.tensors:
+            tensor._node, node.value, node.grad, node.mutable = node, value, grad, mutable
         for view in self.watch.views:
             _ = view._node  # (which works it out again, from the values)
         if self.memory is not None:

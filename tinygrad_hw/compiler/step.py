@@ -20,8 +20,8 @@ from ..backward import sweep
 from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..rules.shaping import layout
-from ..scopes import free_in_children, watching, whole_in_children
-from ..tensor import Tensor, cotangent, handle, leaf, numbers, recording
+from ..scopes import detecting_anomalies, held_during_fork, reset_after_fork
+from ..tensor import Tensor, cotangent, handle, leaf, recording, require_numbers
 from ..trees import content, is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
@@ -46,7 +46,7 @@ BACKENDS = ("numpy", "numba")
 PLANNING = ("reuse_buffers", "work_in_place")
 MANY = 8  # recordings after which to warn that it keeps happening
 KEPT = 8  # plans that are kept: of what was called last
-recorder = whole_in_children(threading.RLock())  # one thread records at a time, since it puts stand-ins where others look
+recorder = held_during_fork(threading.RLock())  # one thread records at a time, since it puts stand-ins where others look
 recording_threads: set[int] = set()
 
 
@@ -160,7 +160,7 @@ class CompiledFunction:
         self._entries: dict[Any, Entry] = {}
         self._last: Entry | None = None
         self._watch: Watch | None = None
-        self._lock = free_in_children(threading.RLock())
+        self._lock = reset_after_fork(threading.RLock())
         self._bound: dict[Any, CompiledFunction] = {}  # of each choice of modules among the arguments, the function of the others
         self._latest: CompiledFunction | None = None  # the one of them that the latest call ran, if it ran one
         self._told: Counter[str] = Counter()  # the calls without code for Numba that were warned of
@@ -188,7 +188,7 @@ class CompiledFunction:
             args = self._positional(args, kwargs)
         if recording_threads and get_ident() in recording_threads:
             return self.function(*args)
-        if watching.get():
+        if detecting_anomalies.get():
             return self._eagerly(args)
         parts = leaves(args)
         with self._lock:
@@ -536,7 +536,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
             args = self._positional(args, kwargs)
         if recording_threads and get_ident() in recording_threads:
             raise CompileError(f"{self.__name__} is a compiled step, and cannot be a part of another compiled function")
-        if watching.get():
+        if detecting_anomalies.get():
             return self._eagerly(args)
         with self._lock:
             out, entry = self._quickly(args), cast(Any, self._last)
@@ -577,7 +577,7 @@ class CompiledStep(CompiledFunction, Generic[Loss]):
 
     def _can_repeat(self) -> bool:
         """Tell whether the latest plan can do several steps without a look at anything outside."""
-        return self._last is not None and not self._last.draws and not self._last.written and not watching.get()
+        return self._last is not None and not self._last.draws and not self._last.written and not detecting_anomalies.get()
 
     def _several(self, n: int, args: tuple[Any, ...]) -> list[Any]:
         """Do up to n steps; return their losses."""
@@ -761,7 +761,7 @@ def put_last(cache: dict[Any, Any], key: Any, value: Any) -> None:
 
 def value_of(x: Any) -> Any:
     """Return what a tensor holds, and anything else as it is."""
-    return x._node.value if isinstance(x, Tensor) else numbers(x) if isinstance(x, np.ma.MaskedArray) else x
+    return x._node.value if isinstance(x, Tensor) else require_numbers(x) if isinstance(x, np.ma.MaskedArray) else x
 
 
 def values_of(parts: list[Any]) -> list[Any]:

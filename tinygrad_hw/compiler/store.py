@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..graph import Node
-from ..scopes import free_in_children
-from ..views import ALONE
+from ..scopes import reset_after_fork
+from ..views import UNSHARED_COUNT
 from .plan import like as laid_out
 
 __all__ = ["Store", "store_of"]
@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self, optimizer: Any) -> None:
         self.nodes = [parameter._node for parameter in optimizer.parameters]
-        self.lock = free_in_children(threading.RLock())
+        self.lock = reset_after_fork(threading.RLock())
         self.mirrored: list[tuple[Node, np.ndarray]] = []
         self.make_arrays()
 
@@ -77,11 +77,11 @@ class Store:
         for node, part in self.parameters:
             if node.value is part:
                 continue
-            if node.lent and sys.getrefcount(node.value) > ALONE:
+            if node.mutable and sys.getrefcount(node.value) > UNSHARED_COUNT:
                 self.mirrored.append((node, part))
                 continue
             part[...] = node.value
-            node.value, node.lent = part, True
+            node.value, node.mutable = part, True
         for i, state in enumerate(states):
             for key, kept in state.items():
                 like = self.nodes[i].value

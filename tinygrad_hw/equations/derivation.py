@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backward import fit
-from ..graph import Node, made
+from ..graph import Node, reachable_results
 from ..naming import Names, Thing
 from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
@@ -79,7 +79,7 @@ class Derivation:
 
     def __init__(self, root: Node, names: Mapping[str, Any] | None, primes: bool) -> None:
         self.root, self.primes = root, primes
-        self.order = made([root])[::-1]
+        self.order = reachable_results([root])[::-1]
         self.values: dict[Node, Variable] = {}
         self.things: dict[Variable, Node] = {}
         self.numbers: dict[Expression, Any] = {}

@@ -39,7 +39,7 @@ class _Lazy(Module):
         for name, value in vars(self.made(size, *args, **settings, **draws)).items():  # type: ignore[call-arg]
             own = vars(self).get(name)
             if isinstance(own, Tensor) and isinstance(value, Tensor):
-                own._node.value, own._node.lent = value.numpy().astype(own.dtype), False
+                own._node.value, own._node.mutable = value.numpy().astype(own.dtype), False
             elif name != "_path":
                 setattr(self, name, value)
 

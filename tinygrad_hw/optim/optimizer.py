@@ -14,7 +14,7 @@ from ..errors import DTypeError, GradientError, ShapeError
 from ..rules.elementwise import HALF, SINGLE
 from ..rules.shaping import with_layout_of
 from ..tensor import Tensor
-from ..transforms import called_on_locked, owned
+from ..transforms import called_on_read_only, owned
 
 Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
 
@@ -230,7 +230,7 @@ class Optimizer:
                 new = update(value.astype(SINGLE), grad.astype(SINGLE), state) if half else update(value, grad, state)
                 if (half or not self._keeps_form) and (new.dtype is not value.dtype or new.shape != value.shape):
                     new = self._fitted(parameter, new)
-                if node.lent:
+                if node.mutable:
                     value[...] = new
                 elif type(new) is np.ndarray:
                     node.value = new if new.strides == value.strides else with_layout_of(value, new)
@@ -242,7 +242,7 @@ class Optimizer:
     def _updated_apart(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
         """Return what an ``update`` of the user's gives, which can change neither what it was given nor, later, what it gave."""
         update = lambda value, grad: self.update(value, grad, state)
-        return owned(called_on_locked(update, f"{type(self).__name__}.update", (value, grad), {}))
+        return owned(called_on_read_only(update, f"{type(self).__name__}.update", (value, grad), {}))
 
     def _fitted(self, parameter: Tensor, new: Any) -> Any:
         """Return a new value in the parameter's dtype, or say that it has another shape."""

@@ -24,12 +24,12 @@ from .. import backward, operators, tensor, views
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
-from ..scopes import Scope, watching, whole_in_children
+from ..scopes import Scope, detecting_anomalies, held_during_fork
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
 errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)  # NumPy's settings, from before the outermost scope
-changing = whole_in_children(threading.Lock())
+changing = held_during_fork(threading.Lock())
 inside = 0
 PLACES = ((tensor, "result"), (operators, "result"), (views, "result"), (backward, "flow"))
 original = {(module, name): getattr(module, name) for module, name in PLACES}
@@ -79,10 +79,10 @@ class detect_anomaly(Scope):
     AnomalyError: log gave -inf at (1,), in ...
     """
 
-    setting, value = watching, True
+    setting, value = detecting_anomalies, True
 
     def __enter__(self) -> detect_anomaly:
-        if not watching.get():
+        if not detecting_anomalies.get():
             errors_before.set(np.geterr())
             np.seterr(all="ignore")
         _exchange(+1)
@@ -92,7 +92,7 @@ class detect_anomaly(Scope):
         super().__exit__(*error)
         _exchange(-1)
         before = errors_before.get()
-        if before is not None and not watching.get():
+        if before is not None and not detecting_anomalies.get():
             np.seterr(**before)
             errors_before.set(None)
 
@@ -109,7 +109,7 @@ def _exchange(step: int) -> None:
 def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple[Any, ...], *rest: Any) -> Any:
     """Record a result as ``tensor.result`` does, remember the line of the user's code, and raise unless the value is finite."""
     out = original[tensor, "result"](value, rule, args, parents, *rest)
-    if watching.get():
+    if detecting_anomalies.get():
         node = out._node
         node.line = _users_line()
         if not _finite(value):
@@ -123,11 +123,11 @@ def _watched_flow(
     """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
     carry, seeds = original[backward, "flow"], dict(cotangents)
     paused = bool(carry(cotangents, waiting, read, since, live, trail, mine, pause))
-    if watching.get() and (live is not None or (pause and not paused)) and not _all_finite(cotangents):
+    if detecting_anomalies.get() and (live is not None or (pause and not paused)) and not _all_finite(cotangents):
         steps: list[Step] = []
         plain = {node: values(g) for node, g in seeds.items()}
-        again = backward.noted(backward.arrays, steps)
-        carry(dict(plain), backward.started(plain, since), again, since, live and type(live)(live.fit), steps, None)
+        again = backward.with_trail(backward.arrays, steps)
+        carry(dict(plain), backward.initial_heap(plain, since), again, since, live and type(live)(live.fit), steps, None)
         raise AnomalyError(_blame(plain, steps))
     return paused
 

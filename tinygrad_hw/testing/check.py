@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import DetachError, GradientError, TinygradError
 from ..tensor import Tensor, as_numbers, no_grad
-from ..transforms import fitting, grad, jvp, name, vjp
+from ..transforms import checked_leaves, grad, jvp, name_of, vjp
 from ..trees import is_module, leaves, mapped, opened, paths, rebuilt
 from .numeric import Slope, complex_step, one_sided_slopes
 
@@ -126,7 +126,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     everything = [_wide(x) for x in leaves(opened(inputs))]
     floating = [k for k, x in enumerate(everything) if x.dtype.kind in "fc"]
     if not floating:
-        raise GradientError(f"{name(f)} was given no floating numbers to differentiate with respect to: there is nothing to check")
+        raise GradientError(f"{name_of(f)} was given no floating numbers to differentiate with respect to: there is nothing to check")
     xs, rng = [everything[k] for k in floating], np.random.default_rng(seed)
 
     def flat(*xs: Any) -> tuple[Any, ...]:
@@ -134,10 +134,10 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
         with _filled(inputs, [given.get(k, x) for k, x in enumerate(everything)]) as filled:
             return _floating(f, f(*filled))
 
-    flat.__name__ = name(f)
+    flat.__name__ = name_of(f)
     where, verdict = [_places(inputs)[k] for k in floating], Verdict("right", "")
     for now in range(1, order + 1):
-        check = _Check(flat, xs, where, f"{name(f)}, order {now}" if now > 1 else name(f), rng)
+        check = _Check(flat, xs, where, f"{name_of(f)}, order {now}" if now > 1 else name_of(f), rng)
         check.needs_forward = order > 1
         with np.errstate(all="ignore"):
             verdict = check.verdict()
@@ -176,7 +176,9 @@ def _floating(f: Callable[..., Any], out: Any) -> tuple[Any, ...]:
     found = tuple(y for y in leaves(out) if np.asarray(y.data if isinstance(y, Tensor) else y).dtype.kind in "fc")
     if not found:
         what = f"an array of {out.dtype}" if isinstance(out, (Tensor, np.ndarray, np.generic)) else f"a {type(out).__name__}"
-        raise GradientError(f"{name(f)} returned {what} without floating numbers: there is no gradient to check (is a `return` missing?)")
+        raise GradientError(
+            f"{name_of(f)} returned {what} without floating numbers: there is no gradient to check (is a `return` missing?)"
+        )
     return found
 
 
@@ -573,17 +575,17 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     loss = wraps(flat)(lambda *xs: flat(*leaves(xs))[0])
     engine = grad(loss, range(len(wide)))(*wide)
     by_hand = manual(*(x if is_module(x) else mapped(np.copy, w) for x, w in zip(inputs, wide))) if callable(manual) else manual
-    by_hand = list(fitting(wide, (by_hand,) if len(inputs) == 1 else by_hand, "the gradient by hand"))
+    by_hand = list(checked_leaves(wide, (by_hand,) if len(inputs) == 1 else by_hand, "the gradient by hand"))
     for i, (where, ours, theirs) in enumerate(zip(_places(inputs), map(np.asarray, leaves(engine)), map(np.asarray, by_hand))):
         differ = _different(ours, theirs, rtol)
         if differ.any():
-            check = _ByHand(flat, leaves(wide), _places(inputs), name(f), theirs)
+            check = _ByHand(flat, leaves(wide), _places(inputs), name_of(f), theirs)
             differ = _different(ours, theirs, rtol, 16 * np.nan_to_num(_spread([found[i] for found in check.gradients_around]), posinf=0))
         if differ.any():
             places = [tuple(map(int, place)) for place in np.argwhere(differ)]
             place, cause = places[0], rounding(theirs[differ], ours[differ]) or likeliest_cause(check, i, places)
             lines = [
-                f"the gradient by hand of {name(f)}",
+                f"the gradient by hand of {name_of(f)}",
                 f"entry {place} of {where}: by hand {theirs[place]:.10g}, engine {ours[place]:.10g}",
                 f"{np.count_nonzero(differ)} of {ours.size} entries of shape {ours.shape} differ",
                 *([f"likeliest cause: {cause}"] if cause else []),
@@ -606,7 +608,7 @@ def _of_leaves(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., 
         with _filled(inputs, xs) as filled:
             return (f(*filled),)
 
-    flat.__name__ = name(f)
+    flat.__name__ = name_of(f)
     return flat
 
 
