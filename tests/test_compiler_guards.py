@@ -293,6 +293,22 @@ def an_array_in_a_frozen_set_of_tuples():
     return lambda x: x * data[1][0], lambda: array.__setitem__(0, 5.0)
 
 
+def an_array_in_a_tuple_in_a_tuple():
+    data = ((np.array([1.0, 2.0]), 3),)
+    return lambda x: x * data[0][0], lambda: data[0][0].__setitem__(0, 5.0)
+
+
+def two_names_of_one_tuple():
+    a = b = (np.array([1.0, 2.0]),)
+    return lambda x: x * np.sin(a[0]) + np.sin(b[0]), lambda: a[0].__setitem__(0, 5.0)
+
+
+def an_attribute_of_a_class_in_a_module_without_a_file():
+    module = sys.modules["without_a_file"] = types.ModuleType("without_a_file")
+    exec("class Settings:\n    scale = 1.0\n", vars(module))
+    return lambda x: x * module.Settings.scale, lambda: setattr(module.Settings, "scale", 2.0)
+
+
 def an_array_that_is_decided_by():
     flags = np.array([True, False])
     return lambda x: x * 2 if flags[0] else x * 3, lambda: flags.__setitem__(0, False)
@@ -523,7 +539,8 @@ WAYS = [
     another_in_a_set_of_the_same_size, in_a_deque, in_a_large_list, in_a_large_dict, another_key, the_order_of_a_dict, default_dict,
     chained_maps, mapping_proxy, context_variable, partial_of_a_list, defaults, keyword_defaults, attribute_of_a_function, bound_method,
     a_module_made_by_hand, a_global_of_a_method, evaluation_mode, an_integer_for_a_float, a_negative_zero, an_array_in_a_class,
-    an_array_in_a_tuple, an_array_in_a_frozen_set_of_tuples, an_array_that_is_decided_by, an_array_of_sizes, a_mask, two_names_of_one_array,
+    an_array_in_a_tuple, an_array_in_a_tuple_in_a_tuple, two_names_of_one_tuple, an_attribute_of_a_class_in_a_module_without_a_file,
+    an_array_in_a_frozen_set_of_tuples, an_array_that_is_decided_by, an_array_of_sizes, a_mask, two_names_of_one_array,
     a_view_of_a_tensor, a_tensor_in_a_class, the_environment, the_environment_by_a_function, a_weak_reference, thread_local,
     attribute_of_a_metaclass, another_class, another_base, other_code, an_array_of_python, bytes_in_a_view, weak_values,
     the_factory_of_a_dict, a_view_of_a_dict, whether_a_tensor_requires_a_gradient, data_of_ctypes, an_array_in_an_object_of_numpy,

@@ -26,8 +26,7 @@ import types
 import weakref
 from array import array as python_array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -39,7 +38,7 @@ from ..tensor import Tensor
 from ..views import View, root_of
 from .trace import NUMPY, PACKAGE, Traced
 
-__all__ = ["FOREIGN", "Place", "Watch", "has_stand_in"]
+__all__ = ["FOREIGN", "Place", "Watch"]
 
 FOREIGN = (NUMPY, PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"], "<frozen")
 MOST = 20_000  # guards: a function that reaches more than that is refused
@@ -54,34 +53,28 @@ SETTINGS = {  # NumPy's functions that tell of a setting or of a file
     for function in (np.geterr, np.geterrcall, np.getbufsize, np.get_printoptions, np.load, np.loadtxt, np.genfromtxt, np.fromregex)
 }
 SETTING_NAMES = {name.removeprefix("np.") for name in SETTINGS.values()}
-MISSING = object()
+ABSENT = object()  # what a place holds that does not exist
+UNSET = object()  # what a context variable gives that has no value
 HEAP_TYPE = 1 << 9  # the flag of classes that a class statement made
-FIRST = ""  # a name that nothing has: it is new when something is looked at for the first time
+FIRST_VISIT = ""  # a name that nothing has: it is new when the names of the code are looked up in something for the first time
 ATTRIBUTE_LABEL = "{}.{}"
 IGNORED = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__", "__slots__", "_abc_impl"}
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 SIMPLE = (*SCALARS, types.BuiltinFunctionType, types.CodeType, np.ufunc, type(Ellipsis), range, slice)
-OF_LIBRARIES = (*SIMPLE, type, types.FunctionType, types.ModuleType)  # what stays as it is in them
+OF_LIBRARIES = (*SIMPLE, type, types.FunctionType, types.ModuleType)  # what libraries hold and do not change
 HOLDERS: tuple[Any, ...] = (
     types.MethodType, property, classmethod, staticmethod, types.MappingProxyType, functools.partial, functools.cached_property,
     type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
-BESIDES = ((defaultdict, "default_factory"), (BaseException, "args"))  # attributes that are in no __dict__
-BUFFERS = (bytearray, memoryview, python_array, ctypes.c_int.__mro__[-2])  # (the last is what all of ctypes' data are)
+OUTSIDE_DICT = ((defaultdict, "default_factory"), (BaseException, "args"))  # attributes that are in no __dict__
+BUFFERS = (bytearray, memoryview, python_array, ctypes.c_int.__mro__[-2])  # (the last is the base of all of ctypes' data)
 CONTAINERS = (list, dict, set, frozenset, deque)
-LOOKUP = (AttributeError, KeyError, IndexError, ValueError, TypeError)
-PLAIN = (
-    "functools",
-    "collections",
-    "types",
-    "argparse",
-    "_thread",
-    "threading",
-    "weakref",
-    "_weakrefset",
-)  # whose objects hold what users put there
-GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"}
-ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
+USERS_INSIDE = {"functools", "collections", "types", "argparse", "_thread", "threading", "weakref", "_weakrefset"}  # hold users' things
+OPCODES = {
+    "globals": {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"},
+    "attributes": {"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"},
+    "modules": {"IMPORT_NAME"},
+}
 
 Bound = Callable[[Any], str]  # gives a thing a name in the code and returns the name
 
@@ -95,16 +88,13 @@ class Kind(NamedTuple):
     write: Callable[[Any, Any, Any], Any]
 
 
-def _write_cell(cell: Any, _: Any, value: Any) -> None:
-    cell.cell_contents = value
-
-
 ITEM = Kind("{0}[{1}]", operator.getitem, operator.setitem)
 ATTRIBUTE = Kind("{0}.{1}", getattr, setattr)
-CELL = Kind("{0}.cell_contents", lambda cell, _: cell.cell_contents, _write_cell)
-ENTRY = Kind("{0}.__dict__[{1}]", lambda kind, name: vars(kind)[name], setattr)  # of a class, as it stands there
+CELL = Kind("{0}.cell_contents", lambda cell, _: cell.cell_contents, lambda cell, _, value: setattr(cell, "cell_contents", value))
+CLASS_ENTRY = Kind("{0}.__dict__[{1}]", lambda kind, name: vars(kind)[name], setattr)  # (as it stands there, no method bound)
 REFERENCE = Kind("{0}()", lambda reference, _: reference(), lambda reference, _, value: None)
 CONTEXT = Kind("{0}.get({1})", lambda variable, default: variable.get(default), lambda variable, _, value: variable.set(value))
+LOOKUP = (AttributeError, KeyError, IndexError, ValueError, TypeError)  # what reading may raise where nothing is held any more
 
 
 class Guard:
@@ -120,9 +110,8 @@ class Guard:
         """Tell whether it is as it was, up to equal numbers and strings; these are what the quick test compares with from now on."""
         raise NotImplementedError
 
-    def thing(self) -> Any:
+    def read(self) -> Any:
         """Return what it guards, as it is now."""
-        return None
 
     def restore(self) -> None:
         """Put back what was there."""
@@ -135,13 +124,15 @@ class Place(Guard):
 
     def __init__(self, kind: Kind, container: Any, key: Any, name: str) -> None:
         self.kind, self.container, self.key, self.name = kind, container, key, name
-        self.value = self.now()
+        self.value = self.read()
 
-    def now(self) -> Any:
-        """Return what is there."""
-        return self.kind.read(self.container, self.key)
+    def read(self) -> Any:
+        try:
+            return self.kind.read(self.container, self.key)
+        except LOOKUP:
+            return ABSENT
 
-    def put(self, value: Any) -> None:
+    def write(self, value: Any) -> None:
         """Put something else there."""
         self.kind.write(self.container, self.key, value)
 
@@ -153,23 +144,14 @@ class Place(Guard):
         return f"{self.reading(bound)} is {bound(self.value)}"
 
     def holds(self) -> bool:
-        try:
-            now = self.now()
-        except LOOKUP:
+        value = self.read()
+        if not same(value, self.value):
             return False
-        if same(now, self.value):
-            self.value = now
-            return True
-        return False
-
-    def thing(self) -> Any:
-        with suppress(*LOOKUP):
-            return self.now()
-        return None
+        self.value = value
+        return True
 
     def restore(self) -> None:
-        if not self.holds():
-            self.put(self.value)
+        self.write(self.value)
 
 
 class Parts(Guard):
@@ -179,13 +161,12 @@ class Parts(Guard):
 
     def __init__(self, container: Any, name: str, ordered: bool = True) -> None:
         self.container, self.name, self.ordered = container, name, ordered
-        self.keys = [*container] if isinstance(container, dict) else []
-        self.entries = [*entries(container)]
+        self.keys, self.entries = keys_and_entries(container)
 
     def code(self, bound: Bound) -> str:
         thing = bound(self.container)
         tests = [f"len({thing}) == {len(self.entries)}"]
-        if self.keys and self.ordered and len(self.keys) > 1:
+        if self.ordered and len(self.keys) > 1:
             tests.append(f"all(map(is_, {thing}, {bound(self.keys)}))")
         if not has_places(self.container):
             values = f"{thing}.values()" if isinstance(self.container, dict) else thing
@@ -193,22 +174,19 @@ class Parts(Guard):
         return " and ".join(tests)
 
     def holds(self) -> bool:
-        now, keys = [*entries(self.container)], [*self.container] if isinstance(self.container, dict) else []
-        if len(now) != len(self.entries) or (self.ordered and keys != self.keys):
+        keys, entries = keys_and_entries(self.container)
+        if len(entries) != len(self.entries) or (self.ordered and keys != self.keys):
             return False
-        if has_places(self.container):
-            return True
-        if not all(map(same, now, self.entries)):
-            return False
-        self.entries = now
+        if not has_places(self.container):
+            if not all(map(same, entries, self.entries)):
+                return False
+            self.entries = entries
         return True
 
-    def thing(self) -> Any:
+    def read(self) -> Any:
         return self.container
 
     def restore(self) -> None:
-        if self.holds():
-            return
         self.container.clear()
         if isinstance(self.container, dict):
             self.container.update(zip(self.keys, self.entries))
@@ -230,7 +208,7 @@ class Size(Guard):
     def holds(self) -> bool:
         return len(vars(self.kind)) == len(self.names)
 
-    def thing(self) -> Any:
+    def read(self) -> Any:
         return [value for name, value in vars(self.kind).items() if name not in self.names]
 
     def restore(self) -> None:
@@ -247,11 +225,10 @@ class Alike(Guard):
         self.dicts, self.key, self.name = dicts, key, key
 
     def code(self, bound: Bound) -> str:
-        first, *others = (f"{bound(each)}[{self.key!r}]" for each in self.dicts)
-        return " is ".join([first, *others])
+        return " is ".join([f"{bound(each)}[{self.key!r}]" for each in self.dicts])
 
     def holds(self) -> bool:
-        return all(each.get(self.key, MISSING) is self.dicts[0].get(self.key) for each in self.dicts)
+        return all(each.get(self.key, ABSENT) is self.dicts[0].get(self.key) for each in self.dicts)
 
 
 class Content(Guard):
@@ -261,60 +238,22 @@ class Content(Guard):
 
     def __init__(self, array: Any, name: str) -> None:
         self.array, self.name = array, name
-        self.content = self.now()
+        self.content = self.read()
 
-    def now(self) -> bytes:
-        """Return the bytes as they are."""
+    def read(self) -> bytes:
         return self.array.tobytes() if hasattr(self.array, "tobytes") else bytes(self.array)
 
     def code(self, bound: Bound) -> str:
-        return f"{bound(self.now)}() == {bound(self.content)}"
+        return f"{bound(self.read)}() == {bound(self.content)}"
 
     def holds(self) -> bool:
-        return self.now() == self.content
+        return self.read() == self.content
 
     def restore(self) -> None:
-        if self.holds():
-            return
         if isinstance(self.array, np.ndarray):
             self.array[...] = np.frombuffer(self.content, self.array.dtype).reshape(self.array.shape)
         else:
             memoryview(self.array).cast("B")[:] = self.content
-
-
-def same(x: Any, y: Any) -> bool:
-    """Tell whether two things are one, or equal numbers, strings or tuples of them: 0.0 and -0.0, 1 and 1.0 are not."""
-    if x is y:
-        return True
-    if type(x) is not type(y):
-        return False
-    if isinstance(x, tuple):
-        return len(x) == len(y) and all(map(same, x, y))
-    return isinstance(x, SCALARS) and repr(x) == repr(y)
-
-
-def entries(container: Any) -> Iterable[Any]:
-    """Return the entries of a container: of a dict, its values."""
-    return container.values() if isinstance(container, dict) else container
-
-
-def has_places(container: Any) -> bool:
-    """Tell whether each entry of a container has a guard of its own."""
-    return isinstance(container, (list, dict)) and len(container) <= FEW
-
-
-def has_stand_in(thing: Any) -> bool:
-    """Tell whether a stand-in can be reached from something."""
-    todo, seen = [thing], {id(thing)}
-    while todo and len(seen) < MOST:
-        here = todo.pop()
-        if type(here) is Traced:
-            return True
-        for part in gc.get_referents(here):
-            if id(part) not in seen and not isinstance(part, (*SIMPLE, type, types.ModuleType, types.FunctionType)):
-                seen.add(id(part))
-                todo.append(part)
-    return False
 
 
 class Array(Guard):
@@ -341,7 +280,7 @@ class Array(Guard):
         self.frozen = self.array.tobytes()
 
     def code(self, bound: Bound) -> str:
-        v, array = self.variable, self.place.now()
+        v, array = self.variable, self.place.read()
         tests = [f"type({v} := {self.place.reading(bound)}) is ndarray", f"{v}.dtype is {bound(array.dtype)}"]
         tests += [f"{v}.shape == {self.form[0]}", f"{v}.strides == {array.strides}"]
         tests += [f"{v} is {bound(array)}"] if self.fixed else []
@@ -349,63 +288,115 @@ class Array(Guard):
         return " and ".join(tests)
 
     def holds(self) -> bool:
-        try:
-            now = self.place.now()
-        except LOOKUP:
-            return False
-        alike = type(now) is np.ndarray and (now.shape, now.dtype, layout(now)) == self.form
-        return alike and (now is self.array or not self.fixed) and (self.frozen is None or now.tobytes() == self.frozen)
+        array = self.place.read()
+        alike = type(array) is np.ndarray and (array.shape, array.dtype, layout(array)) == self.form
+        return alike and (array is self.array or not self.fixed) and (self.frozen is None or array.tobytes() == self.frozen)
+
+
+def same(x: Any, y: Any) -> bool:
+    """Tell whether two things are one, or equal numbers, strings or tuples of them: 0.0 and -0.0, 1 and 1.0 are not."""
+    if x is y:
+        return True
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(map(same, x, y))
+    return isinstance(x, SCALARS) and repr(x) == repr(y)
+
+
+def keys_and_entries(container: Any) -> tuple[list[Any], list[Any]]:
+    """Return the keys of a dict, which nothing else has, and the entries of a container."""
+    return ([*container], [*container.values()]) if isinstance(container, dict) else ([], [*container])
+
+
+def has_places(container: Any) -> bool:
+    """Tell whether each entry of a container has a guard of its own."""
+    return isinstance(container, (list, dict)) and len(container) <= FEW
+
+
+def has_stand_in(thing: Any) -> bool:
+    """Tell whether a stand-in can be reached from something."""
+    todo, seen = [thing], {id(thing)}
+    while todo and len(seen) < MOST:
+        visited = todo.pop()
+        if type(visited) is Traced:
+            return True
+        for part in gc.get_referents(visited):
+            if id(part) not in seen and not isinstance(part, OF_LIBRARIES):
+                seen.add(id(part))
+                todo.append(part)
+    return False
 
 
 # The walk
 class Names(NamedTuple):
     """The names that code uses: of global variables, of attributes, and of modules that it imports."""
 
-    globals: frozenset[str]
-    attributes: frozenset[str]
-    modules: frozenset[str]
+    globals: set[str]
+    attributes: set[str]
+    modules: set[str]
 
 
 @functools.lru_cache(1024)
 def names_in(code: types.CodeType) -> Names:
     """Return the names that a function's code uses, and code inside it; a string may name an attribute too."""
-    named: dict[str, set[str]] = {"globals": set(), "attributes": set(), "modules": set()}
-    for instruction in dis.get_instructions(code):
-        for what, opcodes in (("globals", GLOBALS), ("attributes", ATTRIBUTES), ("modules", {"IMPORT_NAME"})):
-            if instruction.opname in opcodes:
-                named[what].add(instruction.argval)
-    named["attributes"] |= {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
-    inner = [names_in(part) for part in code.co_consts if isinstance(part, types.CodeType)]
-    return Names(*(frozenset(found.union(*(getattr(names, what) for names in inner))) for what, found in named.items()))
+    instructions = [*dis.get_instructions(code)]
+    names = Names(*({x.argval for x in instructions if x.opname in opcodes} for opcodes in OPCODES.values()))
+    for constant in code.co_consts:
+        if isinstance(constant, str) and constant.isidentifier():
+            names.attributes.add(constant)
+        elif isinstance(constant, types.CodeType):
+            for found, inner in zip(names, names_in(constant)):
+                found |= inner
+    return names
+
+
+def is_foreign_module(module: types.ModuleType | None) -> bool:
+    """Tell whether a module is Python's, NumPy's, an installed package's or of this package, rather than the user's."""
+    if module is None:
+        return False
+    origin = vars(module).get("__file__") or getattr(vars(module).get("__spec__"), "origin", None) or module.__name__
+    return str(origin).startswith((*FOREIGN, "built-in", "frozen", "_cython"))
+
+
+def is_of_this_package(kind: type) -> bool:
+    """Tell whether a class is one of this package."""
+    return kind.__module__.partition(".")[0] == __package__.partition(".")[0]
 
 
 def is_foreign(kind: type) -> bool:
     """Tell whether a class is Python's, NumPy's or an installed package's, rather than the user's or one of this package."""
-    if kind.__module__.partition(".")[0] == __package__.partition(".")[0]:
-        return False
     if kind.__module__ == "builtins":
         return not kind.__flags__ & HEAP_TYPE  # (a class made by exec may say that it is of this module)
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return str(file or "<frozen" if kind.__module__ in sys.modules else "").startswith(FOREIGN)
+    return not is_of_this_package(kind) and is_foreign_module(sys.modules.get(kind.__module__))
+
+
+def is_the_users(kind: type) -> bool:
+    """Tell whether a class is neither foreign nor of this package."""
+    return not is_foreign(kind) and not is_of_this_package(kind)
 
 
 def may_look_outside(thing: Any) -> bool:
     """Tell whether something is foreign, and not of a module that looks at nothing but its arguments."""
-    if isinstance(thing, types.ModuleType):
-        return is_foreign_module(thing) and thing.__name__.partition(".")[0] not in HARMLESS
     if isinstance(thing, types.FunctionType) and thing.__code__ in SETTINGS:
         return True
+    if isinstance(thing, types.ModuleType):
+        return is_foreign_module(thing) and thing.__name__.partition(".")[0] not in HARMLESS
     own = isinstance(thing, (type, types.FunctionType, types.BuiltinFunctionType))
-    module = (getattr(thing, "__module__", None) if own else None) or type(thing).__module__
-    if not isinstance(module, str) or module.partition(".")[0] in HARMLESS:
-        return False
-    return module in sys.modules and str(vars(sys.modules[module]).get("__file__") or "<frozen").startswith(FOREIGN)
+    name = (getattr(thing, "__module__", None) if own else None) or type(thing).__module__
+    return isinstance(name, str) and name.partition(".")[0] not in HARMLESS and is_foreign_module(sys.modules.get(name))
 
 
-def is_foreign_module(module: types.ModuleType) -> bool:
-    """Tell whether a module is Python's, NumPy's, an installed package's or of this package, rather than the user's."""
-    origin = getattr(vars(module).get("__spec__"), "origin", None)
-    return str(vars(module).get("__file__") or origin or "").startswith((*FOREIGN, "built-in", "frozen"))
+def can_be_input(thing: Any) -> bool:
+    """Tell whether something is an array that can be an input of a program."""
+    return type(thing) is np.ndarray and thing.dtype.kind in "biufc"
+
+
+def can_be_swapped(thing: Any) -> bool:
+    """Tell whether a stand-in can be put in the place of something: of such an array, a generator, or a tuple that holds one."""
+    if type(thing) is tuple:
+        return any(map(can_be_swapped, thing))
+    return isinstance(thing, np.random.Generator) or can_be_input(thing)
 
 
 class Watch:
@@ -439,36 +430,37 @@ class Watch:
         self.arrays: list[Array] = []
         self.swapped: list[Place] = []
         self.looks_outside = False
-        self._held: dict[int, list[tuple[np.ndarray, Place, bool]]] = {}
+        self._array_places: dict[int, list[Place]] = {}  # by the id of the array
         self._seen = {id(optimizer): optimizer}
         self._unguarded = {id(parameter._node) for parameter in optimizer.parameters} if optimizer is not None else set()
         self._todo: deque[tuple[Any, str]] = deque()
         self._places: set[tuple[int, Any]] = set()
-        self._names = {FIRST}  # of attributes, in all code that was found
-        self._partly: list[tuple[Any, str, set[str]]] = []  # what is followed by name only, with the names that are done
-        self._reach(function, getattr(function, "__name__", type(function).__name__), None)
+        self._names = {FIRST_VISIT}  # of attributes, in all code that was found
+        self._by_name: list[tuple[Any, str, set[str]]] = []  # of what only what the code names is followed, with the names that are done
+        self._follow(function, getattr(function, "__name__", type(function).__name__))
         self._walk()
         if "requires_grad" in self._names:
             for tensor, label in self.tensors:
-                self._hold(ATTRIBUTE, tensor._node, "requires_grad", f"{label}.requires_grad")
+                self._watch_place(ATTRIBUTE, tensor._node, "requires_grad", f"{label}.requires_grad")
         self._settle_arrays()
 
     def changed(self) -> str | None:
         """Return the name of something that is not as it was, or None."""
         return next((guard.name for guard in self.guards if not guard.holds()), None)
 
-    def kept_stand_in(self) -> str | None:
-        """Return the name of something that has changed and now holds a stand-in, or None."""
-        return next((guard.name for guard in self.guards if not guard.holds() and has_stand_in(guard.thing())), None)
+    def kept_stand_in(self) -> bool:
+        """Tell whether something has changed and now holds a stand-in."""
+        return any(not guard.holds() and has_stand_in(guard.read()) for guard in self.guards)
 
     def restore(self) -> None:
         """Put everything back as it was."""
         for guard in self.guards:
-            guard.restore()
+            if not guard.holds():
+                guard.restore()
 
     def _walk(self) -> None:
         """Follow references until nothing new is found."""
-        while self._todo or any(self._names - done for _, _, done in self._partly):
+        while self._todo or any(self._names - done for _, _, done in self._by_name):
             while self._todo:
                 self._visit(*self._todo.popleft())
                 if len(self.guards) > MOST:
@@ -476,81 +468,77 @@ class Watch:
                         f"the function reaches more than {MOST} things from outside, too many to watch (the last is "
                         f"{self.guards[-1].name}): give it what it needs as arguments"
                     )
-            for thing, name, done in self._partly:
+            for thing, name, done in self._by_name:
                 new = self._names - done
                 done |= new
-                self._visit_named(thing, name, new)
+                if isinstance(thing, type):
+                    self._visit_class(thing, new)
+                else:
+                    self._visit_named(thing, name, new)
 
-    def _hold(self, kind: Kind, container: Any, key: Any, name: str) -> None:
-        """Guard a place, and go on with what it holds."""
+    def _watch_place(self, kind: Kind, container: Any, key: Any, name: str) -> None:
+        """Guard a place, if there is one, and follow what it holds."""
         if (id(container), key) in self._places:
             return
         self._places.add((id(container), key))
-        try:
-            place = Place(kind, container, key, name)
-        except LOOKUP:
-            return
-        self.guards.append(place)
-        self._reach(place.value, name, place)
+        place = Place(kind, container, key, name)
+        if place.value is not ABSENT:
+            self.guards.append(place)
+            self._follow(place.value, name, place)
 
-    def _reach(self, thing: Any, name: str, place: Place | None) -> None:
-        """Go on with a thing that was found, in a place if it has one."""
+    def _follow(self, thing: Any, name: str, place: Place | None = None) -> None:
+        """Note that a thing was found, in a place if it has one."""
         self.looks_outside = self.looks_outside or may_look_outside(thing)
         if isinstance(thing, SIMPLE):
             return
-        if type(thing) is tuple and id(thing) not in self._seen:
-            self._seen[id(thing)] = thing
-            if place is not None and can_be_swapped(thing):
-                self.swapped.append(place)
-            for i, part in enumerate(thing):
-                inner = Place(ITEM, thing, i, f"{name}[{i}]") if place is not None and can_be_swapped(part) else None
-                self._reach(part, f"{name}[{i}]", inner)
-        elif type(thing) is np.ndarray and thing.dtype.kind in "biufc" and place is not None:
-            self._held.setdefault(id(thing), []).append((thing, place, type(place.container) is tuple))
-            if type(place.container) is not tuple:
-                self.swapped.append(place)
+        in_tuple = place is not None and type(place.container) is tuple
+        if place is not None and not in_tuple and can_be_swapped(thing):
+            self.swapped.append(place)
+        if place is not None and can_be_input(thing):
+            self._array_places.setdefault(id(thing), []).append(place)
         elif isinstance(thing, (np.ndarray, *BUFFERS)):
             self.guards.append(Content(thing, name))
-        elif isinstance(thing, np.random.Generator):
-            if place is not None and type(place.container) is not tuple:
-                self.swapped.append(place)
-        elif id(thing) not in self._seen:
+        elif id(thing) not in self._seen and not isinstance(thing, np.random.Generator):
             self._seen[id(thing)] = thing
-            self._todo.append((thing, name))
+            if type(thing) is not tuple:
+                self._todo.append((thing, name))
+                return
+            for i, part in enumerate(thing):
+                swappable = place is not None and can_be_swapped(part)
+                self._follow(part, f"{name}[{i}]", Place(ITEM, thing, i, f"{name}[{i}]") if swappable else None)
 
     def _settle_arrays(self) -> None:
         """Decide which arrays have to stay the same: those that are held in several places, or in a tuple."""
-        for i, ((array, place, in_tuple), *others) in enumerate(self._held.values()):
-            self.arrays.append(Array(array, place, in_tuple or bool(others), f"array{i}"))
+        for i, (place, *others) in enumerate(self._array_places.values()):
+            self.arrays.append(Array(place.value, place, type(place.container) is tuple or bool(others), f"array{i}"))
         free = {id(array.place) for array in self.arrays if not array.fixed}
         self.guards = [*(guard for guard in self.guards if id(guard) not in free), *self.arrays]
 
     # What to follow
     def _visit(self, thing: Any, name: str) -> None:
         """Guard what a thing holds."""
-        for kind, attribute in BESIDES:
+        for kind, attribute in OUTSIDE_DICT:
             if isinstance(thing, kind):
-                self._hold(ATTRIBUTE, thing, attribute, f"{name}.{attribute}")
+                self._watch_place(ATTRIBUTE, thing, attribute, f"{name}.{attribute}")
         if isinstance(thing, Tensor):
             self._visit_tensor(thing, name)
         elif isinstance(thing, types.FunctionType):
             self._visit_function(thing)
         elif isinstance(thing, (type, types.ModuleType)):
-            self._partly.append((thing, name, set()))
+            self._by_name.append((thing, name, set()))
         elif isinstance(thing, CONTAINERS):
             self._visit_container(thing, name, "{}[{!r}]")
         elif isinstance(thing, ContextVar):
-            self._hold(CONTEXT, thing, MISSING, name)
-            self._reach(thing.get(None), name, None)
+            self._watch_place(CONTEXT, thing, UNSET, name)
         elif isinstance(thing, weakref.ref):
-            self._hold(REFERENCE, thing, None, name)
+            self._watch_place(REFERENCE, thing, None, name)
         elif isinstance(thing, HOLDERS):
             for part in gc.get_referents(thing):
-                self._reach(part, name, None)
+                self._follow(part, name)
         elif isinstance(thing, type(os.environ)):
-            self._reach(vars(thing)["_data"], "os.environ", None)
+            self._follow(vars(thing)["_data"], "os.environ")
         elif hasattr(type(thing), "_watched"):
-            self._reach(thing._watched, name, None)
+            self._follow(thing._watched, name)
         else:
             self._visit_object(thing, name)
 
@@ -558,7 +546,7 @@ class Watch:
         """Note a tensor, or what it is a view of."""
         if isinstance(tensor, View):
             self.views.append(tensor)
-            self._reach(root_of(tensor), f"the base of {name}", None)
+            self._follow(root_of(tensor), f"the base of {name}")
             return
         if id(tensor._node) not in self._unguarded:
             self.guards.append(Place(ATTRIBUTE, tensor, "_node", name))
@@ -568,30 +556,30 @@ class Watch:
     def _visit_function(self, function: types.FunctionType) -> None:
         """Follow a function of the user's to its variables and defaults; of another's, to what it wraps."""
         if function is os.getenv:
-            self._reach(os.environ, "os.environ", None)
-        elif not function.__code__.co_filename.startswith(FOREIGN):
+            self._follow(os.environ, "os.environ")
+        elif function.__code__.co_filename.startswith(FOREIGN):
+            if hasattr(function, "__wrapped__"):
+                self._watch_place(ATTRIBUTE, function, "__wrapped__", function.__name__)
+            for cell in function.__closure__ or ():
+                self._watch_place(CELL, cell, None, function.__name__)
+        else:
             names = names_in(function.__code__)
-            self._hold(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
+            self._watch_place(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
             self._names |= names.attributes
             self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals) or bool(SETTING_NAMES & names.attributes)
             for variable in sorted(names.globals):
                 space = function.__globals__ if variable in function.__globals__ else vars(builtins)
                 if space is function.__globals__ or not isinstance(space.get(variable), (type, types.BuiltinFunctionType)):
-                    self._hold(ITEM, space, variable, variable)
+                    self._watch_place(ITEM, space, variable, variable)
             for module in sorted(names.modules):
-                self._hold(ITEM, sys.modules, module, module)
+                self._watch_place(ITEM, sys.modules, module, module)
             for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-                self._hold(CELL, cell, None, variable)
+                self._watch_place(CELL, cell, None, variable)
             if function.__defaults__:
-                self._hold(ATTRIBUTE, function, "__defaults__", f"{function.__name__}.__defaults__")
+                self._watch_place(ATTRIBUTE, function, "__defaults__", f"{function.__name__}.__defaults__")
             for part in (function.__kwdefaults__, function.__dict__):
                 if part:
-                    self._reach(part, function.__name__, None)
-        else:
-            if hasattr(function, "__wrapped__"):
-                self._hold(ATTRIBUTE, function, "__wrapped__", function.__name__)
-            for cell in function.__closure__ or ():
-                self._hold(CELL, cell, None, function.__name__)
+                    self._follow(part, function.__name__)
 
     def _visit_container(self, thing: Any, name: str, label: str) -> None:
         """Guard the entries of a container; those of an object's ``__dict__`` in any order."""
@@ -599,82 +587,60 @@ class Watch:
             self.guards.append(Parts(thing, name, ordered=label != ATTRIBUTE_LABEL))
         if has_places(thing):
             for key in [*thing] if isinstance(thing, dict) else range(len(thing)):
-                self._hold(ITEM, thing, key, label.format(name, key))
+                self._watch_place(ITEM, thing, key, label.format(name, key))
         else:
-            for i, part in enumerate(entries(thing)):
-                self._reach(part, f"{name}[{i}]", None)
+            for i, part in enumerate(keys_and_entries(thing)[1]):
+                self._follow(part, f"{name}[{i}]")
         if not is_foreign(type(thing)):
             self._visit_object(thing, name)
 
     def _visit_object(self, thing: Any, name: str) -> None:
-        """Guard the attributes of an object; of one of a foreign class, those that the code names."""
-        kind = type(thing)
-        attributes = getattr(thing, "__dict__", None)
-        if is_foreign(kind) and kind.__module__ not in PLAIN:
+        """Guard the attributes of an object.
+
+        Of one of a foreign class, those that the code names, and what its methods may look at: numbers, arrays, containers and
+        functions, but no other objects, which would lead too far.
+        """
+        kind, attributes = type(thing), getattr(thing, "__dict__", None)
+        if is_foreign(kind) and kind.__module__ not in USERS_INSIDE:
             if isinstance(attributes, dict):
-                self._partly.append((thing, name, set()))
-                self._visit_attributes_of_a_foreign_object(attributes, name)
+                self._by_name.append((thing, name, set()))
+                for attribute, value in attributes.items():
+                    if isinstance(value, (*SCALARS, np.ndarray, *CONTAINERS, types.FunctionType)):
+                        self.guards.append(Place(ITEM, attributes, attribute, f"{name}.{attribute}"))
+                        self._follow(value, f"{name}.{attribute}")
             return
         if isinstance(attributes, dict):
             self._visit_container(attributes, name, ATTRIBUTE_LABEL)
         if is_the_users(kind):
-            self._hold(ATTRIBUTE, thing, "__class__", f"{name}.__class__")
-        for slot in slots(kind):
-            self._hold(ATTRIBUTE, thing, slot, f"{name}.{slot}")
-        self._reach(kind, kind.__name__, None)
-
-    def _visit_attributes_of_a_foreign_object(self, attributes: dict[str, Any], name: str) -> None:
-        """Guard what its methods may look at: numbers, arrays, containers and functions, but no other objects, which would lead too far."""
-        for attribute, value in attributes.items():
-            if isinstance(value, (*SCALARS, np.ndarray, *CONTAINERS, types.FunctionType)):
-                self.guards.append(Place(ITEM, attributes, attribute, f"{name}.{attribute}"))
-                self._reach(value, f"{name}.{attribute}", None)
+            self._watch_place(ATTRIBUTE, thing, "__class__", f"{name}.__class__")
+        for base in kind.__mro__:
+            for slot, value in {} if is_foreign(base) else vars(base).items():
+                if isinstance(value, types.MemberDescriptorType):
+                    self._watch_place(ATTRIBUTE, thing, slot, f"{name}.{slot}")
+        self._follow(kind, kind.__name__)
 
     def _visit_named(self, thing: Any, name: str, new: set[str]) -> None:
-        """Guard those attributes of a module, a class or a foreign object that the code names."""
-        if isinstance(thing, type):
-            self._visit_class(thing, new)
-            return
+        """Guard those attributes of a module or of a foreign object that the code names."""
         foreign = isinstance(thing, types.ModuleType) and is_foreign_module(thing)
         for attribute in sorted((new if foreign else new | {"__getattr__"}) & vars(thing).keys()):
             value = vars(thing)[attribute]
             if not foreign or value is os.getenv or isinstance(value, SCALARS) or not isinstance(value, OF_LIBRARIES):
-                self._hold(ITEM, vars(thing), attribute, f"{name}.{attribute}")
+                self._watch_place(ITEM, vars(thing), attribute, f"{name}.{attribute}")
 
     def _visit_class(self, kind: type, new: set[str]) -> None:
         """Guard what a class itself says of the names; of special methods and what overrides something of a foreign base, in any case."""
         if not is_the_users(kind):
             return
         needed = set(new)
-        if FIRST in new:
+        if FIRST_VISIT in new:
             self.guards.append(Size(kind))
-            self._hold(ATTRIBUTE, kind, "__mro__", kind.__name__)
-            self._reach(type(kind), type(kind).__name__, None)
-            others = [base for base in kind.__mro__[1:] if not is_the_users(base)]
-            needed.update(*(vars(base) for base in others))
-            needed |= {name for name, value in vars(kind).items() if isinstance(value, types.FunctionType) and name.startswith("__")}
+            self._watch_place(ATTRIBUTE, kind, "__mro__", kind.__name__)
+            self._follow(type(kind), type(kind).__name__)
             for base in kind.__mro__[1:]:
-                self._reach(base, base.__name__, None)
-        for name in sorted(needed & vars(kind).keys() - IGNORED):
-            value = vars(kind)[name]
+                needed |= set() if is_the_users(base) else vars(base).keys()
+                self._follow(base, base.__name__)
+            needed |= {name for name, value in vars(kind).items() if isinstance(value, types.FunctionType) and name.startswith("__")}
+        for attribute in sorted(needed & vars(kind).keys() - IGNORED):
+            value = vars(kind)[attribute]
             plain = isinstance(value, types.FunctionType) or not hasattr(type(value), "__get__")
-            self._hold(ATTRIBUTE if plain else ENTRY, kind, name, f"{kind.__name__}.{name}")
-
-
-def is_the_users(kind: type) -> bool:
-    """Tell whether a class is neither foreign nor of this package."""
-    return not is_foreign(kind) and kind.__module__.partition(".")[0] != __package__.partition(".")[0]
-
-
-def can_be_swapped(thing: Any) -> bool:
-    """Tell whether something is an array or a generator for which a stand-in can be put, or a tuple that holds one."""
-    if type(thing) is tuple:
-        return any(map(can_be_swapped, thing))
-    return isinstance(thing, np.random.Generator) or (type(thing) is np.ndarray and thing.dtype.kind in "biufc")
-
-
-def slots(kind: type) -> Iterator[str]:
-    """Yield the slots of a class."""
-    for base in kind.__mro__:
-        if not is_foreign(base):
-            yield from (name for name, value in vars(base).items() if isinstance(value, types.MemberDescriptorType))
+            self._watch_place(ATTRIBUTE if plain else CLASS_ENTRY, kind, attribute, f"{kind.__name__}.{attribute}")

@@ -129,12 +129,12 @@ class Stage:
             node.value, node.mutable, node.grad = self.own[node], False, None
         instead: dict[int, Any] = {}
         for i, array in enumerate(self.watch.arrays):
-            instead[id(array.array)] = self.given(array.place.now(), "array", i, name=array.name if array.name.isidentifier() else None)
-            instead[id(array.place.now())] = instead[id(array.array)]
+            instead[id(array.array)] = self.given(array.place.read(), "array", i, name=array.name if array.name.isidentifier() else None)
+            instead[id(array.place.read())] = instead[id(array.array)]
         for place in self.watch.swapped:
-            before = place.now()
+            before = place.read()
             self.places.append((place, before, self.instead(before, instead)))
-            place.put(self.places[-1][2])
+            place.write(self.places[-1][2])
 
     def instead(self, thing: Any, known: dict[int, Any]) -> Any:
         """Return the stand-in for a captured thing; a tuple is made anew."""
@@ -157,9 +157,9 @@ class Stage:
         self.tape.over = True
         self.tape.frames.clear()  # (they hold what holds the tape, as the context does)
         self.tape.context = None
-        rebound = [place.name for place, _, put in self.places if place.now() is not put]
+        rebound = [place.name for place, _, put in self.places if place.read() is not put]
         for place, before, _ in self.places:
-            place.put(before)
+            place.write(before)
         for tensor, node, value, grad, mutable in self.tensors:
             tensor._node, node.value, node.grad, node.mutable = node, value, grad, mutable
         for view in self.watch.views:

@@ -274,7 +274,7 @@ class CompiledFunction:
                 return None, ()
         if entry.written:
             assert self._watch is not None
-            captured = [array.place.now() for array in self._watch.arrays] + [tensor._node.value for tensor, _ in self._watch.tensors]
+            captured = [array.place.read() for array in self._watch.arrays] + [tensor._node.value for tensor, _ in self._watch.tensors]
             entry.require_apart(parts, captured)
         self._last, self._latest = entry, None
         put_last(self._entries, key, entry)
@@ -306,7 +306,7 @@ class CompiledFunction:
         assert before is not None
         try:
             recorded = self._run(args)
-            if before.changed() is not None and before.kept_stand_in() is None:
+            if before.changed() is not None and not before.kept_stand_in():
                 self._watch = Watch(self.function, self.optimizer)
                 recorded = self._run(args)
             self._require_unchanged()
@@ -410,7 +410,7 @@ class CompiledFunction:
             array = self._watch.arrays[i]  # type: ignore[union-attr]
             if not quick:
                 return f"contiguous({array.place.reading(bound)})"
-            now = array.place.now()
+            now = array.place.read()
             return array.variable if contiguous(now) is now else f"array({array.variable})"
         return f"{bound(self._watch.tensors[i][0]._node)}.value"  # type: ignore[union-attr]
 

@@ -87,7 +87,7 @@ class Outside:
     def __init__(self, f: Callable[..., Any], optimizer: Any) -> None:
         watch = Watch(f, optimizer)
         self.tensors = {name: tensor for tensor, name in watch.tensors}
-        held = [(place.name, thing) for place in watch.swapped for thing in leaves(place.now())]
+        held = [(place.name, thing) for place in watch.swapped for thing in leaves(place.read())]
         self.generators = {name: thing for name, thing in held if isinstance(thing, np.random.Generator)}
         self.optimizer = optimizer
         for i, parameter in enumerate(optimizer.parameters if optimizer is not None else ()):
