@@ -4,11 +4,11 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 PROOFS = tests/test_backward.py tests/test_tensor.py tests/test_operators.py tests/test_views.py tests/test_writes.py tests/test_scopes.py tests/test_trees.py tests/test_transforms.py $(sort $(wildcard tests/test_rules_*.py))
 
-.PHONY: report playground test mutants bench lint docs clean
+.PHONY: report playground test browser mutants bench lint docs clean
 
 # Their processes are as many as the cores: threads of BLAS would be too many. They start a hundred others: bytecode is kept for these.
-test mutants docs: export OPENBLAS_NUM_THREADS = 1
-test mutants docs: export PYTHONDONTWRITEBYTECODE =
+test browser mutants docs: export OPENBLAS_NUM_THREADS = 1
+test browser mutants docs: export PYTHONDONTWRITEBYTECODE =
 
 report: $(VENV)/report.done
 	$(BIN)/python -m examples.report $(ARGS)
@@ -17,7 +17,10 @@ playground: $(VENV)/report.done
 	$(BIN)/python -m examples.playground $(ARGS)
 
 test: $(VENV)/test.done
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore tests/test_types.py $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore tests/test_types.py -m "not browser" $(ARGS)
+
+browser: $(VENV)/test.done
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/test_types.py -m browser $(ARGS)
 
 mutants: $(VENV)/test.done
 	$(BIN)/python tests/engine_mutants.py --jobs $(JOBS) $(PROOFS) -k "not compiled_it_gives_the_same" $(ARGS)

@@ -35,8 +35,16 @@ LONG = (
 )
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "browser: opens a page in Chromium; `make browser` runs these alone")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Put the files that take longest first: where two processes share the files, neither is left with a long one at the end."""
+    """Mark the tests that use the browser, and put the files that take longest first, lest one process is left with a long one."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     items.sort(key=lambda item: LONG.index(name) if (name := item.path.stem.removeprefix("test_")) in LONG else len(LONG))
 
 
