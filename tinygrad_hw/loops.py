@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .backward import arrays, sweep, values
-from .batching import Batched, active, at
+from .batching import Batched, activated, active_levels
 from .errors import CompileError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule
@@ -147,7 +147,8 @@ def empty_stacks(step: Step, carry: list[Any], xs: list[Any], shape: list[Any]) 
 def loop(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
     """Return what a number of steps carry on, and the stacks of what they give: recorded as one call where that is possible."""
     tape = loop_recorder.get()
-    found = recorded_as_one_node(tape, step, carry, xs, count, backwards) if tape is not None and count > 1 and not active.get() else None
+    whole = tape is not None and count > 1 and not active_levels.get()
+    found = recorded_as_one_node(tape, step, carry, xs, count, backwards) if whole else None
     return run_step_by_step(step, carry, xs, count, backwards) if found is None else found
 
 
@@ -272,7 +273,7 @@ class LoopVJPs(JointVJPs):
         """Do a step, and sweep back from what it gives; return the cotangents."""
         token = recording.set(True)
         try:
-            with at(()):  # (the sweep may carry many cotangents at once: the step is done as it was at first)
+            with activated(()):  # (the sweep may carry many cotangents at once: the step is done as it was at first)
                 since = next_number()
                 out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
         finally:

@@ -27,7 +27,7 @@ from weakref import finalize
 import numpy as np
 
 from .backward import arrays, sweep, values
-from .batching import Batched, active, at, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
+from .batching import Batched, activated, active_levels, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number, reachable_results
 from .rules import RULES, Each, Rule, dispatched, rule
@@ -452,7 +452,7 @@ def linearized(
     several = np.iterable(argnums)
     places = [position_of(f, args, n) for n in (argnums if several else (argnums,))]  # type: ignore[union-attr]
     wanted = tuple(dict.fromkeys(places))
-    if active.get():
+    if active_levels.get():
         return linearized_for_all(linearized, f, args, kwargs, places if several else places[0], has_aux)
 
     xs = opened(tuple(args[n] for n in wanted))
@@ -647,7 +647,7 @@ def run_checkpointed(f: Callable[..., Any], checkpointed: Any, args: tuple[Any, 
     """Call f as its checkpoint does (outside of ``checkpointed``, so that this can be pickled with the function in it)."""
     if not is_recording():
         return f(*args, **kwargs)
-    if active.get():
+    if active_levels.get():
         return on_whole_arrays(checkpoint, f, args, kwargs)
     run = partial(recorded_run, f, mapped(isolated, (args, kwargs)))
     out, whole, used, _ = run()
@@ -669,7 +669,7 @@ def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = No
     args, kwargs = mapped(isolated, given)
     token = recording.set(True)
     try:
-        with at(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
+        with activated(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
             since = next_number()
             if moment is not None:  # (a program is recorded: it is to compute this again, at this moment)
                 args, kwargs = mapped(lambda x: barrier(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))

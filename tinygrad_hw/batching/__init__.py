@@ -5,8 +5,11 @@ known of each function's axes (``axes.py``). It knows no calculus: gradients are
 """
 
 from . import axes
-from .batched import Batched, active, entry_by_entry
-from .inside import at, lent, linearized_for_all, on_whole_arrays, rows_at_once
+from .batched import Batched, active_levels, entry_by_entry
+from .inside import activated, leaves_replaced, linearized_for_all, on_whole_arrays, rows_at_once
 from .vmap import vmap
 
-__all__ = ["Batched", "active", "at", "axes", "entry_by_entry", "lent", "linearized_for_all", "on_whole_arrays", "rows_at_once", "vmap"]
+__all__ = [
+    "Batched", "activated", "active_levels", "axes", "entry_by_entry", "leaves_replaced", "linearized_for_all", "on_whole_arrays",
+    "rows_at_once", "vmap",
+]  # fmt: skip

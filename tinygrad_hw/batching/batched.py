@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -24,25 +25,18 @@ from ..tensor import Tensor, by_position
 from ..trees import leaves, mapped, rebuilt, skeleton
 from ..views import View, root_of
 
-__all__ = ["AXES", "Batched", "Level", "active", "common", "entry_by_entry", "expanded", "lined_up", "wrapped"]
+__all__ = ["AXES", "Batched", "Level", "active_levels", "common_levels", "entry_by_entry", "expanded", "lined_up", "wrapped"]
 
 
 class Level:
-    """One vmap in progress: the axis that it has put in front of the arrays.
-
-    Attributes
-    ----------
-    size : the number of entries in its batch.
-    """
-
-    __slots__ = ("size",)
+    """One vmap in progress, and the axis that it has put in front of the arrays: ``size`` is the number of entries in its batch."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
 
 Levels = tuple[Level, ...]
-active: ContextVar[Levels] = ContextVar("active", default=())
+active_levels: ContextVar[Levels] = ContextVar("active_levels", default=())
 composing: ContextVar[frozenset[Any]] = ContextVar("composing", default=frozenset())
 
 AXES: dict[Any, Callable[..., Any]] = {}
@@ -69,8 +63,6 @@ def binary(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], C
         return other if other is NotImplemented else elementwise(ufunc, self, other)
 
     def reflected(self: Batched, other: Any) -> Any:
-        if type(other) in NUMBERS:
-            return Batched(plain(other, self._raw), self._levels)
         other = operand(other)
         return other if other is NotImplemented else elementwise(ufunc, other, self)
 
@@ -348,38 +340,38 @@ WRITE = (
 )
 
 
-# The way of one call
+# How a function is called
 def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function on whole batches where it is known how, else entry by entry."""
     row, given = RULES.get(function), (args, kwargs)
-    if row is not None and kwargs and any(isinstance(x, Batched) for x in kwargs.values()):
+    if row is not None and any(isinstance(x, Batched) for x in kwargs.values()):
         args, kwargs = by_position(function, args, kwargs)
     if row is not None and row.kind == "elementwise":
         return elementwise(function, *args, **kwargs)
-    for way in ways(function, args):
+    for on_batches in implementations(function, args):
         try:
-            found = way(*args, **kwargs)
+            found = on_batches(*args, **kwargs)
         except MISFITS:
             continue
-        if found is None or (found is not NotImplemented and (way is AXES.get(function) or is_like_numpys(found, function, args, kwargs))):
+        known = on_batches is AXES.get(function)
+        if found is None or (found is not NotImplemented and (known or is_like_numpys(found, function, args, kwargs))):
             return found
     return entry_by_entry(function, *given)
 
 
 def is_like_numpys(found: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether what others compose is what the function itself gives for the first entry, if the batches are of plain arrays."""
+    """Tell whether a composition gives what the function itself gives for the first entry, if the batches are of plain arrays."""
     batches = batches_in((args, kwargs))
     if any(not isinstance(x._raw, np.ndarray) or 0 in x._raw.shape[: len(x._levels)] for x in batches):
         return True
-    first = lambda x: x._raw[(0,) * len(x._levels)] if isinstance(x, Batched) else x
-    args, kwargs = mapped(first, (args, kwargs))
-    ours, numpys = ([np.asarray(y) for y in leaves(out)] for out in (mapped(first, found), function(*args, **kwargs)))
+    args, kwargs = entries_at(repeat(0), (args, kwargs))
+    ours, numpys = ([np.asarray(y) for y in leaves(out)] for out in (entries_at(repeat(0), found), function(*args, **kwargs)))
     alike = [x.shape == y.shape and x.dtype == y.dtype and np.allclose(x, y, equal_nan=True) for x, y in zip(ours, numpys)]
     return len(ours) == len(numpys) and all(alike)
 
 
-def ways(function: Any, args: tuple[Any, ...]) -> Iterator[Callable[..., Any]]:
-    """Yield the ways to call a function on whole batches: by its axes, or by what it is written in."""
+def implementations(function: Any, args: tuple[Any, ...]) -> Iterator[Callable[..., Any]]:
+    """Yield what calls a function on whole batches: by its axes, or by how it is written in other functions."""
     if function in AXES:
         yield AXES[function]
     elif str(getattr(function, "__module__", "")).startswith(RULES_OF) and not any(isinstance(x._raw, Tensor) for x in batches_in(args)):
@@ -422,42 +414,47 @@ def elementwise(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function for each entry of the batches among its arguments, and stack what it returns."""
-    given = (args, kwargs)
-    levels = common(x for x in leaves(given) if isinstance(x, Batched))
+    batches, name = batches_in((args, kwargs)), getattr(function, "__name__", repr(function))
+    levels = common_levels(batches)
     sizes = tuple(level.size for level in levels)
 
-    def results_of(place: tuple[int, ...] | None) -> Any:
-        args, kwargs = mapped(lambda x: one_entry(x, place) if isinstance(x, Batched) else x, given)
-        return function(*args, **kwargs)
+    def result_at(place: Iterable[int] | None) -> Any:
+        entries, options = entries_at(place, (args, kwargs))
+        return function(*entries, **options)
 
-    results = [results_of(place) for place in np.ndindex(sizes)]
-    like = results[0] if results else results_of(None)
-    name = getattr(function, "__name__", repr(function))
+    results = [result_at(place) for place in np.ndindex(sizes)]
+    like = results[0] if results else result_at(None)
     if any(skeleton(found) != skeleton(like) for found in results):
         raise BatchError(f"vmap: {name} returns another structure for some entries of a batch than for the others")
     columns = zip(*map(leaves, results)) if results else ([] for _ in leaves(like))
-    stacks = [together(list(column), y, sizes, name) for column, y in zip(columns, leaves(like))]
+    stacks = [stacked_results(list(column), y, sizes, name) for column, y in zip(columns, leaves(like))]
     for stack, y in zip(stacks, leaves(like)):
-        if any(lies_in(y, x._raw) for x in batches_in(given)):  # (a view is stacked in a copy: to write to it would not do)
+        if any(shares_entries(y, x._raw) for x in batches):  # (a view is stacked in a copy: a write to that would be lost)
             values(stack).flags.writeable = False
     return rebuilt(like, [Batched(stack, levels) for stack in stacks])
 
 
-def lies_in(part: Any, whole: Any) -> bool:
+def shares_entries(part: Any, whole: Any) -> bool:
     """Tell whether a result shares entries with a batch."""
     if isinstance(part, np.ndarray) and isinstance(whole, np.ndarray):
         return np.may_share_memory(part, whole)
     return isinstance(part, View) and root_of(part) is root_of(whole)
 
 
-def one_entry(x: Batched, place: tuple[int, ...] | None) -> Any:
-    """Return one entry of a batch; for no place, zeros of its form."""
-    if place is None:
-        return np.zeros(x.shape, x.dtype)
-    return x._raw[tuple(0 if n == 1 else i for n, i in zip(x._raw.shape[: len(x._levels)], place))]
+def entries_at(place: Iterable[int] | None, tree: Any) -> Any:
+    """Return a tree with the entry at this place for each batch; for no place, with zeros of the shape of an entry."""
+
+    def entry(x: Any) -> Any:
+        if not isinstance(x, Batched):
+            return x
+        if place is None:
+            return np.zeros(x.shape, x.dtype)
+        return x._raw[tuple(0 if n == 1 else i for n, i in zip(x._raw.shape[: len(x._levels)], place))]
+
+    return mapped(entry, tree)
 
 
-def together(parts: list[Any], like: Any, sizes: tuple[int, ...], name: str) -> Any:
+def stacked_results(parts: list[Any], like: Any, sizes: tuple[int, ...], name: str) -> Any:
     """Return the entries' results as one array with the batches' axes in front."""
     shapes = {np.shape(part) for part in parts}
     if len(shapes) > 1:
@@ -483,8 +480,8 @@ def written(out: Any, found: Any, name: str) -> Any:
     return out
 
 
-# Lining up
-def common(batches: Iterable[Batched]) -> Levels:
+# Axes that meet in broadcasting
+def common_levels(batches: Iterable[Batched]) -> Levels:
     """Return the levels of all of them together: those of the innermost."""
     longest: Levels = ()
     for x in batches:
@@ -493,14 +490,17 @@ def common(batches: Iterable[Batched]) -> Levels:
             continue
         short, long = (levels, longest) if len(levels) < len(longest) else (longest, levels)
         if any(a is not b for a, b in zip(short, long)):
-            raise BatchError("vmap: a batched value was used outside of the vmap that it belongs to; return it from the function instead")
+            raise BatchError(OUTSIDE)
         longest = long
     return longest
 
 
+OUTSIDE = "vmap: a batched value was used outside of the vmap that it belongs to; return it from the function instead"
+
+
 def lined_up(args: tuple[Any, ...]) -> tuple[Levels, list[Any]]:
     """Return the levels, and the arrays of all arguments so that the batches' axes, and those of the entries, meet in broadcasting."""
-    levels = common(x for x in args if isinstance(x, Batched))
+    levels = common_levels(x for x in args if isinstance(x, Batched))
     ndim = max([x.ndim if hasattr(x, "ndim") else np.ndim(x) for x in args])
     return levels, [with_axes(x, levels, ndim) if isinstance(x, Batched) else x for x in args]
 
@@ -508,24 +508,23 @@ def lined_up(args: tuple[Any, ...]) -> tuple[Levels, list[Any]]:
 def with_axes(x: Batched, levels: Levels, ndim: int) -> Any:
     """Return a batch's array with an axis for each level, and entries of so many axes at least, by new axes of size 1."""
     k, raw = len(x._levels), x._raw
-    deeper, more = len(levels) - k, ndim - (raw.ndim - k)
-    if deeper <= 0 and more <= 0:
-        return raw
-    shape = raw.shape
-    return np.reshape(raw, (*shape[:k], *(1,) * (deeper + more if more > 0 else deeper), *shape[k:]))
+    new_axes = max(len(levels) - k, 0) + max(ndim - (raw.ndim - k), 0)
+    return np.reshape(raw, (*raw.shape[:k], *(1,) * new_axes, *raw.shape[k:])) if new_axes else raw
 
 
 def expanded(x: Any, levels: Levels) -> Any:
     """Return an array with all entries of a batch written out; of what is not batched, the same for each."""
     if isinstance(x, Batched):
-        raw = with_axes(x, common([x, Batched(None, levels)]), 0)
-        if len(x._levels) > len(levels):
-            raise BatchError("vmap: a batched value was used outside of the vmap that it belongs to; return it from the function instead")
+        if len(common_levels([x, Batched(None, levels)])) > len(levels):
+            raise BatchError(OUTSIDE)
+        raw = with_axes(x, levels, 0)
+        shape_of_entry = raw.shape[len(levels) :]
     else:
         raw = x if hasattr(x, "ndim") else np.asarray(x)
         if raw.dtype.kind not in "biufc":
             raise BatchError(f"vmap: only arrays of numbers can be batched, not {type(x).__name__}")
-    shape = tuple(level.size for level in levels) + (raw.shape[len(levels) :] if isinstance(x, Batched) else raw.shape)
+        shape_of_entry = raw.shape
+    shape = tuple(level.size for level in levels) + shape_of_entry
     return raw if raw.shape == shape else reductions.repeated(raw, shape)
 
 

@@ -13,33 +13,33 @@ from typing import Any
 import numpy as np
 
 from ..trees import is_module, leaves, mapped, opened, rebuilt
-from .batched import Batched, Level, Levels, active, expanded, with_axes
+from .batched import Batched, Level, Levels, active_levels, expanded, with_axes
 
-__all__ = ["at", "linearized_for_all", "on_whole_arrays", "rows_at_once"]
+__all__ = ["activated", "linearized_for_all", "on_whole_arrays", "rows_at_once"]
 
 
 @contextmanager
-def at(levels: Levels) -> Iterator[None]:
+def activated(levels: Levels) -> Iterator[None]:
     """Let these vmaps be the ones in progress."""
-    token = active.set(levels)
+    token = active_levels.set(levels)
     try:
         yield
     finally:
-        active.reset(token)
+        active_levels.reset(token)
 
 
 def on_whole_arrays(transform: Callable[..., Any], f: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Return ``transform(f)(*args, **kwargs)``, where the transform sees the batches among the arguments as whole arrays."""
-    levels, given = active.get(), (args, kwargs)
+    levels, given = active_levels.get(), (args, kwargs)
     batches = [x for x in leaves(given) if isinstance(x, Batched)]
 
     def whole(*raws: Any) -> Any:
         entries = iter(raws)
         args, kwargs = mapped(lambda x: Batched(next(entries), levels) if isinstance(x, Batched) else x, given)
-        with at(levels):
+        with activated(levels):
             return mapped(lambda y: expanded(y, levels), f(*args, **kwargs))
 
-    with at(()):
+    with activated(()):
         out = transform(whole)(*(expanded(x, levels) for x in batches))
     return mapped(lambda y: Batched(y, levels), out)
 
@@ -49,32 +49,32 @@ def linearized_for_all(linearized: Callable[..., Any], f: Callable[..., Any], ar
 
     ``places`` are the numbers of the arguments to differentiate with respect to, or is one number.
     """
-    levels, several = active.get(), not isinstance(places, int)
+    levels, several = active_levels.get(), not isinstance(places, int)
     wanted = list(dict.fromkeys(places if several else [places]))
     xs = [mapped(lambda x: expanded(x, levels), opened(args[n])) for n in wanted]
 
     def whole(*raws: Any) -> Any:
         batches = [mapped(lambda raw: Batched(raw, levels), part) for part in raws]
-        with at(levels), lent({n: args[n] for n in wanted}, dict(zip(wanted, batches))) as given:
+        with activated(levels), leaves_replaced({n: args[n] for n in wanted}, dict(zip(wanted, batches))) as given:
             out = f(*(given.get(n, arg) for n, arg in enumerate(args)), **kwargs)
             return mapped(lambda y: expanded(y, levels), out)
 
     whole.__name__ = getattr(f, "__name__", repr(f))
-    with at(()):
+    with activated(()):
         numbers = [wanted.index(n) for n in places] if several else 0
         out, pullback, aux = linearized(whole, tuple(xs), {}, numbers, has_aux)
 
     def pullback_for_all(cotangent: Any) -> Any:
-        deeper = active.get()[len(levels) :]
-        with at(deeper):
-            return mapped(lambda x: above(x, levels, deeper), pullback(mapped(lambda g: below(g, levels, deeper), cotangent)))
+        deeper = active_levels.get()[len(levels) :]
+        with activated(deeper):
+            return mapped(lambda x: from_entry(x, levels, deeper), pullback(mapped(lambda g: as_entry(g, levels, deeper), cotangent)))
 
     pullback_for_all.results = pullback.results  # type: ignore[attr-defined]
     out, aux = (mapped(lambda y: Batched(y, levels), part) for part in (out, aux))
     return out, pullback_for_all, aux
 
 
-def below(x: Any, levels: Levels, deeper: Levels) -> Any:
+def as_entry(x: Any, levels: Levels, deeper: Levels) -> Any:
     """Return a batch as the whole array of its outer levels, which is an entry for the deeper ones."""
     if not isinstance(x, Batched) or len(x._levels) <= len(levels):
         return expanded(x, levels)
@@ -84,8 +84,8 @@ def below(x: Any, levels: Levels, deeper: Levels) -> Any:
     return Batched(np.moveaxis(raw, range(k), range(n - k, n)), deeper)
 
 
-def above(x: Any, levels: Levels, deeper: Levels) -> Batched:
-    """Undo ``below``."""
+def from_entry(x: Any, levels: Levels, deeper: Levels) -> Batched:
+    """Undo ``as_entry``."""
     if not isinstance(x, Batched):
         return Batched(x, levels)
     k, n = len(levels), len(levels) + len(deeper)
@@ -93,7 +93,7 @@ def above(x: Any, levels: Levels, deeper: Levels) -> Batched:
 
 
 @contextmanager
-def lent(trees: dict[Any, Any], parts: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+def leaves_replaced(trees: dict[Any, Any], parts: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
     """Give trees other leaves, for a while: a module keeps its place, and has other parameters."""
     undo: list[tuple[dict[str, Any], str, Any]] = []
 
@@ -121,9 +121,9 @@ def lent(trees: dict[Any, Any], parts: dict[Any, Any]) -> Iterator[dict[Any, Any
 
 def rows_at_once(f: Callable[..., Any], tree: Any) -> Any:
     """Return f of each row of a tree of arrays, with the results as rows again: ``vmap(f)(tree)`` for an f that draws nothing."""
-    outer = active.get()
+    outer = active_levels.get()
     k, levels = len(outer), (*outer, Level(len(leaves(tree)[0])))
-    with at(levels):
+    with activated(levels):
         out = f(mapped(lambda x: Batched(x[(None,) * k] if k else x, levels), tree))
     return mapped(lambda y: one_level_less(y, levels), out)
 

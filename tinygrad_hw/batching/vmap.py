@@ -12,9 +12,9 @@ from ..errors import BatchError
 from ..graph import leaf
 from ..tensor import Tensor, handle, require_numbers
 from ..trees import is_module, leaves, mapped, rebuilt, skeleton
-from .batched import Batched, Level, Levels, active, expanded, with_axes
+from .batched import Batched, Level, Levels, active_levels, expanded, with_axes
 from .draws import Draws
-from .inside import at, one_level_less
+from .inside import activated, one_level_less
 
 __all__ = ["vmap"]
 
@@ -76,12 +76,12 @@ def vmap(f: F, in_axes: Any = 0, out_axes: Any = 0) -> F:
 def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call f once for all entries of a batch (outside of ``batched``, so that this can be pickled with the function in it)."""
     axes = axes_for(args, in_axes)
-    outer = active.get()
+    outer = active_levels.get()
     level = Level(size_of(args, axes, name(f)))
     levels = (*outer, level)
     given = rebuilt(args, [entering(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
     draws = Draws(f, (args, kwargs))
-    with at(levels):
+    with activated(levels):
         try:
             out = f(*given, **kwargs)
         except ValueError as error:  # (NumPy's own words for a write of what is batched into an array)
