@@ -736,7 +736,7 @@ class Flat:
 
     def copy(self) -> Tensor:
         """Return a copy of the entries as a vector."""
-        return flatten(self.base)
+        return self.base.flatten()
 
 
 def complex_part(function: Callable[..., Any], doc: str) -> property:

@@ -27,6 +27,7 @@ from .batched import (
     WRITE,
     Batched,
     Levels,
+    at_levels,
     batches_in,
     common_levels,
     elementwise,
@@ -292,8 +293,6 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
         return NotImplemented
     if not isinstance(y, Batched) and n <= 2:  # (the batch's axes are rows more)
         return Batched(x._raw @ y, x._levels)
-    if m == 1 and n == 2 and not isinstance(x, Batched):
-        return np.swapaxes(y, -1, -2) @ x
     if n == 1 and m <= 2 and not isinstance(x, Batched):
         return Batched(y._raw @ (x.T if m == 2 else x), y._levels)
     if m == n == 1:
@@ -423,13 +422,6 @@ def levels_of(*things: Any) -> Levels:
     return common_levels(
         part for thing in things for part in (thing if isinstance(thing, tuple) else (thing,)) if isinstance(part, Batched)
     )
-
-
-def at_levels(x: Any, levels: Levels) -> Batched:
-    """Return something as a batch at these levels, its axes of size 1 where it is not batched."""
-    if isinstance(x, Batched):
-        return Batched(with_axes(x, levels, 0), levels)
-    return Batched((x if hasattr(x, "ndim") else np.asarray(x))[(None,) * len(levels)], levels)
 
 
 @axes_of(shaping.getitem)

@@ -23,7 +23,7 @@ from ..errors import BatchError
 from ..rules import COMPOSITIONS, RULES, neural, reductions, shaping
 from ..tensor import Tensor, by_position
 from ..trees import leaves, mapped, rebuilt, skeleton
-from ..views import View, root_of
+from ..views import Flat, View, root_of
 
 __all__ = ["AXES", "Batched", "Level", "active_levels", "common_levels", "entry_by_entry", "expanded", "lined_up", "wrapped"]
 
@@ -76,29 +76,6 @@ def operand(x: Any) -> Any:
     return x if hasattr(x, "dtype") or isinstance(x, NUMBERS) else NotImplemented
 
 
-class Flat:
-    """The numbers of one entry of a batch in a row, to read and to write."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-
-    def __len__(self) -> int:
-        return int(self.x.size)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(np.ravel(self.x))
-
-    def __getitem__(self, index: Any) -> Any:
-        return np.copy(np.ravel(self.x)[index])
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        places = np.arange(self.x.size)[index]
-        if np.ndim(value):
-            value = np.ravel(value)[np.arange(places.size) % np.size(value)].reshape(places.shape)
-        if self.x.ndim:  # (what is written to a single number is lost, as in NumPy)
-            self.x[np.unravel_index(places, self.x.shape)] = value
-
-
 def unary(ufunc: Any) -> Callable[..., Any]:
     """Return a method of no arguments."""
     return lambda self: Batched(ufunc(self._raw), self._levels)
@@ -149,7 +126,7 @@ class Batched:
     real = property(lambda self: np.real(self), lambda self, value: self.real.__setitem__(..., value), doc="The real part.")
     imag = property(lambda self: np.imag(self), lambda self, value: self.imag.__setitem__(..., value), doc="The imaginary part.")
     flat = property(
-        lambda self: Flat(self), lambda self, value: Flat(self).__setitem__(..., value), doc="The numbers of one entry in a row."
+        lambda self: Flat(self), lambda self, value: self.put(range(self.size), value), doc="The numbers of one entry in a row."
     )
 
     @property
@@ -510,6 +487,13 @@ def with_axes(x: Batched, levels: Levels, ndim: int) -> Any:
     k, raw = len(x._levels), x._raw
     new_axes = max(len(levels) - k, 0) + max(ndim - (raw.ndim - k), 0)
     return np.reshape(raw, (*raw.shape[:k], *(1,) * new_axes, *raw.shape[k:])) if new_axes else raw
+
+
+def at_levels(x: Any, levels: Levels) -> Batched:
+    """Return something as a batch at these levels, its axes of size 1 where it is not batched."""
+    if isinstance(x, Batched):
+        return Batched(with_axes(x, levels, 0), levels)
+    return Batched((x if hasattr(x, "ndim") else np.asarray(x))[(None,) * len(levels)], levels)
 
 
 def expanded(x: Any, levels: Levels) -> Any:

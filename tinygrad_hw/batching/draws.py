@@ -22,7 +22,7 @@ __all__ = ["Draws"]
 
 OTHERS = (dirname(random.__file__), dirname(dirname(np.__file__)), dirname(dirname(__file__)), "<frozen")  # not the user's own code
 LEAVES = (np.ndarray, np.generic, np.ufunc, np.dtype, Tensor, type, str, bytes, int, float, complex, type(None))
-MOST = 10_000  # things that a function holds: what lies beyond is not looked at
+MOST = 10_000  # how many of the things that a function holds are looked at
 
 
 class Draws:
@@ -63,18 +63,18 @@ def generators(things: Any) -> list[Any]:
         if isinstance(thing, (np.random.BitGenerator, np.random.RandomState, random.Random)):
             found.append(thing)
         else:
-            todo += held(thing)
+            todo += things_in(thing)
     return found
 
 
-def held(thing: Any) -> Iterator[Any]:
+def things_in(thing: Any) -> Iterator[Any]:
     """Yield what one thing holds."""
     if isinstance(thing, (tuple, list, set)):
         yield from thing
     elif isinstance(thing, dict):
         yield from thing.values()
     elif isinstance(thing, FunctionType):
-        yield from around(thing)
+        yield from surroundings(thing)
     elif isinstance(thing, np.random.Generator):
         yield thing.bit_generator
     elif isinstance(thing, partial):
@@ -96,21 +96,21 @@ def own_methods(kind: type) -> tuple[FunctionType, ...]:
     return tuple(method for method in methods if not method.__code__.co_filename.startswith(OTHERS))
 
 
-def around(function: FunctionType) -> Iterator[Any]:
+def surroundings(function: FunctionType) -> Iterator[Any]:
     """Yield what a function finds around itself: variables of enclosing functions, defaults, and the globals that its code names."""
-    yield from map(inside_of, function.__closure__ or ())
+    yield from map(content_of, function.__closure__ or ())
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     if not function.__code__.co_filename.startswith(OTHERS):
-        names = named(function.__code__)
+        names = names_in(function.__code__)
         for thing in [function.__globals__[name] for name in names if name in function.__globals__]:
             yield thing
             if isinstance(thing, ModuleType):
                 yield from (vars(thing)[name] for name in names if name in vars(thing))
 
 
-def inside_of(cell: CellType) -> Any:
-    """Return the variable of an enclosing function, None if it is not assigned yet."""
+def content_of(cell: CellType) -> Any:
+    """Return the value of an enclosing function's variable, None if it has none yet."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -118,6 +118,6 @@ def inside_of(cell: CellType) -> Any:
 
 
 @lru_cache(1024)
-def named(code: CodeType) -> frozenset[str]:
+def names_in(code: CodeType) -> frozenset[str]:
     """Return the names that a function's code, or code inside it, uses."""
-    return frozenset(code.co_names).union(*(named(part) for part in code.co_consts if isinstance(part, CodeType)))
+    return frozenset(code.co_names).union(*(names_in(part) for part in code.co_consts if isinstance(part, CodeType)))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..trees import is_module, leaves, mapped, opened, rebuilt
-from .batched import Batched, Level, Levels, active_levels, expanded, with_axes
+from .batched import Batched, Level, Levels, active_levels, at_levels, expanded, with_axes
 
 __all__ = ["activated", "linearized_for_all", "on_whole_arrays", "rows_at_once"]
 
@@ -93,30 +93,33 @@ def from_entry(x: Any, levels: Levels, deeper: Levels) -> Batched:
 
 
 @contextmanager
-def leaves_replaced(trees: dict[Any, Any], parts: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
-    """Give trees other leaves, for a while: a module keeps its place, and has other parameters."""
+def leaves_replaced(tree: Any, part: Any) -> Iterator[Any]:
+    """Give a tree other leaves, for a while: a module stays the same object, with other parameters.
+
+    ``part`` has the tree's structure, with a dict of parameters by their paths in the place of each module.
+    """
     undo: list[tuple[dict[str, Any], str, Any]] = []
 
-    def filled(tree: Any, part: Any) -> Any:
+    def replaced(tree: Any, part: Any) -> Any:
         if is_module(tree):
             new = {id(parameter): part[path] for path, parameter in tree.named_parameters() if path in part}
-            for module in (tree, *(module for _, module in tree.named_modules())):
-                for key, value in list(vars(module).items()):
+            for attributes in [vars(module) for _, module in tree.named_modules()]:
+                for name, value in list(attributes.items()):
                     if any(id(x) in new for x in leaves(value)):
-                        undo.append((vars(module), key, value))
-                        vars(module)[key] = mapped(lambda x: new.get(id(x), x), value)
+                        undo.append((attributes, name, value))
+                        attributes[name] = mapped(lambda x: new.get(id(x), x), value)
             return tree
         if isinstance(tree, dict):
-            return rebuilt(tree, leaves({key: filled(x, part[key]) for key, x in tree.items()}))
+            return rebuilt(tree, leaves([replaced(x, part[key]) for key, x in tree.items()]))
         if isinstance(tree, (tuple, list)):
-            return rebuilt(tree, leaves([filled(x, y) for x, y in zip(tree, part)]))
+            return rebuilt(tree, leaves([replaced(x, y) for x, y in zip(tree, part)]))
         return part
 
     try:
-        yield {key: filled(tree, parts[key]) for key, tree in trees.items()}
+        yield replaced(tree, part)
     finally:
-        for owner, key, value in reversed(undo):
-            owner[key] = value
+        for attributes, name, value in reversed(undo):
+            attributes[name] = value
 
 
 def rows_at_once(f: Callable[..., Any], tree: Any) -> Any:
@@ -130,10 +133,7 @@ def rows_at_once(f: Callable[..., Any], tree: Any) -> Any:
 
 def one_level_less(y: Any, levels: Levels) -> Any:
     """Return a value with the entries of the innermost vmap written out, as the first axis of what it is for the others."""
-    k = len(levels) - 1
-    if not isinstance(y, Batched):
-        y = Batched((y if hasattr(y, "ndim") else np.asarray(y))[(None,) * (k + 1)], levels)
-    raw = with_axes(y, levels, 0)
+    k, raw = len(levels) - 1, at_levels(y, levels)._raw
     shape = (*raw.shape[:k], levels[-1].size, *raw.shape[k + 1 :])
     raw = raw if raw.shape == shape else np.broadcast_to(raw, shape)
     return Batched(raw, levels[:-1]) if k else raw

@@ -79,7 +79,7 @@ def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any,
     outer = active_levels.get()
     level = Level(size_of(args, axes, name(f)))
     levels = (*outer, level)
-    given = rebuilt(args, [entering(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
+    given = rebuilt(args, [into_batch(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
     draws = Draws(f, (args, kwargs))
     with activated(levels):
         try:
@@ -94,8 +94,8 @@ def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any,
     as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
     ends = spread(out_axes, out, "out_axes")
     shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
-    results = [leaving(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
-    return rebuilt(out, results if outer else [outside(y, as_tensors, shared) for y in results])
+    results = [out_of_batch(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
+    return rebuilt(out, results if outer else [as_result(y, as_tensors, shared) for y in results])
 
 
 def one_by_one(f: Callable[..., Any], given: Any, kwargs: dict[str, Any], outer: Levels, level: Level) -> Any:
@@ -114,7 +114,7 @@ def one_by_one(f: Callable[..., Any], given: Any, kwargs: dict[str, Any], outer:
     return rebuilt(results[0], [Batched(np.stack([expanded(y, outer) for y in column], axis=k), levels) for column in columns])
 
 
-# Into the batch, and out of it
+# How arguments become batches, and results come out of them
 def axes_for(args: tuple[Any, ...], in_axes: Any) -> list[Any]:
     """Return the axis of each leaf of the arguments, None where it is shared."""
     if isinstance(in_axes, list):
@@ -169,7 +169,7 @@ def length(x: Any, axis: int, n: int, function: str) -> int:
     return int(shape[axis])
 
 
-def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
+def into_batch(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
     """Return a leaf of the arguments as one of its entries; a shared array too, so that batched values can index it."""
     if axis is None and not isinstance(x, np.ndarray):
         return x
@@ -182,7 +182,7 @@ def entering(x: Any, axis: Any, outer: Levels, levels: Levels) -> Any:
     return Batched(raw[(None,) * len(outer)] if outer else raw, levels)
 
 
-def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, function: str) -> Any:
+def out_of_batch(y: Any, axis: Any, outer: Levels, levels: Levels, function: str) -> Any:
     """Return a leaf of the result with the axis of its entries in its place."""
     if axis is None:
         if isinstance(y, Batched) and len(y._levels) > len(outer):
@@ -197,7 +197,7 @@ def leaving(y: Any, axis: Any, outer: Levels, levels: Levels, function: str) -> 
     return np.moveaxis(raw, 0, axis) if axis else raw
 
 
-def outside(y: Any, as_tensor: bool, shared: list[Any]) -> Any:
+def as_result(y: Any, as_tensor: bool, shared: list[Any]) -> Any:
     """Return a result as the caller gets it, its memory shared with no other: ``shared`` are the arrays that others have."""
     if isinstance(y, Tensor):
         return y if as_tensor or y.requires_grad else y.numpy()

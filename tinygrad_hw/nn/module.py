@@ -636,7 +636,7 @@ def functional_call(module: Module, values: Mapping[str, Any], *args: Any, **kwa
             there = f"has shape {own[path].shape}, not {value.shape}" if path in own else f"is not there; there are {', '.join(own)}"
             raise ValueError(f"functional_call: {path!r} of {type(module).__name__} {there}")
     if any(isinstance(value, Batched) for value in given.values()):
-        with leaves_replaced({"module": module}, {"module": given}):
+        with leaves_replaced(module, given):
             return module(*args, **kwargs)
     before = {path: own[path]._node for path in given}
     try:
