@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import random_program
 
 import tinygrad_hw as tg
 from tinygrad_hw import BatchError, Tensor, checkpoint, grad, hessian, hvp, jacobian, jvp, primitive, value_and_grad, vjp, vmap
 from tinygrad_hw.nn import functional
 from tinygrad_hw.rules import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS
-from tinygrad_hw.testing import programs
+from tinygrad_hw.testing.programs import attempt
 from tinygrad_hw.trees import leaves, mapped, rebuilt
 
 RNG = np.random.default_rng(0)
@@ -717,7 +718,7 @@ def run(program, arrays):
     """Run a program; return its variables, and the first error."""
     space = {"np": np, **{f"v{k}": x for k, x in enumerate(arrays)}}
     for code in program.codes:
-        if error := programs.attempt(code, space):
+        if error := attempt(code, space):
             return {}, error
     return numbers_in(space), None
 
@@ -726,7 +727,7 @@ def run(program, arrays):
 @pytest.mark.parametrize("seed", range(0, 400, 50))
 def test_a_random_program_with_views_and_writes_does_to_each_entry_what_it_does_to_one(seed):
     agreed = 0
-    for program in map(programs.written, range(seed, seed + 50)):
+    for program in map(random_program, range(seed, seed + 50)):
         batches = [np.ascontiguousarray(np.stack([x, x[..., ::-1]])) for x in program.inputs if x.ndim]
         alone = [run(program, [batch.copy()[i] for batch in batches]) for i in range(2)]
         if len(batches) < len(program.inputs) or any(error is not None for _, error in alone):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ..rules import neural
-from .programs import Program, Writer, ways
+from .programs import Program, Writer, templates
 
 __all__ = ["Expression", "Network", "arrays", "broadcastable", "expressions", "indices", "networks", "numbers", "programs", "shapes"]
 
@@ -249,7 +249,7 @@ def networks(
 def operations(table: str) -> dict[str, Callable[..., Any]]:
     """Return the functions of x and y of a table, by the text of each."""
     names = {"np": np, "sigmoid": neural.sigmoid, "softmax": neural.softmax, "relu": neural.relu}
-    return {way: eval(f"lambda x, y: {way}", names) for way in ways(table)}
+    return {text: eval(f"lambda x, y: {text}", names) for text in templates(table)}
 
 
 SMOOTH = operations("""
@@ -323,7 +323,7 @@ def expressions(max_steps: int = 8, max_inputs: int = 3, smooth: bool = True) ->
 
 @st.composite
 def programs(draw: Any, max_statements: int = 8, smooth: bool = False) -> Program:
-    """Draw a program with views and writes; ``testing.programs.differences`` runs it on arrays and on Tensors.
+    """Draw a NumPy program with views and writes, to be run on arrays and on what should work as they do.
 
     Parameters
     ----------
