@@ -13,7 +13,7 @@ import tinygrad_hw as tg
 from tinygrad_hw import Tensor, nn
 from tinygrad_hw.drawing import draw
 from tinygrad_hw.equations import explain
-from tinygrad_hw.naming import Names, bracketed, clean, label_of
+from tinygrad_hw.naming import Names, clean, is_formula, label_of
 
 rng = np.random.default_rng(7)
 X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
@@ -53,7 +53,7 @@ def test_labels_that_are_spelt_alike_count_as_taken(one, other):
     "name, formula", [("a + b", True), ("-x", True), ("−x", True), ("a b", True), ("W1", False), ("fc1.weight", False), ("权重", False)]
 )
 def test_a_name_that_would_read_as_a_formula_is_known_as_one(name, formula):
-    assert bracketed(label_of(name)) == formula
+    assert is_formula(label_of(name)) == formula
 
 
 @given(st.text())
@@ -265,8 +265,8 @@ def test_one_value_has_one_name_in_drawing_equations_and_source(name):
     step = tg.compile(lambda *given: function(*given, *leaves)[0], tg.optim.SGD(leaves, lr=0.1))
     step(*inputs)
     written = assigned(step.source)
-    telling = {known.labels[thing].identifier for thing in known.telling if thing not in known.users or known.labels[thing].base in "za"}
-    assert telling <= written
+    seen = [known.labels[thing] for thing in known.descriptive if thing not in known.users or known.labels[thing].base in "za"]
+    assert {label.identifier for label in seen} <= written
     assert {known.labels[leaf._node].identifier for leaf in leaves} <= written
     assert {known.labels[node].base for node in known.layers} <= {"z", "ŷ", "L", *names}
 

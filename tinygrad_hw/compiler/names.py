@@ -64,7 +64,7 @@ def name_as_drawn(before: Mapping[Node, Traced], cotangents: Mapping[Node, Any],
     for node, op in ops.items():
         if op is None or (node.rule is None and op.function is not None):  # (a value that nothing is differentiated through)
             continue
-        if node in names.telling:
+        if node in names.descriptive:
             op.name = op.name or names.labels[node].identifier
         op.hint = names.labels[node].identifier
         delta = op_of(cotangents.get(node))

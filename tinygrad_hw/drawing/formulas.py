@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..equations import formula
-from ..naming import Label, bracketed
+from ..naming import Label, is_formula
 from ..rules.functions import SIGNS
 from ..rules.shaping import getitem
 from .recorded import Recorded, Vertex
@@ -123,4 +123,4 @@ def nested(entries: Any) -> str:
 def spelt(label: Label) -> str:
     """Return a name as it stands in a picture's formulas: in brackets if it is itself a formula."""
     text = shortened(str(label))
-    return f"({text})" if bracketed(label) else text
+    return f"({text})" if is_formula(label) else text

@@ -414,10 +414,10 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     names, labels = derivation.names, dict(derivation.labels)
     for line in derivation.backward:
         if line.kind == "delta":
-            labels[line.variable] = names.free(names.cotangent(line.node))
-    labels |= {variable: names.free(Label("Y")) for variable in derivation.classes}
+            labels[line.variable] = names.reserve(names.cotangent(line.node))
+    labels |= {variable: names.reserve(Label("Y")) for variable in derivation.classes}
     if derivation.batch is not None:
-        labels[derivation.batch] = names.free(Label("N"))
+        labels[derivation.batch] = names.reserve(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
 
 

@@ -19,7 +19,20 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
-from .simplify import ONE, basic, call, express, factored, product, scalars_apart, side_by_side, simpler, substitute, sum_of, without_ones
+from .simplify import (
+    ONE,
+    call,
+    express,
+    factored,
+    is_basic,
+    product,
+    scalars_apart,
+    side_by_side,
+    simpler,
+    substitute,
+    sum_of,
+    without_ones,
+)
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
@@ -93,11 +106,11 @@ class Derivation:
         self.one_hot: dict[Expression, Expression] = {}
         self.classes: dict[Variable, Expression] = {}
         read = {node: self.read_call(node) for node in self.order}
-        self.between = self.names.between | {node for node, call in read.items() if classes_of(call) is not None}
+        self.between = self.names.inside_softmax | {node for node, call in read.items() if classes_of(call) is not None}
         self.calls = {node: self.with_one_hot(call) for node, call in read.items()}
         self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
         self.often = self.used_often()
-        self.kept = {node for node in self.order if node in self.names.telling}
+        self.kept = {node for node in self.order if node in self.names.descriptive}
         self.complements = self.find_complements()
         while True:
             self.written = self.write_forward()
@@ -285,7 +298,7 @@ class Derivation:
             readings = self.readings[node]
             uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
             far = merged.pop(node, 0) + 1
-            is_softmax = node.rule.name == "log_softmax" or any(reading.parent in self.names.between for reading in readings)
+            is_softmax = node.rule.name == "log_softmax" or any(reading.parent in self.names.inside_softmax for reading in readings)
             is_short = is_atomic(total) or (is_softmax and total.size <= 4) or self.is_shorter_inline(node, total)
             if (uses > 1 and not is_short) or is_long(total, far):
                 far = 0
@@ -436,4 +449,4 @@ def is_light(x: Expression) -> bool:
 def is_slice(x: Call) -> bool:
     """Tell whether a call takes slices of something that has a name."""
     is_taken = x.function is shaping.getitem and isinstance(x.parts[0], Variable)
-    return is_taken and basic(x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],))
+    return is_taken and is_basic(x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..trees import content, leaves, mapped
 
 __all__ = [
     "Call", "Constant", "Expression", "Number", "Ones", "Opaque", "Prime", "Product", "Shape", "Sum", "Variable", "decimal", "evaluate",
-    "expressions_in", "joint", "magnitude", "moves_entries", "occurrences", "parts_of",
+    "expressions_in", "is_call", "joint", "magnitude", "moves_entries", "occurrences", "parts_of",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -127,6 +127,11 @@ class Opaque(Expression):
     def __init__(self, name: str, vjp: Callable[[Any], Any], g: Expression, shape: Shape, reason: str) -> None:
         self.name, self.vjp, self.reason = name, vjp, reason
         super().__init__(shape, (g,), name, id(vjp), g)
+
+
+def is_call(x: Any, *functions: Any) -> TypeGuard[Call]:
+    """Tell whether an expression is a call of one of these functions."""
+    return isinstance(x, Call) and x.function in functions
 
 
 def expressions_in(value: Any) -> list[Expression]:

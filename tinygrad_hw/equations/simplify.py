@@ -1,6 +1,6 @@
 """Simplification: the ways to build an expression, each of which returns it as short as it gets.
 
-``product``, ``sum_of`` and ``call`` are these ways. Coefficients are exact fractions, so 2 · ½ vanishes; equal factors and
+``product``, ``times``, ``sum_of`` and ``call`` are these ways. Coefficients are exact fractions, so 2 · ½ vanishes; equal factors and
 terms are merged, so x ⊙ x is x², x / x is 1, x + x is 2 x; numbers are drawn out of whatever is linear.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,21 +29,21 @@ from .expressions import (
     Sum,
     decimal,
     expressions_in,
+    is_call,
     joint,
     moves_entries,
     parts_of,
-)
-
-__all__ = [
-    "FOLDS", "ONE", "basic", "call", "express", "factored", "product", "scalars_apart", "side_by_side", "simpler", "substitute", "sum_of",
-    "without_ones",
-]  # fmt: skip
-
-FOLDS = (
-    np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std,
-    reductions.logsumexp,
 )  # fmt: skip
 
+__all__ = [
+    "FOLDS", "ONE", "call", "express", "factored", "is_basic", "one_minus", "product", "scalars_apart", "side_by_side", "simpler",
+    "substitute", "sum_of", "times", "without_ones",
+]  # fmt: skip
+
+FOLDS = (np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std, reductions.logsumexp)
+
+Factors = Sequence[tuple[Expression, Number]]
+Powers = dict[Expression, Number]  # the exponent of each factor
 
 NEGLIGIBLE = Fraction(1, 10**40)
 MOST_TO_MULTIPLY = 24  # atoms of an expression that is tried multiplied out
@@ -57,14 +58,37 @@ def express(value: Any) -> Any:
     kinds = "iuf" if array.ndim else "biuf"  # (an array of truth values is a mask, and no number)
     if array.size and array.dtype.kind in kinds and np.isfinite(array.flat[0]) and (array.ndim == 0 or (array == array.flat[0]).all()):
         first = array.flat[0]
-        number = Product(Fraction(str(first)) if array.dtype.kind == "f" else Fraction(int(first)), ())
-        return product([(number, 1), (Ones(array.shape), 1)])
+        return times(Product(Fraction(str(first)) if array.dtype.kind == "f" else Fraction(int(first)), ()), Ones(array.shape))
     return Constant(array)
 
 
 def number_of(value: Any) -> Number | None:
     """Return the fraction that an expression is, or None."""
     return value.coefficient if isinstance(value, Product) and not value.factors else None
+
+
+def is_zero(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient == 0
+
+
+def is_negative(x: Expression) -> bool:
+    return isinstance(x, Product) and x.coefficient < 0
+
+
+def zeros(shape: Shape) -> Expression:
+    return product([(Ones(shape), 1)], 0)
+
+
+def rounded(x: Number) -> Number:
+    """Return a fraction of more digits than a float rounded to those of one."""
+    if x.numerator.bit_length() < 64 and x.denominator.bit_length() < 64:
+        return x
+    return Fraction(decimal(x))
+
+
+def coefficient_apart(x: Expression) -> tuple[Number, Expression]:
+    """Return x as its coefficient and the rest."""
+    return (x.coefficient, product(x.factors)) if isinstance(x, Product) else (1, x)
 
 
 def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
@@ -77,7 +101,12 @@ def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
     return product(scalars, x.coefficient), product([factor for factor in x.factors if factor[0].shape])
 
 
-# Sums and products
+# Products
+def times(*factors: Expression) -> Expression:
+    """Return the product of some expressions."""
+    return product([(x, 1) for x in factors])
+
+
 def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
     """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
     factors = list(factors)
@@ -93,79 +122,18 @@ def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 
     if joint([base.shape for base, _ in kept]) != shape:
         kept.insert(0, (Ones(shape), 1))
     kept = [(without_leading_axes(base, kept, shape), power) for base, power in kept]
-    if (joined := outer(kept)) is not kept:
-        return product(joined, coefficient)
+    if (with_outer := outer(kept)) is not kept:
+        return product(with_outer, coefficient)
     if coefficient == 1 and len(kept) == 1 and kept[0][1] == 1:
         return kept[0][0]
     return Product(coefficient, tuple(kept))
 
 
-def with_logistic(powers: dict[Expression, Number]) -> dict[Expression, Number]:
-    """Write 1 / (1 + exp(−z)) as σ(z), and exp(−z) / (1 + exp(−z)) as 1 − σ(z)."""
-    for base, power in powers.items():
-        one, e = base.parts if power < 0 and isinstance(base, Sum) and len(base.parts) == 2 else (ONE, ONE)
-        if not isinstance(e, Call) or e.function is not np.exp or number_of(without_ones(one)) != 1:
-            continue
-        logistic = Call(neural.sigmoid, (negative(e.parts[0]),), {}, e.shape)
-        both = min(max(powers.get(e, 0), 0), -power)
-        found = {other: exponent for other, exponent in powers.items() if other not in (base, e)}
-        found[e] = powers.get(e, 0) - both
-        for new, exponent in ((logistic, -power - both), (sum_of([ONE, negative(logistic)]), both)):
-            found[new] = found.get(new, 0) + exponent
-        return found
-    return powers
-
-
-def with_softmax(powers: dict[Expression, Number]) -> dict[Expression, Number]:
-    """Write exp(z) / Σ exp(z) as softmax(z), without what is the same for all that is added up."""
-    for base, power in powers.items():
-        if not isinstance(base, Call) or base.function is not np.sum or not base.kwargs.get("keepdims") or len(base.kwargs["axis"]) != 1:
-            continue
-        e, (axis,) = base.parts[0], base.kwargs["axis"]
-        both = min(powers.get(e, 0), -power)
-        if both > 0 and isinstance(e, Call) and e.function is np.exp:
-            z = e.parts[0]
-            varying = [term for term in z.parts if term.shape and term.shape[axis - len(z.shape)] > 1] if isinstance(z, Sum) else []
-            out = Call(neural.softmax, (sum_of(varying or [z]),), {} if axis == len(z.shape) - 1 else {"axis": axis}, e.shape)
-            return powers | {e: powers[e] - both, base: power + both, out: powers.get(out, 0) + both}
-    return powers
-
-
-def without_guard(powers: dict[Expression, Number], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
-    """Write (1 - [a = 0]) / (a + [a = 0]), with which rules say that x / 0 is to be 0, as 1 / a."""
-    for base, power in powers.items():
-        guard = next(filter(is_equal_to_zero, base.parts), None) if power == -1 and isinstance(base, Sum) and len(base.parts) == 2 else None
-        if guard is None or guard.parts[0] not in base.parts:
-            continue
-        where = sum_of([ONE, negative(guard)])
-        for choice, sign in ((where, 1), (negated(where), -1)) if isinstance(where, Sum) else ():
-            if powers.get(choice) == 1:
-                rest = {other: exponent for other, exponent in powers.items() if other not in (choice, base)}
-                rest[guard.parts[0]] = rest.get(guard.parts[0], 0) - 1
-                return rest, coefficient * sign
-    return powers, coefficient
-
-
-def is_equal_to_zero(x: Expression) -> bool:
-    """Tell whether x is [a = 0]."""
-    return isinstance(x, Call) and x.function is np.equal and isinstance(x.args[0], Expression) and number_of(express(x.args[1])) == 0
-
-
-def without_leading_axes(x: Expression, factors: list[tuple[Expression, Number]], shape: Shape) -> Expression:
-    """Return x[None, :] as x where the other factors broadcast it."""
-    if not isinstance(x, Call) or x.function is not np.expand_dims:
-        return x
-    inner = x.parts[0].shape
-    if x.shape != (1,) * (len(x.shape) - len(inner)) + inner:
-        return x
-    return x.parts[0] if len(joint([base.shape for base, _ in factors if base is not x])) == len(shape) else x
-
-
-def merged(factors: Iterable[tuple[Expression, Number]], coefficient: Number) -> tuple[dict[Expression, Number], Number]:
+def merged(factors: Factors, coefficient: Number) -> tuple[Powers, Number]:
     """Return what factors are made of, with exponents, and the coefficient: products among them are taken apart, ones left out."""
-    powers: dict[Expression, Number] = {}
+    powers: Powers = {}
     for base, exponent in factors:
-        inner: Iterable[tuple[Expression, Number]] = ((base, 1),)
+        inner: Factors = ((base, 1),)
         if isinstance(base, Product) and (exponent == 1 or (exponent.denominator == 1 and base.coefficient)):
             if base.coefficient != 1:
                 coefficient *= base.coefficient if exponent == 1 else Fraction(base.coefficient) ** int(exponent)
@@ -176,19 +144,139 @@ def merged(factors: Iterable[tuple[Expression, Number]], coefficient: Number) ->
     return powers, coefficient
 
 
-def rounded(x: Number) -> Number:
-    """Return a fraction of more digits than a float rounded to those of one."""
-    if x.numerator.bit_length() < 64 and x.denominator.bit_length() < 64:
+def raised(powers: Powers, changes: Powers) -> Powers:
+    """Return factors with the exponents of some of them changed by so much."""
+    return powers | {base: powers.get(base, 0) + change for base, change in changes.items()}
+
+
+def without_guard(powers: Powers, coefficient: Number) -> tuple[Powers, Number]:
+    """Write (1 - [a = 0]) / (a + [a = 0]), with which rules say that x / 0 is to be 0, as 1 / a."""
+    for base, power in powers.items():
+        guard = next(filter(is_equal_to_zero, base.parts), None) if power == -1 and isinstance(base, Sum) and len(base.parts) == 2 else None
+        if guard is None or guard.parts[0] not in base.parts:
+            continue
+        for choice, sign in ((one_minus(guard), 1), (negated(one_minus(guard)), -1)):
+            if powers.get(choice) == 1:
+                return raised(powers, {choice: -1, base: 1, guard.parts[0]: -1}), coefficient * sign
+    return powers, coefficient
+
+
+def is_equal_to_zero(x: Expression) -> bool:
+    """Tell whether x is [a = 0]."""
+    return is_call(x, np.equal) and isinstance(x.args[0], Expression) and number_of(express(x.args[1])) == 0
+
+
+def with_logistic(powers: Powers) -> Powers:
+    """Write 1 / (1 + exp(−z)) as σ(z), and exp(−z) / (1 + exp(−z)) as 1 − σ(z)."""
+    for base, power in powers.items():
+        one, e = base.parts if power < 0 and isinstance(base, Sum) and len(base.parts) == 2 else (ONE, ONE)
+        if is_call(e, np.exp) and number_of(without_ones(one)) == 1:
+            logistic = Call(neural.sigmoid, (negative(e.parts[0]),), {}, e.shape)
+            both = min(max(powers.get(e, 0), 0), -power)
+            others = {other: exponent for other, exponent in powers.items() if other != e}
+            return raised(others, {base: -power, e: powers.get(e, 0) - both, logistic: -power - both, one_minus(logistic): both})
+    return powers
+
+
+def with_softmax(powers: Powers) -> Powers:
+    """Write exp(z) / Σ exp(z) as softmax(z), without what is the same for all that is added up."""
+    for base, power in powers.items():
+        if not is_call(base, np.sum) or not base.kwargs.get("keepdims") or len(base.kwargs["axis"]) != 1:
+            continue
+        e, (axis,) = base.parts[0], base.kwargs["axis"]
+        both = min(powers.get(e, 0), -power)
+        if both > 0 and is_call(e, np.exp):
+            z = e.parts[0]
+            varying = [term for term in z.parts if term.shape and term.shape[axis - len(z.shape)] > 1] if isinstance(z, Sum) else []
+            out = Call(neural.softmax, (sum_of(varying or [z]),), {} if axis == len(z.shape) - 1 else {"axis": axis}, e.shape)
+            return raised(powers, {e: -both, base: both, out: both})
+    return powers
+
+
+def without_leading_axes(x: Expression, factors: Factors, shape: Shape) -> Expression:
+    """Return x[None, :] as x where the other factors broadcast it."""
+    if not is_call(x, np.expand_dims) or x.shape != (1,) * (len(x.shape) - len(x.parts[0].shape)) + x.parts[0].shape:
         return x
-    return Fraction(decimal(x))
+    return x.parts[0] if len(joint([base.shape for base, _ in factors if base is not x])) == len(shape) else x
+
+
+def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Number]]:
+    """Write a column x[:, None] times a vector y as their outer product, x yᵀ."""
+    linear = [base for base, exponent in factors if exponent == 1]
+    vectors = [base for base in linear if len(base.shape) == 1]
+    columns = [base for base in linear if is_call(base, np.expand_dims) and len(base.shape) == 2 and base.shape[1] == 1]
+    if len(vectors) != 1 or len(columns) != 1 or any(base.shape for base, _ in factors if base not in (*vectors, *columns)):
+        return factors
+    x, y = columns[0].parts[0], vectors[0]
+    return [(bilinear(np.outer, (*x.shape, *y.shape), x, y), 1), *[factor for factor in factors if not factor[0].shape]]
 
 
 def negative(x: Expression) -> Expression:
     return product([(x, 1)], -1)
 
 
-def is_negative(x: Expression) -> bool:
-    return isinstance(x, Product) and x.coefficient < 0
+def factors_of(x: Expression) -> Factors:
+    return x.factors if isinstance(x, Product) else ((x, 1),)
+
+
+def common_factors(terms: Sequence[Expression]) -> list[tuple[Expression, Number]]:
+    """Return the factors that all terms have to the same exponent."""
+    return [f for f in factors_of(terms[0]) if not isinstance(f[0], Ones) and all(f in factors_of(term) for term in terms[1:])]
+
+
+def divided(term: Expression, factors: Factors, coefficient: Number = 1) -> Expression:
+    """Return a term of a sum without some of its factors."""
+    return without_ones(product([(term, 1), *[(base, -exponent) for base, exponent in factors]], coefficient))
+
+
+def without_ones(term: Expression) -> Expression:
+    """Return a term of a sum as small as it is: the other terms repeat it."""
+    if isinstance(term, Ones):
+        return ONE
+    if isinstance(term, Product):
+        return product([factor for factor in term.factors if not isinstance(factor[0], Ones)], term.coefficient)
+    return term
+
+
+ONE = Product(1, ())
+
+
+# Sums
+def sum_of(terms: list[Expression]) -> Expression:
+    """Return the sum: flat, like terms collected, what is common to all (a sign, a number) in front."""
+    if len(terms) == 1:
+        return terms[0]
+    collected: Powers = {}
+    for term in terms:
+        for coefficient, rest in flat_terms(term):
+            collected[rest] = collected.get(rest, 0) + coefficient
+    shape = joint([term.shape for term in terms])
+    kept = terms_that_count(collected)
+    if not kept:
+        return zeros(shape)
+    if len(kept) == 1:
+        return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
+    size = abs(Fraction(kept[0][0])) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
+    size = -size if all(c < 0 for c, _ in kept) else size
+    common = [factor for factor in common_factors([rest for _, rest in kept]) if not factor[0].shape]
+    bare = [divided(rest, common, c / size) for c, rest in kept]
+    if joint([term.shape for term in bare]) != shape:
+        bare[0] = times(bare[0], Ones(shape))
+    inner = sum_of(bare) if any(isinstance(term, Sum) for term in bare) else Sum(positive_first(bare))
+    return product([(inner, 1), *common], size)
+
+
+def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
+    """Return the terms of a term with their coefficients: several if it is itself a sum, or a number times one."""
+    coefficient, rest = coefficient_apart(term)
+    parts = [coefficient_apart(part) for part in (rest.parts if isinstance(rest, Sum) else (rest,))]
+    return [(coefficient * c, part) for c, part in parts]
+
+
+def terms_that_count(collected: Mapping[Expression, Number]) -> list[tuple[Number, Expression]]:
+    """Return the terms that are not 0, without a number so small that it only keeps log 0 finite and is lost in any other sum."""
+    kept = [(c, rest) for rest, c in collected.items() if c]
+    return [(c, rest) for c, rest in kept if abs(Fraction(c)) > NEGLIGIBLE or number_of(without_ones(rest)) is None] or kept
 
 
 def positive_first(terms: list[Expression]) -> tuple[Expression, ...]:
@@ -197,42 +285,13 @@ def positive_first(terms: list[Expression]) -> tuple[Expression, ...]:
     return (terms[first], *terms[:first], *terms[first + 1 :])
 
 
-def negated(x: Sum) -> Sum:
-    """Return the sum with every sign changed."""
+def negated(x: Expression) -> Sum:
+    """Return a sum with every sign changed."""
     return Sum(positive_first([negative(term) for term in x.parts]))
 
 
-def sum_of(terms: list[Expression]) -> Expression:
-    """Return the sum: flat, like terms collected, what is common to all (a sign, a number) in front."""
-    if len(terms) == 1:
-        return terms[0]
-    collected: dict[Expression, Number] = {}
-    shapes = []
-    for term in terms:
-        shapes.append(term.shape)
-        for coefficient, rest in flat_terms(term):
-            collected[rest] = collected.get(rest, 0) + coefficient
-    shape = joint(shapes)
-    kept = terms_that_count(collected)
-    if not kept:
-        return product([(Ones(shape), 1)], 0)
-    if len(kept) == 1:
-        return product([(kept[0][1], 1), (Ones(shape), 1)], kept[0][0])
-    size = abs(Fraction(kept[0][0])) if len({abs(c) for c, _ in kept}) == 1 else Fraction(1)
-    size = -size if all(c < 0 for c, _ in kept) else size
-    common = [factor for factor in common_factors([rest for _, rest in kept]) if not factor[0].shape]
-    undone = [(base, -power) for base, power in common]
-    bare = [without_ones(product([(rest, 1), *undone], c / size)) for c, rest in kept]
-    if joint([term.shape for term in bare]) != shape:
-        bare[0] = product([(bare[0], 1), (Ones(shape), 1)])
-    inner = sum_of(bare) if any(isinstance(term, Sum) for term in bare) else Sum(positive_first(bare))
-    return product([(inner, 1), *common], size)
-
-
-def terms_that_count(collected: Mapping[Expression, Number]) -> list[tuple[Number, Expression]]:
-    """Return the terms that are not 0, without a number so small that it only keeps log 0 finite and is lost in any other sum."""
-    kept = [(c, rest) for rest, c in collected.items() if c]
-    return [(c, rest) for c, rest in kept if abs(Fraction(c)) > NEGLIGIBLE or number_of(without_ones(rest)) is None] or kept
+def one_minus(x: Expression) -> Expression:
+    return sum_of([ONE, negative(x)])
 
 
 def multiplied_out(x: Expression) -> Expression:
@@ -261,67 +320,39 @@ def simpler(x: Expression) -> Expression:
     return out if out.size < x.size else x
 
 
-def flat_terms(term: Expression) -> list[tuple[Number, Expression]]:
-    """Return the terms of a term with their coefficients: several if it is itself a sum, or a number times one."""
-    coefficient: Number = 1
-    if isinstance(term, Product):
-        coefficient, factors = term.coefficient, term.factors
-        term = product(factors)
-    parts = term.parts if isinstance(term, Sum) else (term,)
-    return [(coefficient * part.coefficient, product(part.factors)) if isinstance(part, Product) else (coefficient, part) for part in parts]
-
-
-def common_factors(terms: Sequence[Expression]) -> list[tuple[Expression, Number]]:
-    """Return the factors that all terms have to the same exponent."""
-    return [f for f in factors_of(terms[0]) if not isinstance(f[0], Ones) and all(f in factors_of(term) for term in terms[1:])]
-
-
 def factored(x: Expression) -> Expression:
     """Return x with what all terms of a sum have in common in front of it, as a reader expects it: (1 - z) ⊙ n for n - z ⊙ n."""
     found: dict[Expression, Expression] = {}
     for part in parts_of(x):
         if isinstance(part, Sum) and (common := common_factors(part.parts)):
-            undone = [(base, -exponent) for base, exponent in common]
-            found[part] = product([(sum_of([without_ones(product([(term, 1), *undone])) for term in part.parts]), 1), *common])
+            found[part] = product([(sum_of([divided(term, common) for term in part.parts]), 1), *common])
     return substitute(x, found) if found else x
-
-
-def without_ones(term: Expression) -> Expression:
-    """Return a term of a sum as small as it is: the other terms repeat it."""
-    if isinstance(term, Ones):
-        return ONE
-    if isinstance(term, Product):
-        return product([factor for factor in term.factors if not isinstance(factor[0], Ones)], term.coefficient)
-    return term
-
-
-ONE = Product(1, ())
 
 
 # Calls
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
     """Return a function of expressions: as algebra where it is algebra, else as a call, numbers drawn in front of it."""
+    is_alone = isinstance(args[0], Expression) and len(expressions_in((args, kwargs))) == 1
     if function in (shaping.getitem, shaping.scatter):
-        args = (args[0], spelled(args[1], args[0].shape if function is shaping.getitem else shape), *args[2:])
+        index = spelled(args[1], args[0].shape if function is shaping.getitem else shape)
+        if isinstance(index, tuple) and not index and is_alone:
+            return args[0]
+        args = (args[0], index, *args[2:])
     if function in ALGEBRA:
         simple = ALGEBRA[function](*map(express, args), **kwargs)
         if simple is not None:
-            return simple if simple.shape == shape else product([(simple, 1), (Ones(shape), 1)])
-    elif function in SHAPING:
-        simple = SHAPING[function](shape, *args, **kwargs)
-        if simple is not None:
-            return simple
-    if moves_entries(function) and len(expressions_in((args, kwargs))) == 1 and isinstance(args[0], Expression):
+            return simple if simple.shape == shape else times(simple, Ones(shape))
+    if is_alone and moves_entries(function):
         number, rest = scalars_apart(args[0])
         if isinstance(rest, Ones) or rest is ONE:
-            ones = spread(function, rest, args[1:], kwargs, shape)
-            return product([(ones, 1), (number, 1)])
+            return times(of_ones(function, rest, args[1:], kwargs, shape), number)
         if number != ONE:
-            return product([(call(function, (rest, *args[1:]), kwargs, shape), 1), (number, 1)])
-    return Call(function, args, kwargs, shape)
+            return times(call(function, (rest, *args[1:]), kwargs, shape), number)
+    simple = SHAPING[function](shape, *args, **kwargs) if function in SHAPING else None
+    return Call(function, args, kwargs, shape) if simple is None else simple
 
 
-def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
+def of_ones(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...], kwargs: dict[str, Any], shape: Shape) -> Expression:
     """Return what a function that moves entries makes of ones."""
     if function is shaping.scatter:
         return Call(function, (ones, *args), kwargs, shape)
@@ -329,6 +360,35 @@ def spread(function: Callable[..., Any], ones: Expression, args: tuple[Any, ...]
     return product([(Ones(shape), 1)], count)
 
 
+def bilinear(function: Callable[..., Any], shape: Shape, x: Any, y: Any) -> Expression:
+    """Return x y with the numbers in front."""
+    (a, x), (b, y) = scalars_apart(express(x)), scalars_apart(express(y))
+    return times(Call(function, (x, y), {}, shape), a, b)
+
+
+def rebuilt(x: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Return x with each of its parts changed, simplified anew."""
+    if isinstance(x, Product):
+        return product([(change(base), exponent) for base, exponent in x.factors], x.coefficient)
+    if isinstance(x, Sum):
+        return sum_of([change(term) for term in x.parts])
+    if isinstance(x, Prime):
+        return Prime(x.function, change(x.parts[0]), change(x.factor))
+    if isinstance(x, Opaque):
+        return Opaque(x.name, x.vjp, change(x.parts[0]), x.shape, x.reason)
+    assert isinstance(x, Call)
+    args, kwargs = mapped(lambda value: change(value) if isinstance(value, Expression) else value, (x.args, x.kwargs))
+    return call(x.function, args, kwargs, x.shape)
+
+
+def substitute(x: Expression, new: Mapping[Expression, Expression]) -> Expression:
+    """Return x with other expressions in the place of some variables, simplified anew."""
+    if x in new:
+        return new[x]
+    return rebuilt(x, lambda part: substitute(part, new)) if x.parts else x
+
+
+# Functions that are algebra
 def power(x: Expression, y: Expression) -> Expression | None:
     exponent = number_of(y)
     return None if exponent is None else product([(x, int(exponent) if exponent.denominator == 1 else exponent)])
@@ -340,9 +400,7 @@ def either(x: Expression, y: Expression) -> Expression | None:
 
 def exp(x: Expression) -> Expression | None:
     """Return softmax for exp of log softmax."""
-    if isinstance(x, Call) and x.function is neural.log_softmax:
-        return Call(neural.softmax, x.args, x.kwargs, x.shape)
-    return None
+    return Call(neural.softmax, x.args, x.kwargs, x.shape) if is_call(x, neural.log_softmax) else None
 
 
 def where(condition: Expression, x: Expression, y: Expression) -> Expression | None:
@@ -350,37 +408,26 @@ def where(condition: Expression, x: Expression, y: Expression) -> Expression | N
     if number_of(condition) is not None:
         return x if number_of(condition) else y
     if is_zero(y):
-        return product([(x, 1), (condition, 1)])
+        return times(x, condition)
     if is_zero(x):
-        return product([(y, 1), (sum_of([ONE, negative(condition)]), 1)])
+        return times(y, one_minus(condition))
     common = common_factors([x, y])
-    parts = [without_ones(product([(part, 1), *[(base, -exponent) for base, exponent in common]])) for part in (x, y)]
+    parts = [divided(part, common) for part in (x, y)]
     chosen = Call(np.where, (condition, *parts), {}, joint([condition.shape, *[part.shape for part in parts]]))
     return product([*common, (chosen, 1)]) if common else None
-
-
-def is_zero(x: Expression) -> bool:
-    return isinstance(x, Product) and x.coefficient == 0
-
-
-def factors_of(x: Expression) -> tuple[tuple[Expression, Number], ...]:
-    return x.factors if isinstance(x, Product) else ((x, 1),)
 
 
 ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
     np.add: lambda x, y: sum_of([x, y]),
     np.subtract: lambda x, y: sum_of([x, negative(y)]),
-    np.multiply: lambda x, y: product([(x, 1), (y, 1)]),
+    **dict.fromkeys((np.multiply, np.bitwise_and, np.logical_and), times),
     np.divide: lambda x, y: None if is_zero(y) else product([(x, 1), (y, -1)]),
     np.negative: negative,
     np.positive: lambda x: x,
     np.square: lambda x: product([(x, 2)]),
     np.reciprocal: lambda x: product([(x, -1)]),
     np.power: power,
-    np.bitwise_and: lambda x, y: product([(x, 1), (y, 1)]),
-    np.logical_and: lambda x, y: product([(x, 1), (y, 1)]),
-    np.bitwise_or: either,
-    np.logical_or: either,
+    **dict.fromkeys((np.bitwise_or, np.logical_or), either),
     np.exp: exp,
     np.where: where,
     np.copy: lambda x, *args, **kwargs: x,
@@ -388,48 +435,42 @@ ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
 }
 
 
+# Functions that move entries or reduce axes: what each makes of x, which has no number in front of it, or None if nothing simpler
 def transpose(shape: Shape, x: Expression, axes: Any = None) -> Expression | None:
     """Return xᵀ: itself for a vector, x for (xᵀ)ᵀ, yᵀ xᵀ for (x y)ᵀ."""
     ndim = len(shape)
-    if ndim < 2 or (axes is not None and tuple(i % ndim for i in axes) == tuple(range(ndim))):
+    order = [i % ndim for i in axes] if axes is not None else [*range(ndim)][::-1]
+    moved = [i for i, axis in enumerate(order) if i != axis]
+    if not moved:
         return x
-    moved = [i for i, axis in enumerate(axes or ()) if i != axis % ndim]
-    if len(moved) == 2 < ndim:
+    if axes is not None and len(moved) == 2 < ndim:
         return call(np.swapaxes, (x, *moved), {}, shape)
-    if axes is not None and tuple(i % ndim for i in axes) != tuple(range(ndim))[::-1]:
+    if order != [*range(ndim)][::-1]:
         return None
-    if isinstance(x, Call) and x.function is np.transpose and not x.kwargs and len(x.args) == 1:
+    if is_call(x, np.transpose) and not x.kwargs and len(x.args) == 1:
         return x.args[0]
-    number, rest = scalars_apart(x)
-    if isinstance(rest, Call) and rest.function in (np.matmul, np.outer) and ndim == 2:
-        left, right = (call(np.transpose, (part,), {}, part.shape[::-1]) for part in rest.parts[::-1])
-        return product([(call(rest.function, (left, right), {}, shape), 1), (number, 1)])
-    return product([(Ones(shape) if isinstance(rest, Ones) else Call(np.transpose, (rest,), {}, shape), 1), (number, 1)])
+    if is_call(x, np.matmul, np.outer) and ndim == 2:
+        left, right = (call(np.transpose, (part,), {}, part.shape[::-1]) for part in x.parts[::-1])
+        return call(x.function, (left, right), {}, shape)
+    return Call(np.transpose, (x,), {}, shape)
 
 
 def swapaxes(shape: Shape, x: Expression, axis1: int, axis2: int) -> Expression | None:
-    """Return xᵀ for a matrix, x for axes exchanged twice."""
-    if len(shape) == 2 and axis1 % 2 != axis2 % 2:
+    """Return xᵀ for a matrix, x for axes exchanged twice, and rows that are cut into heads by that name."""
+    ndim = len(shape)
+    axes = {axis1 % ndim, axis2 % ndim}
+    if ndim == 2 == len(axes):
         return transpose(shape, x)
-    axes = {axis1 % len(shape), axis2 % len(shape)}
-    number, inner = scalars_apart(x)
-    if isinstance(inner, Call) and inner.function is np.swapaxes and {i % len(shape) for i in inner.args[1:]} == axes:
-        return product([(inner.parts[0], 1), (number, 1)])
-    if isinstance(inner, Call) and inner.function is np.matmul and axes == {*range(len(shape))[-2:]}:
-        turned = [call(np.swapaxes, (y, -1, -2), {}, (*y.shape[:-2], *y.shape[:-3:-1])) for y in inner.parts[::-1] if len(y.shape) > 1]
-        return product([(Call(np.matmul, tuple(turned), {}, shape), 1), (number, 1)]) if len(turned) == 2 else None
-    if not isinstance(inner, Call) or inner.function is not np.reshape or axes != side(shape):
+    if is_call(x, np.swapaxes) and {i % ndim for i in x.args[1:]} == axes:
+        return x.parts[0]
+    if is_call(x, np.matmul) and axes == {ndim - 1, ndim - 2}:
+        turned = [call(np.swapaxes, (y, -1, -2), {}, (*y.shape[:-2], *y.shape[:-3:-1])) for y in x.parts[::-1] if len(y.shape) > 1]
+        return Call(np.matmul, tuple(turned), {}, shape) if len(turned) == 2 else None
+    if not is_call(x, np.reshape) or axes != {ndim - 2, ndim - 3} or x.shape[:-2] != x.parts[0].shape[:-1]:
         return None
-    whole = inner.parts[0]
-    if inner.shape[:-2] != whole.shape[:-1]:
-        return None
-    split = whole.parts[0] if isinstance(whole, Call) and whole.function is joined else Call(heads, (whole, inner.shape[-2]), {}, shape)
-    return product([(split, 1), (number, 1)]) if split.shape == shape else None
-
-
-def side(shape: Shape) -> set[int]:
-    """Return the two axes that are exchanged where rows are cut into heads: those before the last."""
-    return {len(shape) - 2, len(shape) - 3}
+    rows = x.parts[0]
+    split = rows.parts[0] if is_call(rows, joined) else Call(heads, (rows, x.shape[-2]), {}, shape)
+    return split if split.shape == shape else None
 
 
 def heads(x: np.ndarray, h: int) -> np.ndarray:
@@ -442,59 +483,119 @@ def joined(x: np.ndarray) -> np.ndarray:
     return np.swapaxes(x, -2, -3).reshape(*x.shape[:-3], x.shape[-2], -1)
 
 
+def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs: Any) -> Expression | None:
+    """Return x in a shape that is written out, unless it has it already."""
+    if x.shape == shape or order != "C":
+        return x if x.shape == shape else None
+    ndim = len(x.shape)
+    if is_call(x, np.swapaxes) and {i % ndim for i in x.args[1:]} == {ndim - 2, ndim - 3}:
+        if shape == joined(np.empty(x.parts[0].shape)).shape:
+            return Call(joined, x.parts, {}, shape)
+    elif is_call(x, np.reshape):
+        return reshape(shape, x.parts[0])
+    elif is_call(x, *FOLDS):
+        kept = with_axes_kept(x, set(x.kwargs.get("axis", ())))
+        x = kept if kept is not None and kept.shape[len(kept.shape) - len(shape) :] == shape else x
+    return Call(np.reshape, (x, shape), {}, shape)
+
+
 def expand_dims(shape: Shape, x: Expression, axis: Any) -> Expression | None:
     """Return x if it has that shape already; with its axis kept, if x is a reduction over the axis that is put in."""
-    new = {int(i) % len(shape) for i in np.atleast_1d(axis)}
-    return x if x.shape == shape else with_axes_kept(x, new)
+    return x if x.shape == shape else with_axes_kept(x, {int(i) % len(shape) for i in np.atleast_1d(axis)})
 
 
 def with_axes_kept(x: Expression, axes: set[int]) -> Expression | None:
     """Return an expression made of reductions over these axes with the axes kept; None if it contains other arrays."""
     if not x.shape:
         return x
-    if isinstance(x, Product):
-        kept = [(with_axes_kept(base, axes), exponent) for base, exponent in x.factors]
-        return (
-            None if any(base is None for base, _ in kept) else product([(base, e) for base, e in kept if base is not None], x.coefficient)
-        )
-    if isinstance(x, Sum):
-        terms = [with_axes_kept(term, axes) for term in x.parts]
-        return None if any(term is None for term in terms) else sum_of([term for term in terms if term is not None])
-    if not isinstance(x, Call) or x.function not in FOLDS or x.kwargs.get("keepdims") or set(x.kwargs.get("axis", ())) != axes:
+    if isinstance(x, (Product, Sum)):
+        kept: dict[Expression, Any] = {part: with_axes_kept(part, axes) for part in x.parts}
+        return None if None in kept.values() else rebuilt(x, kept.__getitem__)
+    if not is_call(x, *FOLDS) or x.kwargs.get("keepdims") or set(x.kwargs.get("axis", ())) != axes:
         return None
     shape = tuple([1 if i in axes else n for i, n in enumerate(x.parts[0].shape)])
     return Call(x.function, x.args, {**x.kwargs, "keepdims": True}, shape)
 
 
-def column(x: Expression) -> Expression | None:
-    """Return v if x is v[:, None], else None."""
-    is_column = isinstance(x, Call) and x.function is np.expand_dims and len(x.shape) == 2 and x.shape[1] == 1
-    return x.parts[0] if is_column else None
+def fold(function: Any, shape: Shape, x: Expression, axis: Any = None, *more: Any, **kwargs: Any) -> Expression | None:
+    """Return a reduction with its axes as a tuple, and what is the same along them in front of it if it is a sum or a mean."""
+    ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (np.var, np.std) else -1 :]
+    given = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(sorted([i % ndim for i in given]))
+    kwargs |= dict(zip(names, more)) | {"axis": axes}
+    if function not in (np.sum, np.mean):
+        return Call(function, (x,), kwargs, shape)
+    if not axes or (function is np.sum and x.shape == shape):
+        return x
+    if function is np.sum and is_call(x, shaping.scatter) and len(axes) == ndim:
+        return times(call(np.sum, x.args[:1], {}, ()), Ones(shape))
+    constant = [f for f in factors_of(x) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)]
+    varying = product([factor for factor in factors_of(x) if factor not in constant])
+    if constant and varying.shape == x.shape:
+        return product([(call(function, (varying,), kwargs, shape), 1), *constant])
+    return Call(function, (x,), kwargs, shape)
 
 
-def outer(factors: list[tuple[Expression, Number]]) -> list[tuple[Expression, Number]]:
-    """Write a column times a vector as their outer product, x yᵀ."""
-    vectors = [base for base, exponent in factors if exponent == 1 and len(base.shape) == 1]
-    columns = [base for base, exponent in factors if exponent == 1 and column(base) is not None]
-    if len(vectors) != 1 or len(columns) != 1 or any(len(base.shape) > 0 for base, _ in factors if base not in (*vectors, *columns)):
-        return factors
-    x, y = column(columns[0]), vectors[0]
-    assert x is not None
-    return [(bilinear(np.outer, (*x.shape, *y.shape), x, y), 1), *[factor for factor in factors if not factor[0].shape]]
+def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
+    """Return new axes as expand_dims, and what was scattered to an index if it is taken from there again."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if len(shape) > len(x.shape) and all(part is None or part is Ellipsis or is_whole(part) for part in parts):
+        before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+        new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
+        return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)
+    is_back = is_call(x, shaping.scatter) and is_basic(parts) and content(x.args[1]) == content(index)
+    return x.parts[0] if is_back else None
 
 
-def matrix_times_vector(x: Expression) -> Expression | None:
-    """Return Aᵀ v if x, which is to be summed over axis 0, is v[:, None] ⊙ A."""
-    factors = factors_of(x)
-    columns = [base for base, exponent in factors if exponent == 1 and column(base) is not None]
-    rest = product([factor for factor in factors if factor[0] not in columns]) if len(columns) == 1 else x
-    if len(columns) != 1 or len(rest.shape) != 2 or rest.shape[1] == 1 or isinstance(rest, Ones):
-        return None
-    vector = column(columns[0])
-    assert vector is not None
-    return bilinear(np.matmul, rest.shape[1:], transpose(rest.shape[::-1], rest), vector)
+SHAPING: dict[Any, Callable[..., Expression | None]] = {
+    np.transpose: transpose,
+    np.swapaxes: swapaxes,
+    np.reshape: reshape,
+    np.squeeze: reshape,
+    np.expand_dims: expand_dims,
+    shaping.getitem: getitem,
+    **{function: partial(bilinear, function) for function in (np.matmul, np.outer)},
+    **{function: partial(fold, function) for function in FOLDS},
+}
 
 
+# Indices
+def spelled(index: Any, shape: Shape) -> Any:
+    """Return a basic index of an array of that shape as short as it gets, each in one way: [:, :3] for [..., 0:3]."""
+    parts = with_colons(index, len(shape))
+    if not is_basic(parts):
+        return index
+    for i, part in enumerate(parts):
+        if isinstance(part, slice) and part.step in (None, 1):
+            start, stop, _ = part.indices(shape[i])
+            parts[i] = slice(start or None, stop if stop < shape[i] else None)
+    while parts and is_whole(parts[-1]):
+        parts.pop()
+    whole = next((i for i, part in enumerate(parts) if not is_whole(part)), 0)
+    parts = [Ellipsis, *parts[whole:]] if whole > 1 and len(parts) == len(shape) else parts
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def with_colons(index: Any, ndim: int) -> list[Any]:
+    """Return the parts of an index, one for each axis if it is of integers, slices and dots."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if not is_basic(parts):
+        return parts
+    before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+    return [*parts[:before], *[slice(None)] * (ndim - len(parts) + (Ellipsis in parts)), *parts[before + 1 :]]
+
+
+def is_basic(parts: Iterable[Any]) -> bool:
+    """Tell whether an index is of integers, slices and dots, so that it names no entry twice."""
+    return all(isinstance(part, (int, slice, type(Ellipsis))) for part in parts)
+
+
+def is_whole(part: Any) -> bool:
+    """Tell whether a part of an index is a colon."""
+    return isinstance(part, slice) and part == slice(None)
+
+
+# What is scattered to parts of one axis
 class Piece(NamedTuple):
     """A value that is scattered to a slice of one axis of a larger array, or to a place on it."""
 
@@ -517,192 +618,50 @@ def side_by_side(x: Expression) -> Expression:
     for end, start, piece in zip(ends, [*[piece.start for piece in pieces], x.shape[axis]], [*pieces, None]):
         if start < end or (start > end and joined is shaping.stack):
             return x
-        parts += [product([(Ones((*x.shape[:axis], start - end, *x.shape[axis + 1 :])), 1)], 0)] if start > end else []
+        parts += [zeros((*x.shape[:axis], start - end, *x.shape[axis + 1 :]))] if start > end else []
         parts += [piece.value] if piece else []
-    return product([(Call(joined, tuple(parts), {"axis": axis}, x.shape), 1), (scalars, 1)])
+    return times(Call(joined, tuple(parts), {"axis": axis}, x.shape), scalars)
 
 
 def pieces_of(x: Expression) -> list[Piece]:
     """Return what a sum, or a sum times other factors, scatters to parts of one axis; nothing if it is not made of such parts."""
     number, rest = scalars_apart(x)
+    pieces: list[Piece] = []
     if isinstance(rest, Sum):
-        found = [pieces_of(product([(term, 1), (number, 1)])) for term in rest.parts]
-        return [piece for pieces in found for piece in pieces] if all(found) else []
-    if isinstance(rest, Product):
+        found = [pieces_of(term) for term in rest.parts]
+        pieces = [piece for each in found for piece in each] if all(found) else []
+    elif isinstance(rest, Product):
         for base, exponent in rest.factors:
-            others = product([(number, 1), *[factor for factor in rest.factors if factor[0] is not base]])
-            if exponent == 1 and others.shape == x.shape and (inner := pieces_of(base)):
-                return [piece._replace(value=product([(piece.value, 1), (part_of(others, piece), 1)])) for piece in inner]
-        return []
-    if isinstance(rest, Call) and rest.function is shaping.concatenate:
+            others = product([factor for factor in rest.factors if factor[0] is not base])
+            if exponent == 1 and others.shape == x.shape and (pieces := pieces_of(base)):
+                pieces = [piece._replace(value=times(piece.value, part_of(others, piece))) for piece in pieces]
+                break
+    elif is_call(rest, shaping.concatenate):
         axis = rest.kwargs["axis"] % len(x.shape)
-        ends = np.cumsum([0, *[part.shape[axis] for part in rest.parts]]).tolist()
-        places = [((slice(None),) * axis + (slice(*span),), part) for *span, part in zip(ends, ends[1:], rest.parts) if not is_zero(part)]
-        scattered = [Call(shaping.scatter, (part, spelled(place, x.shape), x.shape), {}, x.shape) for place, part in places]
-        return [piece for call in scattered for piece in pieces_of(product([(call, 1), (number, 1)]))]
-    if not isinstance(rest, Call) or rest.function is not shaping.scatter:
-        return []
-    index, parts = rest.args[1], with_colons(rest.args[1], len(x.shape))
+        spans = pairwise(accumulate([part.shape[axis] for part in rest.parts], initial=0))
+        for (start, stop), part in zip(spans, rest.parts):
+            index = spelled((slice(None),) * axis + (slice(start, stop),), x.shape)
+            pieces += [] if is_zero(part) else [Piece(axis, start, stop, index, part, shaping.concatenate)]
+    elif is_call(rest, shaping.scatter):
+        pieces = scattered(rest)
+    return [piece._replace(value=times(piece.value, number)) for piece in pieces]
+
+
+def scattered(x: Call) -> list[Piece]:
+    """Return the piece that is scattered, if it is to a slice of one axis or to a place on it."""
+    index, parts = x.args[1], with_colons(x.args[1], len(x.shape))
     cut = [i for i, part in enumerate(parts) if not is_whole(part)]
-    if not basic(parts) or len(cut) != 1 or getattr(parts[cut[0]], "step", None) is not None:
+    if not is_basic(parts) or len(cut) != 1 or getattr(parts[cut[0]], "step", None) is not None:
         return []
-    (axis,), value = cut, product([(rest.parts[0], 1), (number, 1)])
+    (axis,) = cut
     place = range(x.shape[axis])[parts[axis]]
     if isinstance(place, range):
-        return [Piece(axis, place.start, place.stop, index, value, shaping.concatenate)]
-    return [Piece(axis, place, place + 1, index, value, shaping.stack)]
+        return [Piece(axis, place.start, place.stop, index, x.parts[0], shaping.concatenate)]
+    return [Piece(axis, place, place + 1, index, x.parts[0], shaping.stack)]
 
 
 def part_of(x: Expression, piece: Piece) -> Expression:
     """Return the entries of an expression of the larger array's shape that lie where a piece does."""
-    if isinstance(x, Product) and x.factors:
-        return product([(part_of(base, piece), exponent) for base, exponent in x.factors], x.coefficient)
-    if isinstance(x, Sum):
-        return sum_of([part_of(term, piece) for term in x.parts])
-    if isinstance(x, Prime):
-        return Prime(x.function, part_of(x.parts[0], piece), part_of(x.factor, piece))
+    if isinstance(x, (Product, Sum, Prime)) and x.parts:
+        return rebuilt(x, lambda part: part_of(part, piece))
     return call(shaping.getitem, (x, piece.index), {}, piece.value.shape) if x.shape else x
-
-
-def reshape(shape: Shape, x: Expression, *args: Any, order: str = "C", **kwargs: Any) -> Expression | None:
-    """Return x in a shape that is written out, unless it has it already."""
-    if x.shape == shape or order != "C":
-        return x if x.shape == shape else None
-    number, rest = scalars_apart(x)
-    is_exchanged = (
-        isinstance(rest, Call) and rest.function is np.swapaxes and {i % len(rest.shape) for i in rest.args[1:]} == side(rest.shape)
-    )
-    if is_exchanged and shape == joined(np.empty(rest.parts[0].shape)).shape:
-        return product([(Call(joined, rest.parts, {}, shape), 1), (number, 1)])
-    if isinstance(rest, Call) and rest.function is np.reshape:
-        return reshape(shape, product([(rest.parts[0], 1), (number, 1)]))
-    if isinstance(rest, Call) and rest.function in FOLDS:
-        kept = with_axes_kept(rest, set(rest.kwargs.get("axis", ())))
-        rest = kept if kept is not None and kept.shape[len(kept.shape) - len(shape) :] == shape else rest
-    inside = Ones(shape) if isinstance(rest, Ones) or rest is ONE else Call(np.reshape, (rest, shape), {}, shape)
-    return product([(inside, 1), (number, 1)])
-
-
-def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:
-    """Return x for x[…], new axes as expand_dims, and what was scattered to an index if it is taken from there again."""
-    if not isinstance(x, Expression):
-        return None
-    parts = index if isinstance(index, tuple) else (index,)
-    if len(shape) > len(x.shape) and all(part is None or part is Ellipsis or is_whole(part) for part in parts):
-        before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
-        new = [i if i < before else i - len(parts) for i, part in enumerate(parts) if part is None]
-        return call(np.expand_dims, (x, tuple(sorted(i % len(shape) for i in new))), {}, shape)
-    if not basic(parts):
-        return None
-    back = isinstance(x, Call) and x.function is shaping.scatter and content(x.args[1]) == content(index)
-    return x.args[0] if isinstance(x, Call) and back else x if parts == () else None
-
-
-def scatter(shape: Shape, x: Expression, index: Any, _: Shape) -> Expression | None:
-    """Return x if it is scattered to all there is."""
-    return x if isinstance(index, tuple) and not index else None
-
-
-def spelled(index: Any, shape: Shape) -> Any:
-    """Return a basic index of an array of that shape as short as it gets, each in one way: [:, :3] for [..., 0:3]."""
-    parts = with_colons(index, len(shape))
-    if not basic(parts):
-        return index
-    for i, part in enumerate(parts):
-        if isinstance(part, slice) and part.step in (None, 1):
-            start, stop, _ = part.indices(shape[i])
-            parts[i] = slice(start or None, stop if stop < shape[i] else None)
-    while parts and is_whole(parts[-1]):
-        parts.pop()
-    whole = next((i for i, part in enumerate(parts) if not is_whole(part)), 0)
-    parts = [Ellipsis, *parts[whole:]] if whole > 1 and len(parts) == len(shape) else parts
-    return parts[0] if len(parts) == 1 else tuple(parts)
-
-
-def with_colons(index: Any, ndim: int) -> list[Any]:
-    """Return the parts of an index, one for each axis if it is of integers, slices and dots."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if not basic(parts):
-        return parts
-    before = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
-    return [*parts[:before], *[slice(None)] * (ndim - len(parts) + (Ellipsis in parts)), *parts[before + 1 :]]
-
-
-def basic(parts: Iterable[Any]) -> bool:
-    """Tell whether an index is of integers, slices and dots, so that it names no entry twice."""
-    return all(isinstance(part, (int, slice, type(Ellipsis))) for part in parts)
-
-
-def is_whole(part: Any) -> bool:
-    """Tell whether a part of an index is a colon."""
-    return isinstance(part, slice) and part == slice(None)
-
-
-def bilinear(function: Callable[..., Any], shape: Shape, x: Any, y: Any) -> Expression:
-    """Return x y with the numbers in front."""
-    (a, x), (b, y) = scalars_apart(express(x)), scalars_apart(express(y))
-    return product([(Call(function, (x, y), {}, shape), 1), (a, 1), (b, 1)])
-
-
-def folded(function: Callable[..., Any]) -> Callable[..., Expression | None]:
-    """Return how a reduction is written: its axes as a tuple, and numbers in front of it if it is a sum or a mean."""
-
-    def fold(shape: Shape, x: Expression, axis: Any = None, *more: Any, **kwargs: Any) -> Expression | None:
-        ndim, names = len(x.shape), ("ddof", "keepdims")[-2 if function in (np.var, np.std) else -1 :]
-        given = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
-        axes = tuple(sorted([i % ndim for i in given]))
-        if function is np.sum and x.shape == shape:
-            return x
-        kwargs |= dict(zip(names, more)) | {"axis": axes}
-        if function not in (np.sum, np.mean):
-            return Call(function, (x,), kwargs, shape)
-        if not axes:
-            return x
-        number, rest = scalars_apart(x)
-        if function is np.sum and axes == (0,) and len(shape) == 1 and (vector := matrix_times_vector(rest)) is not None:
-            return product([(vector, 1), (number, 1)])
-        if function is np.sum and isinstance(rest, Call) and rest.function is shaping.scatter and len(axes) == ndim:
-            return product([(call(np.sum, rest.args[:1], {}, ()), 1), (number, 1), (Ones(shape), 1)])
-        outside = [
-            f for f in factors_of(rest) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)
-        ]
-        inner = product([factor for factor in factors_of(rest) if factor not in outside])
-        if outside and inner.shape == x.shape:
-            return product([(call(function, (inner,), kwargs, shape), 1), *outside, (number, 1)])
-        inside = spread(function, rest, (), {}, shape) if isinstance(rest, Ones) else Call(function, (rest,), kwargs, shape)
-        return product([(inside, 1), (number, 1)])
-
-    return fold
-
-
-SHAPING: dict[Any, Callable[..., Expression | None]] = {
-    np.transpose: transpose,
-    np.swapaxes: swapaxes,
-    **{function: partial(bilinear, function) for function in (np.matmul, np.outer)},
-    np.reshape: reshape,
-    np.ravel: reshape,
-    np.squeeze: reshape,
-    np.expand_dims: expand_dims,
-    shaping.getitem: getitem,
-    shaping.scatter: scatter,
-    **{function: folded(function) for function in FOLDS},
-}
-
-
-def substitute(x: Expression, new: Mapping[Expression, Expression]) -> Expression:
-    """Return x with other expressions in the place of some variables, simplified anew."""
-    if x in new:
-        return new[x]
-    if not x.parts:
-        return x
-    if isinstance(x, Product):
-        return product([(substitute(base, new), exponent) for base, exponent in x.factors], x.coefficient)
-    if isinstance(x, Sum):
-        return sum_of([substitute(term, new) for term in x.parts])
-    if isinstance(x, Prime):
-        return Prime(x.function, substitute(x.parts[0], new), substitute(x.factor, new))
-    if isinstance(x, Opaque):
-        return Opaque(x.name, x.vjp, substitute(x.parts[0], new), x.shape, x.reason)
-    assert isinstance(x, Call)
-    args, kwargs = mapped(lambda v: substitute(v, new) if isinstance(v, Expression) else v, (x.args, x.kwargs))
-    return call(x.function, args, kwargs, x.shape)

@@ -16,7 +16,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from ..naming import GREEK, LOW, Label, bracketed, clean, subscripted
+from ..naming import GREEK, LOW, Label, clean, is_formula, subscripted
 from ..rules import convolution, gaussian, linalg, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
 from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
@@ -123,7 +123,7 @@ class Text:
         base = self.word(label.base)
         sub = self.label(label.sub) if isinstance(label.sub, Label) else self.number(label.sub) if label.sub.isdigit() else None
         whole = self.below(base, sub if sub is not None else self.word(str(label.sub))) if label.sub else base
-        return self.brackets(whole) if bracketed(label) else whole
+        return self.brackets(whole) if is_formula(label) else whole
 
     # The notation
     def write(self, x: Expression) -> str:
