@@ -5,7 +5,6 @@ At a kink: ties in max and min share equally, std at a constant has the derivati
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -335,37 +334,35 @@ def _std(g: Any, out: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims:
 
 
 # What NumPy's functions do besides folding axes: they compute in a given dtype, leave entries out, join an initial value
-Further = Callable[..., Any]
-
-
-def _summing(fold: Any, neutral: int, join: Any) -> Further:
+def _summing(fold: Any, neutral: float, join: Any) -> Any:
     """Return a sum or product with NumPy's further arguments."""
 
     def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
              initial: Any = None, where: Any = True) -> Any:  # fmt: skip
         a = a if dtype is None else a.astype(dtype)
-        folded = fold(a if where is True else np.where(where, a, neutral), axis=axis, keepdims=keepdims)
-        return folded if initial is None else join(folded, initial).astype(folded.dtype, copy=False)
+        return _joined(fold(a if where is True else np.where(where, a, neutral), axis=axis, keepdims=keepdims), initial, join)
 
     return call
 
 
-def _choosing(fold: Any, lowest: float, join: Any) -> Further:
+def _choosing(fold: Any, lowest: float, join: Any) -> Any:
     """Return max or min with NumPy's further arguments."""
 
     def call(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
-        if where is not True and initial is None:
-            raise ValueError(f"{fold.__name__}: a where mask needs an initial value, for where it lets nothing in")
-        a = a if initial is None else np.where(where, a, lowest)
-        folded = fold(a, axis=axis, keepdims=keepdims) if initial is None or a.size else _nothing(a, axis, keepdims, lowest)
-        return folded if initial is None else join(folded, initial).astype(folded.dtype, copy=False)
+        if initial is None:
+            if where is not True:
+                raise ValueError(f"{fold.__name__}: a where mask needs an initial value, for where it lets nothing in")
+            return fold(a, axis=axis, keepdims=keepdims)
+        if not a.size:
+            return _joined(np.full(np.add.reduce(a, axis=axis, keepdims=keepdims).shape, lowest, a.dtype), initial, join)
+        return _joined(fold(np.where(where, a, lowest), axis=axis, keepdims=keepdims), initial, join)
 
     return call
 
 
-def _nothing(a: Any, axis: Axis, keepdims: bool, value: float) -> Any:
-    """Return what a fold of an array without entries has where there is nothing to fold."""
-    return np.full(np.add.reduce(a, axis=axis, keepdims=keepdims).shape, value, a.dtype)
+def _joined(folded: Any, initial: Any, join: Any) -> Any:
+    """Return what was folded, joined with an initial value if there is one."""
+    return folded if initial is None else join(folded, initial).astype(folded.dtype, copy=False)
 
 
 def _counted(a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
@@ -383,8 +380,8 @@ def _masked_mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, 
     return (total / _counted(a, axis, keepdims, where)).astype(a.dtype, copy=False)
 
 
-def _lost(ddof: float, correction: float | None) -> float:
-    """Return the degrees of freedom that are lost, which go by two names."""
+def _degrees_lost(ddof: float, correction: float | None) -> float:
+    """Return the degrees of freedom that are subtracted, which have two names."""
     if correction is not None and ddof != 0:
         raise ValueError("ddof and correction can't be provided simultaneously.")
     return ddof if correction is None else correction
@@ -393,7 +390,7 @@ def _lost(ddof: float, correction: float | None) -> float:
 def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
                 where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
     """Return the variance with NumPy's further arguments."""
-    ddof = _lost(ddof, correction)
+    ddof = _degrees_lost(ddof, correction)
     if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
         return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
     if where is True:
@@ -414,10 +411,7 @@ def _root(v: Any) -> Any:
 def _masked_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
                 where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
     """Return the standard deviation with NumPy's further arguments."""
-    ddof = _lost(ddof, correction)
-    if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
-        return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    spread = _masked_var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean)
+    spread = _masked_var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
     if mean is not None:
         return _root(spread)
     largest = np.max(a, axis, where=where, keepdims=keepdims, initial=-np.inf)
@@ -425,9 +419,9 @@ def _masked_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, d
     return _root(np.where(same, *values_of(spread), spread))  # (whatever rounding made of the std of equal entries has no gradient)
 
 
-def _running(accumulate: Any) -> Further:
-    """Return a cumulative function with NumPy's further arguments."""
-    return lambda a, axis=None, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
+def _running(accumulate: Any, axis: int | None = None) -> Any:
+    """Return a cumulative function with NumPy's further arguments, over this axis unless told otherwise."""
+    return lambda a, axis=axis, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
 
 
 rule(repeated, lambda g, out, x, shape: g, call=np.broadcast_to, kind="movement")
@@ -460,50 +454,29 @@ SPELLINGS.update({
 })  # fmt: skip
 
 
-@composition(np.ptp)
-def _ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+composition(np.ptp)(lambda a, axis=None, out=None, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims))
 
 
-def _along_first(accumulate: Any) -> Any:
-    """Give a cumulative function the arguments of a ufunc's ``accumulate``."""
-    return lambda a, axis=0, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
+def _cumulative(accumulate: Any, neutral: int) -> Any:
+    """Return a cumulative function of the Array API standard, with the empty sum or product in front if that is wanted."""
+
+    def call(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
+        axis = axis[0] if isinstance(axis, tuple) else axis
+        found = _running(accumulate)(x, axis, dtype)
+        if not include_initial:
+            return found
+        axis = (axis or 0) % found.ndim
+        first = np.full((*found.shape[:axis], 1, *found.shape[axis + 1 :]), neutral, found.dtype)
+        return np.concatenate([first, found], axis)
+
+    return call
 
 
-composition(np.add.accumulate, checked=True)(_along_first(np.cumsum))
-composition(np.multiply.accumulate, checked=True)(_along_first(np.cumprod))
-
-
-@composition("cumulative_sum", checked=True)
-def _cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(np.cumsum)(x, _only(axis), dtype), 0, _only(axis), include_initial)
-
-
-@composition("cumulative_prod", checked=True)
-def _cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-    return _with_initial(_running(np.cumprod)(x, _only(axis), dtype), 1, _only(axis), include_initial)
-
-
-def _only(axis: Any) -> int | None:
-    """Return an axis that may be given as a tuple of one."""
-    return axis[0] if isinstance(axis, tuple) else axis
-
-
-def _with_initial(out: Any, value: int, axis: int | None, wanted: bool) -> Any:
-    """Put the empty sum or product in front, if wanted."""
-    if not wanted:
-        return out
-    axis = axis or 0
-    first = np.full([1 if i == axis % out.ndim else n for i, n in enumerate(out.shape)], value, out.dtype)
-    return np.concatenate([first, out], axis)
-
-
-@composition(np.logaddexp.reduce, checked=True)
-def _logaddexp_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
-                      where: Any = True) -> Any:  # fmt: skip
-    a = a if dtype is None else a.astype(dtype)
-    folded = logsumexp(a if where is True else np.where(where, a, -np.inf), axis, keepdims)
-    return folded if initial is None else np.logaddexp(folded, initial).astype(a.dtype)
+composition(np.add.accumulate, checked=True)(_running(np.cumsum, 0))
+composition(np.multiply.accumulate, checked=True)(_running(np.cumprod, 0))
+composition("cumulative_sum", checked=True)(_cumulative(np.cumsum, 0))
+composition("cumulative_prod", checked=True)(_cumulative(np.cumprod, 1))
+composition(np.logaddexp.reduce, checked=True)(_summing(logsumexp, -np.inf, np.logaddexp))
 
 
 # The nan- forms: the entries that are nan take no part, so they get no gradient.
@@ -511,6 +484,7 @@ composition(np.nansum)(lambda a, *args, **kwargs: np.sum(np.where(np.isnan(a), 0
 composition(np.nanprod)(lambda a, *args, **kwargs: np.prod(np.where(np.isnan(a), 1, a), *args, **kwargs))
 composition(np.nancumsum)(lambda a, *args, **kwargs: np.cumsum(np.where(np.isnan(a), 0, a), *args, **kwargs))
 composition(np.nancumprod)(lambda a, *args, **kwargs: np.cumprod(np.where(np.isnan(a), 1, a), *args, **kwargs))
+composition(np.nanmean, checked=True)(lambda a, *args, where=True, **kwargs: np.mean(a, *args, where=_present(a, where), **kwargs))
 
 
 def _present(a: Any, where: Any) -> Any:
@@ -518,17 +492,12 @@ def _present(a: Any, where: Any) -> Any:
     return np.logical_and(np.logical_not(np.isnan(a)), where)
 
 
-@composition(np.nanmean, checked=True)
-def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Any:
-    return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims, where=_present(a, where))
-
-
 def _nan_spread(masked: Any) -> Any:
     """Return a nan- form of var or std; nan where too few entries are left."""
 
     def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
              where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-        present, ddof = _present(a, where), _lost(ddof, correction)
+        present, ddof = _present(a, where), _degrees_lost(ddof, correction)
         spread = masked(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
         return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
 

@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .reductions import values_of
-from .table import LISTS, Each, composition, dispatched, no_derivative, rule
+from .table import LISTS, Each, composition, dispatched, no_derivative, rule, stands_in
 
 
 # Indexing
@@ -38,7 +38,7 @@ def scatter(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def apply_views(x: Any, steps: Any) -> Any:
-    """Return the view of x at the end of the steps: functions that give views, each with its further arguments."""
+    """Return the view of x that several steps lead to: functions that return views, each with its further arguments."""
     for function, args, kwargs in steps:
         x = function(x, *args, **kwargs)
     return x
@@ -46,31 +46,25 @@ def apply_views(x: Any, steps: Any) -> Any:
 
 def layout(x: Any) -> tuple[int, ...] | None:
     """Return the axes in the order in which the memory of an array holds them; None for the usual order."""
-    if x.flags.c_contiguous:
-        return None
-    return tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
+    return None if x.flags.c_contiguous else tuple(axes_by_stride(x))
+
+
+def copied(x: Any, axes: tuple[int, ...] | None) -> Any:
+    """Return a copy of x of a layout: a reshape that is a view of one array of this layout is a view of every other."""
+    if axes is None:
+        return np.array(x, order="C")
+    return np.transpose(np.copy(np.transpose(x, axes), order="C"), _inverse(axes, len(axes)))
 
 
 def with_layout_of(like: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return x with its entries in memory in the order of another array: reshapes are views of one where they are views of the other."""
-    if layout(like) == layout(x):
-        return x
-    out = np.empty_like(like)
-    out[...] = x
-    return out
-
-
-def _copied(x: Any, axes: tuple[int, ...] | None) -> Any:
-    """Return a copy of x of a layout: so a reshape that is a view of one such array is a view of the other."""
-    if axes is None:
-        return np.array(x, order="C")
-    return np.transpose(np.array(np.transpose(x, axes), order="C"), _inverse(axes, len(axes)))
+    """Return x in the layout of another array."""
+    return x if layout(like) == layout(x) else copied(x, layout(like))
 
 
 @dispatched
 def setitem(x: Any, value: Any, index: Any, steps: Any = (), axes: tuple[int, ...] | None = None) -> Any:
-    """Return x with value at the index of the view at the end of the steps; ``axes`` is the layout of x."""
-    out = _copied(x, axes)
+    """Return x with value at the index of the view that the steps lead to; ``axes`` is the layout of x."""
+    out = copied(x, axes)
     apply_views(out, steps)[index] = value
     return out
 
@@ -88,7 +82,7 @@ def _is_basic(index: Any) -> bool:
 
 
 def _last_written(index: Any, shape: tuple[int, ...], value_shape: tuple[int, ...]) -> Any:
-    """Return which entries of a broadcast value stay after x[index] = value, where the index repeats."""
+    """Tell which entries of a broadcast value remain in x after x[index] = value, where the index repeats."""
     order = np.arange(int(np.prod(value_shape))).reshape(value_shape)
     return getitem(setitem(np.zeros(shape, int), order, index), index) == order
 
@@ -98,11 +92,11 @@ def _setitem_value(g: Any, out: Any, x: Any, value: Any, index: Any, steps: Any 
     taken = apply_views(g, steps)[index]
     if not _is_basic(index):
         taken = np.where(_last_written(index, apply_views(np.empty(x.shape), steps).shape, taken.shape), taken, 0)
-    return np.reshape(taken, (1,) * (np.ndim(value) - taken.ndim) + taken.shape) if np.ndim(value) > taken.ndim else taken
+    return _with_ndim(taken, np.ndim(value))
 
 
 class Entries:
-    """A cotangent that is 0 but at an index: what reading entries hands back. The sweep adds many such into one array."""
+    """The cotangent of an array of which entries were read: g at an index, 0 elsewhere. The sweep adds many of them to one array."""
 
     __slots__ = ("g", "index")
 
@@ -118,7 +112,7 @@ class Entries:
 
 
 def _setitem_vjps(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
-    """Return the cotangents of x and value; where g belongs to the sweep alone, it becomes that of x as it lies."""
+    """Return the cotangents of x and value; where no one else holds g, that of x is g itself, changed in place."""
     of_value = np.array(_setitem_value(g, None, x, value, index, steps))
     if not mine or type(g) is not np.ndarray or layout(g) != axes:
         return setitem(g, 0.0, index, steps, axes), of_value
@@ -134,12 +128,12 @@ rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 
 
 # Axes
 def _reshaped(x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return np.reshape(x, ...): by the method, which starts sooner, where only a shape is given."""
+    """Return np.reshape(x, ...); where only a shape is given, by the method, which has less overhead."""
     return x.reshape(args[0]) if len(args) == 1 and not kwargs and type(x) is np.ndarray else np.reshape(x, *args, **kwargs)
 
 
 def _transposed(x: Any, axes: Any = None) -> Any:
-    """Return np.transpose(x, axes): by the method, which starts sooner."""
+    """Return np.transpose(x, axes), by the method, which has less overhead."""
     return x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes)
 
 
@@ -153,7 +147,7 @@ rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2
 rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement", view=True)
 rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
 rule(np.broadcast_to, lambda g, out, x, shape, subok=False: g, kind="movement", view=True)
-rule(np.diagonal,    lambda g, out, x, *which, **axes: _diagonal_back(g, x, *which, **axes), kind="movement", view=True)
+rule(np.diagonal,    lambda g, out, x, *axes, **named: _on_diagonal(g, x, *axes, **named), kind="movement", view=True)
 rule(sliding_window_view, lambda g, out, x, window_shape, axis=None, **options: overlaid(g, x.shape, axis), None,
      kind="movement", view=True)
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
@@ -162,7 +156,7 @@ rule(np.copy,        lambda g, out, x, *args, **kwargs: g, kind="movement")
 
 @dispatched
 def overlaid(g: Any, shape: tuple[int, ...], axis: Any = None) -> Any:
-    """Return the windows that ``sliding_window_view`` takes from an array of the shape put back in their places, and added up."""
+    """Return the windows of ``sliding_window_view``, put back to their places in an array of the shape and added up."""
     ndim, out = len(shape), np.zeros(shape, g.dtype)
     axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim, allow_duplicate=True)
     for offsets in np.ndindex(*g.shape[ndim:]):
@@ -178,9 +172,9 @@ rule(overlaid, lambda h, out, g, shape, axis=None: sliding_window_view(h, g.shap
      call=overlaid, kind="movement")
 
 
-def _diagonal_back(g: Any, x: Any, *which: Any, **axes: Any) -> Any:
+def _on_diagonal(g: Any, x: Any, *axes: Any, **named: Any) -> Any:
     """Return zeros of the shape of x with g on the diagonal."""
-    places = np.diagonal(np.arange(x.size).reshape(x.shape), *which, **axes)
+    places = np.diagonal(np.arange(x.size).reshape(x.shape), *axes, **named)
     return np.reshape(scatter(g, places, (x.size,)), x.shape)
 
 
@@ -192,19 +186,19 @@ def axes_by_stride(x: Any) -> list[int]:
 
 @dispatched
 def contiguous(x: Any, order: str) -> bool:
-    """Tell whether the memory holds the entries one after the other in this order ("K": in any order of the axes)."""
+    """Tell whether the entries are contiguous in memory in this order ("K": in any order of the axes)."""
     flags = np.transpose(x, axes_by_stride(x)).flags if order in ("K", "A") else x.flags
     return bool(flags.f_contiguous if order == "F" else flags.c_contiguous)
 
 
 def has_order(x: Any, order: str) -> bool:
-    """Tell whether the entries lie in this order, as NumPy calls it, already."""
-    return order == "K" or any(contiguous(x, way) for way in ("CF" if order == "A" else order))
+    """Tell whether the entries are in memory in one of NumPy's orders already."""
+    return order == "K" or any(contiguous(x, one) for one in ("CF" if order == "A" else order))
 
 
 @dispatched
 def equal_arrays(x: Any, y: Any) -> bool:
-    """Tell whether two arrays are equal, nan for nan; while a program is recorded, whether they were then."""
+    """Tell whether two arrays are equal, nan for nan; a compiled program holds what it was when recorded."""
     return np.array_equal(x, y, equal_nan=True)
 
 
@@ -213,7 +207,7 @@ no_derivative(axes_by_stride, contiguous, equal_arrays)
 
 @dispatched
 def barrier(x: Any, moment: Any) -> Any:
-    """Return x: for a program, in which what is computed of it after the moment is not taken for what was computed of x before."""
+    """Return x; a compiled program computes with it anew, and shares nothing with what it computed with x before the moment."""
     return x
 
 
@@ -288,81 +282,60 @@ def array(x: Any) -> Any:
 
 
 def _holds_tensors(x: Any) -> bool:
-    """Tell whether nested lists hold what speaks NumPy's protocol without being one of its arrays."""
+    """Tell whether nested lists hold tensors, or whatever else stands for an array."""
     if isinstance(x, (list, tuple)):
         return any(map(_holds_tensors, x))
-    return hasattr(x, "__array_function__") and not isinstance(x, (np.ndarray, np.generic))
-
-
-def _together(arrays: Any) -> list[Any]:
-    """Return the arrays, or the rows of one array, as a list."""
-    return [array(a) for a in arrays]
+    return stands_in(x)
 
 
 @composition(np.concatenate)
 def _concatenate(arrays: Any, axis: int | None = 0, out: None = None, **options: Any) -> Any:
-    if axis is None:
-        return concatenate(*[np.ravel(array(a)) for a in arrays], **options)
-    return concatenate(*_together(arrays), axis=axis, **options)
+    arrays = map(array, arrays)
+    return concatenate(*map(np.ravel, arrays), **options) if axis is None else concatenate(*arrays, axis=axis, **options)
 
 
-@composition(np.stack)
-def _stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Any:
-    return stack(*_together(arrays), axis=axis, **options)
-
-
-composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(a) for a in _together(tup)], 0, **kwargs))
-composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(a) for a in _together(tup)], 2, **kwargs))
+composition(np.stack)(lambda arrays, axis=0, out=None, **options: stack(*map(array, arrays), axis=axis, **options))
+composition(np.vstack)(lambda tup, **kwargs: np.concatenate([np.atleast_2d(array(a)) for a in tup], 0, **kwargs))
+composition(np.dstack)(lambda tup, **kwargs: np.concatenate([np.atleast_3d(array(a)) for a in tup], 2, **kwargs))
 
 
 @composition(np.hstack)
 def _hstack(tup: Any, **kwargs: Any) -> Any:
-    arrays = [np.atleast_1d(a) for a in _together(tup)]
+    arrays = [np.atleast_1d(array(a)) for a in tup]
     return np.concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, **kwargs)
 
 
-composition(np.column_stack)(lambda tup: np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in _together(tup)], 1))
+composition(np.column_stack)(lambda tup: np.concatenate([a if a.ndim > 1 else np.reshape(a, (-1, 1)) for a in map(array, tup)], 1))
 composition(np.append)(lambda arr, values, axis=None: _concatenate([arr, values], axis))
 
 
 @composition(np.block)
 def _block(arrays: Any) -> Any:
+    return _joined_blocks(arrays)[0] if isinstance(arrays, list) else np.copy(arrays)
+
+
+def _joined_blocks(arrays: Any) -> tuple[Any, int]:
+    """Return the array of nested lists and how deep they are: the innermost are joined along the last axis, the next along the one before."""
     if not isinstance(arrays, list):
-        return np.copy(arrays)
-    depth = _depth(arrays)
-    ndim = max(depth, *(np.ndim(a) for a in _flat(arrays)))
-    return _block_level(arrays, depth, ndim)
+        return arrays, 0
+    parts, depths = zip(*map(_joined_blocks, arrays))
+    ndim = max(depths[0] + 1, *map(np.ndim, parts))
+    return np.concatenate([_with_ndim(part, ndim) for part in parts], -depths[0] - 1), depths[0] + 1
 
 
-def _depth(arrays: Any) -> int:
-    """Return how deep the lists are nested."""
-    return 1 + _depth(arrays[0]) if isinstance(arrays, list) else 0
+def _with_ndim(x: Any, ndim: int) -> Any:
+    """Return x with as many axes as are wanted at least: axes of size 1 are put in front."""
+    return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) if np.ndim(x) < ndim else x
 
 
-def _flat(arrays: Any) -> list[Any]:
-    """Return the arrays of nested lists in one list."""
-    return [a for part in arrays for a in _flat(part)] if isinstance(arrays, list) else [arrays]
+def _of_each(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a function of any number of arrays that changes each: of several it gives a tuple."""
+    return lambda *arrays: change(*arrays) if len(arrays) == 1 else tuple(map(change, arrays))
 
 
-def _block_level(arrays: Any, depth: int, ndim: int) -> Any:
-    """Join the innermost lists along the last axis, the next along the one before, and so on."""
-    if not isinstance(arrays, list):
-        return np.reshape(arrays, (1,) * (ndim - np.ndim(arrays)) + np.shape(arrays))
-    return np.concatenate([_block_level(a, depth - 1, ndim) for a in arrays], -depth)
-
-
-composition(np.atleast_1d)(lambda *arrays: _one_or_all([np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays]))
-composition(np.atleast_2d)(lambda *arrays: _one_or_all([np.reshape(a, (1, -1)) if np.ndim(a) < 2 else a for a in arrays]))
-
-
-@composition(np.atleast_3d)
-def _atleast_3d(*arrays: Any) -> Any:
-    return _one_or_all([a if np.ndim(a) > 2 else a[..., None] if np.ndim(a) == 2 else np.reshape(a, (1, -1, 1)) for a in arrays])
-
-
-def _one_or_all(arrays: list[Any]) -> Any:
-    """Return one array as itself, several as a tuple."""
-    return arrays[0] if len(arrays) == 1 else tuple(arrays)
+composition(np.atleast_1d)(_of_each(lambda a: _with_ndim(a, 1)))
+composition(np.atleast_2d)(_of_each(lambda a: _with_ndim(a, 2)))
+composition(np.atleast_3d)(_of_each(lambda a: a if np.ndim(a) > 2 else np.expand_dims(_with_ndim(a, 2), -1)))
 
 
 LISTS.update((
@@ -392,24 +365,26 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return _array_split(ary, indices_or_sections, axis)
 
 
-def _with_axes(ary: Any, n: int, name: str) -> Any:
-    """Return the array, which must have n axes at least."""
-    if ary.ndim < n:
-        raise ValueError(f"{name}: an array of {n} axes or more is needed, not one of shape {ary.shape}")
-    return ary
+def _splitting(name: str, ndim: int, axis: int) -> Callable[..., Any]:
+    """Return np.split along an axis, for arrays of so many axes at least; of a vector along its only axis."""
+
+    def call(ary: Any, indices_or_sections: Any) -> list[Any]:
+        if ary.ndim < ndim:
+            raise ValueError(f"{name}: an array of {ndim} axes or more is needed, not one of shape {ary.shape}")
+        return np.split(ary, indices_or_sections, min(axis, ary.ndim - 1))
+
+    return call
 
 
-composition(np.hsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 1, "hsplit"), indices_or_sections, min(ary.ndim - 1, 1)))
-composition(np.vsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 2, "vsplit"), indices_or_sections, 0))
-composition(np.dsplit)(lambda ary, indices_or_sections: np.split(_with_axes(ary, 3, "dsplit"), indices_or_sections, 2))
+composition(np.hsplit)(_splitting("hsplit", 1, 1))
+composition(np.vsplit)(_splitting("vsplit", 2, 0))
+composition(np.dsplit)(_splitting("dsplit", 3, 2))
 
 
 @composition(np.broadcast_arrays)
 def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(np.reshape(a, shape) if np.shape(a) == shape else np.broadcast_to(a, shape) for a in args)
-
-
 
 
 composition(np.matrix_transpose)(lambda x: np.swapaxes(x, -1, -2))
@@ -431,29 +406,19 @@ def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return np.flip(np.swapaxes(m, *axes), axes[0]) if k == 1 else np.swapaxes(np.flip(m, axes[0]), *axes)
 
 
-# Every other function that only moves entries: apply it to the places instead, and index with the result.
-def moved(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as an index: where each entry of its result comes from."""
-
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
-        places = function(np.arange(x.size).reshape(x.shape), *args, **kwargs)
-        return np.ravel(x)[places]
-
-    return call
+# Every other function that only moves entries: apply it to their places instead, and index with the result.
+def moved(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return function(x, ...), by the places in x from which the entries of its result come."""
+    return np.ravel(x)[function(np.arange(x.size).reshape(x.shape), *args, **kwargs)]
 
 
-composition(np.repeat)(lambda a, repeats, axis=None: moved(np.repeat)(a, repeats, axis))
-composition(np.delete)(lambda arr, obj, axis=None: moved(np.delete)(arr, obj, axis))
-
-
-@composition(np.tile)
-def _tile(A: Any, reps: Any) -> Any:
-    if not A.size:  # (of nothing NumPy's is a view)
-        return np.reshape(A, np.tile(np.empty(A.shape), reps).shape)
-    return moved(np.tile)(A, reps)
-
-
-composition(np.resize)(lambda a, new_shape: moved(np.resize)(a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a))
+composition(np.repeat)(lambda a, repeats, axis=None: moved(np.repeat, a, repeats, axis))
+composition(np.delete)(lambda arr, obj, axis=None: moved(np.delete, arr, obj, axis))
+composition(np.take_along_axis)(lambda arr, indices, axis=-1: moved(np.take_along_axis, arr, array(indices), axis))
+composition(np.tile)(  # (of nothing NumPy's is a view)
+    lambda A, reps: moved(np.tile, A, reps) if A.size else np.reshape(A, np.tile(np.empty(A.shape), reps).shape)
+)
+composition(np.resize)(lambda a, new_shape: moved(np.resize, a, new_shape) if a.size else np.zeros(new_shape, a.dtype) + 0 * np.sum(a))
 composition(np.compress, as_written=True)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(condition), axis))
 composition(np.fliplr, checked=True)(lambda m: m[:, ::-1])
 composition(np.flipud, checked=True)(lambda m: m[::-1])
@@ -474,28 +439,19 @@ def _take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode:
     return np.copy(taken, order="C") if axis else taken  # (an index in the middle leaves another layout than take does)
 
 
-@composition(np.take_along_axis)
-def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    places = np.arange(arr.size).reshape(arr.shape)
-    return np.ravel(arr)[np.take_along_axis(places, array(indices), axis)]
-
-
-@composition(np.sort)
-def _sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Any:
+def _in_order(a: Any, axis: int | None, order: Callable[[Any, int], Any]) -> Any:
+    """Return the entries in the order that a function says, in the layout of a."""
     a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
-    return _laid_as(a, np.take_along_axis(a, np.argsort(a, axis, kind="stable"), axis))
+    axes, found = axes_by_stride(a), np.take_along_axis(a, order(a, axis), axis)
+    return found if axes == sorted(axes) else copied(found, axes)
 
 
-@composition(np.partition)
-def _partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
-    a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
-    return _laid_as(a, np.take_along_axis(a, np.argpartition(a, kth, axis, kind), axis))
-
-
-def _laid_as(like: Any, x: Any) -> Any:
-    """Return x, its axes in memory in the order of those of another array of its shape."""
-    axes = axes_by_stride(like)
-    return x if axes == sorted(axes) else np.transpose(np.copy(np.transpose(x, axes), "C"), np.argsort(axes))
+composition(np.sort)(
+    lambda a, axis=-1, kind=None, order=None, *, stable=None: _in_order(a, axis, lambda a, axis: np.argsort(a, axis, kind="stable"))
+)
+composition(np.partition)(
+    lambda a, kth, axis=-1, kind="introselect", order=None: _in_order(a, axis, lambda a, axis: np.argpartition(a, kth, axis, kind))
+)
 
 
 composition(np.extract, as_written=True)(lambda condition, arr: np.ravel(arr)[np.ravel(array(condition)).astype(bool)])
@@ -503,7 +459,7 @@ composition(np.extract, as_written=True)(lambda condition, arr: np.ravel(arr)[np
 
 @composition(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    choicelist = _together(choicelist)
+    choicelist = list(map(array, choicelist))
     dtype = np.result_type(*(x.dtype for x in choicelist), getattr(default, "dtype", default))
     out = astype(array(default), dtype)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
@@ -513,7 +469,7 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @composition(np.choose)
 def _choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    choices = _together(choices)
+    choices = list(map(array, choices))
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
     numbers = np.choose(np.broadcast_to(a, shape), [np.full(shape, k) for k in range(len(choices))], mode=mode)
     return _select([numbers == k for k in range(1, len(choices))], choices[1:], choices[0])
@@ -521,14 +477,12 @@ def _choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 
 @composition(np.pad)
 def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    places = np.arange(array.size).reshape(array.shape)
     if mode in ("edge", "reflect", "symmetric", "wrap") and kwargs.get("reflect_type", "even") == "even":
-        return np.ravel(array)[np.pad(places, pad_width, mode, **kwargs)]
+        return moved(np.pad, array, pad_width, mode, **kwargs)
     if mode == "constant":
-        values = kwargs.get("constant_values", 0)
-        inside = np.pad(places, pad_width, constant_values=-1)
-        frame = np.pad(np.zeros(array.shape, array.dtype), pad_width, constant_values=np.asarray(values))
-        return setitem(frame, np.ravel(array), inside >= 0) if array.size else np.where(inside >= 0, 0, frame) + 0 * np.sum(array)
+        inside = np.pad(np.ones(array.shape, bool), pad_width)
+        frame = np.pad(np.zeros(array.shape, array.dtype), pad_width, constant_values=np.asarray(kwargs.get("constant_values", 0)))
+        return setitem(frame, np.ravel(array), inside) if array.size else np.where(inside, 0, frame) + 0 * np.sum(array)
     raise NotImplementedError(f"pad: mode {mode!r} has no rule; constant, edge, reflect, symmetric and wrap have")
 
 
@@ -597,14 +551,9 @@ def _unique_all(x: Any) -> Any:
     return type(found)(np.ravel(x)[found.indices], *found[1:])
 
 
-def _part_of_unique(function: Any, *parts: int) -> None:
-    """Say that a function gives some of what np.unique_all does; in its order, that of the numbers."""
+for function in (np.unique_counts, np.unique_inverse):  # (a part of what np.unique_all gives, in its order, that of the numbers)
     kind = type(function(np.ones(1)))
-    composition(function, as_written=True)(lambda x: kind(*(np.unique_all(x)[i] for i in parts)))
-
-
-_part_of_unique(np.unique_counts, 0, 3)
-_part_of_unique(np.unique_inverse, 0, 2)
+    composition(function, as_written=True)(lambda x, kind=kind: kind(*(getattr(np.unique_all(x), name) for name in kind._fields)))
 composition(np.unique_values, as_written=True)(lambda x: np.unique_all(x).values)
 
 
