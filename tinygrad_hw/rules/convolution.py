@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .shaping import floats
 from .table import dispatched, like_first, rule
 
 __all__ = ["avg_pool", "conv1d", "conv2d", "max_pool"]
@@ -391,4 +392,4 @@ def avg_pool(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> 
     array([[[3. , 2.5]]])
     """
     sizes, strides, paddings = _pooling("avg_pool", x, kernel_size, stride, padding)
-    return window_sum(x if x.dtype.kind in "fc" else x.astype(float), sizes, strides, paddings) / prod(sizes)
+    return window_sum(floats(x), sizes, strides, paddings) / prod(sizes)

@@ -1,11 +1,11 @@
 """The calculus of ``numpy.linalg``: inverses, determinants, decompositions and norms, in stacks as NumPy has them.
 
-A function of several results (eigh, svd, ...) is one row whose result holds the parts one after the other along the last
-axis; the parts are views of it, given as NumPy's own named tuple. In formulas ᴴ is the conjugate transpose.
+A function of several results (eigh, svd, ...) is one row whose result holds them all along its last axis (``packed``); what users
+get are views of it, in NumPy's own named tuple. In formulas ᴴ is the conjugate transpose.
 
 Eigenvectors and singular vectors are arbitrary where values are equal, and in their phase where they are complex. Functions of the
-values alone have their exact gradient. Where a cotangent shows that it depends on that choice, or that this cannot be told, a
-RuntimeWarning says so; only V f(w) V⁻¹ with an explicit inverse, at equal values, lacks f′ between their vectors unseen.
+values alone have their exact gradient. Where a cotangent shows that it depends on that choice, or may depend on it, a
+RuntimeWarning says so; only V f(w) V⁻¹ with an explicit inverse, at equal values, lacks f′ between their vectors without a warning.
 
 Formulas: Giles 2008, "An extended collection of matrix derivative results for forward and reverse mode algorithmic
 differentiation"; Golub & Pereyra 1973 for the pseudo-inverse; Townsend 2016 for the SVD; Murray 2016 for Cholesky;
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
+from itertools import accumulate, pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from .elementwise import _nonzero, conj, squared
 from .reductions import Axis, count, restored
-from .shaping import array
+from .shaping import array, floats
 from .table import composition, dispatched, formula, no_derivative, rule
 
 Shape = tuple[int, ...]
@@ -39,19 +41,15 @@ def diagonal_matrix(x: Any) -> Any:
     return x[..., None, :] * np.eye(x.shape[-1], dtype=x.dtype)
 
 
-def one_after_the_other(*parts: Any, stack: int) -> Any:
-    """Return the parts flat, side by side along a last axis; their first ``stack`` axes are common."""
-    return np.concatenate([np.reshape(part, (*part.shape[:stack], int(np.prod(part.shape[stack:])))) for part in parts], -1)
+def packed(parts: Any, a: Any) -> Any:
+    """Return the results of a decomposition of the matrices a, flattened and joined along one last axis."""
+    return np.concatenate([np.reshape(part, (*a.shape[:-2], prod(part.shape[a.ndim - 2 :]))) for part in parts], -1)
 
 
-def parts_of(whole: Any, *shapes: Shape) -> list[Any]:
-    """Return the parts again, of the given shapes."""
-    found, start = [], 0
-    for shape in shapes:
-        size = int(np.prod(shape))
-        found.append(np.reshape(whole[..., start : start + size], (*whole.shape[:-1], *shape)))
-        start += size
-    return found
+def unpacked(whole: Any, *shapes: Shape) -> list[Any]:
+    """Return the results again, of the given shapes."""
+    ends = list(accumulate(map(prod, shapes), initial=0))
+    return [np.reshape(whole[..., i:j], (*whole.shape[:-1], *shape)) for (i, j), shape in zip(pairwise(ends), shapes)]
 
 
 @lru_cache
@@ -60,11 +58,15 @@ def _named_tuple(function: Any) -> Any:
     return type(function(np.eye(1)))
 
 
+def _real(x: Any) -> Any:
+    """Return the real part of complex numbers, and real numbers as they are."""
+    return np.real(x) if x.dtype.kind == "c" else x
+
+
 def _hermitian(a: Any, lower: bool) -> Any:
     """Return the Hermitian matrix of which NumPy reads only the lower or upper triangle."""
     triangle = np.tril(a, -1) if lower else np.triu(a, 1)
-    middle = np.real(a) if a.dtype.kind == "c" else a
-    return triangle + adjoint(triangle) + np.where(np.eye(a.shape[-1], dtype=bool), middle, 0)
+    return triangle + adjoint(triangle) + np.where(np.eye(a.shape[-1], dtype=bool), _real(a), 0)
 
 
 # Inverses and equations
@@ -74,17 +76,17 @@ def solve(a: Any, b: Any) -> Any:
     return np.linalg.solve(a, b)
 
 
+BLOCK = 48  # rows: what is solved or inverted in one piece
+
+
 @dispatched
 def solved(a: Any, b: Any) -> Any:
-    """Return a⁻¹ b, by substitution where all of the matrices are triangles of one kind."""
+    """Return a⁻¹ b, by substitution where all of the matrices are triangular."""
     if a.shape[-1] > BLOCK and not np.triu(a, 1).any():
         return _substituted(a, b)
     if a.shape[-1] > BLOCK and not np.tril(a, -1).any():
         return _substituted(a[..., ::-1, ::-1], b[..., ::-1, :])[..., ::-1, :]
     return np.linalg.solve(a, b)
-
-
-BLOCK = 48  # rows: what is solved or inverted in one piece
 
 
 def _substituted(a: Any, b: Any) -> Any:
@@ -110,7 +112,7 @@ def triangle_inverse(a: Any) -> Any:
 
 
 def _svd_or_nan(a: Any, full_matrices: bool = True) -> Any:
-    """Return np.linalg.svd(a), nan for matrices with infinite or no numbers in them, with which LAPACK may never end."""
+    """Return np.linalg.svd(a), and nan for matrices with entries that are infinite or nan, for which LAPACK may never return."""
     bad = ~np.isfinite(a).all((-2, -1))
     if not bad.any():
         return np.linalg.svd(a, full_matrices=full_matrices)
@@ -131,11 +133,11 @@ def _pinv(g: Any, out: Any, a: Any, rcond: Any = None) -> Any:
     return conj(left @ adjoint(g) @ out @ out_h + out_h @ out @ adjoint(g) @ right - out_h @ g @ out_h)
 
 
-rule(np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT))
+for function in (np.linalg.inv, triangle_inverse):
+    rule(function,  lambda g, out, a: -(out.mT @ g @ out.mT), call=function)
 for function in (solve, solved):
     rule(function,  lambda g, out, a, b: -(solved(a.mT, g) @ out.mT),
                     lambda g, out, a, b: solved(a.mT, g), call=function)
-rule(triangle_inverse, lambda g, out, a: -(out.mT @ g @ out.mT), call=triangle_inverse)
 formula(solved, lambda a, b: solve(a, b))
 formula(triangle_inverse, lambda a: np.linalg.inv(a))
 rule(pinv,          _pinv, None)
@@ -156,14 +158,14 @@ def _np_pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = 
 def _tensorinv(a: Any, ind: int = 2) -> Any:
     if ind <= 0:
         raise ValueError("Invalid ind argument.")
-    return np.reshape(np.linalg.inv(np.reshape(a, (int(np.prod(a.shape[:ind])), -1))), a.shape[ind:] + a.shape[:ind])
+    return np.reshape(np.linalg.inv(np.reshape(a, (prod(a.shape[:ind]), -1))), a.shape[ind:] + a.shape[:ind])
 
 
 @composition(np.linalg.tensorsolve)
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a = array(a) if axes is None else np.transpose(a, [i for i in range(np.ndim(a)) if i not in axes] + list(axes))
     shape = a.shape[np.ndim(b) :]
-    return np.reshape(np.linalg.solve(np.reshape(a, (-1, int(np.prod(shape)))), np.ravel(b)), shape)
+    return np.reshape(np.linalg.solve(np.reshape(a, (-1, prod(shape))), np.ravel(b)), shape)
 
 
 @composition(np.linalg.lstsq, checked=True)
@@ -219,7 +221,7 @@ def _products_without_two(s: Any) -> Any:
 
 
 def _turned(u: Any, middle: Any, vh: Any) -> Any:
-    """Return det(u vh) ū middle v̄ᴴ."""
+    """Return det(u vh) ū M v̄ᴴ, with M in the middle."""
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * (conj(u) @ middle @ conj(vh))
 
 
@@ -257,8 +259,8 @@ rule(slogdet,       _slogdet)
 
 @composition(np.linalg.slogdet)
 def _np_slogdet(a: Any) -> Any:
-    both = slogdet(a)
-    return _named_tuple(np.linalg.slogdet)(both[..., 0], np.real(both[..., 1]) if a.dtype.kind == "c" else both[..., 1])
+    found = slogdet(a)
+    return _named_tuple(np.linalg.slogdet)(found[..., 0], _real(found[..., 1]))
 
 
 # Decompositions
@@ -296,12 +298,12 @@ def _warn_if_arbitrary(name: str, turning: Any, mixing: Any, arbitrary: Any, eps
 @dispatched
 def eigh(a: Any, uplo: Any = "L") -> Any:
     """Return the eigenvalues of Hermitian matrices, then their eigenvectors."""
-    return one_after_the_other(*np.linalg.eigh(a, uplo), stack=a.ndim - 2)
+    return packed(np.linalg.eigh(a, uplo), a)
 
 
-def _eigen_parts(packed: Any, n: int) -> list[Any]:
+def _eigen_parts(whole: Any, n: int) -> list[Any]:
     """Return the eigenvalues and the eigenvectors."""
-    return parts_of(packed, (n,), (n, n))
+    return unpacked(whole, (n,), (n, n))
 
 
 def _eigh(g: Any, out: Any, a: Any, uplo: Any = "L") -> Any:
@@ -318,7 +320,7 @@ def _eigh(g: Any, out: Any, a: Any, uplo: Any = "L") -> Any:
 @dispatched
 def eig(a: Any) -> Any:
     """Return the eigenvalues of matrices, then their eigenvectors."""
-    return one_after_the_other(*np.linalg.eig(a), stack=a.ndim - 2)
+    return packed(np.linalg.eig(a), a)
 
 
 def _eig(g: Any, out: Any, a: Any) -> Any:
@@ -333,17 +335,16 @@ def _eig(g: Any, out: Any, a: Any) -> Any:
     return solve(v.mT, (diagonal_matrix(gw) + _inverse_where(~close, gaps) * turning) @ v.mT)
 
 
-def _svd_parts(packed: Any, m: int, n: int, full: bool) -> list[Any]:
+def _svd_parts(whole: Any, m: int, n: int, full: bool) -> list[Any]:
     """Return u, s and vᴴ."""
     k = min(m, n)
-    return parts_of(packed, (m, m if full else k), (k,), (n if full else k, n))
+    return unpacked(whole, (m, m if full else k), (k,), (n if full else k, n))
 
 
 @dispatched
 def svd(a: Any, full_matrices: bool = True) -> Any:
     """Return the left singular vectors, the singular values, then the right singular vectors as rows."""
-    parts = _svd_or_nan(a, full_matrices) if np.isinf(a).any() else np.linalg.svd(a, full_matrices=full_matrices)
-    return one_after_the_other(*parts, stack=a.ndim - 2)
+    return packed(_svd_or_nan(a, full_matrices) if np.isinf(a).any() else np.linalg.svd(a, full_matrices=full_matrices), a)
 
 
 def _completed(g: Any, u: Any, k: int) -> Any:
@@ -367,7 +368,7 @@ def _svd(g: Any, out: Any, a: Any, full_matrices: bool = True) -> Any:
     outside_u, outside_v = gu - u @ in_u, gv - adjoint(vh) @ in_v
     leaving = np.absolute(turning) + void * np.absolute(opposed)
     if m != n:
-        leaving = leaving + (zero * np.sum(np.absolute(outside_u), -2) + zero * np.sum(np.absolute(outside_v), -2))[..., None, :]
+        leaving = leaving + (zero * (np.sum(np.absolute(outside_u), -2) + np.sum(np.absolute(outside_v), -2)))[..., None, :]
     _warn_if_arbitrary("svd", leaving, together + adjoint(together), close, np.finfo(s.dtype).eps)
     inner = diagonal_matrix(gs) + (_inverse_where(~close, gaps) * turning + _inverse_where(~void, sums) * opposed) * 0.5
     by_s = _inverse_where(~zero, s)
@@ -385,7 +386,7 @@ rule(svd,  _svd, None)
 @composition(np.linalg.eigh)
 def _np_eigh(a: Any, UPLO: Any = "L") -> Any:
     w, v = _eigen_parts(eigh(_hermitian(a, UPLO.upper() == "L"), UPLO), a.shape[-1])
-    return _named_tuple(np.linalg.eigh)(np.real(w) if a.dtype.kind == "c" else w, v)
+    return _named_tuple(np.linalg.eigh)(_real(w), v)
 
 
 composition(np.linalg.eig)(lambda a: _named_tuple(np.linalg.eig)(*_eigen_parts(eig(a), a.shape[-1])))
@@ -399,9 +400,9 @@ def _np_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermiti
     if hermitian and m != n:
         raise np.linalg.LinAlgError(f"a hermitian matrix is square, not of shape {a.shape}")
     a = _hermitian(a, True) if hermitian else a
-    u, s, vh = _svd_parts(svd(a, full_matrices and compute_uv), m, n, full_matrices and compute_uv)
-    s = np.real(s) if a.dtype.kind == "c" else s
-    return _named_tuple(np.linalg.svd)(u, s, vh) if compute_uv else s
+    full_matrices = full_matrices and compute_uv
+    u, s, vh = _svd_parts(svd(a, full_matrices), m, n, full_matrices)
+    return _named_tuple(np.linalg.svd)(u, _real(s), vh) if compute_uv else _real(s)
 
 
 composition(np.linalg.svdvals)(lambda x, /: np.linalg.svd(x, compute_uv=False))
@@ -422,10 +423,7 @@ def _lower_half(n: int, dtype: np.dtype) -> Any:
 
 
 def _cholesky(g: Any, out: Any, a: Any) -> Any:
-    """Return what S = L⁻ᴴ Φ(Lᴴ g) L⁻¹ is to the lower triangle, of which alone a is read: Φ(S + Sᴴ), Φ being the lower half.
-
-    (Murray 2016.)
-    """
+    """Return Φ(S + Sᴴ) of S = L⁻ᴴ Φ(Lᴴ g) L⁻¹, Φ being the lower half: only the lower triangle of a is read (Murray 2016)."""
     half, inverse = _lower_half(a.shape[-1], a.dtype), triangle_inverse(conj(out))
     whole = adjoint(inverse) @ (half * (out.mT @ g)) @ inverse
     return half * (whole + adjoint(whole))
@@ -439,13 +437,13 @@ composition(np.linalg.cholesky)(lambda a, /, *, upper=False: adjoint(cholesky(ad
 @dispatched
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Return q, then r, of a = q r, for matrices with no more columns than rows."""
-    return one_after_the_other(*np.linalg.qr(a, mode), stack=a.ndim - 2)
+    return packed(np.linalg.qr(a, mode), a)
 
 
-def _qr_parts(packed: Any, m: int, n: int, mode: str) -> list[Any]:
+def _qr_parts(whole: Any, m: int, n: int, mode: str) -> list[Any]:
     """Return q and r."""
     rank = m if mode == "complete" else n
-    return parts_of(packed, (m, rank), (rank, n))
+    return unpacked(whole, (m, rank), (rank, n))
 
 
 def _qr(g: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
@@ -501,9 +499,8 @@ def _vector_norm(x: Any, order: Any, axis: Axis, keepdims: bool) -> Any:
         return (_largest if order > 0 else np.min)(size, axis, keepdims=keepdims)
     if order in (0, 1):
         return np.sum(size if order else np.sign(size), axis, keepdims=keepdims)
-    powers = np.where(size == 0, 0 if order > 0 else np.inf, np.where(size == 0, 1, size) ** order)
-    total = np.sum(powers, axis, keepdims=keepdims)
-    return np.where(total == 0, 0 if order > 0 else np.inf, np.where(total == 0, 1, total) ** (1 / order))
+    power = lambda x, exponent: np.where(x == 0, 0 if order > 0 else np.inf, np.where(x == 0, 1, x) ** exponent)
+    return power(np.sum(power(size, order), axis, keepdims=keepdims), 1 / order)
 
 
 def _singular_values(x: Any) -> Any:
@@ -526,7 +523,7 @@ def _matrix_norm(x: Any, order: Any) -> Any:
 
 @composition(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    x = x if x.dtype.kind in "fc" else x.astype(float)
+    x = floats(x)
     if axis is None and ord is None:
         return euclidean(x, axis=None, keepdims=keepdims)
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
@@ -543,9 +540,9 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
 composition(np.linalg.matrix_norm)(lambda x, /, *, keepdims=False, ord="fro": np.linalg.norm(x, ord, (-2, -1), keepdims))
 
 
-@composition(np.linalg.vector_norm, checked=True)
-def _np_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    return _vector_norm(x if x.dtype.kind in "fc" else x.astype(float), ord, axis, keepdims)
+composition(np.linalg.vector_norm, checked=True)(
+    lambda x, /, *, axis=None, keepdims=False, ord=2: _vector_norm(floats(x), ord, axis, keepdims)
+)
 
 
 @composition(np.linalg.cond)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .reductions import values_of
-from .sequences import floats
-from .shaping import array
+from .shaping import array, floats
 from .table import composition, rule
 
 

@@ -8,14 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .reductions import values_of
-from .shaping import array, getitem, setitem
+from .shaping import array, floats, getitem, setitem
 from .table import composition, dispatched, no_derivative, rule
-
-
-def floats(x: Any) -> Any:
-    """Return x in floating or complex numbers; Python numbers stay, for they never widen."""
-    x = x if isinstance(x, (int, float, complex)) else array(x)
-    return x if isinstance(x, (int, float, complex)) or x.dtype.kind in "fc" else x.astype(float)
 
 
 # Differences and integrals

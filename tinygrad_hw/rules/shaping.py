@@ -281,6 +281,12 @@ def array(x: Any) -> Any:
     return np.stack([array(part) for part in x]) if _holds_tensors(x) else np.asarray(x)
 
 
+def floats(x: Any) -> Any:
+    """Return x in floating or complex numbers; Python's numbers remain as they are, for they widen no dtype."""
+    x = x if isinstance(x, (int, float, complex)) else array(x)
+    return x if isinstance(x, (int, float, complex)) or x.dtype.kind in "fc" else x.astype(float)
+
+
 def _holds_tensors(x: Any) -> bool:
     """Tell whether nested lists hold tensors, or whatever else stands for an array."""
     if isinstance(x, (list, tuple)):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import gap
-from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes, values_of
-from .shaping import array, scatter
+from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes, folded_axes, values_of
+from .shaping import array, floats, scatter
 from .table import composition, dispatched, no_derivative, rule
 
 
@@ -29,7 +29,7 @@ rule(ordered, lambda g, out, x, place: _max_or_min(g, out, x, -1, True), None, k
 
 def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None) -> Any:
     """Return the quantiles: NumPy finds their places among the ranks, the entries of these places are mixed."""
-    a = a if a.dtype.kind in "fc" else a.astype(float)
+    a = floats(a)
     axis = None if axis is None else normalize_axis_tuple(axis, a.ndim)
     weighted = {} if weights is None else {"weights": weights}
     if not a.size:  # (NumPy's own is nan, or an error)
@@ -43,7 +43,9 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method
         places = np.broadcast_to(np.reshape(places, np.shape(q) + (1,) * lined.ndim), (*np.shape(q), *lined.shape[:-1], 1))
     else:
         ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
-        weighted = {key: _lined_weights(a, given, axis) for key, given in weighted.items()}
+        if weights is not None:
+            (weights,) = values_of(array(weights))
+            weighted = {"weights": _line_up(np.broadcast_to(_weights_along(weights, a, axis), a.shape), axis)[0]}
         places = function(ranks, q, axis=-1, method=method, **weighted)[..., None]
         known = np.logical_not(np.isnan(places))
         places = np.where(known, places, 0)
@@ -77,56 +79,44 @@ def _quantile(function: Any) -> Any:
     return call
 
 
-def _lined_weights(a: Any, weights: Any, axis: Axis) -> Any:
-    """Return the weights, which are constants, with a's axes."""
-    (weights,) = values_of(array(weights))
-    if weights.shape != a.shape:
-        if axis is None:
-            raise TypeError("Axis must be specified when shapes of a and weights differ.")
-        axes = axis if isinstance(axis, tuple) else (axis,)
-        spread = np.expand_dims(weights, tuple(i for i in range(a.ndim) if i not in [int(k or 0) % a.ndim for k in axes]))
-        weights = np.broadcast_to(spread, a.shape)
-    return _line_up(weights, axis)[0]
+def _median(quantile: Any) -> Any:
+    """Give the quantile at ½ the arguments of NumPy's medians."""
+
+    def call(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+        return _quantiles(quantile, a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
+
+    return call
 
 
-composition(np.quantile)(_quantile(np.quantile))
-composition(np.percentile)(_quantile(np.percentile))
-composition(np.nanquantile)(_quantile(np.nanquantile))
-composition(np.nanpercentile)(_quantile(np.nanpercentile))
-
-
-@composition(np.median)
-def _median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    return _quantiles(np.quantile, a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
-
-
-@composition(np.nanmedian)
-def _nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    return _quantiles(np.nanquantile, a, 0.5, axis, keepdims) if a.size else np.mean(a, axis=axis, keepdims=keepdims)
+for function in (np.quantile, np.percentile, np.nanquantile, np.nanpercentile):
+    composition(function)(_quantile(function))
+composition(np.median)(_median(np.quantile))
+composition(np.nanmedian)(_median(np.nanquantile))
 
 
 # Averages
 @composition(np.average, checked=True)
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    a = array(a)
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
-        return (mean, np.full(mean.shape, np.size(a) / max(mean.size, 1), mean.dtype)) if returned else mean
-    if np.shape(weights) != np.shape(a):
-        weights = _weights_along(weights, np.ndim(a), axis)
-    total = np.sum(np.broadcast_to(weights, np.shape(a)), axis, keepdims=keepdims)
+        return (mean, np.full(mean.shape, a.size / max(mean.size, 1), mean.dtype)) if returned else mean
+    weights = _weights_along(weights, a, axis)
+    total = np.sum(np.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
     if np.any(total == 0):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     mean = np.sum(a * weights, axis, keepdims=keepdims) / total
     return (mean, total.astype(mean.dtype)) if returned else mean
 
 
-def _weights_along(weights: Any, ndim: int, axis: Axis) -> Any:
-    """Return weights that belong to some axes with axes of size 1 for the others."""
+def _weights_along(weights: Any, a: Any, axis: Axis) -> Any:
+    """Return weights of a's shape as they are; those that belong to some of its axes with axes of size 1 for the others."""
+    if np.shape(weights) == a.shape:
+        return weights
     if axis is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
-    axes = [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
-    turned = np.transpose(weights, tuple(int(i) for i in np.argsort(axes)))
-    return np.expand_dims(turned, tuple(i for i in range(ndim) if i not in axes))
+    axes = folded_axes(a, axis)
+    return np.expand_dims(np.transpose(weights, np.argsort(axes)), tuple(i for i in range(a.ndim) if i not in axes))
 
 
 def _observations(m: Any, rowvar: bool, dtype: Any) -> Any:
