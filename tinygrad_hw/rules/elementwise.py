@@ -70,23 +70,16 @@ def power_of_log(x: Any, y: Any, n: int) -> Any:
     return np.where(limit & (n > 0), 0, np.power(x, y) * log**n)
 
 
-def _power_x(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g y x^(y-1), and 0 where x and y are 0."""
-    return g * y * power_of_log(x, np.where(np.equal(x, 0) & np.equal(y, 0), 1, y - 1), 0)
-
-
-def _power_of_x(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g y x^(y-1) for a constant y, and 0 where y is 0."""
-    return g * y * x ** ((y - 1 if y else 0) if isinstance(y, (int, float)) else np.where(np.equal(y, 0), 0, y - 1))
-
-
 def _power_y(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g x^y log x, and 0 where x and y are 0."""
+    """Return g xʸ log x, and 0 where x and y are 0."""
     return g * power_of_log(np.where(np.equal(x, 0) & np.equal(y, 0), 1, x), y, 1)
 
 
-for power in (np.power, np.float_power):
-    rule(power,      _power_x, _power_y, single_vjps=(_power_of_x, _power_y))
+for power in (np.power, np.float_power):  # (the derivative y xʸ⁻¹ is 0 where x and y are 0, and for a constant y where y is 0)
+    rule(power,      lambda g, out, x, y: g * y * power_of_log(x, np.where(np.equal(x, 0) & np.equal(y, 0), 1, y - 1), 0),
+                     _power_y,
+     single_vjps=(   lambda g, out, x, y: g * y * x ** (np.where(np.equal(y, 0), 0, y - 1) if hasattr(y, "dtype") else y - 1 if y else 0),
+                     _power_y))
 rule(power_of_log,   lambda g, out, x, y, n: g * (y * power_of_log(x, y - 1, n) + (n * power_of_log(x, y - 1, n - 1) if n else 0)),
                      lambda g, out, x, y, n: g * power_of_log(x, y, n + 1), None, call=power_of_log, kind="elementwise")
 formula(power_of_log, lambda x, y, n: x**y * np.log(x) ** n)
@@ -126,16 +119,6 @@ def cosine(x: Any, y: Any, distance: Any) -> Any:
     return np.where(beyond, np.sign(x * 1.0) * np.isinf(x), inside).astype(distance.dtype, copy=False)
 
 
-def _cosine_x(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:
-    """Return g sin² / distance, where g (1 - cos²) / distance would cancel."""
-    return g * np.square(cosine(y, x, np.hypot(x, y))) / _nonzero(np.hypot(x, y))
-
-
-def _cosine_y(g: Any, out: Any, x: Any, y: Any, distance: Any) -> Any:
-    """Return -g cos sin / distance."""
-    return -g * out * cosine(y, x, np.hypot(x, y)) / _nonzero(np.hypot(x, y))
-
-
 @dispatched
 def one_minus_square(x: Any) -> Any:
     """Return 1 - x² as (1 - x) (1 + x), which does not cancel near ±1."""
@@ -172,7 +155,10 @@ rule(np.hypot,      lambda g, out, x, y: g * cosine(x, y, out),
 rule(np.sinh,       lambda g, out, x: g * np.cosh(x))
 rule(np.cosh,       lambda g, out, x: g * np.sinh(x))
 rule(np.tanh,       lambda g, out, x: g * sech_squared(out, x))
-rule(cosine,        _cosine_x, _cosine_y, None, kind="elementwise")
+# (the derivative by x is sin² / distance: (1 - cos²) / distance would cancel)
+rule(cosine,        lambda g, out, x, y, distance: g * np.square(cosine(y, x, np.hypot(x, y))) / _nonzero(np.hypot(x, y)),
+                    lambda g, out, x, y, distance: -g * out * cosine(y, x, np.hypot(x, y)) / _nonzero(np.hypot(x, y)), None,
+     kind="elementwise")
 rule(one_minus_square, lambda g, out, x: -2 * g * x, kind="elementwise")
 rule(sech_squared,  None, lambda g, out, t, x: -2 * g * (out * np.tanh(x)), kind="elementwise")
 formula(cosine, lambda x, y, distance: np.where(distance == 0, 0, x / _nonzero(distance)))

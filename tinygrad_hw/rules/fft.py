@@ -46,20 +46,15 @@ composition(np.fft.hfft)(lambda a, n=None, axis=-1, norm=None, out=None: np.fft.
 composition(np.fft.ihfft)(lambda a, n=None, axis=-1, norm=None, out=None: np.conjugate(np.fft.rfft(a, n, axis, FLIPPED[norm])))
 
 
-def _sizes_and_axes(a: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
-    """Return each axis to transform with its length, None where the length stays."""
-    axes = list(range(-len(s) if s is not None else -a.ndim, 0)) if axes is None else list(axes)
-    sizes = [None] * len(axes) if s is None else [None if n == -1 else n for n in s]
-    if len(sizes) != len(axes):
-        raise ValueError("Shape and axes have different lengths.")
-    return list(zip(sizes, axes))
-
-
 def _each_axis(transform: Any, first: Any = None, last: Any = None) -> Any:
     """Return the transform over several axes in NumPy's order; ``first`` or ``last`` transforms the last axis instead."""
 
     def call(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
-        pairs = _sizes_and_axes(a, s, axes)
+        axes = range(-a.ndim if s is None else -len(s), 0) if axes is None else axes
+        sizes = [None] * len(axes) if s is None else [None if n == -1 else n for n in s]
+        if len(sizes) != len(axes):
+            raise ValueError("Shape and axes have different lengths.")
+        pairs = list(zip(sizes, axes))
         if first or last:
             *pairs, (size, axis) = pairs
         a = first(a, size, axis, norm) if first else a
@@ -70,11 +65,6 @@ def _each_axis(transform: Any, first: Any = None, last: Any = None) -> Any:
     return call
 
 
-def _of_two(transform: Any) -> Any:
-    """Return the transform over the last two axes."""
-    return lambda a, s=None, axes=(-2, -1), norm=None, out=None: transform(a, s, axes, norm)
-
-
 for plain, flat, call in (
     (np.fft.fftn, np.fft.fft2, _each_axis(np.fft.fft)),
     (np.fft.ifftn, np.fft.ifft2, _each_axis(np.fft.ifft)),
@@ -82,13 +72,13 @@ for plain, flat, call in (
     (np.fft.irfftn, np.fft.irfft2, _each_axis(np.fft.ifft, last=np.fft.irfft)),
 ):
     composition(plain)(call)
-    composition(flat)(_of_two(call))
+    composition(flat)(lambda a, s=None, axes=(-2, -1), norm=None, out=None, call=call: call(a, s, axes, norm))
 
 
-def _shifted(x: Any, axes: Any, way: int) -> Any:
+def _shifted(x: Any, axes: Any, sign: int) -> Any:
     """Return x with the zero frequency rolled to the middle (1) or back (-1)."""
     axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-    return np.roll(x, [way * (x.shape[axis] // 2) for axis in axes], axes)
+    return np.roll(x, [sign * (x.shape[axis] // 2) for axis in axes], axes)
 
 
 composition(np.fft.fftshift)(lambda x, axes=None: _shifted(x, axes, 1))

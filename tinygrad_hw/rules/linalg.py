@@ -24,7 +24,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .elementwise import _nonzero, conj, squared
-from .reductions import Axis, count, restored
+from .reductions import Axis, count, products_of_others, restored
 from .shaping import array, floats
 from .table import composition, dispatched, formula, no_derivative, rule
 
@@ -208,12 +208,6 @@ def _multi_dot(arrays: Any, *, out: None = None) -> Any:
 
 
 # Determinants
-def _products_without_one(s: Any) -> Any:
-    """Return Π of all s but s_i, for each i."""
-    apart = np.eye(s.shape[-1], dtype=bool)
-    return np.prod(np.where(apart, 1, s[..., None, :]), -1)
-
-
 def _products_without_two(s: Any) -> Any:
     """Return Π of all s but s_i and s_j, for each i and j, and 0 where they are one."""
     one = np.eye(s.shape[-1], dtype=bool)
@@ -229,7 +223,7 @@ def _turned(u: Any, middle: Any, vh: Any) -> Any:
 def cofactors(a: Any) -> Any:
     """Return the derivative of det a, which is det(a) a⁻ᵀ and exists for singular matrices too."""
     u, s, vh = _svd_or_nan(a)
-    return _turned(u, diagonal_matrix(_products_without_one(s)), vh)
+    return _turned(u, diagonal_matrix(products_of_others(s)), vh)
 
 
 def _cofactors(g: Any, out: Any, a: Any) -> Any:
@@ -414,17 +408,10 @@ def cholesky(a: Any) -> Any:
     return np.linalg.cholesky(a)
 
 
-@lru_cache(16)
-def _lower_half(n: int, dtype: np.dtype) -> Any:
-    """Return 1 below the diagonal, ½ on it and 0 above."""
-    half = np.tri(n, dtype=dtype) - np.eye(n, dtype=dtype) / 2
-    half.flags.writeable = False
-    return half
-
-
 def _cholesky(g: Any, out: Any, a: Any) -> Any:
     """Return Φ(S + Sᴴ) of S = L⁻ᴴ Φ(Lᴴ g) L⁻¹, Φ being the lower half: only the lower triangle of a is read (Murray 2016)."""
-    half, inverse = _lower_half(a.shape[-1], a.dtype), triangle_inverse(conj(out))
+    half = np.tri(a.shape[-1], dtype=a.dtype) - np.eye(a.shape[-1], dtype=a.dtype) / 2  # (1 below the diagonal, ½ on it, 0 above)
+    inverse = triangle_inverse(conj(out))
     whole = adjoint(inverse) @ (half * (out.mT @ g)) @ inverse
     return half * (whole + adjoint(whole))
 

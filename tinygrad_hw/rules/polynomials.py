@@ -20,22 +20,18 @@ def _polyval(p: Any, x: Any) -> Any:
     return out
 
 
-def _padded(p: Any, n: int) -> Any:
-    """Return the coefficients with zeros in front, n in all."""
-    p = np.atleast_1d(array(p))
-    return np.concatenate([np.zeros(n - p.size, p.dtype), p]) if n > p.size else p
+def _by_degree(combine: np.ufunc) -> Any:
+    """Return what combines the coefficients of the same power of two polynomials."""
+
+    def call(a1: Any, a2: Any) -> Any:
+        n = max(np.size(a1), np.size(a2))
+        return combine(*(np.concatenate([np.zeros(n - p.size, p.dtype), p]) for p in (np.atleast_1d(array(a)) for a in (a1, a2))))
+
+    return call
 
 
-@composition(np.polyadd, checked=True)
-def _polyadd(a1: Any, a2: Any) -> Any:
-    n = max(np.size(a1), np.size(a2))
-    return _padded(a1, n) + _padded(a2, n)
-
-
-@composition(np.polysub, checked=True)
-def _polysub(a1: Any, a2: Any) -> Any:
-    n = max(np.size(a1), np.size(a2))
-    return _padded(a1, n) - _padded(a2, n)
+composition(np.polyadd, checked=True)(_by_degree(np.add))
+composition(np.polysub, checked=True)(_by_degree(np.subtract))
 
 
 def _trimmed(p: Any) -> Any:

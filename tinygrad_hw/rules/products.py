@@ -55,7 +55,7 @@ def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 
 def _multiply_matrices(x: Any, y: Any) -> Any:
-    """Return x @ y: for two matrices by np.dot, which starts sooner, and a stack by one matrix as one product."""
+    """Return x @ y: for two matrices by np.dot, which has less overhead, and a stack times one matrix as one product."""
     if x.ndim == y.ndim == 2:
         return x.dot(y) if type(y) is ndarray else np.dot(x, y)
     return rows_by_matrix(x, y) if x.ndim > 2 and y.ndim == 2 and x.shape[-1] == y.shape[0] else np.matmul(x, y)
@@ -107,11 +107,7 @@ composition("vecmat", checked=True)(lambda x1, x2, /: (np.conjugate(x1)[..., Non
 composition(np.inner)(lambda a, b: a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1)))
 
 
-@composition(np.outer)
-def _outer(a: Any, b: Any, out: None = None) -> Any:
-    return np.ravel(a)[:, None] * np.ravel(b)[None, :]
-
-
+composition(np.outer)(lambda a, b, out=None: np.ravel(a)[:, None] * np.ravel(b)[None, :])
 composition(np.linalg.outer, checked=True)(lambda x1, x2, /: np.outer(x1, x2))
 
 
@@ -164,7 +160,7 @@ rule(einsum, Each(_einsum_operand))
 
 @dispatched
 def turned(x: Any, subscripts: str) -> Any:
-    """Return np.einsum(subscripts, x), for subscripts that keep every label: x with its axes turned, or a diagonal of it; a view."""
+    """Return np.einsum(subscripts, x), for subscripts that keep every label: x with its axes permuted, or a diagonal of it; a view."""
     return np.einsum(subscripts, x)
 
 
@@ -178,13 +174,8 @@ def _np_einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: A
     if dtype is not None:
         arrays = [a.astype(dtype) for a in arrays]
     explicit = _explicit(subscripts, [a.ndim for a in arrays])
-    return turned(arrays[0], explicit) if len(arrays) == 1 and _only_turns(explicit) else einsum(explicit, *arrays)
-
-
-def _only_turns(explicit: str) -> bool:
-    """Tell whether subscripts for one operand keep every label: its axes are turned, or a diagonal is taken, and the result is a view."""
     labels, result = explicit.split("->")
-    return set(labels) == set(result)
+    return turned(arrays[0], explicit) if len(arrays) == 1 and set(labels) == set(result) else einsum(explicit, *arrays)
 
 
 def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
@@ -199,7 +190,7 @@ def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]
 
 
 def _explicit(subscripts: str, ndims: list[int]) -> str:
-    """Write out what einsum's subscripts leave unsaid: the axes under the dots, and the result."""
+    """Write out what einsum's subscripts leave implicit: the axes under the dots, and the result."""
     text = subscripts.replace(" ", "")
     inputs, arrow, result = text.partition("->")
     labels = inputs.split(",")
@@ -212,8 +203,8 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     if arrow and dots and "..." not in result:
         raise ValueError(f"einsum: {subscripts!r} has axes under its dots, and no dots in its result")
     if not arrow:
-        once = sorted(letter for letter in set(inputs) - set(".,") if inputs.count(letter) == 1)
-        result = "..." * ("..." in inputs) + "".join(once)
+        single = sorted(letter for letter in set(inputs) - set(".,") if inputs.count(letter) == 1)
+        result = "..." * ("..." in inputs) + "".join(single)
     return ",".join(labels) + "->" + result.replace("...", "".join(dots))
 
 

@@ -289,16 +289,15 @@ def _before(x: Any) -> Any:
     return np.cumprod(np.concatenate([ones, x[..., :-1]], axis=-1), axis=-1)
 
 
+def products_of_others(x: Any) -> Any:
+    """Return for each entry the product of all others along the last axis: those before times those after, so that zeros do no harm."""
+    return _before(x) * _before(x[..., ::-1])[..., ::-1] if x.size else x
+
+
 def _prod(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return g times the product of all the others: those before and those after, so that zeros are no trouble."""
+    """Return g times the product of all other entries."""
     lined, back = _line_up(x, axis)
-    others = _before(lined) * _before(lined[..., ::-1])[..., ::-1] if x.size else lined
-    return restored(g, x, axis, keepdims) * back(others)
-
-
-def _cumsum(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
-    """Return the running sum of g from the end."""
-    return np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape)
+    return restored(g, x, axis, keepdims) * back(products_of_others(lined))
 
 
 def _cumprod(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
@@ -436,7 +435,8 @@ rule(np.prod, _prod, call=folding(np.multiply), further=_summing(np.prod, 1, np.
 rule(np.var,  lambda g, out, x, axis=None, ddof=0, keepdims=False: 2 * restored(g, x, axis, keepdims) * _spread(x, axis, ddof),
      further=_masked_var)
 rule(np.std,  _std, further=_masked_std)
-rule(np.cumsum,   _cumsum, further=_running(np.cumsum))
+rule(np.cumsum,   lambda g, out, x, axis=None: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape),
+     further=_running(np.cumsum))
 rule(np.cumprod,  _cumprod, further=_running(np.cumprod))
 rule(logsumexp,   lambda g, out, x, axis=None, keepdims=False: restored(g, x, axis, keepdims) * softmax(x, axis))
 rule(softmax,     lambda g, out, x, axis=-1: out * centred(g, out, axis))

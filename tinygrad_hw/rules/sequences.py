@@ -233,11 +233,9 @@ def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> A
     return out
 
 
-@composition(np.sort_complex, checked=True)
-def _sort_complex(a: Any) -> Any:
-    return np.sort(a.astype(a.dtype if a.dtype.kind == "c" else np.result_type(a.dtype, complex)))
-
-
+composition(np.sort_complex, checked=True)(
+    lambda a: np.sort(a.astype(a.dtype if a.dtype.kind == "c" else np.result_type(a.dtype, complex)))
+)
 composition("unstack", checked=True)(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
 
 

@@ -321,7 +321,7 @@ def _block(arrays: Any) -> Any:
 
 
 def _joined_blocks(arrays: Any) -> tuple[Any, int]:
-    """Return the array of nested lists and how deep they are: the innermost are joined along the last axis, the next along the one before."""
+    """Return the array of nested lists, and their depth: the innermost are joined along the last axis, the next along the one before."""
     if not isinstance(arrays, list):
         return arrays, 0
     parts, depths = zip(*map(_joined_blocks, arrays))
@@ -405,11 +405,10 @@ def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 @composition(np.rot90)
 def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    k %= 4
-    axes = normalize_axis_tuple(axes, m.ndim)
-    if k in (0, 2):
-        return m[:] if k == 0 else np.flip(m, axes)
-    return np.flip(np.swapaxes(m, *axes), axes[0]) if k == 1 else np.swapaxes(np.flip(m, axes[0]), *axes)
+    axes, out = normalize_axis_tuple(axes, m.ndim), m[:]
+    for _ in range(k % 4):
+        out = np.flip(np.swapaxes(out, *axes), axes[0])
+    return out
 
 
 # Every other function that only moves entries: apply it to their places instead, and index with the result.
