@@ -983,11 +983,18 @@ def test_arguments_by_name_and_more_than_one_result():
         step(x=X)
 
 
+def test_a_loss_function_may_return_a_tuple_of_the_loss_alone():
+    w = leaf([1.0, 2.0])
+    step = compile(lambda x: ((w * x).sum(),), optim.SGD([w], lr=0.5))
+    assert [step(X), step(X)] == [(5.0,), (2.5,)]
+
+
 def test_of_many_shapes_the_last_plans_are_kept():
     compiled = compile(lambda x: x * 2)
-    with pytest.warns(RuntimeWarning, match="has been recorded 8 times"):
+    with pytest.warns(RuntimeWarning, match="has been recorded 8 times") as warned:
         for n in range(1, 30):
             compiled(np.ones(n))
+    assert [warning.filename for warning in warned] == [__file__]
     assert len(compiled._entries) == 8
     compiled(np.ones(29)), compiled(np.ones(25))
     assert compiled.recordings == 29

@@ -10,13 +10,14 @@ import numpy as np
 
 from ..errors import CompileError
 from ..graph import Node
-from ..tensor import Tensor, handle
-from .draws import Draw
+from ..tensor import Tensor, handle, require_numbers
+from ..trees import leaves, rebuilt
 from .guards import LOOKUP, Bound, Guard
 from .loop import shortened
 from .passes import PASSES, apply
 from .plan import VIOLATED
-from .program import Program
+from .record import Recorded
+from .sizes import Blank
 from .source import READABLE, source_of
 
 __all__ = ["CHANGED", "Entry", "Space"]
@@ -48,52 +49,57 @@ class Entry:
 
     Attributes
     ----------
-    program, plan : what runs.
-    shapes : for each argument its type, shape, dtype and strides, if all are arrays or tensors.
+    plan, program : what runs, and the program that it was made from.
+    readable : the program as it was recorded.
+    shapes : for each argument its type, shape, dtype, strides and whether its entries lie together, if all are arrays or tensors.
+    blanks : the arguments, with the shape and dtype of each array in its place.
     out : the structure of the results.
+    draws : the random numbers that are drawn before each run.
+    written : the arguments, by number, that the program writes into; their new values follow what the function returns.
+    numbers : of the numbers that the optimiser remembers, whose new values follow the results, the number of a parameter and the key.
+    one_result : whether a call returns what the plan returns, as it is.
     readings : the other variables of the plan, in order.
     mirrors : captured tensors that the program writes to, each with the array in which the plan does so.
-    draws : the random numbers that are drawn before each run.
-    numbers : the numbers that the optimiser remembers, which follow the results: the dicts that hold each, and its key.
-    written : the arguments, by number, that the program writes into; their new values follow what the function returns.
+    quick : the test of all that the plan relies on, which then runs it; None if that is not possible.
     violations : how often the engine decided otherwise than when the program was recorded.
-    blanks : the structure of the arguments, and the shape and dtype of each array in them.
     """
 
-    def __init__(self, program: Program, plan: Any, shapes: list[Any] | None, out: Any) -> None:
-        self.program, self.plan, self.shapes, self.out = program, plan, shapes, out
+    def __init__(self, plan: Any, recorded: Recorded, args: tuple[Any, ...]) -> None:
+        self.plan, self.program, self.readable = plan, plan.program, recorded.program
         self.run = plan.run
+        arrays = [value_of(x) for x in args]
+        plain = all(type(x) is np.ndarray for x in arrays) and all(type(x) in (np.ndarray, Tensor) for x in args)
+        forms = [(type(arg), x.shape, x.dtype, x.strides, x.flags.forc) for arg, x in zip(args, arrays)] if plain else None
+        self.shapes: Any = forms
+        self.blanks = rebuilt(args, map(blank_of, leaves(args)))
+        self.out, self.draws, self.written = recorded.out, recorded.draws, recorded.written
+        self.numbers: list[tuple[int, str]] = [op.role[1:] for op, _ in self.program.updates if op.role[0] == "number"]
+        self.one_result = False
         self.readings: list[Reading] = []
         self.mirrors: list[tuple[Node, np.ndarray]] = []
-        self.draws: list[Draw] = []
-        self.numbers: list[tuple[list[dict[str, Any]], str]] = []
-        self.written: list[int] = []
         self.quick: Callable[..., Any] | None = None
         self.violations = 0
-        self.one_result = False  # whether a training step gives its loss and nothing else
-        self.readable = program
-        self.text: str | None = None
-        self.blanks: tuple[Any, list[Any]] = (None, [])
+        self._text: str | None = None
         self._states: list[tuple[np.random.Generator, Any]] = []
         self._read: Callable[[], list[Any]] | None = None
 
     def source(self, name: str) -> str:
         """Return the program as source text."""
-        if self.text is None:
+        if self._text is None:
             results = ["the result" if len(self.program.results) - len(self.written) == 1 else "the results"]
             results += ["the new values"] if self.program.updates or self.written else []
             program = shortened(apply(self.readable, tuple(set(PASSES) - READABLE)))
-            self.text = source_of(program, name, f"Return {' and '.join(results)}.")
-        return self.text
+            self._text = source_of(program, name, f"Return {' and '.join(results)}.")
+        return self._text
 
     # Running
     def call(self, values: list[Any]) -> Any:
-        """Run the plan on the arguments' values."""
+        """Run the plan on the values of the arguments."""
         self.before()
         return self.after(self.run(*values, *self.others()))
 
     def others(self) -> list[Any]:
-        """Return the plan's variables that are no arguments, as they are now."""
+        """Return the current values of the plan's variables that are no arguments."""
         if self._read is None:
             space = Space(contiguous=contiguous)
             self._read = space.made(f"read = lambda: [{', '.join(reading(space.bound, False) for reading in self.readings)}]", "read")
@@ -137,16 +143,17 @@ class Entry:
                     "outside: give it a copy"
                 )
 
-    def make_quick(self, guards: Iterable[Guard]) -> None:
-        """Write the tests of all that the plan relies on as one function, which then runs it."""
-        if self.shapes is None or self.written:
+    def make_quick(self, guards: Iterable[Guard] | None) -> None:
+        """Write the tests of all that the plan relies on as one function, which then runs it; without guards it cannot be used."""
+        self.quick = None
+        if self.shapes is None or self.written or guards is None:
             return
         space = Space(
             ndarray=np.ndarray, Tensor=Tensor, array=np.array, is_=operator.is_, run=self.run, CHANGED=CHANGED, LOOKUP=LOOKUP,
             before=self.before, after=self.after,
         )  # fmt: skip
         tests, given = [], []
-        for i, (kind, shape, dtype, strides, as_it_is) in enumerate(self.shapes):
+        for i, (kind, shape, dtype, strides, together) in enumerate(self.shapes):
             v = f"x{i}"
             if kind is Tensor:
                 v = f"v{i}"
@@ -154,7 +161,7 @@ class Entry:
             else:
                 tests.append(f"type({v}) is ndarray")
             tests += [f"{v}.shape == {shape}", f"{v}.dtype is {space.bound(dtype)}", f"{v}.strides == {strides}"]
-            given.append(v if as_it_is else f"array({v})")
+            given.append(v if together else f"array({v})")
         tests += [guard.code(space.bound) for guard in guards]
         given += [reading(space.bound, True) for reading in self.readings]
         run = f"run({', '.join(given)})"
@@ -162,6 +169,17 @@ class Entry:
         lines += [f"        if not ({' and '.join(tests) or 'True'}): return CHANGED", "    except LOOKUP:", "        return CHANGED"]
         lines += ["    before()", f"    return after({run})"] if self.mirrors or self.draws else [f"    return {run}"]
         self.quick = space.made("\n".join(lines), "quick")
+
+
+def value_of(x: Any) -> Any:
+    """Return what a tensor holds, and anything else as it is."""
+    return x._node.value if isinstance(x, Tensor) else require_numbers(x) if isinstance(x, np.ma.MaskedArray) else x
+
+
+def blank_of(x: Any) -> Any:
+    """Return an argument's shape and dtype; what is no array as it is."""
+    x = value_of(x)
+    return Blank(x.shape, x.dtype) if isinstance(x, np.ndarray) else x
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..graph import Node
 from ..tensor import Tensor
-from ..trees import rebuilt
+from ..trees import leaves, rebuilt
 from .program import Program
 from .trace import NUMBERS, Op, elementwise
 
@@ -291,7 +291,7 @@ def symbolic(trees: list[Any], code: Coder) -> Any:
 
 
 @contextmanager
-def resized(function_args: Any, tensors: list[tuple[Any, Node]], optimizer: Any, wanted: dict[Any, dict[int, int]]) -> Iterator[Any]:
+def resized(args: Any, tensors: list[tuple[Any, Node]], optimizer: Any, wanted: dict[Any, dict[int, int]]) -> Iterator[Any]:
     """Give parameters, what the optimiser remembers, and blank arguments other lengths meanwhile; yield the arguments."""
     before = [(node, node.value) for _, node in tensors]
     states = optimizer.state if optimizer is not None else []
@@ -306,7 +306,7 @@ def resized(function_args: Any, tensors: list[tuple[Any, Node]], optimizer: Any,
                 }
                 for i, state in enumerate(states)
             ]
-        yield rebuilt(function_args[0], [given(x, wanted.get(("input", i), {})) for i, x in enumerate(function_args[1])])
+        yield rebuilt(args, [given(x, wanted.get(("input", i), {})) for i, x in enumerate(leaves(args))])
     finally:
         for node, value in before:
             node.value = value
