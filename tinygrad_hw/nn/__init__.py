@@ -28,64 +28,25 @@ Wherever numbers are drawn, ``rng`` takes a ``numpy.random.Generator``, a legacy
 a run can be repeated; without it they differ from run to run. ``net.reset_parameters(0)`` draws a whole network anew from one seed.
 """
 
+# ruff: noqa: F403 (each file says in its __all__ what it adds)
 from typing import TYPE_CHECKING, Any
 
 from ..errors import no_attribute
-from . import functional, init, utils
-from .attention import MultiheadAttention
-from .convolution import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
-from .layers import (
-    ELU,
-    GELU,
-    Dropout,
-    Embedding,
-    Flatten,
-    Identity,
-    LeakyReLU,
-    Linear,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from .lazy import LazyBatchNorm1d, LazyBatchNorm2d, LazyConv2d, LazyLinear
-from .losses import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    half_mse_loss,
-    huber_loss,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-    smooth_l1_loss,
-)
-from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, functional_call
-from .norms import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
-from .overview import summary
-from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from .saving import load, save
+from . import attention, convolution, functional, init, layers, lazy, losses, module, norms, overview, recurrent, saving, utils
+from .attention import *
+from .convolution import *
+from .layers import *
+from .lazy import *
+from .losses import *
+from .module import *
+from .norms import *
+from .overview import *
+from .recurrent import *
+from .saving import *
 
-__all__ = [
-    "ELU", "GELU", "GRU", "LSTM", "RNN", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d",
-    "BatchNorm2d", "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "HuberLoss", "Identity", "L1Loss",
-    "LSTMCell", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyConv2d", "LazyLinear", "LeakyReLU", "Linear", "LogSoftmax",
-    "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "NLLLoss", "Parameter", "RMSNorm",
-    "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cross_entropy", "functional", "functional_call", "half_mse_loss", "huber_loss", "init", "l1_loss",
-    "load", "mse_loss", "nll_loss", "save", "smooth_l1_loss", "summary", "utils",
-]  # fmt: skip
+__all__ = ["functional", "init", "utils"]
+__all__ += attention.__all__ + convolution.__all__ + layers.__all__ + lazy.__all__ + losses.__all__ + module.__all__ + norms.__all__
+__all__ += overview.__all__ + recurrent.__all__ + saving.__all__
 
 ELSEWHERE = {
     "ConvTranspose2d": "tg.vjp of functional.conv2d: it is its gradient", "GroupNorm": "functional.layer_norm of x.reshape(N, groups, -1)",

@@ -23,18 +23,15 @@ class MultiheadAttention(Module):
 
     Parameters
     ----------
-    embed_dim : int
-        E, the size of an entry of a sequence; a multiple of num_heads.
-    num_heads : int
+    embed_dim, num_heads : int
+        E, the size of an entry of a sequence, is a multiple of the number of heads.
     dropout : float
         The probability of dropping, in training, a weight.
     bias : bool
         Whether the projections have biases.
     batch_first : bool
         Whether sequences are of shape (N, L, E) rather than (L, N, E).
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    rng, dtype : see ``Linear``.
 
     Attributes
     ----------

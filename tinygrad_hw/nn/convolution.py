@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod, sqrt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from .module import Module
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d"]
 
+Sizes: TypeAlias = "int | tuple[int, ...]"  # one for all axes of space, or one for each
 
-def _each(layer: str, value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+
+def _each(layer: str, value: Sizes, axes: int) -> tuple[int, ...]:
     """Return one size for each axis of space."""
     sizes = value if isinstance(value, tuple) else (value,) * axes
     require_positive(layer, *sizes)
@@ -34,13 +36,13 @@ class _Conv(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[int, ...] = 0,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
         bias: bool = True,
         rng: Random = None,
         dtype: Any = float,
-        dilation: int | tuple[int, ...] = 1,
+        dilation: Sizes = 1,
         groups: int = 1,
     ) -> None:
         name = type(self).__name__
@@ -58,7 +60,7 @@ class _Conv(Module):
         draw_uniform(rng, 1 / sqrt(prod(self.weight.shape[1:])), self.weight, self.bias)
 
     def forward(self, x: Any) -> Tensor:
-        """Return the convolution of x, of shape (N, in_channels, L), or (N, in_channels, H, W)."""
+        """Return the convolution of x, of shape (N, in_channels, *space)."""
         return self.function(as_input(self, x, self.weight), self.weight, self.bias, **self.settings)
 
     def __repr__(self) -> str:
@@ -107,11 +109,7 @@ class Conv2d(_Conv):
     kernel_size : int or (int, int)
     stride, padding : int or (int, int)
         Steps between windows; zeros put around each image.
-    bias : bool
-        Whether there is a bias.
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    bias, rng, dtype : see ``Linear``.
     dilation : int or (int, int)
         The distance of neighbours in a window.
     groups : int
@@ -147,13 +145,11 @@ class _Pool(Module):
     axes: ClassVar[int]
     function: ClassVar[Callable[..., Any]]
 
-    def __init__(
-        self, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...] | None = None, padding: int | tuple[int, ...] = 0
-    ) -> None:
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
         self.kernel_size, self.stride, self.padding = _each(type(self).__name__, kernel_size, self.axes), stride, padding
 
     def forward(self, x: Any) -> Tensor:
-        """Return the largest entries, or the means, of x, of shape (N, C, L), or (N, C, H, W)."""
+        """Return the largest entries of the windows of x, of shape (N, C, *space), or their means."""
         return self.function(x, self.kernel_size, self.stride, self.padding)
 
     def __repr__(self) -> str:
@@ -167,8 +163,7 @@ class MaxPool1d(_Pool):
 
     Parameters
     ----------
-    kernel_size, stride, padding : int
-        As ``MaxPool2d`` has them.
+    kernel_size, stride, padding : see ``MaxPool2d``.
 
     Examples
     --------
@@ -210,8 +205,7 @@ class AvgPool1d(_Pool):
 
     Parameters
     ----------
-    kernel_size, stride, padding : int
-        As ``MaxPool2d`` has them.
+    kernel_size, stride, padding : see ``MaxPool2d``.
 
     Examples
     --------
@@ -229,8 +223,7 @@ class AvgPool2d(_Pool):
 
     Parameters
     ----------
-    kernel_size, stride, padding : int or (int, int)
-        As ``MaxPool2d`` has them.
+    kernel_size, stride, padding : see ``MaxPool2d``.
 
     Examples
     --------
@@ -259,7 +252,7 @@ class AdaptiveAvgPool2d(Module):
     array([[[[7.5]]]])
     """
 
-    def __init__(self, output_size: int | tuple[int, ...]) -> None:
+    def __init__(self, output_size: Sizes) -> None:
         self.output_size = _each("AdaptiveAvgPool2d", output_size, 2)
 
     def forward(self, x: Any) -> Tensor:

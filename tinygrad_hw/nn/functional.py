@@ -5,7 +5,7 @@ Activations, convolution, pooling, normalisation, attention and losses; arrays i
 
 from __future__ import annotations
 
-from math import pi, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from ..backward import values
 from ..errors import ShapeError, no_attribute
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
-from ..rules.neural import leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
+from ..rules.neural import gelu, leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
 from ..rules.shaping import array
 from ..rules.table import like_first
-from .checks import Random, as_floats, generator, one_of, places_below, probability, require_positive
+from .checks import Random, as_floats, generator, places_below, probability, require_positive
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -72,9 +72,8 @@ def softmax(x: Any, axis: int = -1, dim: int | None = None) -> Any:
     Parameters
     ----------
     x : array_like or Tensor, of any shape
-    axis : int
-    dim : int, optional
-        The axis, under PyTorch's name.
+    axis, dim : int
+        The axis; dim is PyTorch's name for it.
 
     Returns
     -------
@@ -96,10 +95,7 @@ def log_softmax(x: Any, axis: int = -1, dim: int | None = None) -> Any:
 
     Parameters
     ----------
-    x : array_like or Tensor, of any shape
-    axis : int
-    dim : int, optional
-        The axis, under PyTorch's name.
+    x, axis, dim : see ``softmax``.
 
     Returns
     -------
@@ -144,8 +140,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     Parameters
     ----------
     x : array_like or Tensor, of any shape
-    alpha : float
-        α.
+    alpha : float, α
 
     Returns
     -------
@@ -159,37 +154,6 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     """
     x = as_floats(x)
     return np.maximum(x, 0) + alpha * np.expm1(np.where(x > 0, 0, x))
-
-
-@like_first
-def gelu(x: Any, approximate: str = "none") -> Any:
-    """Return x Φ(x), entry by entry, Φ the normal distribution function.
-
-    Parameters
-    ----------
-    x : array_like or Tensor, of any shape
-    approximate : "none" or "tanh"
-        With "tanh", x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as in GPT-2.
-
-    Returns
-    -------
-    ndarray or Tensor of x's shape and dtype
-
-    Notes
-    -----
-    Hendrycks & Gimpel (2016), "Gaussian error linear units".
-
-    Examples
-    --------
-    >>> from tinygrad_hw import nn
-    >>> nn.functional.gelu([-1.0, 0.0, 1.0], approximate="tanh")
-    array([-0.15880801,  0.        ,  0.84119199])
-    """
-    one_of("gelu: approximate", approximate, ("none", "tanh"))
-    if approximate == "none":
-        return neural.gelu(x)
-    x = as_floats(x)
-    return 0.5 * x * (1 + np.tanh(sqrt(2 / pi) * x * (1 + 0.044715 * x * x)))
 
 
 @like_first
@@ -284,10 +248,8 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
 
     Raises
     ------
-    DTypeError
-        If the indices are no integers.
-    IndexError
-        If an index is negative or not less than count.
+    DTypeError, IndexError
+        If the indices are no integers, or not from 0 to count - 1.
 
     Examples
     --------
@@ -319,10 +281,8 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
 
     Raises
     ------
-    DTypeError
-        If the classes are no integers.
-    IndexError
-        If a class is negative or not less than num_classes.
+    DTypeError, IndexError
+        If the classes are no integers, or not from 0 to num_classes - 1.
 
     Examples
     --------
@@ -392,21 +352,13 @@ def rms_norm(x: Any, normalized_shape: int | tuple[int, ...] | None = None, weig
     Parameters
     ----------
     x : array or Tensor
-    normalized_shape : int or tuple of int, optional
-        The shape of the last axes, over which the mean is taken; the last axis alone if not given.
-    weight : array or Tensor, optional
-        Of that shape, or any that broadcasts.
+    normalized_shape, weight : see ``layer_norm``.
     eps : float, optional
         ε; the spacing of the dtype's numbers at 1 if not given, as in PyTorch.
 
     Returns
     -------
     array or Tensor of x's shape
-
-    Raises
-    ------
-    ShapeError
-        If the last axes of x are others.
 
     Notes
     -----
@@ -523,7 +475,6 @@ def scaled_dot_product_attention(
     scale : float, optional
         In place of 1 / √d.
     rng : Generator, RandomState or int, optional
-        What the dropping draws from.
 
     Returns
     -------
@@ -531,10 +482,8 @@ def scaled_dot_product_attention(
 
     Raises
     ------
-    ShapeError
-        If the sizes do not fit.
-    ValueError
-        If there are both a mask and is_causal.
+    ShapeError, ValueError
+        If the sizes do not fit; if there are both a mask and is_causal.
 
     Notes
     -----

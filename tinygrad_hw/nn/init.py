@@ -55,9 +55,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Random = N
 
     Parameters
     ----------
-    tensor : Tensor
     mean, std : float
-    rng : Generator, RandomState or int, optional
+    tensor, rng : see ``uniform_``.
 
     Returns
     -------
@@ -77,9 +76,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
     Parameters
     ----------
-    tensor : Tensor
     mean, std, a, b : float
-    rng : Generator, RandomState or int, optional
+    tensor, rng : see ``uniform_``.
 
     Returns
     -------
@@ -197,10 +195,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Ten
 
     Parameters
     ----------
-    tensor : Tensor of two axes or more
-    gain : float
-        See ``calculate_gain``.
-    rng : Generator, RandomState or int, optional
+    tensor, gain, rng : see ``xavier_uniform_``.
 
     Returns
     -------
@@ -221,14 +216,13 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
 
     Parameters
     ----------
-    tensor : Tensor of two axes or more
     a : float
         The slope of the leaky ReLU that follows.
     mode : "fan_in" or "fan_out"
         Whether the size is kept forward or backward.
     nonlinearity : str
         What follows; see ``calculate_gain``.
-    rng : Generator, RandomState or int, optional
+    tensor, rng : see ``xavier_uniform_``.
 
     Returns
     -------
@@ -272,10 +266,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor
 
     Parameters
     ----------
-    tensor : Tensor of two axes or more
     gain : float
         The length of each.
-    rng : Generator, RandomState or int, optional
+    tensor, rng : see ``xavier_uniform_``.
 
     Returns
     -------

@@ -37,6 +37,7 @@ class Linear(Module):
     bias : bool
         Whether there is a b.
     rng : Generator, RandomState or int, optional
+        What the parameters are drawn from.
     dtype : dtype
         Of the parameters.
 
@@ -227,8 +228,7 @@ class Softmax(Module):
 
     Parameters
     ----------
-    dim : int
-        The axis.
+    dim : int, the axis
 
     Examples
     --------
@@ -253,8 +253,7 @@ class LogSoftmax(Softmax):
 
     Parameters
     ----------
-    dim : int
-        The axis.
+    dim : int, the axis
 
     Examples
     --------
@@ -287,8 +286,7 @@ class Flatten(Module):
 
     Parameters
     ----------
-    start_dim, end_dim : int
-        The first and the last of these axes.
+    start_dim, end_dim : int, the first and the last of these axes
 
     Examples
     --------
@@ -322,10 +320,6 @@ class Dropout(Module):
         The probability, in [0, 1).
     rng : Generator, RandomState or int, optional
 
-    Notes
-    -----
-    The expectation of the result is x (Srivastava et al. 2014, "Dropout", scaled in training as in PyTorch's ``Dropout``).
-
     Examples
     --------
     >>> import numpy as np
@@ -355,13 +349,9 @@ class Embedding(Module):
 
     Parameters
     ----------
-    num_embeddings : int
-        The number of vectors.
-    embedding_dim : int
-        The length of each.
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the table.
+    num_embeddings, embedding_dim : int
+        The number of vectors, and the length of each.
+    rng, dtype : see ``Linear``.
     padding_idx : int, optional
         The index of a vector that is 0 at first and gets no gradient.
 
@@ -371,10 +361,8 @@ class Embedding(Module):
 
     Raises
     ------
-    DTypeError
-        If the indices are no integers.
-    IndexError
-        If an index is negative or not less than num_embeddings.
+    DTypeError, IndexError
+        If the indices are no integers, or not from 0 to num_embeddings - 1.
 
     Notes
     -----

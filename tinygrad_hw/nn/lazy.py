@@ -20,9 +20,9 @@ __all__ = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyConv2d", "LazyLinear"]
 
 
 class _Lazy(Module):
-    """What such layers have in common: until the first call the size is taken for 1, then the layer becomes the one that it stands for.
+    """What such layers have in common: until the first call the size is 1, then the object becomes a layer of the class ``made``.
 
-    Its tensors stay, with other values, so that an optimiser may hold them before.
+    Its tensors stay the same objects, with other values, so that an optimiser may already hold them.
     """
 
     made: ClassVar[type[Module]]  # the layer that this one becomes
@@ -30,9 +30,9 @@ class _Lazy(Module):
 
     def __init__(self, *args: Any, rng: Random = None, **settings: Any) -> None:
         self.given, self.rng = (args, settings), generator(rng)
-        self._take(1)
+        self._take_size(1)
 
-    def _take(self, size: int) -> None:
+    def _take_size(self, size: int) -> None:
         """Become the layer with inputs of this size."""
         args, settings = self.given
         draws = {} if issubclass(self.made, (BatchNorm1d, BatchNorm2d)) else {"rng": self.rng}
@@ -44,7 +44,7 @@ class _Lazy(Module):
                 setattr(self, name, value)
 
     def draw_parameters(self, rng: Any) -> None:
-        """Draw from this generator: now, and at the first call."""
+        """Draw from this generator now, and again at the first call."""
         self.rng = rng
         super().draw_parameters(rng)
 
@@ -55,7 +55,7 @@ class _Lazy(Module):
         shape = np.shape(x)
         if len(shape) <= self.axis or not shape:
             raise ShapeError(f"{type(self).__name__} takes its size from axis {self.axis} of the first x, and that has shape {shape}")
-        self._take(shape[self.axis])
+        self._take_size(shape[self.axis])
         del self.given, self.rng
         self.__class__ = self.made  # type: ignore[assignment]
         return self.forward(x)

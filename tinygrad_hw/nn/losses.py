@@ -59,7 +59,7 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     Raises
     ------
     ShapeError
-        If the shapes differ: they are not broadcast.
+        If the shapes differ: no loss of this kind broadcasts them.
 
     Examples
     --------
@@ -131,8 +131,8 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
     Raises
     ------
-    ShapeError
-        If the shapes differ: they are not broadcast.
+    ValueError
+        If δ is not above 0.
 
     Notes
     -----
@@ -193,8 +193,6 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
     Raises
     ------
-    ShapeError
-        If the shapes differ: they are not broadcast.
     ValueError
         If a prediction is no probability.
 
@@ -223,17 +221,11 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
 
     Parameters
     ----------
-    logits, target : Tensor or array_like, of one shape
-    reduction : "mean", "sum" or "none"
+    logits, target, reduction : see ``mse_loss``.
 
     Returns
     -------
     Tensor of shape (), or a NumPy scalar if neither is a Tensor; of the arguments' shape without a reduction
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ: they are not broadcast.
 
     Notes
     -----
@@ -254,12 +246,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
 # Many classes
 @like_first
 def cross_entropy(
-    logits: Any,
-    target: Any,
-    weight: Any = None,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
+    logits: Any, target: Any, weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Any:
     """Return the mean of -log softmax(z)[c] over the samples, with z a sample's logits and c its class.
 
@@ -282,12 +269,8 @@ def cross_entropy(
 
     Raises
     ------
-    ShapeError
-        If the shapes are others.
-    DTypeError
-        If the classes are no integers.
-    IndexError
-        If a class is negative or not less than C.
+    ShapeError, DTypeError, IndexError, ValueError
+        If the shapes do not fit, the classes are no integers from 0 to C - 1, or ε is not in [0, 1].
 
     Notes
     -----
@@ -332,11 +315,6 @@ def nll_loss(log_probabilities: Any, target: Any, weight: Any = None, ignore_ind
     Returns
     -------
     Tensor of shape (), or a NumPy scalar if no Tensor is given; of the shape of the classes without a reduction
-
-    Raises
-    ------
-    ShapeError, DTypeError, IndexError
-        As ``cross_entropy`` does.
 
     Examples
     --------
@@ -388,12 +366,9 @@ def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
 
 def _mean_of_kept(loss: str, costs: Any, kept: Any, weights: Any, reduction: str) -> Any:
     """Reduce costs, those to ignore left out; the mean is over the weights of what is kept."""
-    if kept is None and weights is None:
-        return reduced(loss, costs, reduction)
-    if kept is None:
-        return reduced(loss, costs, reduction, np.sum(weights))
-    counted = kept if weights is None else weights * kept
-    return reduced(loss, np.where(kept, costs, 0), reduction, np.sum(counted, dtype=costs.dtype))
+    if kept is not None:
+        costs, weights = np.where(kept, costs, 0), kept if weights is None else weights * kept
+    return reduced(loss, costs, reduction, None if weights is None else np.sum(weights, dtype=costs.dtype))
 
 
 def _warn_of_probabilities(loss: str, z: Any, function: str) -> None:

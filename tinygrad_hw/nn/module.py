@@ -122,8 +122,7 @@ class Module:
 
         Parameters
         ----------
-        *args, **kwargs
-            What the subclass that defines it says.
+        *args, **kwargs : what the subclass says
 
         Returns
         -------
@@ -143,12 +142,12 @@ class Module:
         before = next_number()
         output = self.forward(*args, **kwargs)
         call = before, self._path or type(self).__name__
-        found: Any = output if type(output) is tuple else (output,)
-        if not all(isinstance(each, Tensor) for each in found):  # (the rarer case, which takes longer)
-            found = [each for _, each in _walk(output, "", set())]
-        for each in found:
-            if isinstance(each, Tensor) and each._node.rule is not None and each._node.number > before and call not in each._node.calls:
-                each._node.calls += (call,)
+        results: Any = output if type(output) is tuple else (output,)
+        if not all(isinstance(x, Tensor) for x in results):  # (the rarer case, which takes longer)
+            results = [x for _, x in _walk(output, "", set())]
+        for x in results:
+            if isinstance(x, Tensor) and x._node.rule is not None and x._node.number > before and call not in x._node.calls:
+                x._node.calls += (call,)
         return output
 
     if not TYPE_CHECKING:  # (so that a name which is not there is an error of types as well)
@@ -193,7 +192,7 @@ class Module:
         held = {tensor._node for tensor in leaves.values()}
         for path, found in _walk(self, "", set()):
             if isinstance(found, Tensor) and found.requires_grad and found._node.rule is not None:
-                _refuse_what_cannot_be_trained(f"{type(self).__name__}.{path}", found, held)
+                _require_trainable(f"{type(self).__name__}.{path}", found, held)
         return [(path, tensor) for path, tensor in leaves.items() if tensor.requires_grad]
 
     def parameters(self) -> list[Tensor]:
@@ -374,10 +373,10 @@ class Module:
             which may have to be transposed; it names them all, and nothing has changed.
         """
         own = self._leaves()
-        for path, array in self._fitting(state_dict).items():
+        for path, array in self._checked_state(state_dict).items():
             own[path].data = array
 
-    def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def _checked_state(self, state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return a state's arrays by their paths; raise if it does not fit."""
         own = self._leaves()
         arrays = {path: np.asarray(state_dict[path]) for path in own if path in state_dict}
@@ -385,7 +384,7 @@ class Module:
         if any(problems.values()):
             lines = [f"  {what}: {'; '.join(entries)}" for what, entries in problems.items() if entries]
             if any(_is_torchs(state_dict[path]) or own[path].shape != a.shape == own[path].shape[::-1] for path, a in arrays.items()):
-                lines.append(TURNED)
+                lines.append(TRANSPOSED)
             raise ValueError("\n".join([f"the state does not fit {type(self).__name__}, which is as it was", *lines]))
         return arrays
 
@@ -406,7 +405,7 @@ class Module:
         ----------
         path : str or path
         """
-        self.load_state_dict(read(path, self._fitting))
+        self.load_state_dict(read(path, self._checked_state))
 
     @recursive_repr()
     def __repr__(self) -> str:
@@ -500,7 +499,7 @@ class ModuleList(Module):
         Raises
         ------
         TypeError
-            If it is none.
+            If it is no module.
         """
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__} holds modules, not {type(module).__name__}")
@@ -596,7 +595,7 @@ class Sequential(Module):
 
     @recursive_repr()
     def __repr__(self) -> str:
-        lines = [f"{i}: {layer!r}" if isinstance(layer, Module) else f"{i}: {_name(layer)}" for i, layer in enumerate(self.layers)]
+        lines = [f"{i}: {getattr(layer, '__name__', repr(layer))}" for i, layer in enumerate(self.layers)]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"Sequential(\n  {body}\n)" if lines else "Sequential()"
 
@@ -648,7 +647,7 @@ def functional_call(module: Module, values: Mapping[str, Any], *args: Any, **kwa
             own[path]._node = node
 
 
-TURNED = (
+TRANSPOSED = (
     "  PyTorch's matrices of Linear, recurrent layers and attention are (outputs, inputs), the transposes of these; those of Embedding are "
     "not. Give arrays: weight.numpy().T, or weight.numpy() where it is not to be transposed"
 )
@@ -672,17 +671,11 @@ def _problems(own: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray], state
 
 
 def _is_torchs(value: Any) -> bool:
-    """Tell whether a value is a tensor of PyTorch's."""
     return type(value).__module__.partition(".")[0] == "torch"
 
 
-def _name(layer: Any) -> str:
-    """Return what to call a function."""
-    return getattr(layer, "__name__", repr(layer))
-
-
-def _refuse_what_cannot_be_trained(label: str, found: Tensor, held: set[Any]) -> None:
-    """Raise if a result was computed from leaves that want to be trained, and the module holds none of them."""
+def _require_trainable(label: str, found: Tensor, held: set[Any]) -> None:
+    """Raise if a result was computed from leaves that require a gradient, and the module holds none of them."""
     if not any(node.requires_grad and node.rule is None and node in held for node in history([found._node])):
         raise GradientError(
             f"{label} looks like a parameter, but is the result of {found._node.rule.name}, so that it would not be trained. "
@@ -711,7 +704,7 @@ def _walk(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Tensor |
 
 
 def _give_path(found: Tensor | Module, path: str) -> None:
-    """Call what has no name, or is known by the end of its path, by its whole path."""
+    """Name a tensor or a module by its path, unless the user gave it another name than the end of that path."""
     if isinstance(found, Module):
         if not found._path or path.endswith(f".{found._path}"):
             vars(found)["_path"] = path

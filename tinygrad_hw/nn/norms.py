@@ -141,16 +141,19 @@ class BatchNorm2d(_BatchNorm):
 
 class _FeatureNorm(Module):
     weight: Any
+    eps: Any
 
     def _ones(self, shape: int | Sequence[int], dtype: Any) -> Tensor:
-        """Return a weight of 1."""
         sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
         require_positive(type(self).__name__, *sizes)
         return Tensor(np.ones(sizes), requires_grad=True, dtype=dtype)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.weight.shape}, eps={self.eps})"
+
 
 class LayerNorm(_FeatureNorm):
-    """Each sample with its mean taken away and divided by its standard deviation; then scaled and shifted.
+    """Each sample with its mean taken away and divided by its standard deviation, then scaled and shifted: ``functional.layer_norm``.
 
     Parameters
     ----------
@@ -167,16 +170,6 @@ class LayerNorm(_FeatureNorm):
     ----------
     weight, bias : Tensor of the shape; 1 and 0 at first; the bias may be None
 
-    Raises
-    ------
-    ShapeError
-        If the last axes of x are others.
-
-    Notes
-    -----
-    (x - mean x) / √(var x + ε) ⊙ weight + bias, the variance with divisor n
-    (Ba, Kiros & Hinton 2016, "Layer normalization"; as in PyTorch's ``LayerNorm``).
-
     Examples
     --------
     >>> import numpy as np
@@ -191,15 +184,11 @@ class LayerNorm(_FeatureNorm):
         self.bias = Tensor(np.zeros(self.weight.shape), requires_grad=True, dtype=dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        """Return the normalised samples, of x's shape."""
         return functional.layer_norm(as_input(self, x, self.weight), self.weight.shape, self.weight, self.bias, self.eps)
-
-    def __repr__(self) -> str:
-        return f"LayerNorm({self.weight.shape}, eps={self.eps})"
 
 
 class RMSNorm(_FeatureNorm):
-    """Each sample divided by its root mean square, then scaled: x / √(mean x² + ε) ⊙ weight.
+    """Each sample divided by its root mean square, then scaled: ``functional.rms_norm``.
 
     Parameters
     ----------
@@ -214,15 +203,6 @@ class RMSNorm(_FeatureNorm):
     ----------
     weight : Tensor of the shape; 1 at first
 
-    Raises
-    ------
-    ShapeError
-        If the last axes of x are others.
-
-    Notes
-    -----
-    Zhang & Sennrich (2019), "Root mean square layer normalization"; as in PyTorch's ``RMSNorm``.
-
     Examples
     --------
     >>> import numpy as np
@@ -236,8 +216,4 @@ class RMSNorm(_FeatureNorm):
         self.weight = self._ones(normalized_shape, dtype)
 
     def forward(self, x: Any) -> Tensor:
-        """Return the normalised samples, of x's shape."""
         return functional.rms_norm(as_input(self, x, self.weight), self.weight.shape, self.weight, self.eps)
-
-    def __repr__(self) -> str:
-        return f"RMSNorm({self.weight.shape}, eps={self.eps})"

@@ -11,7 +11,7 @@ import numpy as np
 from ..tensor import Tensor, no_grad
 from .module import Module
 
-__all__ = ["Summary", "summary"]
+__all__ = ["summary"]
 
 
 class Row(NamedTuple):
@@ -63,7 +63,7 @@ class Summary:
 
 
 def summary(module: Module, *inputs: Any) -> Summary:
-    """Call a network, not in training, and tell what each of its layers gives.
+    """Call a network, not in training, and list what each of its layers returns.
 
     Parameters
     ----------
@@ -91,33 +91,33 @@ def summary(module: Module, *inputs: Any) -> Summary:
     dtypes = [tensor.dtype for tensor in module.parameters()] or [np.dtype(float)]
     given = [np.zeros(x, dtypes[0]) if isinstance(x, tuple) else x for x in inputs]
     rows: list[Row] = []
-    with _listened_to(module, rows), no_grad():
+    with _calls_recorded(module, rows), no_grad():
         module(*given)
     return Summary(rows, module)
 
 
 @contextmanager
-def _listened_to(module: Module, rows: list[Row]) -> Iterator[None]:
+def _calls_recorded(module: Module, rows: list[Row]) -> Iterator[None]:
     """Add a row for each call that calls no other layer; nothing is in training meanwhile."""
     modules = module.named_modules()
     training = [part.training for _, part in modules]
 
-    def listening(path: str, layer: Module) -> Any:
+    def recorded(path: str, layer: Module) -> Any:
         forward = layer.forward
 
-        def listened(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             before = len(rows)
             out = forward(*args, **kwargs)
             if len(rows) == before:
                 rows.append(Row(path or type(layer).__name__, repr(layer), _shapes(out), sum(p.size for p in layer.parameters())))
             return out
 
-        return listened
+        return call
 
     try:
         for path, part in modules:
             vars(part)["training"] = False
-            vars(part)["forward"] = listening(path, part)
+            vars(part)["forward"] = recorded(path, part)
         yield
     finally:
         for (_, part), mode in zip(modules, training):

@@ -82,9 +82,7 @@ class RNNCell(_Cell[Tensor]):
     bias : bool
         Whether there are b and c.
     nonlinearity : "tanh" or "relu"
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    rng, dtype : see ``Linear``.
 
     Attributes
     ----------
@@ -95,7 +93,7 @@ class RNNCell(_Cell[Tensor]):
     Notes
     -----
     Called with x of shape (N, input_size) and h of shape (N, hidden_size), 0 if not given; returns h'. Parameters are drawn from the
-    uniform distribution on ±1/√hidden_size. As PyTorch's ``RNNCell``, whose weights are the transposes of these.
+    uniform distribution on ±1/√hidden_size. As PyTorch's cells, whose weights are the transposes of these.
 
     Examples
     --------
@@ -115,7 +113,6 @@ class RNNCell(_Cell[Tensor]):
         super().__init__(input_size, hidden_size, bias, rng, dtype)
 
     def step(self, from_x: Any, state: Any) -> Any:
-        """Return tanh(x W + b + h U + c)."""
         total = from_x + state @ self.weight_hh
         return np.tanh(total) if self.nonlinearity == "tanh" else neural.relu(total)
 
@@ -129,9 +126,7 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     Attributes
     ----------
-    weight_ih : (input_size, 4 hidden_size) Tensor, W, its parts for i, f, g, o side by side
-    weight_hh : (hidden_size, 4 hidden_size) Tensor, U
-    bias_ih, bias_hh : (4 hidden_size,) Tensor, b and d, or None
+    weight_ih, weight_hh, bias_ih, bias_hh : W, U, b and d, as in ``RNNCell``, with the parts for i, f, g, o side by side
 
     Notes
     -----
@@ -141,9 +136,8 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
         c' = σ(f) c + σ(i) tanh(g)
         h' = σ(o) tanh(c')
 
-    Called with x of shape (N, input_size) and (h, c) of shapes (N, hidden_size), 0 if not given; returns (h', c'). Hochreiter & Schmidhuber
-    (1997), "Long short-term memory", with the forget gate of Gers, Schmidhuber & Cummins (2000). As PyTorch's ``LSTMCell``, whose
-    weights are the transposes of these.
+    Called as ``RNNCell``, with (h, c) for h. Hochreiter & Schmidhuber (1997), "Long short-term memory", with the forget gate of Gers,
+    Schmidhuber & Cummins (2000).
 
     Examples
     --------
@@ -157,14 +151,12 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
     gates = 4
 
     def start(self, x: Any) -> Any:
-        """Return the state before the first step."""
         return super().start(x), super().start(x)
 
     def step(self, from_x: Any, state: Any) -> Any:
-        """Return (h', c')."""
         h, c = state
         gates = from_x + h @ self.weight_hh
-        opened = neural.sigmoid(gates)  # (for all at once, which is sooner done)
+        opened = neural.sigmoid(gates)  # (of all gates at once, which is faster)
         i, f, o = (self.part(opened, k) for k in (0, 1, 3))
         c = f * c + i * np.tanh(self.part(gates, 2))
         return o * np.tanh(c), c
@@ -179,9 +171,7 @@ class GRUCell(_Cell[Tensor]):
 
     Attributes
     ----------
-    weight_ih : (input_size, 3 hidden_size) Tensor, W, its parts for r, z, n side by side
-    weight_hh : (hidden_size, 3 hidden_size) Tensor, U
-    bias_ih, bias_hh : (3 hidden_size,) Tensor, b and d, or None
+    weight_ih, weight_hh, bias_ih, bias_hh : W, U, b and d, as in ``RNNCell``, with the parts for r, z, n side by side
 
     Notes
     -----
@@ -191,8 +181,7 @@ class GRUCell(_Cell[Tensor]):
         ñ = tanh(n + σ(r + s) m)
         h' = ñ + σ(z + y) (h - ñ)
 
-    Called with x of shape (N, input_size) and h of shape (N, hidden_size), 0 if not given; returns h'. Cho et al. (2014), "Learning phrase
-    representations using RNN encoder-decoder". As PyTorch's ``GRUCell``, whose weights are the transposes of these.
+    Called as ``RNNCell``. Cho et al. (2014), "Learning phrase representations using RNN encoder-decoder".
 
     Examples
     --------
@@ -205,7 +194,6 @@ class GRUCell(_Cell[Tensor]):
     gates, keeps_bias = 3, True
 
     def step(self, from_x: Any, state: Any) -> Any:
-        """Return h'."""
         from_h = functional.linear(state, self.weight_hh, self.bias_hh)
         opened = neural.sigmoid(self.part(from_x, 0, 2) + self.part(from_h, 0, 2))
         new = np.tanh(self.part(from_x, 2) + self.part(opened, 0) * self.part(from_h, 2))
@@ -297,7 +285,6 @@ class RNN(_Recurrent[Tensor]):
         The sizes of an entry of the sequence, and of the state.
     num_layers : int
     bias : bool
-        Whether there are biases.
     batch_first : bool
         Whether sequences are of shape (N, T, input_size) rather than (T, N, input_size).
     dropout : float
@@ -306,9 +293,7 @@ class RNN(_Recurrent[Tensor]):
         Whether a second cell of each layer goes backwards in time; its states stand beside the first one's, and feed the next layer, too.
     nonlinearity : "tanh" or "relu"
         By name only; of an ``RNN`` alone.
-    rng : Generator, RandomState or int, optional
-    dtype : dtype
-        Of the parameters.
+    rng, dtype : see ``Linear``.
 
     Attributes
     ----------

@@ -83,23 +83,23 @@ def load(path: str | os.PathLike[str], **parts: Any) -> None:
 
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to a file of NumPy's .npz format, under exactly this name: to another one beside it, which then takes its place."""
+    """Write arrays to a file of NumPy's .npz format, under exactly this name: to a temporary one beside it, which then takes its place."""
     import shutil  # (slow to import, and seldom needed)
     import zipfile  # (slow to import, and seldom needed)
 
     path = os.path.realpath(path)
-    beside = f"{path}.{os.getpid()}.{threading.get_ident()}.part"
+    temporary = f"{path}.{os.getpid()}.{threading.get_ident()}.part"
     try:
-        with open(beside, "xb") as file, zipfile.ZipFile(file, "w") as archive:
+        with open(temporary, "xb") as file, zipfile.ZipFile(file, "w") as archive:
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
         if os.path.exists(path):
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
     except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
 
 
@@ -117,12 +117,12 @@ def read(path: str | os.PathLike[str], check: Callable[[dict[str, np.ndarray]], 
             raise ValueError(f"{file_name} is no .npz file")
         try:
             with zipfile.ZipFile(file) as archive:
-                hollow = {entry.filename.removesuffix(".npy"): _hollow(archive, entry) for entry in archive.infolist()}
+                placeholders = {entry.filename.removesuffix(".npy"): _placeholder(archive, entry) for entry in archive.infolist()}
                 compressed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
         except (ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{file_name} is no whole .npz file: {error}") from error
         if check is not None:
-            check(hollow)
+            check(placeholders)
         elif compressed:
             raise ValueError(f"{file_name} is compressed, as nn.save writes none: {', '.join(compressed)}")
         file.seek(0)
@@ -130,7 +130,7 @@ def read(path: str | os.PathLike[str], check: Callable[[dict[str, np.ndarray]], 
             return dict(arrays)
 
 
-def _hollow(archive: Any, entry: Any) -> np.ndarray:
+def _placeholder(archive: Any, entry: Any) -> np.ndarray:
     """Return an array of the shape and dtype that the header of an archive's entry tells, which takes no memory."""
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)

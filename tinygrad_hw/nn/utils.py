@@ -46,8 +46,7 @@ def clip_grad_norm_(
 
     Notes
     -----
-    g ← g min(1, max_norm / (norm + 10⁻⁶)), as PyTorch does (Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent
-    neural networks").
+    g ← g min(1, max_norm / (norm + 10⁻⁶)), as PyTorch does (Pascanu, Mikolov & Bengio 2013).
 
     Examples
     --------
@@ -79,8 +78,7 @@ def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -
 
     Parameters
     ----------
-    parameters : iterable of Tensor, or Tensor
-        Those without a gradient are left out.
+    parameters : see ``clip_grad_norm_``.
     clip_value : float
 
     Raises

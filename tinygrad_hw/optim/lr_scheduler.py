@@ -160,7 +160,6 @@ class StepLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, first: float, t: int) -> float:
-        """Return first · gamma^⌊t / step_size⌋."""
         return first * self.gamma ** (t // self.step_size)
 
 
@@ -188,7 +187,6 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, first: float, t: int) -> float:
-        """Return first · gamma^n, with n the milestones reached."""
         return first * self.gamma ** bisect_right(self.milestones, t)
 
 
@@ -214,7 +212,6 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, first: float, t: int) -> float:
-        """Return first · gamma^t."""
         return first * self.gamma**t
 
 
@@ -243,7 +240,6 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, first: float, t: int) -> float:
-        """Return first times the factor after t steps."""
         return first * (self.start_factor + (self.end_factor - self.start_factor) * min(t, self.total_iters) / self.total_iters)
 
 
@@ -272,7 +268,6 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, first: float, t: int) -> float:
-        """Return eta_min + (first - eta_min) (1 + cos(π t / T_max)) / 2."""
         return self.eta_min + (first - self.eta_min) * (1 + cos(pi * t / self.T_max)) / 2
 
 
@@ -309,7 +304,6 @@ class LambdaLR(LRScheduler):
         super().__init__(optimizer)
 
     def rates(self, t: int) -> list[float]:
-        """Return each group's first rate times its function of t."""
         return [first * function(t) for first, function in zip(self.base_lrs, self.lambdas)]  # type: ignore[operator]
 
 
@@ -353,7 +347,6 @@ class SequentialLR(LRScheduler):
         self.base_lrs = first
 
     def rates(self, t: int) -> list[float]:
-        """Return the rates of the schedule whose turn it is."""
         turn = bisect_right(self.milestones, t)
         return self.schedulers[turn].rates(t - ([0, *self.milestones])[turn])
 

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -16,29 +16,23 @@ from ..rules.shaping import with_layout_of
 from ..tensor import Tensor
 from ..transforms import called_on_read_only, owned
 
-Settings = Mapping[str, Callable[[str, Any], Any]]  # the name of each setting, and what checks its value
+T = TypeVar("T")
 
 
-def number(name: str, value: Any) -> float:
+def number(name: str, value: Any, least: float = -math.inf, wanted: str = "a number") -> float:
     """Return the value as a Python float, which widens no dtype, or say that it must be a finite number."""
     try:
         found = float(value)
     except (TypeError, ValueError):
         found = math.nan
-    if not math.isfinite(found):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+    if not (math.isfinite(found) and found >= least):
+        raise ValueError(f"{name} must be {wanted}, not {value!r}")
     return found
 
 
 def not_negative(name: str, value: Any) -> float:
     """Return the value as a Python float, or say that it must be a number >= 0."""
-    try:
-        found = number(name, value)
-    except ValueError:
-        found = -1.0
-    if found < 0:
-        raise ValueError(f"{name} must be a number >= 0, not {value!r}")
-    return found
+    return number(name, value, 0.0, "a number >= 0")
 
 
 def below_one(name: str, value: Any) -> float:
@@ -56,14 +50,22 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-class Shared:
-    """A setting of an optimiser with several groups: what they share. One without keeps its settings as attributes, which come first."""
+class Setting(Generic[T]):
+    """A setting of an optimiser, and what checks a value of it: ``momentum = Setting(not_negative)`` in the class.
 
-    def __init__(self, name: str) -> None:
+    An optimiser keeps its value as an attribute. One with several groups keeps none, and then this says what the groups share.
+    """
+
+    def __init__(self, check: Callable[[str, Any], T], name: str = "") -> None:
+        self.check, self.name = check, name
+
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, optimizer: Any, owner: type) -> Any:
-        values = [getattr(group, self.name) for group in optimizer._groups] if optimizer is not None else []
+    def __get__(self, optimizer: Any, owner: type) -> T:
+        if optimizer is None:
+            return self  # type: ignore[return-value]
+        values = [getattr(group, self.name) for group in optimizer._groups]
         if not values:
             raise AttributeError(f"{owner.__name__} has no attribute {self.name!r}")
         if any(value != values[0] for value in values):
@@ -130,33 +132,35 @@ class Optimizer:
     [0.5, 1.0]
     """
 
-    settings: ClassVar[Settings] = {"lr": not_negative}
-    lr: float
+    settings: ClassVar[Mapping[str, Callable[[str, Any], Any]]] = {"lr": not_negative}
+    lr = Setting(not_negative)
     _keeps_form = False  # whether ``update`` is this package's, which keeps shape and dtype
     _groups: tuple[Any, ...] = ()  # copies of the optimiser, each with parameters and settings of its own, if there are several
 
     def __init_subclass__(cls) -> None:
         cls._keeps_form = str(cls.update.__module__).startswith(__package__)
-        for name in cls.settings:
-            setattr(cls, name, Shared(name))
+        cls.settings = {**cls.settings, **{name: own.check for name, own in vars(cls).items() if isinstance(own, Setting)}}
+        for name, check in cls.settings.items():
+            if not hasattr(cls, name):
+                setattr(cls, name, Setting(check, name))
 
     def __init__(self, parameters: Iterable[Any], lr: float, **settings: Any) -> None:
-        shares = _shares(parameters)
+        shares = _groups_in(parameters)
         self.parameters = _checked([parameter for tensors, _ in shares for parameter in tensors])
         for name, value in {"lr": lr, **settings}.items():
             setattr(self, name, value)
         if len(shares) > 1:
-            self._groups = tuple(self._own(copy(self), i, tensors, own) for i, (tensors, own) in enumerate(shares))
+            self._groups = tuple(self._set_up_group(copy(self), i, tensors, own) for i, (tensors, own) in enumerate(shares))
             for name in self.settings:
                 del vars(self)[name]
         else:
-            self._own(self, 0, *shares[0])
+            self._set_up_group(self, 0, *shares[0])
         for group in self.param_groups:
             group.check_together()
         self.state: list[dict[str, Any]] = [{} for _ in self.parameters]
-        self._said = False  # whether parameters without a gradient were warned of
+        self._has_warned = False  # whether parameters without a gradient were warned of
 
-    def _own(self, group: Any, i: int, tensors: list[Tensor], own: Mapping[str, Any]) -> Any:
+    def _set_up_group(self, group: Any, i: int, tensors: list[Tensor], own: Mapping[str, Any]) -> Any:
         """Give a group its parameters, and settings of its own."""
         group.parameters = tensors
         for name, value in own.items():
@@ -182,14 +186,15 @@ class Optimizer:
             super().__setattr__(name, value)
 
     def __getitem__(self, name: str) -> Any:
-        if name != "params" and name not in self.settings:
-            raise KeyError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(self.settings)}")
-        return self.parameters if name == "params" else getattr(self, name)
+        return self.parameters if name == "params" else getattr(self, self._known_setting(name))
 
     def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, self._known_setting(name), value)
+
+    def _known_setting(self, name: str) -> str:
         if name not in self.settings:
             raise KeyError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(self.settings)}")
-        setattr(self, name, value)
+        return name
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters: ``.grad`` becomes None, or 0 where it is not.
@@ -219,7 +224,7 @@ class Optimizer:
         states = iter(self.state)
         missing: list[Tensor] = []
         for group in self._groups or (self,):
-            update = group.update if self._keeps_form else group._updated_apart
+            update = group.update if self._keeps_form else group._user_update
             for parameter, state in zip(group.parameters, states):
                 node = parameter._node
                 grad, value = node.grad, node.value
@@ -237,9 +242,9 @@ class Optimizer:
                 else:
                     node.value = np.array(new) if isinstance(new, np.generic) else new
         if missing:
-            self._tell_of(missing)
+            self._warn_of_missing(missing)
 
-    def _updated_apart(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
+    def _user_update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
         """Return what an ``update`` of the user's gives, which can change neither what it was given nor, later, what it gave."""
         update = lambda value, grad: self.update(value, grad, state)
         return owned(called_on_read_only(update, f"{type(self).__name__}.update", (value, grad), {}))
@@ -251,13 +256,13 @@ class Optimizer:
             raise ShapeError(f"{type(self).__name__}.update gave shape {new.shape} for {label}, which has {parameter.shape}")
         return new.astype(parameter.dtype)
 
-    def _tell_of(self, missing: list[Tensor]) -> None:
+    def _warn_of_missing(self, missing: list[Tensor]) -> None:
         """Say that parameters have no gradient: once, or each time if none has."""
         if len(missing) == len(self.parameters):
             raise GradientError("no parameter has a gradient: call loss.backward() before step()")
         missing = [parameter for parameter in missing if parameter.requires_grad]
-        if missing and not self._said:
-            self._said = True
+        if missing and not self._has_warned:
+            self._has_warned = True
             labels = [_label(i, p) for i, p in enumerate(self.parameters) if any(p is other for other in missing)]
             warnings.warn(
                 f"{', '.join(labels)} got no gradient, and so no step: the loss does not use what the optimiser holds (was it replaced in "
@@ -311,11 +316,11 @@ class Optimizer:
         """
         trial = copy(self)
         vars(trial)["_groups"] = tuple(copy(group) for group in self._groups)
-        trial._take_settings(state_dict["settings"])
-        trial._take_memory(state_dict["state"])
+        trial._load_settings(state_dict["settings"])
+        trial._load_memory(state_dict["state"])
         vars(self).update(vars(trial))
 
-    def _take_settings(self, settings: list[Mapping[str, Any]]) -> None:
+    def _load_settings(self, settings: list[Mapping[str, Any]]) -> None:
         """Set the settings of each group."""
         if len(settings) != len(self.param_groups):
             raise ValueError(f"the state is of {len(settings)} groups, and this {type(self).__name__} has {len(self.param_groups)}")
@@ -326,16 +331,16 @@ class Optimizer:
                 setattr(group, name, value)
             group.check_together()
 
-    def _take_memory(self, states: list[Mapping[str, Any]]) -> None:
+    def _load_memory(self, states: list[Mapping[str, Any]]) -> None:
         """Set what is remembered of each parameter."""
         if len(states) != len(self.parameters):
             raise ValueError(f"the state is of {len(states)} parameters, and this {type(self).__name__} has {len(self.parameters)}")
         self.state = [
-            {key: self._kept(i, parameter, key, kept) for key, kept in state.items()}
+            {key: self._loaded(i, parameter, key, kept) for key, kept in state.items()}
             for i, (parameter, state) in enumerate(zip(self.parameters, states))
         ]
 
-    def _kept(self, i: int, parameter: Tensor, key: str, kept: Any) -> Any:
+    def _loaded(self, i: int, parameter: Tensor, key: str, kept: Any) -> Any:
         """Return a copy of what is remembered of a parameter, or say that it cannot be that."""
         array = np.array(kept)
         what = f"what the state remembers of {_label(i, parameter)} as {key!r}"
@@ -359,7 +364,7 @@ class Optimizer:
 
 
 # Parameters
-def _shares(parameters: Iterable[Any]) -> list[tuple[list[Tensor], dict[str, Any]]]:
+def _groups_in(parameters: Iterable[Any]) -> list[tuple[list[Tensor], dict[str, Any]]]:
     """Return the groups of parameters, each with its own settings; a single one, without, if there are none."""
     if isinstance(parameters, Tensor):
         raise TypeError("parameters must be several tensors: put a single one in a list, [w]")
@@ -373,7 +378,7 @@ def _shares(parameters: Iterable[Any]) -> list[tuple[list[Tensor], dict[str, Any
     for i, part in enumerate(given):
         if not isinstance(part, dict) or "params" not in part:
             raise TypeError(f'parameter group {i} must be a dict with "params", its tensors, not {type(part).__name__}')
-        [(tensors, _)] = _shares(part["params"])
+        [(tensors, _)] = _groups_in(part["params"])
         shares.append((tensors, {name: value for name, value in part.items() if name != "params"}))
     return shares
 
