@@ -528,7 +528,7 @@ def write_by_function(function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
 
 @axes_of(np.take_along_axis)
 def take_along_axis(function: Any, arr: Any, indices: Any, axis: Axis = -1) -> Any:
-    """Return what stands at the indices along an axis, line by line."""
+    """Return the entries at the indices along an axis, line by line."""
     if axis is None:
         arr, axis = np.ravel(arr), 0
     if np.ndim(arr) != np.ndim(indices):
@@ -575,7 +575,7 @@ def convolve_back(function: Any, x: Any, g: Any, *settings: Any) -> Any:
 
 
 def as_channels(x: Any, levels: Levels) -> Any:
-    """Return samples (N, C, *space) of each entry with the channels of all entries beside each other."""
+    """Return samples (N, C, *space) with the channels of all entries of the batch one after the other."""
     samples_first = np.moveaxis(expanded(x, levels), len(levels), 0)
     return np.reshape(samples_first, (len(samples_first), -1, *samples_first.shape[len(levels) + 2 :]))
 

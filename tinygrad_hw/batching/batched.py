@@ -70,7 +70,7 @@ def binary(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], C
 
 
 def operand(x: Any) -> Any:
-    """Return what stands beside an operator as something with axes, or NotImplemented."""
+    """Return the other side of an operator as an array, a batch or a number; NotImplemented if it is none of these."""
     if isinstance(x, (list, tuple)):
         return np.asarray(x)
     return x if hasattr(x, "dtype") or isinstance(x, NUMBERS) else NotImplemented
@@ -268,7 +268,7 @@ class Batched:
 
     # What would treat all entries as one
     def _same_for_all(self, what: str, instead: str) -> Any:
-        """Return the one entry, where all are the same; else say why there is none."""
+        """Return an entry if all are the same; else raise an error that names what would work."""
         if any(n != 1 for n in self._raw.shape[: len(self._levels)]):
             raise BatchError(f"vmap: {what} would treat the entries of a batch as one; {instead}")
         return self._raw[(0,) * len(self._levels)]

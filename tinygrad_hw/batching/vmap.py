@@ -148,8 +148,8 @@ def size_of(args: tuple[Any, ...], axes: list[Any], function: str) -> int:
     if not found:
         raise BatchError(f"vmap({function}): no argument is batched: give in_axes an axis for one at least")
     if len(found) > 1:
-        told = ", ".join(f"argument {n} has {' and '.join(map(str, sorted(part)))}" for n, part in enumerate(sizes) if part)
-        raise BatchError(f"vmap({function}): the arguments have different numbers of entries: {told}")
+        counts = ", ".join(f"argument {n} has {' and '.join(map(str, sorted(part)))}" for n, part in enumerate(sizes) if part)
+        raise BatchError(f"vmap({function}): the arguments have different numbers of entries: {counts}")
     return found.pop()
 
 

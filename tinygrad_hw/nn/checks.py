@@ -1,4 +1,4 @@
-"""What layers and losses ask of their arguments, each with an error that says what would work."""
+"""Checks of the arguments of layers and losses; each error says what would work."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Random: TypeAlias = "np.random.Generator | np.random.RandomState | int | None"  
 
 
 def as_floats(x: Any, integers: bool = False) -> Any:
-    """Return a Tensor, a batch or an array of floating numbers; integers are made such, where they would wrap around, or may stay."""
+    """Return x as a Tensor, a batch or an array; integers become floats, unless ``integers`` says that they may stay."""
     x = array(x)
     return x if integers or x.dtype.kind in "fc" else x.astype(float)
 
 
 def as_input(layer: Any, x: Any, weight: Any) -> Any:
-    """Return what a layer is called with, lists and integers as arrays of the layer's dtype, or say that it is of a wider one."""
+    """Return the input of a layer, lists and integers in the layer's dtype; raise if its dtype is wider than the layer's."""
     own = weight.dtype
     if not hasattr(x, "dtype"):
         x = array(x)
@@ -40,7 +40,7 @@ def as_input(layer: Any, x: Any, weight: Any) -> Any:
 
 
 def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Return both as tensors or arrays of floating numbers, or say that their shapes differ."""
+    """Return both as tensors or arrays of floats; raise if their shapes differ."""
     y, t = as_floats(prediction), as_floats(target, integers=True)
     t = t if t.dtype.kind in "fc" else t.astype(y.dtype)
     if y.shape == t.shape:
@@ -57,7 +57,7 @@ def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 
 def places_below(function: str, what: str, indices: Any, count: int) -> Any:
-    """Return indices as an array (or as the batch that they are), or say that they are no integers from 0 to count - 1."""
+    """Return indices as an array or a batch; raise unless they are integers from 0 to count - 1."""
     places = array(values(indices))
     if places.dtype.kind not in "iu":
         raise DTypeError(f"{function}: {what} must be integers, not {places.dtype}; convert them with .astype(int)")
@@ -74,7 +74,7 @@ def require_positive(layer: str, *sizes: int) -> None:
 
 
 def probability(layer: str, p: float) -> float:
-    """Return p as a float, or say that it must be in [0, 1)."""
+    """Return p as a float; raise unless it is in [0, 1)."""
     if not 0 <= p < 1:
         raise ValueError(f"{layer}: p must be at least 0 and less than 1, not {p}")
     return float(p)
@@ -87,7 +87,7 @@ def one_of(what: str, value: Any, allowed: Iterable[Any]) -> None:
 
 
 def generator(rng: Random) -> Any:
-    """Return what draws random numbers, made of a seed if that is given, or say what it may be."""
+    """Return a generator of random numbers, made from the seed if one is given; raise for anything else."""
     if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
         return np.random.default_rng(rng)
     if not isinstance(rng, (np.random.Generator, np.random.RandomState)):

@@ -167,10 +167,9 @@ class MaxPool1d(_Pool):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from tinygrad_hw import nn
-    >>> nn.MaxPool1d(2)(np.array([[[1.0, 5.0, 2.0, 3.0]]]))
-    array([[[5., 3.]]])
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.MaxPool1d(2)(Tensor([[[1.0, 5.0, 2.0, 3.0]]]))
+    Tensor([[[5., 3.]]])
     """
 
     axes, function = 1, staticmethod(functional.max_pool)
@@ -209,10 +208,9 @@ class AvgPool1d(_Pool):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from tinygrad_hw import nn
-    >>> nn.AvgPool1d(2)(np.array([[[1.0, 5.0, 2.0, 3.0]]]))
-    array([[[3. , 2.5]]])
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.AvgPool1d(2)(Tensor([[[1.0, 5.0, 2.0, 3.0]]]))
+    Tensor([[[3. , 2.5]]])
     """
 
     axes, function = 1, staticmethod(functional.avg_pool)

@@ -1,8 +1,8 @@
 """Initial values for parameters, written into them: ``nn.init.kaiming_normal_(layer.weight, rng=0)``.
 
 Each function takes the Tensor, its own numbers and ``rng`` (a Generator, a RandomState or a seed), and returns the Tensor. What is written
-is not recorded. The fan of a weight, how many numbers flow into and out of one of its outputs: of a ``Linear``'s, of shape
-(inputs, outputs), those; of a convolution's, of shape (O, C, *size), C · size and O · size.
+is not recorded. The fan in and the fan out of a weight are its numbers of inputs and outputs: for a ``Linear``, whose weight has the
+shape (inputs, outputs), just these; for a convolution, whose weight has the shape (O, C, *size), C · size and O · size.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor:
-    """Fill a tensor of shape (n, *m) so that its rows, flattened, are orthogonal, or its columns if it has more rows than columns.
+    """Fill a tensor so that its rows, flattened, are orthogonal, or its columns if these are fewer (Saxe, McClelland & Ganguli 2014).
 
     Parameters
     ----------
@@ -273,10 +273,6 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor
     Returns
     -------
     The same Tensor.
-
-    Notes
-    -----
-    Saxe, McClelland & Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks".
 
     Examples
     --------
@@ -294,7 +290,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Tensor
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """Return what a nonlinearity is to be made up for by, as PyTorch has it: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU, ...
+    """Return the factor that makes up for a nonlinearity, with PyTorch's values: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU, ...
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ __all__ = [
     "nll_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
-SMALLEST = float(np.exp(-100))  # added to probabilities: their logarithms are -100 at the least, as PyTorch's
+SMALLEST = float(np.exp(-100))  # added to probabilities, so that their logarithms are at least -100, as in PyTorch
 
 
 def reduced(loss: str, costs: Any, reduction: str, count: Any = None) -> Any:
@@ -117,13 +117,12 @@ def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
 
 @like_first
 def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
-    """Return the mean of (y - t)² / 2 where |y - t| < δ, and of δ (|y - t| - δ/2) elsewhere.
+    """Return the mean of (y - t)² / 2 where |y - t| < δ, and of δ (|y - t| - δ/2) elsewhere (Huber 1964).
 
     Parameters
     ----------
     prediction, target, reduction : see ``mse_loss``.
-    delta : float
-        δ, above 0: where the square ends.
+    delta : float, δ, above 0, where the square ends
 
     Returns
     -------
@@ -133,10 +132,6 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     ------
     ValueError
         If δ is not above 0.
-
-    Notes
-    -----
-    Huber (1964), "Robust estimation of a location parameter"; as PyTorch's ``huber_loss``.
 
     Examples
     --------
@@ -159,8 +154,7 @@ def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: 
     Parameters
     ----------
     prediction, target, reduction : see ``mse_loss``.
-    beta : float
-        β, above 0.
+    beta : float, β, above 0
 
     Returns
     -------
@@ -198,7 +192,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
     Notes
     -----
-    e⁻¹⁰⁰ is added to the probabilities, so that no logarithm is below -100, where PyTorch's ``binary_cross_entropy`` cuts it off.
+    e⁻¹⁰⁰ is added to the probabilities, so that no logarithm is below -100, the least that PyTorch's ``binary_cross_entropy`` takes.
 
     Examples
     --------
@@ -339,7 +333,7 @@ def _logits_last(loss: str, logits: Any) -> Any:
 
 
 def _classes(loss: str, given: tuple[int, ...], shape: tuple[int, ...], target: Any, ignore_index: int) -> tuple[Any, Any]:
-    """Return the classes, with 0 in place of those to ignore, and where there are none to ignore None, else which are kept."""
+    """Return the classes, with 0 for those to ignore, and a mask of those to keep (None if all are kept)."""
     if target.shape != shape[:-1]:
         fix = ""
         if len(given) == 2 and target.shape == (given[0], 1):
@@ -357,7 +351,7 @@ def _classes(loss: str, given: tuple[int, ...], shape: tuple[int, ...], target: 
 
 
 def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
-    """Return what each class counts, as an array of the logits' dtype."""
+    """Return the weight of each class, as an array of the logits' dtype."""
     weights = np.asarray(weight, z.dtype)
     if weights.shape != z.shape[-1:]:
         raise ShapeError(f"{loss}: there are {z.shape[-1]} classes, and weight has shape {weights.shape}, not {z.shape[-1:]}")
@@ -365,7 +359,7 @@ def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:
 
 
 def _mean_of_kept(loss: str, costs: Any, kept: Any, weights: Any, reduction: str) -> Any:
-    """Reduce costs, those to ignore left out; the mean is over the weights of what is kept."""
+    """Reduce costs without those to ignore; the mean is weighted by the classes' weights."""
     if kept is not None:
         costs, weights = np.where(kept, costs, 0), kept if weights is None else weights * kept
     return reduced(loss, costs, reduction, None if weights is None else np.sum(weights, dtype=costs.dtype))

@@ -1,4 +1,4 @@
-"""Modules: parts of a network, which hold parameters and other modules in their attributes; and lists and chains of them."""
+"""Modules: parts of a network that hold parameters and other modules in their attributes; and lists, dicts and chains of modules."""
 
 from __future__ import annotations
 
@@ -654,7 +654,7 @@ TRANSPOSED = (
 
 
 def _problems(own: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what is wrong with a state, and with which of its entries, which are ``arrays`` where a module has such."""
+    """Return, for each kind of problem, the entries of a state that have it; ``arrays`` are those entries that the module has too."""
     return {
         "missing": [f"{path} {own[path].shape}" for path in own if path not in arrays],
         "unexpected": [f"{path} {np.shape(state[path])}" for path in state if path not in own],

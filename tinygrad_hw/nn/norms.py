@@ -110,10 +110,9 @@ class BatchNorm1d(_BatchNorm):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
     >>> layer = nn.BatchNorm1d(2)
-    >>> layer(np.array([[1.0, 5.0], [3.0, 9.0]])).numpy().round(3), layer.running_mean.numpy()
+    >>> layer([[1.0, 5.0], [3.0, 9.0]]).numpy().round(3), layer.running_mean.numpy()
     (array([[-1., -1.],
            [ 1.,  1.]]), array([0.2, 0.7]))
     """
@@ -130,9 +129,8 @@ class BatchNorm2d(_BatchNorm):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> nn.BatchNorm2d(1)(np.array([1.0, 3.0]).reshape(2, 1, 1, 1)).numpy().round(3).ravel()
+    >>> nn.BatchNorm2d(1)([[[[1.0]]], [[[3.0]]]]).numpy().round(3).ravel()
     array([-1.,  1.])
     """
 
@@ -172,9 +170,8 @@ class LayerNorm(_FeatureNorm):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> nn.LayerNorm(3)(np.array([1.0, 2.0, 3.0])).numpy().round(3)
+    >>> nn.LayerNorm(3)([1.0, 2.0, 3.0]).numpy().round(3)
     array([-1.225,  0.   ,  1.225])
     """
 
@@ -205,9 +202,8 @@ class RMSNorm(_FeatureNorm):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> nn.RMSNorm(2)(np.array([3.0, 4.0])).numpy().round(3)
+    >>> nn.RMSNorm(2)([3.0, 4.0]).numpy().round(3)
     array([0.849, 1.131])
     """
 

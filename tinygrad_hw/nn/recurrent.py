@@ -26,7 +26,7 @@ State = TypeVar("State")
 
 class _Cell(Module, Generic[State]):
     gates: ClassVar[int]
-    keeps_bias: ClassVar[bool] = False  # whether the state's share has a bias of its own
+    keeps_bias: ClassVar[bool] = False  # whether bias_hh is added to the state's product alone
     weight_ih: Any
     weight_hh: Any
     bias_ih: Any
@@ -56,7 +56,7 @@ class _Cell(Module, Generic[State]):
         return self.step(self.share_of(x), self.start(x) if state is None else state)
 
     def share_of(self, x: Any) -> Any:
-        """Return x's share of the gates, with all biases that are only added."""
+        """Return what x adds to the gates, with the biases that can be added at once."""
         bias = self.bias_ih if self.bias_ih is None or self.keeps_bias else self.bias_ih + self.bias_hh
         return functional.linear(x, self.weight_ih, bias)
 
@@ -97,10 +97,9 @@ class RNNCell(_Cell[Tensor]):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> nn.RNNCell(3, 4)(np.ones((5, 3))).shape
-    (5, 4)
+    >>> nn.RNNCell(3, 4)([[1.0, 2.0, 3.0]]).shape
+    (1, 4)
     """
 
     gates = 1
@@ -141,11 +140,10 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> h, c = nn.LSTMCell(3, 4)(np.ones((5, 3)))
+    >>> h, c = nn.LSTMCell(3, 4)([[1.0, 2.0, 3.0]])
     >>> h.shape, c.shape
-    ((5, 4), (5, 4))
+    ((1, 4), (1, 4))
     """
 
     gates = 4
@@ -185,10 +183,9 @@ class GRUCell(_Cell[Tensor]):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from tinygrad_hw import nn
-    >>> nn.GRUCell(3, 4)(np.ones((5, 3))).shape
-    (5, 4)
+    >>> nn.GRUCell(3, 4)([[1.0, 2.0, 3.0]]).shape
+    (1, 4)
     """
 
     gates, keeps_bias = 3, True
@@ -290,7 +287,7 @@ class RNN(_Recurrent[Tensor]):
     dropout : float
         The probability of dropping, in training, entries of the sequences between layers.
     bidirectional : bool
-        Whether a second cell of each layer goes backwards in time; its states stand beside the first one's, and feed the next layer, too.
+        Whether each layer has a second cell that goes backwards in time; the next layer takes the states of both, concatenated.
     nonlinearity : "tanh" or "relu"
         By name only; of an ``RNN`` alone.
     rng, dtype : see ``Linear``.
@@ -306,7 +303,7 @@ class RNN(_Recurrent[Tensor]):
 
     Notes
     -----
-    Called with a sequence, and the first states of all cells, 0 if not given: (cells, N, hidden_size), a pair of such for an LSTM.
+    Called with a sequence, and the first states of all cells, 0 if not given: (cells, N, hidden_size), or a pair of these for an LSTM.
     Returns the last layer's states over time, of shape (T, N, hidden_size), 2 hidden_size in two directions, and the last states of all
     cells. x's share of all gates and of all times is one product.
 

@@ -131,7 +131,7 @@ def read(path: str | os.PathLike[str], check: Callable[[dict[str, np.ndarray]], 
 
 
 def _placeholder(archive: Any, entry: Any) -> np.ndarray:
-    """Return an array of the shape and dtype that the header of an archive's entry tells, which takes no memory."""
+    """Return an array of the shape and dtype in the header of an archive's entry, which takes no memory."""
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
@@ -142,7 +142,7 @@ def _placeholder(archive: Any, entry: Any) -> np.ndarray:
 
 
 def _with_names(state: Any, path: str, arrays: dict[str, Any]) -> Any:
-    """Put the arrays of a nested state aside, under their paths; return it with their names in their places, as JSON has it."""
+    """Collect the arrays of a nested state in ``arrays`` by their paths; return the state with these names in their places, for JSON."""
     if isinstance(state, dict):
         return {"dict": {key: _with_names(part, f"{path}/{key}", arrays) for key, part in state.items()}}
     if isinstance(state, (list, tuple)):

@@ -87,7 +87,7 @@ class SGD(Optimizer):
 
 
 def two_betas(name: str, pair: Any) -> tuple[float, float]:
-    """Return β₁ and β₂ as floats, or say that they must be two numbers in [0, 1)."""
+    """Return β₁ and β₂ as floats; raise unless they are two numbers in [0, 1)."""
     try:
         beta1, beta2 = pair
         return below_one("β₁", beta1), below_one("β₂", beta2)

@@ -39,7 +39,7 @@ class LRScheduler:
     Raises
     ------
     TypeError
-        If the optimiser is none.
+        If it is no optimiser.
 
     Examples
     --------
@@ -123,12 +123,12 @@ class LRScheduler:
         Parameters
         ----------
         state_dict : dict
-            What ``state_dict()`` gave.
+            What ``state_dict()`` returned.
 
         Raises
         ------
         ValueError
-            If it is for another number of groups, or no such state. After an error nothing has changed.
+            If it is for another number of groups, or no state of a schedule. After an error nothing has changed.
         """
         epoch, rates = number("last_epoch", state_dict["last_epoch"]), [not_negative("base_lrs", rate) for rate in state_dict["base_lrs"]]
         if len(rates) != len(self.base_lrs) or epoch < 0 or epoch % 1:
@@ -149,8 +149,7 @@ class StepLR(LRScheduler):
     Examples
     --------
     >>> from tinygrad_hw import Tensor, optim
-    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
-    >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2)
+    >>> scheduler = optim.lr_scheduler.StepLR(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0), step_size=2)
     >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 1.0, 0.1, 0.1]
     """
@@ -176,8 +175,7 @@ class MultiStepLR(LRScheduler):
     Examples
     --------
     >>> from tinygrad_hw import Tensor, optim
-    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
-    >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, [1, 3])
+    >>> scheduler = optim.lr_scheduler.MultiStepLR(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0), [1, 3])
     >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 0.1, 0.1, 0.01]
     """
@@ -201,8 +199,7 @@ class ExponentialLR(LRScheduler):
     Examples
     --------
     >>> from tinygrad_hw import Tensor, optim
-    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
-    >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> scheduler = optim.lr_scheduler.ExponentialLR(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0), gamma=0.5)
     >>> [round(scheduler.rate(1.0, t), 4) for t in range(3)]
     [1.0, 0.5, 0.25]
     """
@@ -228,8 +225,7 @@ class LinearLR(LRScheduler):
     Examples
     --------
     >>> from tinygrad_hw import Tensor, optim
-    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
-    >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
+    >>> scheduler = optim.lr_scheduler.LinearLR(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0), 0.5, total_iters=2)
     >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
@@ -257,8 +253,7 @@ class CosineAnnealingLR(LRScheduler):
     Examples
     --------
     >>> from tinygrad_hw import Tensor, optim
-    >>> optimizer = optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0)
-    >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optim.SGD([Tensor(1.0, requires_grad=True)], lr=1.0), T_max=2)
     >>> [round(scheduler.rate(1.0, t), 4) for t in range(4)]
     [1.0, 0.5, 0.0, 0.5]
     """
@@ -347,12 +342,12 @@ class SequentialLR(LRScheduler):
         self.base_lrs = first
 
     def rates(self, t: int) -> list[float]:
-        turn = bisect_right(self.milestones, t)
-        return self.schedulers[turn].rates(t - ([0, *self.milestones])[turn])
+        i = bisect_right(self.milestones, t)
+        return self.schedulers[i].rates(t - [0, *self.milestones][i])
 
 
 def _count(name: str, value: Any) -> int:
-    """Return a number of steps, or say that it must be a whole one above 0."""
+    """Return a number of steps as an int; raise unless it is a whole number above 0."""
     if number(name, value) < 1 or value % 1:
         raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
     return int(value)

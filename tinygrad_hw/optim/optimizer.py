@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def number(name: str, value: Any, least: float = -math.inf, wanted: str = "a number") -> float:
-    """Return the value as a Python float, which widens no dtype, or say that it must be a finite number."""
+    """Return the value as a Python float, which widens no dtype; raise unless it is finite and at least ``least``."""
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -31,12 +31,12 @@ def number(name: str, value: Any, least: float = -math.inf, wanted: str = "a num
 
 
 def not_negative(name: str, value: Any) -> float:
-    """Return the value as a Python float, or say that it must be a number >= 0."""
+    """Return the value as a Python float; raise unless it is a number >= 0."""
     return number(name, value, 0.0, "a number >= 0")
 
 
 def below_one(name: str, value: Any) -> float:
-    """Return the value as a Python float, or say that it must be in [0, 1)."""
+    """Return the value as a Python float; raise unless it is in [0, 1)."""
     found = not_negative(name, value)
     if found >= 1:
         raise ValueError(f"{name} must be a number from 0 up to, not including, 1, not {value!r}")
@@ -44,7 +44,7 @@ def below_one(name: str, value: Any) -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return the value as a bool, or say that it must be one."""
+    """Return the value as a bool; raise unless it is True or False."""
     if value not in (True, False):
         raise ValueError(f"{name} must be True or False, not {value!r}")
     return bool(value)
@@ -170,7 +170,7 @@ class Optimizer:
         return group
 
     def check_together(self) -> None:
-        """Raise if settings that are each in their range do not go together."""
+        """Raise if settings contradict each other."""
 
     @property
     def param_groups(self) -> list[Any]:
@@ -245,19 +245,19 @@ class Optimizer:
             self._warn_of_missing(missing)
 
     def _user_update(self, value: Any, grad: Any, state: dict[str, Any]) -> Any:
-        """Return what an ``update`` of the user's gives, which can change neither what it was given nor, later, what it gave."""
+        """Call a user's ``update`` so that it can write neither into its arguments nor, later, into its result."""
         update = lambda value, grad: self.update(value, grad, state)
         return owned(called_on_read_only(update, f"{type(self).__name__}.update", (value, grad), {}))
 
     def _fitted(self, parameter: Tensor, new: Any) -> Any:
-        """Return a new value in the parameter's dtype, or say that it has another shape."""
+        """Return a new value in the parameter's dtype; raise if its shape is not the parameter's."""
         if new.shape != parameter.shape:
             label = _label(self.parameters.index(parameter), parameter)
             raise ShapeError(f"{type(self).__name__}.update gave shape {new.shape} for {label}, which has {parameter.shape}")
         return new.astype(parameter.dtype)
 
     def _warn_of_missing(self, missing: list[Tensor]) -> None:
-        """Say that parameters have no gradient: once, or each time if none has."""
+        """Warn once of parameters that have no gradient; raise if none has one."""
         if len(missing) == len(self.parameters):
             raise GradientError("no parameter has a gradient: call loss.backward() before step()")
         missing = [parameter for parameter in missing if parameter.requires_grad]
@@ -299,12 +299,12 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what ``state_dict`` gave, so that training goes on as if it had not been interrupted.
+        """Restore what ``state_dict`` returned, so that training goes on as if it had not been interrupted.
 
         Parameters
         ----------
         state_dict : dict
-            What ``state_dict()`` gave.
+            What ``state_dict()`` returned.
 
         Raises
         ------
@@ -341,7 +341,7 @@ class Optimizer:
         ]
 
     def _loaded(self, i: int, parameter: Tensor, key: str, kept: Any) -> Any:
-        """Return a copy of what is remembered of a parameter, or say that it cannot be that."""
+        """Return a copy of an array or number of a loaded state; raise if it does not fit the parameter."""
         array = np.array(kept)
         what = f"what the state remembers of {_label(i, parameter)} as {key!r}"
         if array.dtype.kind not in "biuf":
@@ -384,7 +384,7 @@ def _groups_in(parameters: Iterable[Any]) -> list[tuple[list[Tensor], dict[str, 
 
 
 def _checked(parameters: list[Any]) -> list[Tensor]:
-    """Return the parameters, or say which cannot be optimised."""
+    """Return the parameters; raise if one cannot be optimised."""
     if not parameters:
         raise ValueError("there are no parameters to optimise: the list is empty (an iterator that was used up before?)")
     places: dict[Any, int] = {}
