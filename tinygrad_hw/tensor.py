@@ -81,14 +81,13 @@ class no_grad(Scope):
 
 
 def handle(node: Node) -> Tensor:
-    """Return a tensor for a node."""
     tensor = new(Tensor)
     tensor._node = node
     return tensor
 
 
 def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ...], vjps: Any) -> Tensor:
-    """Return the tensor of a recorded result."""
+    """Return a tensor whose node records how its value was computed (without calls inside, since every operation runs this)."""
     node = new(Node)
     node.value = value
     node.rule = rule
@@ -106,29 +105,20 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
 
 def plain_leaf(value: Any) -> Tensor:
     """Return the tensor of a value outside of any graph."""
-    node = new(Node)
-    node.value = value
-    node.rule = None
-    node.args = node.parents = node.vjps = ()
-    node.kwargs = NOTHING
-    node.number = next_number()
-    node.requires_grad = node.keeps_grad = node.mutable = False
-    tensor = new(Tensor)
-    tensor._node = node
-    return tensor
+    return handle(leaf(value))
 
 
 def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Read a node as tensors, for ``sweep``: then the rules' own work is recorded, and can be differentiated again."""
+    """Return a node's result and arguments as tensors, for ``sweep``: then what the rules compute is recorded, too."""
     args = list(node.args)
     for parent, _, i in node.edges:
-        unchanged = parent.value is args[i] or getattr(args[i], "base", None) is PLACEHOLDER_MEMORY
+        unchanged = parent.value is args[i] or is_placeholder(args[i])
         args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), (parent,), POSITIVE.vjps)
     return handle(node), tuple(args)
 
 
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """Call a row's function on arrays, and remember how, if an argument requires a gradient."""
+    """Call a row's function on arrays; if an argument requires a gradient, record the call as a node."""
     nodes = {i: arg._node for i, arg in enumerate(args) if isinstance(arg, Tensor)}
     records = is_recording() and any(node.requires_grad for node in nodes.values())
     arrays = tuple([argument_to_keep(arg) if records else checked_argument(arg) for arg in args])
@@ -150,21 +140,20 @@ def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 
 def flow_back(rule: Rule, count: int, sources: dict[int, Node]) -> tuple[tuple[Node | None, ...], Any]:
-    """Return for each of so many arguments the node that a gradient flows to, None where none flows, and its rule."""
+    """Return the parents and the rules of a node with this many arguments: for each the node that a gradient flows to, or None."""
     rules = rule.single_vjps if len(sources) == 1 else rule.vjps
     return tuple([sources[i] if i in sources and rules[i] is not None else None for i in range(count)]), rules
 
 
 def argument_to_keep(arg: Any) -> Any:
-    """Return an argument as a graph may keep it."""
     return array_to_keep(arg._node) if isinstance(arg, Tensor) else private_copy(checked_argument(arg))
 
 
 def array_to_keep(node: Node) -> Any:
-    """Return a node's array for a graph to keep.
+    """Return a node's array for a graph to keep, which must not change any more.
 
-    Where a write has left the array open to further writes, this closes it: the next write makes a copy. Where something else may
-    write to it (a user who holds ``.data``), the graph gets a copy.
+    What is mutable only until a graph keeps it is not mutable from now on: the next write makes a copy. Of what something else may write
+    to (a user who holds ``.data``) the graph gets a copy.
     """
     if node.mutable is UNTIL_KEPT:
         node.mutable = False
@@ -173,28 +162,34 @@ def array_to_keep(node: Node) -> Any:
 
 
 def placeholder(array: Any) -> Any:
-    """Return something of the array's shape and dtype that holds no memory: what the rules of reading and writing need of it."""
+    """Return an array of the same shape and dtype without memory of its own, for rules that need no more (``getitem`` and ``setitem``)."""
     return ndarray(array.shape, array.dtype, PLACEHOLDER_MEMORY, 0, (0,) * array.ndim) if isinstance(array, ndarray) else array
 
 
 def arguments(node: Node) -> tuple[Any, ...]:
-    """Return what a node's function was called with, also where the node keeps no more than an outline of it."""
-    outlined = {i: parent.value for parent, _, i in node.edges if getattr(node.args[i], "base", None) is PLACEHOLDER_MEMORY}
-    return tuple(outlined.get(i, x) for i, x in enumerate(node.args))
+    """Return what a node's function was called with: its arguments, with the parent's value for a placeholder."""
+    args = list(node.args)
+    for parent, _, i in node.edges:
+        args[i] = parent.value if is_placeholder(args[i]) else args[i]
+    return tuple(args)
+
+
+def is_placeholder(x: Any) -> bool:
+    return getattr(x, "base", None) is PLACEHOLDER_MEMORY
 
 
 PLACEHOLDER_MEMORY = np.full(4, np.nan).tobytes()  # (as long as the largest number; nan, so that a use of it would show)
 
 
 def checked_argument(arg: Any) -> Any:
-    """Return an argument that is no tensor with the arrays of the tensors in it, in lists and tuples too; raise if it is no number."""
+    """Return an argument with arrays for tensors, in lists and tuples too; raise if an array holds no numbers."""
     if isinstance(arg, (tuple, list)):
         return mapped(checked_argument, arg)
     return arg._node.value if isinstance(arg, Tensor) else require_numbers(arg) if isinstance(arg, ndarray) else arg
 
 
 def private_copy(arg: Any) -> Any:
-    """Return an argument so that nobody else can change it: arrays are copied, in lists and tuples too."""
+    """Return an argument that nobody else can change: arrays are copied, in lists and tuples too."""
     if isinstance(arg, ndarray):
         return arg.copy("K")
     if isinstance(arg, Tensor):
@@ -205,30 +200,27 @@ def private_copy(arg: Any) -> Any:
 
 
 def names_of(args: tuple[Any, ...]) -> list[str | None]:
-    """Return the names of the arguments, where they have one."""
     return [arg._node.name if isinstance(arg, Tensor) else None for arg in args]
 
 
 def takes_precedence(kind: type) -> bool:
-    """Tell whether values of a class compute with tensors inside of them: batches do."""
+    """Tell whether the operators of a class come before a Tensor's, as those of the batches of ``vmap`` do."""
     return not issubclass(kind, (ndarray, np.generic)) and getattr(kind, "__array_priority__", 0) > Tensor.__array_priority__
 
 
 def operand(other: Any) -> Any:
-    """Return what stands beside an operator as something NumPy computes with, or NotImplemented: a batch takes the operation over."""
-    if type(other) is ndarray:
-        return require_numbers(other)
+    """Return the other operand of an operator as NumPy can compute with it; NotImplemented for a batch, whose operators come first."""
     if isinstance(other, (float, int, complex)):
         return other
-    if isinstance(other, (list, tuple)):
-        return stacked(other)
     if isinstance(other, (ndarray, np.generic)):
         return require_numbers(other)
+    if isinstance(other, (list, tuple)):
+        return stacked(other)
     return other if hasattr(other, "__array_function__") and not takes_precedence(type(other)) else NotImplemented
 
 
 def as_argument(arg: Any) -> Any:
-    """Return an argument of a function that takes arrays: nested lists with tensors that need a gradient are one tensor."""
+    """Return an argument of a function that takes arrays: one tensor for nested lists with tensors that require a gradient."""
     if isinstance(arg, ndarray):
         return require_numbers(arg)
     return stacked(arg) if isinstance(arg, (list, tuple)) and needs_gradient(arg) else arg
@@ -242,37 +234,29 @@ def stacked(parts: Any) -> Any:
 
 
 def require_numbers(array: Any) -> Any:
-    """Return an array; raise if it holds no numbers, masks some, or is a matrix, whose ``*`` is a product of matrices."""
+    """Return an array; raise if it is masked, holds no numbers, or is a matrix, whose ``*`` is the matrix product."""
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
-    if type(array) is not ndarray and isinstance(array, (Matrix, MaskedArray)):
+    if type(array) is not ndarray and isinstance(array, (np.matrix, np.ma.MaskedArray)):
         refuse_masks(array)
         raise DTypeError("a np.matrix cannot stand beside a Tensor: use np.asarray(m), and @ for products of matrices")
     return array
 
 
-Matrix, MaskedArray = np.matrix, np.ma.MaskedArray
-
-
 def refuse_masks(*arrays: Any) -> None:
-    """Raise if one of the arrays is masked: a tensor has no mask."""
-    for array in arrays:
-        if isinstance(array, MaskedArray):
-            raise DTypeError(
-                "a masked array cannot be a Tensor or stand beside one, which has no mask: "
-                "use m.filled(value), or np.where(m.mask, 0, m.data)"
-            )
+    if any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+        raise DTypeError(
+            "a masked array cannot be a Tensor or stand beside one, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
+        )
 
 
 UNTIL_KEPT = "until kept"  # ``Node.mutable`` of an array that a write may change in place, until a graph keeps it
 
-# What to call for a NumPy function, or one of our own, instead of taking the long way through ``record``; filled by ``operators.py``.
+# Functions that do what ``record`` does with less overhead, by NumPy's function; filled by ``operators.py``
 FAST_UNARY: dict[Any, Callable[..., Any]] = {}
-FAST_BINARY: dict[
-    Any, tuple[Callable[..., Any], Callable[..., Any]]
-] = {}  # of a ufunc of two arguments: where a Tensor is the first, or not
-FAST_REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # the same for the functions that fold axes, with an axis
-# What to call for the functions that give views, and those that write; filled by ``views.py``.
+FAST_BINARY: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}  # (where a Tensor is the first operand, where only the second)
+FAST_REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # called with a tensor and an axis
+# What to call for the functions that give views, those that write, and any function with ``out=``; filled by ``views.py``
 REPLACEMENTS: dict[Any, Callable[..., Any]] = {}
 
 
@@ -329,7 +313,7 @@ class Tensor:
             raise DetachError("Tensor(t) would leave the graph of t: use t itself, or t.detach() to leave it on purpose")
         array = as_numbers(data, dtype)
         if requires_grad:
-            differentiable(array.dtype)
+            require_differentiable(array.dtype)
         self._node = leaf(array, bool(requires_grad), name)
 
     # What it holds
@@ -401,7 +385,7 @@ class Tensor:
         if node.parents:
             raise GradientError(f"{label(self)} is the result of {node.rule.name}: only a leaf can be told whether it requires a gradient")
         if requires_grad:
-            differentiable(node.value.dtype)
+            require_differentiable(node.value.dtype)
         node.requires_grad = node.keeps_grad = bool(requires_grad)
 
     @property
@@ -569,27 +553,19 @@ class Tensor:
         def __setitem__(self, index: Any, value: Any) -> None: ...
         def __iter__(self) -> Iterator[Tensor]: ...
         def sum(self, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = ..., where: Any = ...) -> Tensor: ...
-        def prod(self, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = ..., where: Any = ...) -> Tensor: ...
         def mean(self, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, where: Any = ...) -> Tensor: ...
         def max(self, axis: Axis = None, *, keepdims: bool = False, initial: Any = ..., where: Any = ...) -> Tensor: ...
-        def min(self, axis: Axis = None, *, keepdims: bool = False, initial: Any = ..., where: Any = ...) -> Tensor: ...
         def logsumexp(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor: ...
         def gelu(self, approximate: Literal["none", "tanh"] = "none") -> Tensor: ...
         def leaky_relu(self, slope: float = 0.01) -> Tensor: ...
         def softmax(self, axis: Axis = -1) -> Tensor: ...
-        def log_softmax(self, axis: Axis = -1) -> Tensor: ...
         def round(self, decimals: int = 0) -> Tensor: ...
         def var(self, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor: ...
-        def std(self, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor: ...
-        def ptp(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor: ...
         def cumsum(self, axis: int | None = None, dtype: Any = None) -> Tensor: ...
-        def cumprod(self, axis: int | None = None, dtype: Any = None) -> Tensor: ...
         def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
-        def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
         def argsort(self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Tensor: ...
         def searchsorted(self, v: Any, side: Literal["left", "right"] = "left", sorter: Any = None) -> Tensor: ...
         def all(self, axis: Axis = None, *, keepdims: bool = False, where: Any = ...) -> Tensor: ...
-        def any(self, axis: Axis = None, *, keepdims: bool = False, where: Any = ...) -> Tensor: ...
         def nonzero(self) -> tuple[Tensor, ...]: ...
         def ravel(self, order: Order = "C") -> Tensor: ...
         def squeeze(self, axis: Axis = None) -> Tensor: ...
@@ -600,8 +576,6 @@ class Tensor:
         def choose(self, choices: Any, *, mode: Mode = "raise") -> Tensor: ...
         def dot(self, b: Any) -> Tensor: ...
         def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor: ...
-        def copy(self, order: Order = "C") -> Tensor: ...
-        def flatten(self, order: Order = "C") -> Tensor: ...
         def reshape(self, *shape: Any, **options: Any) -> Tensor: ...
         def astype(self, dtype: Any, order: Order = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Tensor: ...
         def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None: ...
@@ -613,6 +587,8 @@ class Tensor:
         def __dlpack__(self, **options: Any) -> Any: ...
         def __dlpack_device__(self) -> tuple[int, int]: ...
 
+        prod, min, ptp, log_softmax, std, cumprod, argmin, any = sum, max, logsumexp, softmax, var, cumsum, argmax, all
+        copy = flatten = ravel
         shape: tuple[int, ...]
         ndim: int
         size: int
@@ -645,7 +621,7 @@ class Tensor:
             if not kwargs and ufunc in FAST_BINARY:
                 x, y = inputs
                 direct, reflected = FAST_BINARY[ufunc]
-                return reflected(y, x) if type(x) is ndarray or not isinstance(x, Tensor) else direct(x, y)
+                return direct(x, y) if isinstance(x, Tensor) else reflected(y, x)
             if not kwargs and ufunc in FAST_UNARY:
                 return FAST_UNARY[ufunc](*inputs)
             inputs = tuple([x if isinstance(x, Tensor) else operand(x) for x in inputs])
@@ -670,7 +646,7 @@ class Tensor:
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a ufunc, or a method of it, with the arguments that all ufuncs have."""
+    """Call a ufunc, or a method of one (``reduce``, ``outer``, ...), with the keywords that all ufuncs take."""
     function: Any = ufunc if method == "__call__" else getattr(ufunc, method)
     if kwargs.get("out") is not None:
         return REPLACEMENTS["out="](function, inputs, kwargs)
@@ -679,7 +655,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     if not needs_gradient((inputs, kwargs)) and function not in REPLACEMENTS:
         return wrapped(function(*plain(inputs), **plain(kwargs)))
     if not CHECKED_BY_NUMPY.isdisjoint(kwargs) and not any(map(stands_in, leaves(plain((inputs, kwargs))))):
-        function(*plain(inputs), **plain(kwargs))  # (what NumPy refuses is refused)
+        function(*plain(inputs), **plain(kwargs))  # (raises what NumPy raises)
     if "signature" in kwargs:
         kwargs["dtype"] = kwargs.pop("signature")[-1]
     if "axes" in kwargs:
@@ -704,14 +680,14 @@ CHECKED_BY_NUMPY = {"axes", "casting", "dtype", "signature"}
 
 def along_axes(ufunc: np.ufunc, inputs: tuple[Any, ...], axes: list[Any], kwargs: dict[str, Any]) -> Any:
     """Call a ufunc of vectors or matrices along other axes than the last ones."""
-    *taken_from, put_to = [(place,) if isinstance(place, int) else tuple(place) for place in [*axes, ()][: len(inputs) + 1]]
+    *of_inputs, of_result = [(place,) if isinstance(place, int) else tuple(place) for place in [*axes, ()][: len(inputs) + 1]]
     last = lambda places: tuple(range(-len(places), 0))
-    found = ufunc(*(np.moveaxis(x, places, last(places)) for x, places in zip(inputs, taken_from)), **kwargs)
-    return np.moveaxis(found, last(put_to), put_to)
+    out = ufunc(*(np.moveaxis(x, places, last(places)) for x, places in zip(inputs, of_inputs)), **kwargs)
+    return np.moveaxis(out, last(of_result), of_result)
 
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Find a function's row, its composition, or that it has no derivative; else say that it has no rule."""
+    """Call what stands for a NumPy function: a replacement, a row, a composition, itself if it has no derivative; raise if none does."""
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
     if function in REPLACEMENTS:
         return REPLACEMENTS[function](*args, **kwargs)
@@ -746,7 +722,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def call_on_arrays(function: Any, given: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a NumPy function, or a row's, on the arrays of what was given; word its error, if two of them do not fit."""
+    """Call a NumPy function, or a row's, on the arrays of the arguments given; explain its error if two of them do not fit."""
     call = function.call if isinstance(function, Rule) else function
     try:
         return call(*args, **kwargs)
@@ -757,10 +733,10 @@ def call_on_arrays(function: Any, given: tuple[Any, ...], args: tuple[Any, ...],
 
 
 def call_composition(function: Any, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a function that is written in others.
+    """Call a function that is written in terms of others, ``body``.
 
-    Where no argument requires a gradient NumPy's own is called, so that value, dtype and errors are NumPy's; not where its result
-    shares memory with an argument, which the functions that it is written in know how to tell.
+    Where no argument requires a gradient NumPy's own function is called, so that value, dtype and errors are NumPy's. But if its result
+    shares memory with an argument, it is a view, and the functions of ``body`` make views of tensors.
     """
     given = leaves((args, kwargs) if kwargs else args)
     arrays = [x._node.value if isinstance(x, Tensor) else x for x in given]
@@ -787,28 +763,27 @@ def shares_memory(results: Any, arrays: list[Any]) -> bool:
 
 
 def integers_as_arrays(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:
-    """Return arguments, from the first on, with arrays for tensors of integers, which may serve as indices."""
+    """Return the arguments from number ``first`` on with arrays for tensors of integers, which may be indices."""
     if all(array_if_integers(x) is x for x in given):
         return args, kwargs
     return args[:first] + mapped(array_if_integers, args[first:]), mapped(array_if_integers, kwargs)
 
 
 def clearer_error(refused: Exception, name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
-    """Return the error that a composition raises of the kind that NumPy's function did: it knows the operands' names; else NumPy's.
+    """Return the error to raise where NumPy's function has raised one: the composition's, which names the operands, or NumPy's.
 
-    NumPy's too where only a function inside the composition knows, for its operands are not the user's.
+    NumPy's if the composition raises none of that type, or raises it in another function, whose operands are not the user's.
     """
     try:
         body(*args, **kwargs)
-    except type(refused) as known:
-        return refused if isinstance(known, ShapeError) and not str(known).startswith(name) else known
-    except Exception:
-        return refused
+    except Exception as error:
+        of_operands = not isinstance(error, ShapeError) or str(error).startswith(name)
+        return error if isinstance(error, type(refused)) and of_operands else refused
     return refused
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:
-    """Tell whether a result can have a gradient, going by the dtype that is asked for."""
+    """Tell whether the dtype that is asked for, if one is, is floating or complex."""
     return kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "fc"
 
 
@@ -818,12 +793,12 @@ def needs_gradient(tree: Any) -> bool:
 
 
 def array_if_integers(x: Any) -> Any:
-    """Return the array of a tensor of integers or truth values: they have no gradient, and may serve as an index, a count, a mask."""
+    """Return the array of a tensor of integers or bools, which has no gradient and may be an index, a count or a mask."""
     return x._node.value if isinstance(x, Tensor) and x.dtype.kind in "biu" else x
 
 
 def is_special_function(ufunc: np.ufunc) -> bool:
-    """Load the rows of SciPy's special functions, if SciPy has been, and tell whether a function is one that they know."""
+    """Tell whether a ufunc is one of ``scipy.special`` with a rule; their rows are loaded once that module has been imported."""
     if "scipy.special" in sys.modules:
         import_module(".rules.special", __package__)
     return ufunc in RULES or ufunc in COMPOSITIONS
@@ -838,27 +813,27 @@ def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 @cache
 def position_of_out(function: Any) -> float:
-    """Return how many arguments stand before a function's ``out``; infinity, if it cannot be given by position."""
+    """Return the number of arguments before a function's ``out``; infinity if ``out`` cannot be given by position."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return math.inf
-    by_place = "out" in parameters and parameters["out"].kind is not inspect.Parameter.KEYWORD_ONLY
-    return list(parameters).index("out") if by_place else math.inf
+    positional = "out" in parameters and parameters["out"].kind is not inspect.Parameter.KEYWORD_ONLY
+    return list(parameters).index("out") if positional else math.inf
 
 
 def by_name(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], first: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments with those from a place on by name."""
+    """Return the arguments with those from number ``first`` on as keywords."""
     return args[:first], {**dict(zip([*inspect.signature(function).parameters][first:], args[first:])), **kwargs}
 
 
 def plain(value: Any) -> Any:
-    """Return the array of a tensor, of those in lists, tuples and dicts too."""
+    """Return arrays for tensors, in lists, tuples and dicts too."""
     return mapped(lambda x: x._node.value if isinstance(x, Tensor) else x, value)
 
 
 def wrapped(value: Any) -> Any:
-    """Return arrays as tensors, in lists and tuples too; what is no array as it is."""
+    """Return tensors for arrays, in lists and tuples too; anything else as it is."""
     if isinstance(value, (ndarray, np.generic)):
         if value.dtype.kind not in "biufc":
             raise DTypeError(f"a tensor holds numbers, and this gives {value.dtype}: take the operands that are none apart")
@@ -890,8 +865,7 @@ def as_numbers(data: Any, dtype: Any = None) -> np.ndarray:
     return array
 
 
-def differentiable(dtype: np.dtype) -> None:
-    """Raise unless numbers of the dtype can have a gradient."""
+def require_differentiable(dtype: np.dtype) -> None:
     if dtype.kind not in "fc":
         raise DTypeError(f"a tensor of {dtype} cannot require a gradient: use floating numbers (write 1.0 for 1, or give dtype=float)")
 
@@ -921,17 +895,15 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
 
 
 def accumulated(node: Node, g: Any) -> np.ndarray:
-    """Return the new gradient of a node, an array of its own."""
+    """Return the sum of a node's gradient and another one, in an array of its own."""
     return np.array(g) if node.grad is None else np.asarray(node.grad + g)
 
 
 def label(tensor: Tensor) -> str:
-    """Return what to call a tensor in an error."""
     return f"tensor {tensor.name!r}" if tensor.name else "this tensor"
 
 
 def why_no_gradient(tensor: Tensor) -> str:
-    """Say why no gradient can be asked of a tensor."""
     return (
         f"{label(tensor)} does not require a gradient: none of what it was computed from was made with requires_grad=True, "
         "or it was computed inside tg.no_grad(), or after detach()"

@@ -38,7 +38,6 @@ from .tensor import (
     Tensor,
     array_to_keep,
     by_position,
-    differentiable,
     is_recording,
     label,
     names_of,
@@ -52,6 +51,7 @@ from .tensor import (
     record,
     recording,
     refuse_masks,
+    require_differentiable,
     result,
     stacked,
     takes_precedence,
@@ -97,7 +97,7 @@ class View(Tensor):
     @requires_grad.setter
     def requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and not self._root.requires_grad:
-            differentiable(self.dtype)
+            require_differentiable(self.dtype)
             self._root = self._parent = Tensor(self, requires_grad=True, name=self.name)  # (from now on a leaf of its own)
             self._step = None
         elif requires_grad != self._node.requires_grad:
