@@ -1,4 +1,4 @@
-"""What a Tensor's methods and operators, and the functions of ``array_api``, say of themselves: docstrings made of a line each.
+"""The docstrings of a Tensor's methods and operators, and of the functions of ``array_api``: each made of one line of a table.
 
 >>> from tinygrad_hw import Tensor
 >>> print(Tensor.exp.__doc__)  # doctest: +ELLIPSIS
@@ -15,7 +15,7 @@ from inspect import cleandoc
 from operator import attrgetter
 from typing import Any
 
-from . import array_api, operators, views  # noqa: F401 (which complete the class Tensor)
+from . import array_api, operators, views  # noqa: F401 (they complete the class Tensor)
 from .tensor import Tensor
 
 PARAMETERS = {
@@ -35,7 +35,7 @@ PARAMETERS = {
     "order": '"C", "F", "A" or "K"\n    Of the entries in memory.', "other": "array_like or Tensor", "place": "int, optional",
     "q": "array_like or Tensor, optional", "repeats": "int or array_like of int", "shape": "int, or tuple of int",
     "side": '"left" or "right"', "slope": "float", "sorter": "(n,) array_like of int, optional", "stable": "bool, optional",
-    "start": "number", "step": "number", "stop": "number", "stream": "None", "subok": "bool\n    For NumPy's sake.", "to": "dtype",
+    "start": "number", "step": "number", "stop": "number", "stream": "None", "subok": "bool\n    Accepted as NumPy does, and ignored.", "to": "dtype",
     "type": "dtype, array or Tensor", "v": "array_like or Tensor", "value": "number, array_like or Tensor",
     "values": "array_like or Tensor", "where": "array_like of bool, optional\n    Which entries to take.", "x": "Tensor",
     "x1": "Tensor, or number", "x2": "Tensor, or number",
@@ -54,8 +54,8 @@ RAISES = {
 }
 SAME, FOLDED, BOOLS = "Tensor of this tensor's shape", "Tensor, without the folded axes", "Tensor of bool, of the broadcast shape"
 
-# Of each method: how it is called, what it returns, in words (None: the method says so), its derivative, an example, what it prints;
-# together, those that return and raise the same.
+# For what is returned and which error is raised, the methods: signature, summary (None: the method's own docstring), derivative, an
+# example, and what it prints
 METHODS: dict[tuple[str, str], list[tuple[str, str | None, str, str, str]]] = {
     (SAME, ""): [
         ("exp()", "eˣ, entry by entry", "dy/dx = y", "Tensor([0.0, 1.0]).exp()", "Tensor([1.        , 2.71828183])"),
@@ -189,13 +189,15 @@ METHODS: dict[tuple[str, str], list[tuple[str, str | None, str, str, str]]] = {
     ],
     ("int", "no axes"): [("__len__()", "the length of the first axis", "", "len(Tensor([1.0, 2.0]))", "2")],
     ("list", ""): [("tolist()", None, "", "Tensor([[1.0, 2.0]]).tolist()", "[[1.0, 2.0]]")],
-    ("iterator of Tensor", ""): [("__iter__()", None, "", "list(Tensor([1.0, 2.0]))", "[Tensor(1.), Tensor(2.)]")],
+    ("iterator of Tensor", ""): [
+        ("__iter__()", "the entries along the first axis", "", "list(Tensor([1.0, 2.0]))", "[Tensor(1.), Tensor(2.)]"),
+    ],
     ("module", "version"): [
         ("__array_namespace__(*, api_version=None)", None, "", "Tensor([1.0]).__array_namespace__().__name__", "'tinygrad_hw.array_api'"),
     ],
 }  # fmt: skip
 
-# Of each operator: how it is written, the gradients, and t op 2, 2 op t for t = [6, 4]
+# For each operator: its sign, the gradients, and what ``t op 2`` and ``2 op t`` print for t = [6, 4]
 OPERATORS = {
     "add": ("+", "g and g", "Tensor([8., 6.])", "Tensor([8., 6.])"),
     "sub": ("-", "g and -g", "Tensor([4., 2.])", "Tensor([-4., -2.])"),
@@ -231,7 +233,7 @@ PROPERTIES = {
     "imag": ("Tensor([1.0 + 2j]).imag", "Tensor([2.])"),
     "flat": ("Tensor([[1.0, 2.0]]).flat[1]", "Tensor(2.)"),
 }  # fmt: skip
-# Of each function of the Array API that is not NumPy's: how it is called, what it returns, and an example
+# For each function of the Array API that is not NumPy's: its signature, what it returns, an example, and what it prints
 STANDARD = [
     ("asarray(obj, /, *, dtype=None, device=None, copy=None)", "Tensor", "xp.asarray([1.0, 2.0])", "Tensor([1., 2.])"),
     ("arange(start, /, stop=None, step=1, *, dtype=None, device=None)", "(n,) Tensor", "xp.arange(3)", "Tensor([0, 1, 2])"),
@@ -280,7 +282,7 @@ REFUSES = {
 
 
 def documented(signature: str, summary: str, returns: str, raises: str = "", notes: str = "", example: str = "") -> str:
-    """Return a docstring in numpydoc's form; the parameters are told by their names."""
+    """Return a docstring in numpydoc's form; ``PARAMETERS`` describes each parameter of the signature."""
     names = re.findall(r"(\w+)(?:=[^,]+)?(?:, |$)", signature.partition("(")[2][:-1])
     sections = {
         "Parameters": "\n".join(f"{'*' * (f'*{name}' in signature)}{name} : {PARAMETERS[name]}" for name in names),
@@ -294,12 +296,11 @@ def documented(signature: str, summary: str, returns: str, raises: str = "", not
 
 
 def lines(code: str, printed: str) -> str:
-    """Return an example of one line."""
     return f">>> from tinygrad_hw import Tensor\n>>> {code}\n{printed}"
 
 
 def of_operator(name: str) -> dict[str, str]:
-    """Return the docstrings of an operator, of its reflection, and of what it does in place."""
+    """Return the docstrings of an operator, its reflection, and its in-place form."""
     sign, gradients, direct, reflected = OPERATORS[name]
     compares = not reflected
     returns, raises = BOOLS if compares else "Tensor", RAISES["matrices" if name == "matmul" else "operands"]
@@ -316,7 +317,7 @@ def of_operator(name: str) -> dict[str, str]:
 
 
 def of_tensor() -> dict[str, str]:
-    """Return the docstring of every method, operator and property of Tensor that has none in full where it is written."""
+    """Return the docstring of every method, operator and property in the tables."""
     docs = {}
     for (returns, raises), rows in METHODS.items():
         for signature, summary, notes, code, printed in rows:
@@ -345,7 +346,7 @@ def of_standard() -> dict[Any, str]:
     return docs
 
 
-if Tensor.__doc__:  # (not where Python was asked to leave docstrings out)
+if Tensor.__doc__:  # (``python -OO`` leaves docstrings out)
     for name, doc in of_tensor().items():
         member: Any = vars(Tensor)[name]
         member.__doc__ = doc

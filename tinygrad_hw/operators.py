@@ -1,4 +1,4 @@
-"""Python's operators and the short spellings: ``record``, written out for speed.
+"""Python's operators, and the functions of one tensor: ``record``, written out for speed.
 
 ``a + b``, ``np.add(a, b)``, ``array + b``; ``t.exp()``, ``np.exp(t)``; ``t.sum()``, ``np.sum(t)``; ``tg.sigmoid(t)``: each gives what
 ``record`` of the function's row would give, with less call overhead. ``FAST_UNARY`` and ``FAST_BINARY``
@@ -63,20 +63,16 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             value = call(x, y)
         except (ValueError, AttributeError) as reason:
             raise operands_do_not_fit(function, call, (x, y), names_of((self, other)), reason) from None
-        if not is_recording():
+        if not (is_recording() and (node.requires_grad or (node_y is not None and node_y.requires_grad))):
             return plain_leaf(value)
         if node.mutable:
             x = array_to_keep(node)
         if node_y is None:
-            if node.requires_grad:
-                return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.single_vjps)
-            return plain_leaf(value)
+            return result(value, rule, (x, y.copy() if isinstance(y, ndarray) else y), (node, None), rule.single_vjps)
         if node_y.mutable:
             y = array_to_keep(node_y)
         if node.requires_grad and node_y.requires_grad:
             return result(value, rule, (x, y), (node, node_y), rule.vjps)
-        if not node.requires_grad and not node_y.requires_grad:
-            return plain_leaf(value)
         out = result(value, rule, (x, y), (node, None) if node.requires_grad else (None, node_y), rule.single_vjps)
         out._node.inputs = {0: node, 1: node_y}
         return out
@@ -87,7 +83,7 @@ def binary(function: np.ufunc, call: Any = None) -> tuple[Callable[..., Any], Ca
             x = operand(other)
             if x is NotImplemented or isinstance(x, Tensor):
                 return x if x is NotImplemented else direct(x, self)
-            if type(x) is complex:  # (Python's, which stays so beside a NumPy scalar)
+            if type(x) is complex:  # (with Python's operator, a Python complex and a NumPy scalar would give a Python complex)
                 calls = rule.call
         node = self._node
         y = node.value
@@ -124,7 +120,7 @@ def unary(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that folds axes."""
+    """Return the method of a reduction: ``record``, with an axis or without one."""
     rule, fold_all = RULES[function], unary(function)
 
     def fold(self: Tensor, axis: reductions.Axis = None, *args: Any, keepdims: Any = False, **more: Any) -> Tensor:
@@ -140,7 +136,6 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that calls a NumPy function, or one of our own, on the tensor."""
 
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
@@ -151,7 +146,7 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operator and its reflection for a function that has no derivative: a Tensor of bool or of integers."""
+    """Return an operator and its reflection for a function without a derivative, whose results are bools or integers."""
 
     def direct(self: Tensor, other: Any) -> Any:
         y = other._node.value if isinstance(other, Tensor) else operand(other)
@@ -165,8 +160,8 @@ def without_gradient(function: np.ufunc) -> tuple[Callable[..., Any], Callable[.
     return direct, reflected
 
 
-def squares_apart(power: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``**`` that records a square as one."""
+def with_squares(power: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the operator ``**`` that records ``t ** 2`` as ``np.square``."""
 
     def raised(self: Tensor, other: Any) -> Any:
         if type(other) is int and other == 2 and not isinstance(self._node.value, np.bool_):
@@ -184,44 +179,35 @@ for function, rule in RULES.items():
         elif function.nin == 2:
             binary(function)
 
-for name, function in {
+ARITHMETIC: dict[str, np.ufunc] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
     "matmul": np.matmul, "pow": np.power,
-}.items():  # fmt: skip
-    direct, reflected = binary(function, PYTHONS.get(function))
-    setattr(Tensor, f"__{name}__", squares_apart(direct) if name == "pow" else direct)
-    setattr(Tensor, f"__r{name}__", reflected)
-binary(np.power)  # (which rounds otherwise than the operator, before NumPy 2.3)
-
-for name, function in {
+}  # fmt: skip
+BITWISE: dict[str, np.ufunc] = {
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
+}  # fmt: skip
+COMPARISONS: dict[str, np.ufunc] = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-}.items():  # fmt: skip
-    direct, reflected = without_gradient(function)
-    setattr(Tensor, f"__{name}__", direct)
-    if function in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift):
+}  # fmt: skip
+for name, function in (ARITHMETIC | BITWISE | COMPARISONS).items():
+    direct, reflected = binary(function, PYTHONS.get(function)) if name in ARITHMETIC else without_gradient(function)
+    setattr(Tensor, f"__{name}__", with_squares(direct) if name == "pow" else direct)
+    if name not in COMPARISONS:
         setattr(Tensor, f"__r{name}__", reflected)
+binary(np.power)  # (``np.power`` itself: before NumPy 2.3 it rounds differently from Python's operator)
 
 Tensor.__invert__ = lambda self: plain_leaf(np.invert(self._node.value))
 
-OF_ONE: dict[str, Callable[..., Any]] = {
+OF_ONE_TENSOR: dict[str, Callable[..., Any]] = {
     "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "abs": np.absolute, "square": np.square, "exp": np.exp,
     "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sigmoid": neural.sigmoid, "relu": neural.relu,
     "softplus": neural.softplus, "log_sigmoid": neural.log_sigmoid,
 }  # fmt: skip
-for name, of_one in OF_ONE.items():
+for name, of_one in OF_ONE_TENSOR.items():
     setattr(Tensor, name, unary(of_one))
 
-FOLDING: dict[str, Callable[..., Any]] = {
-    "sum": np.sum,
-    "mean": np.mean,
-    "prod": np.prod,
-    "max": np.max,
-    "min": np.min,
-    "logsumexp": reductions.logsumexp,
-}
-for name, folding in FOLDING.items():
-    setattr(Tensor, name, reduction(folding))
+for folding in (np.sum, np.mean, np.prod, np.max, np.min, reductions.logsumexp):
+    setattr(Tensor, folding.__name__, reduction(folding))
 
 METHODS: dict[str, Callable[..., Any]] = {
     "gelu": neural.gelu, "leaky_relu": neural.leaky_relu, "softmax": neural.softmax, "log_softmax": neural.log_softmax,

@@ -7,9 +7,9 @@
     Tensor([[ 1.,  2.],
             [13., 14.]])
 
-A write makes a new value of the *root* (the tensor that owns the entries): data are written where they lie, and of what belongs to
-a graph a new result is recorded, ``setitem``. A ``View`` is its parent and a step (a row's function with its arguments); it is worked
-out again when its root has moved on. So nothing is pushed from a root to its views, and what has no views pays nothing.
+A write gives the *root* (the tensor that owns the entries) a new value: data are changed in place; for what belongs to a graph a new
+result is recorded, ``setitem``. A ``View`` holds its parent and a step (a row's function with its arguments), and is recomputed when
+it is used after its root has changed. So a write does nothing to the views of its root, and tensors without views cost nothing more.
 
 The results of many writes into one array share its memory (``WriteResult``): it is copied only where a graph still needs an older value.
 """
@@ -27,9 +27,10 @@ import numpy as np
 
 from .errors import BatchError, DetachError, DTypeError, GradientError, operands_do_not_fit
 from .graph import NOTHING, Node, leaf, next_number
+from .operators import ARITHMETIC, BITWISE
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, shaping
 from .rules.elementwise import of_parts
-from .rules.shaping import BASIC
+from .rules.shaping import BASIC, apply_views
 from .rules.table import is_scalar, stands_in
 from .scopes import held_during_fork
 from .tensor import (
@@ -64,7 +65,6 @@ GETITEM, SETITEM = RULES[shaping.getitem], RULES[shaping.setitem]
 TRANSPOSE, RESHAPE = RULES[np.transpose], RULES[np.reshape]
 write_lock = held_during_fork(threading.RLock())
 
-
 # How a view is made of its parent, ``function(parent, *args, **kwargs)``: the function, args and kwargs
 Step = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -76,10 +76,10 @@ class View(Tensor):
     __slots__ = ("_cached_node", "_cached_root_array", "_cached_root_node", "_in_no_grad", "_parent", "_root", "_step")
     _root: Tensor  # the tensor that owns the entries
     _parent: Tensor  # what this is a view of: the root, or a view of it
-    _step: Step | None
-    _cached_node: Node  # what the view was when it was last worked out,
-    _cached_root_node: Node  # from which node of the root,
-    _cached_root_array: Any  # and from which array
+    _step: Step | None  # how it is made of its parent; None once it is a leaf of its own
+    _cached_node: Node  # the node when the view was last computed,
+    _cached_root_node: Node  # the root's node then,
+    _cached_root_array: Any  # and the array of that node
     _in_no_grad: bool  # whether it was made inside ``no_grad``
 
     @property
@@ -106,14 +106,14 @@ class View(Tensor):
     @property
     def data(self) -> ndarray:
         """The values. A view of data may be written to; what belongs to a graph is read-only."""
-        return Tensor.data.fget(self) if self._node.parents or self._step is None else at(self._root.data, steps_to(self))  # type: ignore
+        return Tensor.data.fget(self) if self._node.parents or self._step is None else apply_views(self._root.data, steps_to(self))  # type: ignore
 
     @data.setter
     def data(self, data: Any) -> None:
         if self._node.parents or self._step is None:
             Tensor.data.fset(self, data)  # type: ignore[attr-defined]
         else:
-            at(self._root.data, steps_to(self))[...] = data
+            apply_views(self._root.data, steps_to(self))[...] = data
 
     def __reduce__(self) -> Any:
         root = self._root
@@ -126,31 +126,29 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
     """Call a row's function that may give a view, and return the view, or the copy that NumPy made; nobody else can change ``args``."""
     node = x._node
     array = node.value
-    if kwargs and kwargs.get("order") == "A":  # (the rule cannot tell any more how the argument lay)
+    if kwargs and kwargs.get("order") == "A":  # (later the step may be applied to an array in another order)
         kwargs = kwargs | {"order": "F" if np.isfortran(array) else "C"}
     records = is_recording()
     out = apply_step(node, rule, args, kwargs, records)
-    held = out._node
-    value = held.value
-    if (type(value) is not ndarray or value.base is not array) and not shares(value, array):
+    if not shares(out._node.value, array):
         return out
     if node.mutable:
-        held.mutable = True
-    if "copy" in kwargs:  # (whatever else takes this step, a cotangent among others, may lie in another order)
+        out._node.mutable = True
+    if "copy" in kwargs:  # (of an array in another order, such as a cotangent, the step may be a copy)
         kwargs = {key: value for key, value in kwargs.items() if key != "copy"}
     view = new(View)
     view._parent = x
     view._root = root = x._root if type(x) is View else x
     view._step = rule.function, args, kwargs
-    view._cached_node = held
-    view._cached_root_node = seen = root._node
-    view._cached_root_array = seen.value
+    view._cached_node = out._node
+    view._cached_root_node = root_node = root._node
+    view._cached_root_array = root_node.value
     view._in_no_grad = not records
     return view
 
 
 def apply_step(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], records: Any) -> Tensor:
-    """Return the tensor of a function of a node, recorded if it is to be."""
+    """Call a row's function on a node's array and return the tensor of the result, recorded if it needs a gradient."""
     array = node.value
     value = rule.call(array, *args, **kwargs) if kwargs else rule.call(array, *args)
     if not (node.requires_grad and records):
@@ -159,60 +157,56 @@ def apply_step(node: Node, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, 
     if kwargs:
         out._node.kwargs = kwargs
     if type(node) is not Node and shares(value, array):
-        shown: Any = out._node
-        shown.__class__, shown.origin = ViewOfWrite, getattr(node, "origin", node)
+        view: Any = out._node
+        view.__class__, view.origin = ViewOfWrite, getattr(node, "origin", node)
     return out
 
 
 def shares(value: Any, array: Any) -> bool:
-    """Tell whether a value lies in the memory of an array."""
+    """Tell whether a value is a view of an array, or the array itself."""
     if isinstance(value, ndarray):
         base = value.base
-        if base is not None and not isinstance(base, ndarray):  # (what stride tricks put between)
+        if base is not None and not isinstance(base, ndarray):  # (``as_strided`` puts an object of its own between)
             base = getattr(base, "base", None)
         return value is array or (base is not None and (base is array or base is array.base))
     return hasattr(value, "is_view_of") and value.is_view_of(array)
 
 
 def recomputed(view: View) -> Node:
-    """Return the node of a view whose root has moved on: the steps from the root to it, taken again where they must be."""
+    """Return the node of a view whose root has changed since it was computed; the views between them are recomputed, too."""
     stale: list[View] = []
     tensor: Tensor = view
-    while isinstance(tensor, View) and (tensor is view or not is_current(tensor)):
+    while isinstance(tensor, View) and not is_current(tensor):
         stale.append(tensor)
         tensor = tensor._parent
     for each in reversed(stale):
-        root = each._root._node
-        if each._step is None:
-            held = root
-        else:
-            parent = each._parent
-            above = parent._cached_node if isinstance(parent, View) else parent._node
+        node = root = each._root._node
+        if each._step is not None:
+            parent = each._parent._cached_node if isinstance(each._parent, View) else each._parent._node
             function, args, kwargs = each._step
-            held = apply_step(above, RULES[function], args, kwargs, not each._in_no_grad)._node
-            held.mutable = bool(above.mutable) and shares(held.value, above.value)
+            node = apply_step(parent, RULES[function], args, kwargs, not each._in_no_grad)._node
+            node.mutable = bool(parent.mutable) and shares(node.value, parent.value)
             before = each._cached_node
             if before.keeps_grad:
-                held.keeps_grad, held.grad = True, before.grad
+                node.keeps_grad, node.grad = True, before.grad
             if before.name is not None:
-                held.name = before.name
-        each._cached_node, each._cached_root_node, each._cached_root_array = held, root, root.value
+                node.name = before.name
+        each._cached_node, each._cached_root_node, each._cached_root_array = node, root, root.value
     return view._cached_node
 
 
 def is_current(view: View) -> bool:
-    """Tell whether a view's root is where it was when the view was last worked out."""
     root = view._root._node
     return root is view._cached_root_node and root.value is view._cached_root_array
 
 
 def root_of(tensor: Tensor) -> Tensor:
-    """Return the tensor that owns the entries of a tensor: itself, if it is no view."""
+    """Return the tensor that owns the entries of a tensor: the tensor itself unless it is a view."""
     return tensor._root if isinstance(tensor, View) else tensor
 
 
 def steps_to(tensor: Tensor) -> tuple[Step, ...]:
-    """Return the steps from a tensor's root to it; none for a tensor that is no view."""
+    """Return the steps from a tensor's root to it; none unless it is a view."""
     steps: list[Step] = []
     while isinstance(tensor, View):
         if tensor._step is not None:
@@ -222,16 +216,10 @@ def steps_to(tensor: Tensor) -> tuple[Step, ...]:
 
 
 def made_again(root: Tensor, steps: tuple[Step, ...]) -> Tensor:
-    """Return the view at the end of the steps."""
+    """Return the view at the end of the steps (a name that pickles hold)."""
     for function, args, kwargs in steps:
         root = view_of(root, RULES[function], args, kwargs)
     return root
-
-
-at = shaping.apply_views
-
-
-INTEGER = {int}
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
@@ -245,22 +233,22 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 
 
 def is_unknown_mask(index: Any, tensor: Tensor) -> bool:
-    """Tell whether an index stands for True and False, as a program finds them when it runs, one for each place of the first axes."""
+    """Tell whether an index is a mask over the first axes whose entries are known only when the compiled program runs."""
     return not getattr(index, "is_known", True) and index.dtype == bool and index.shape == tensor.shape[: index.ndim] != ()
 
 
 class MaskedSelection(Tensor):
-    """``t[mask]`` where only a program's run tells the mask, and so the shape: ``t[mask] += v`` can change it, nothing else can be done."""
+    """``t[mask]``, the mask and so the shape known only when the compiled program runs: for ``t[mask] += v`` and nothing else."""
 
     def __init__(self, tensor: Tensor, mask: Any) -> None:
         self._tensor, self._mask, self._changed = tensor, mask, tensor
 
     @property
     def _node(self) -> Node:  # type: ignore[override]
-        return record(GETITEM, (self._tensor, self._mask), {})._node  # (which says that this shape depends on values)
+        return record(GETITEM, (self._tensor, self._mask), {})._node  # (raises: this shape depends on values)
 
     def changed(self, method: Callable[..., Any], other: Any) -> Any:
-        """Do to all entries what is done to these, if it can be."""
+        """Do to all entries, if possible, what is to be done to these."""
         if isinstance(other, MaskedSelection) and other._mask is self._mask and other._tensor.shape == self._tensor.shape:
             other = other._changed
         elif np.ndim(other) > self._tensor.ndim - self._mask.ndim:
@@ -270,27 +258,21 @@ class MaskedSelection(Tensor):
         return self
 
     def put_back(self) -> None:
-        """Write the changed entries to their places."""
-        places = np.reshape(self._mask, (*self._mask.shape, *[1] * (self._tensor.ndim - self._mask.ndim)))
-        np.copyto(self._tensor, self._changed, where=places)  # type: ignore[arg-type]
+        mask = np.reshape(self._mask, (*self._mask.shape, *[1] * (self._tensor.ndim - self._mask.ndim)))
+        np.copyto(self._tensor, self._changed, where=mask)  # type: ignore[arg-type]
 
 
 def reshape(self: Tensor, *shape: Any, **options: Any) -> Tensor:
     """Return the entries in another shape, given as one tuple or as several integers; ``order`` and ``copy`` are NumPy's."""
     wanted = shape[0] if len(shape) == 1 else shape
-    if not options and (type(wanted) is int or (type(wanted) is tuple and INTEGER.issuperset(map(type, wanted)))):
+    if not options and (type(wanted) is int or (type(wanted) is tuple and {int}.issuperset(map(type, wanted)))):
         return view_of(self, RESHAPE, (wanted,), NOTHING)
     return np.reshape(self, wanted, **options)  # type: ignore[return-value]
 
 
-def iterate(self: Tensor) -> Iterator[Tensor]:
-    """Yield the entries along the first axis."""
-    return (self[i] for i in range(len(self)))
-
-
 # Writing
 class Memory:
-    """The array that the results of several writes share, and what each write, after the first, found at its place."""
+    """The array that the results of several writes share, and for each write after the first where it was and what it overwrote."""
 
     __slots__ = ("array", "log")
 
@@ -300,7 +282,7 @@ class Memory:
 
 
 class WriteResult(Node):
-    """The result of a write. Its value lies in memory that later writes may change; then it is put together again when it is asked for."""
+    """The result of a write. Its value lies in memory that later writes may change: then it is restored from the log when it is used."""
 
     __slots__ = ("memory", "version")
     memory: Memory
@@ -313,20 +295,20 @@ class WriteResult(Node):
             return memory.array
         array = memory.array.copy(order="K")
         for steps, index, old in reversed(memory.log[self.version :]):
-            at(array, steps)[index] = old
+            apply_views(array, steps)[index] = old
         return array
 
 
 class ViewOfWrite(Node):
-    """A view of the result of a write: worked out again when it is asked for, where later writes have changed the memory."""
+    """A view of the result of a write: recomputed when it is used, if later writes have changed the memory."""
 
     __slots__ = ()
-    origin: WriteResult  # the result of the write (kept apart, since the way back to it may be long)
+    origin: WriteResult  # the result of the write (the parents lead to it as well, in many steps perhaps)
 
     @property
     def value(self) -> Any:
         if self.origin.version == len(self.origin.memory.log):
-            return held_array(self)
+            return stored_value(self)
         node: Any = self
         steps: list[Node] = []
         while node is not self.origin:
@@ -338,23 +320,23 @@ class ViewOfWrite(Node):
         return array
 
 
-held_array: Callable[[Node], Any] = Node.value.__get__  # (what the slot holds)
+stored_value: Callable[[Node], Any] = Node.value.__get__  # (what the slot holds)
 UNSHARED_COUNT = (lambda node: sys.getrefcount(node.value))(leaf(np.empty(0)))  # the references to an array that only its node holds
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """Write a value at an index, as NumPy does: seen by all that share the entries."""
+    """Write a value at an index, as NumPy does: every tensor that shares the entries changes."""
     if type(value) is MaskedSelection and value._tensor is self and value._mask is plain(index):
         value.put_back()
         return
     step = value._step if type(value) is View and value._parent is self else None
     if step is not None and step[0] is shaping.getitem and same_index(step[1][0], index):
-        return  # (the second half of ``t[index] += v``: it is written already)
+        return  # (the second half of ``t[index] += v``, whose first half has written already)
     write(self, plain(index), value)
 
 
 def same_index(x: Any, y: Any) -> bool:
-    """Tell whether two indices are one object, or slices of the same ones: from Python 3.12 on, ``t[i:j] += v`` makes two slices."""
+    """Tell whether two indices are one object, or slices of the same objects, as ``t[i:j] += v`` makes two from Python 3.12 on."""
     return x is y or (type(x) is type(y) is slice and x.start is y.start and x.stop is y.stop and x.step is y.step)
 
 
@@ -379,7 +361,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
             rebind(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
         elif not (root._node.parents or wanted):
             with shape_error_explained(target, value, index):
-                at(writable_array(root._node), steps)[index] = plain(value)
+                apply_views(writable_array(root._node), steps)[index] = plain(value)
         elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps):
             write_part(target, index, value)
         else:
@@ -389,7 +371,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
 
 
 def rebind(target: Tensor, node: Node) -> None:
-    """Let a tensor hold a new value: its name, and whether its gradient is kept, stay with it."""
+    """Give a tensor another node; its name, and whether its gradient is kept, stay the same."""
     old = target._node
     node.keeps_grad = node.requires_grad and old.keeps_grad and bool(old.parents)
     if old.name is not None:
@@ -399,7 +381,7 @@ def rebind(target: Tensor, node: Node) -> None:
 
 @contextmanager
 def shape_error_explained(target: Tensor, value: Any, index: Any) -> Iterator[None]:
-    """Word an error of NumPy's that says that a value does not fit its place."""
+    """Explain NumPy's error where a value does not fit the entries that it is written to."""
     try:
         yield
     except ValueError as reason:
@@ -423,28 +405,28 @@ def require_writable(target: Tensor, root: Tensor) -> None:
 
 
 def writable_array(node: Node) -> Any:
-    """Return the array of a leaf to write to: its own, or a copy in its place if a graph or a view may hold it."""
+    """Return a leaf's array for writing; the leaf first gets a copy if a graph or a view may hold the array."""
     if not node.mutable and node.value.flags.writeable and (sys.getrefcount(node.value) > UNSHARED_COUNT or node.value.base is not None):
         node.value, node.mutable = node.value.copy(order="K"), UNTIL_KEPT
     return node.value
 
 
 def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source: Node | None) -> WriteResult:
-    """Return the node of a write, which is done where the array lies if no graph holds it, else in a copy."""
+    """Write into an array that belongs to a graph, in place if no graph holds it, else into a copy; return the new node."""
     array = node.value
     layout = shaping.layout(array)
-    if not at(array, steps).flags.writeable:
+    if not apply_views(array, steps).flags.writeable:
         raise ValueError("assignment destination is read-only")
     entries = private_copy(plain(value)) if source is None else array_to_keep(source)
     if node.mutable is UNTIL_KEPT and isinstance(node, WriteResult):
         memory, kept = node.memory, placeholder(array)
-        place = at(memory.array, steps)
+        place = apply_views(memory.array, steps)
         old = np.array(place[index])
         place[index] = entries
         memory.log.append((steps, index, old))
     else:
         memory, kept = Memory(array.copy(order="K")), array_to_keep(node)
-        at(memory.array, steps)[index] = entries
+        apply_views(memory.array, steps)[index] = entries
     out = new(WriteResult)
     out.memory, out.version = memory, len(memory.log)
     out.rule, out.args = SETITEM, (kept, entries, index, steps, layout)
@@ -459,7 +441,7 @@ def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, 
 
 
 def write_part(target: Tensor, index: Any, value: Any) -> None:
-    """Write into the real or imaginary part of what belongs to a graph: both parts make a new complex value."""
+    """Write into the real or imaginary part of a tensor of a graph: the part is changed, then both make a new complex value."""
     changed = target.copy()
     write(changed, index, value)
     complex_part: Any = target
@@ -473,7 +455,7 @@ def write_part(target: Tensor, index: Any, value: Any) -> None:
 
 # In place
 def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
-    """Return an in-place operator: NumPy's own for data, else the operator, and a write."""
+    """Return an in-place operator: NumPy's own for data; for what belongs to a graph, the operator and a write of its result."""
     operator = getattr(Tensor, f"__{name}__")
 
     def method(self: Tensor, other: Any) -> Any:
@@ -481,7 +463,7 @@ def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
             return self.changed(method, other)
         value = self._node.value
         if is_scalar(value):
-            return operator(self, other)  # (a scalar is not changed in place: the name gets a new one)
+            return operator(self, other)  # (a scalar cannot change in place: the variable gets the new tensor)
         if isinstance(value, ndarray) and not value.flags.writeable:
             raise ValueError("output array is read-only")
         if name == "matmul" and np.ndim(other) == 1:
@@ -513,17 +495,17 @@ def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
 
 
 def write_unrecorded(target: Tensor, change: Callable[[Any], Any]) -> Any:
-    """Let NumPy change the entries of a tensor that belongs to no graph."""
-    return change(at(writable_array(root_of(target)._node), steps_to(target)))
+    """Change the entries of a tensor that belongs to no graph by a function of NumPy's."""
+    return change(apply_views(writable_array(root_of(target)._node), steps_to(target)))
 
 
 def as_recorded(target: Tensor) -> Tensor:
-    """Return a tensor, or a view that was made inside ``no_grad`` as the graph has it."""
+    """Return a tensor; a view that was made inside ``no_grad``, made again so that a gradient flows through it."""
     return made_again(target._root, steps_to(target)) if isinstance(target, View) and target._in_no_grad else target
 
 
 def assign_result(target: Tensor, value: Any, name: str, casting: Any = "same_kind") -> Tensor:
-    """Let a tensor take on a value of its own shape and of a dtype that fits; return it."""
+    """Write a result into a tensor of the same shape, whose dtype must allow it; return the tensor."""
     value = value if isinstance(value, Tensor) else Tensor(value)
     if value.shape != target.shape:
         raise ValueError(f"{name}: the result has shape {value.shape}, and {label(target)}, where it should go, has shape {target.shape}")
@@ -559,9 +541,9 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             "or let out be a Tensor"
         )
     with write_lock:
-        recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (each is looked at: a leaf may be among them)
+        recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (a list: each must be checked)
         if not any(recorded):
-            places = [at(writable_array(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
+            places = [apply_views(writable_array(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
             return wrap_results(targets, made, lambda target, value: target)
         raise_what_numpy_raises(function, args, kwargs, out)
@@ -575,7 +557,7 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
 
 
 def wrap_results(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], Any]) -> Any:
-    """Return the results of a function: what ``put`` makes of one that goes into a target, the others as tensors."""
+    """Return the results of a function: ``put(target, value)`` for each that goes into a target, the others as tensors."""
     several = len(targets) > 1
     results = tuple(
         [wrapped(value) if t is None else put(t, value) for t, value in zip(targets, made if several else (made,), strict=True)]
@@ -584,7 +566,7 @@ def wrap_results(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], 
 
 
 def raise_what_numpy_raises(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
-    """Call a function on arrays, with copies to write into: it raises where NumPy finds that the result does not fit."""
+    """Call a function on arrays, with copies for ``out``: NumPy raises if the result does not fit there."""
     args, kwargs, out = plain((args, kwargs, out))
     if function in (np.cumsum, np.cumprod) and 0 in map(np.ndim, leaves(out)):
         return  # (NumPy 2 itself crashes there)
@@ -596,7 +578,7 @@ def raise_what_numpy_raises(function: Callable[..., Any], args: tuple[Any, ...],
 
 
 def store_result(target: Any, value: Any, function: Callable[..., Any], kept: Any) -> Any:
-    """Let a tensor that was given as ``out`` take on a result of the function, where it is kept; return it."""
+    """Write a function's result into what was given as ``out``, where ``kept`` is true; return that."""
     if not isinstance(target, Tensor):
         np.copyto(target, plain(value), casting="unsafe", where=plain(kept))
         return target
@@ -607,14 +589,14 @@ def store_result(target: Any, value: Any, function: Callable[..., Any], kept: An
 
 
 def without_ones(value: Any, target: Tensor, function: Any) -> Any:
-    """Return a result without axes of 1 in front that its place lacks, which NumPy drops for matmul and its kin."""
+    """Return a result without the leading axes of 1 that the target lacks: NumPy drops them for ``matmul`` and others with a signature."""
     shape = np.shape(value)[max(np.ndim(value) - target.ndim, 0) :]
     drops = getattr(function, "signature", None) and np.shape(value) == (1,) * (np.ndim(value) - len(shape)) + shape
     return np.reshape(value, shape) if drops else value
 
 
 def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that writes into its first argument: NumPy's own for data, else its composition of ``t[index] = v``."""
+    """Return what to call for a NumPy function that writes into its first argument: itself for data, else its composition."""
     composition = COMPOSITIONS[function]
 
     def call(*args: Any, **kwargs: Any) -> None:
@@ -641,7 +623,7 @@ def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 # Methods
 def reordering_method(name: str) -> Callable[..., Any]:
-    """Return a method that puts the entries of a tensor in another order, where they lie."""
+    """Return a method that puts the entries of a tensor in another order, in place."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
         with write_lock:
@@ -697,18 +679,16 @@ def view(self: Tensor, dtype: Any = None, *shape: Any) -> Tensor:
 
 
 class Flat:
-    """The entries of a tensor in the usual order of their indices, to be read, written and iterated over as of a vector."""
+    """The entries of a tensor in row-major order, to be read, written and iterated over as those of a vector."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.base = tensor
         self.index = 0
 
     def _places(self, index: Any) -> Any:
-        """Return the flat indices that an index names."""
         return np.arange(self.base.size)[plain(index)]
 
     def _place(self, index: int) -> tuple[int, ...]:
-        """Return the index of the entry that a number names."""
         return tuple(map(int, np.unravel_index(range(self.base.size)[index], self.base.shape)))
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -775,18 +755,15 @@ for function in (*RULES, *NO_DERIVATIVE):
         REPLACEMENTS[function.at] = writing_function(function.at)
 REPLACEMENTS["out="] = into_out
 
-for name, function in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide, "mod": np.remainder,
-    "matmul": np.matmul, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-    "lshift": np.left_shift, "rshift": np.right_shift,
-}.items():  # fmt: skip
+for name, function in (ARITHMETIC | BITWISE).items():
     setattr(Tensor, f"__i{name}__", in_place_operator(name, function))
 
 for compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
     setattr(Flat, f"__{compare.__name__}__", lambda self, other, compare=compare: compare(np.ravel(self.base), other))
 
 for name, member in {
-    "__getitem__": getitem, "__setitem__": setitem, "__iter__": iterate, "reshape": reshape, "fill": fill, "put": put,
+    "__getitem__": getitem, "__setitem__": setitem, "reshape": reshape, "fill": fill, "put": put,
+    "__iter__": lambda self: (self[i] for i in range(len(self))),
     "copy": copy, "flatten": flatten, "astype": astype, "view": view,
     "sort": reordering_method("sort"), "partition": reordering_method("partition"),
     "shape": property(lambda self: self._node.value.shape, doc="The length of each axis."),
