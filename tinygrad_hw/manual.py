@@ -35,7 +35,7 @@ PARAMETERS = {
     "order": '"C", "F", "A" or "K"\n    Of the entries in memory.', "other": "array_like or Tensor", "place": "int, optional",
     "q": "array_like or Tensor, optional", "repeats": "int or array_like of int", "shape": "int, or tuple of int",
     "side": '"left" or "right"', "slope": "float", "sorter": "(n,) array_like of int, optional", "stable": "bool, optional",
-    "start": "number", "step": "number", "stop": "number", "stream": "None", "subok": "bool\n    Accepted as NumPy does, and ignored.", "to": "dtype",
+    "start": "number", "step": "number", "stop": "number", "stream": "None", "subok": "bool\n    Without effect.", "to": "dtype",
     "type": "dtype, array or Tensor", "v": "array_like or Tensor", "value": "number, array_like or Tensor",
     "values": "array_like or Tensor", "where": "array_like of bool, optional\n    Which entries to take.", "x": "Tensor",
     "x1": "Tensor, or number", "x2": "Tensor, or number",
