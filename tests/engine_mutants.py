@@ -70,7 +70,7 @@ def in_the_engine():
         (transforms, "linearized", "the last of several arguments counts for all", "parts[wanted.index(n)]", "parts[-1]"),
         (transforms, "_of_complex", "the imaginary part of a Jacobian is lost", "of_one - 1j * of_i", "of_one"),
         (trees, "fitted", "dicts are matched by order", "list(_in_order_of(tree, given))", "leaves(given)"),
-        (transforms, "linearized", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
+        (transforms, "seeds_of", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
         (transforms, "jvp", "Jᵀ t, for J t", "_, pushforward = vjp(pullback, anywhere)", "pushforward = pullback"),
         (transforms, "hvp", "the gradient, for the Hessian's product", "return vjp(grad(f), x)[1](", "return (lambda v: grad(f)(x))("),
         (

@@ -4,8 +4,8 @@
     >>> scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 1., 3.]))
 
-Called as it is, it is the loop that it stands for, and every step is recorded. While a program is recorded (``compile``) one step
-is, and the loop is one node of the graph: its VJP is again such a loop, the other way round, over what was carried into each step.
+Called outside of ``compile``, it runs the loop and records every step. While ``compile`` records a program, one step is recorded, and
+the loop is one node of the graph: its VJP is such a loop, too, in the reverse order, over what was carried into each step.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .errors import CompileError, ShapeError
 from .graph import Node, by_number, leaf, next_number
 from .rules import Each, Rule
 from .rules.table import stands_in
-from .tensor import Tensor, array_to_keep, as_numbers, handle, is_recording, plain_leaf, recording, result, tensors
-from .transforms import JointVJPs, earlier_nodes, isolated, name_of
+from .tensor import Tensor, always_recording, array_to_keep, as_numbers, handle, is_recording, no_grad, plain_leaf, result, tensors
+from .transforms import JointVJPs, cotangents_of, earlier_nodes, isolated, name_of, seeds_of, zeros_like
 from .trees import leaves, mapped, paths, rebuilt, skeleton
 
 __all__ = ["Step", "loop_recorder", "scan"]
 
-Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # what is carried and a row of each x -> the same anew, and ys
+Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]  # the carry, and a row of each x -> the new carry, and ys
 loop_recorder: ContextVar[Any] = ContextVar("loop_recorder", default=None)  # what records a loop as one call, while a program is recorded
 
 
@@ -100,7 +100,6 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, l
 
 
 def length_of(xs: Any, length: int | None) -> int:
-    """Return the number of steps."""
     if length is not None and (isinstance(length, bool) or not hasattr(length, "__index__") or index(length) < 0):
         raise ShapeError(f"scan: length is the number of steps, not {length!r}")
     lengths = {path: np.shape(x)[:1] for path, x in zip(paths(xs), leaves(xs))}
@@ -111,18 +110,17 @@ def length_of(xs: Any, length: int | None) -> int:
             raise ShapeError(f"scan: xs{path} is one number, and has no rows to take one step after the other")
     counts = {n for (n,) in lengths.values()} | ({index(length)} if length is not None else set())
     if len(counts) > 1:
-        told = ", ".join([f"xs{path} has {n}" for path, (n,) in lengths.items()] + ([f"length is {length}"] if length is not None else []))
-        raise ShapeError(f"scan: all xs must have as many rows as there are steps: {told}")
+        found = ", ".join([f"xs{path} has {n}" for path, (n,) in lengths.items()] + ([f"length is {length}"] if length is not None else []))
+        raise ShapeError(f"scan: all xs must have as many rows as there are steps: {found}")
     return int(counts.pop())
 
 
 def as_array(x: Any) -> Any:
-    """Return a leaf as something with a shape and a dtype."""
     return x if stands_in(x) or isinstance(x, (np.ndarray, np.generic)) else as_numbers(x)
 
 
 def require_alike(what: str, before: Any, after: Any, then: str, now: str) -> None:
-    """Raise unless two trees have one structure, and their leaves one shape and dtype."""
+    """Raise unless two trees have the same structure, and their leaves the same shapes and dtypes."""
     if skeleton(before) != skeleton(after):
         raise ShapeError(f"scan: {what} must keep its structure: it {then} as {skeleton(before)} and {now} as {skeleton(after)}")
     for path, x, y in zip(paths(before), leaves(before), leaves(mapped(as_array, after))):
@@ -134,26 +132,19 @@ def require_alike(what: str, before: Any, after: Any, then: str, now: str) -> No
 
 
 def empty_stacks(step: Step, carry: list[Any], xs: list[Any], shape: list[Any]) -> Any:
-    """Return the ys of no steps: of the shapes that a step on zeros gives."""
-    token = recording.set(False)
-    try:
-        with np.errstate(all="ignore"):
-            step(carry, [np.zeros(x.shape[1:], x.dtype) for x in xs])
-    finally:
-        recording.reset(token)
+    """Return the ys of no steps; a step on zeros gives their shapes."""
+    with no_grad(), np.errstate(all="ignore"):
+        step(carry, [np.zeros(x.shape[1:], x.dtype) for x in xs])
     return mapped(lambda y: np.zeros((0, *y.shape), y.dtype), shape[0])
 
 
 def loop(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
-    """Return what a number of steps carry on, and the stacks of what they give: recorded as one call where that is possible."""
+    """Return the last carry, and the ys of all steps stacked: recorded as one node if possible, else step by step."""
     tape = loop_recorder.get()
-    whole = tape is not None and count > 1 and not active_levels.get()
-    found = recorded_as_one_node(tape, step, carry, xs, count, backwards) if whole else None
-    return run_step_by_step(step, carry, xs, count, backwards) if found is None else found
-
-
-def run_step_by_step(step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> tuple[list[Any], list[Any]]:
-    """Do the steps."""
+    if tape is not None and count > 1 and not active_levels.get():
+        whole = recorded_as_one_node(tape, step, carry, xs, count, backwards)
+        if whole is not None:
+            return whole
     rows = []
     for i in reversed(range(count)) if backwards else range(count):
         carry, ys = step(carry, [x[i] for x in xs])
@@ -162,7 +153,7 @@ def run_step_by_step(step: Step, carry: list[Any], xs: list[Any], count: int, ba
 
 
 def snapshot(y: Any) -> Any:
-    """Return what later writes to y do not reach."""
+    """Return y so that later writes to it do not change what is returned."""
     if isinstance(y, Tensor) and y.requires_grad:
         array_to_keep(y._node)
     return isolated(y)
@@ -170,7 +161,7 @@ def snapshot(y: Any) -> Any:
 
 # A loop as one node
 def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> Any:
-    """Return the same as ``unrolled``, with one step recorded and the loop as one node; None if the steps cannot be told to be equal."""
+    """Return the same as ``loop``, with one step recorded and the loop as one node; None if the steps cannot be shown to be equal."""
     flowing = bool(is_recording())
     given = [x if isinstance(x, Tensor) else plain_leaf(x) for x in (*carry, *xs)]
 
@@ -197,14 +188,13 @@ def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any],
 
 
 def result_of_loop(whole: Node, i: int, value: Any) -> Tensor:
-    """Return the i-th of a loop's results as a tensor."""
     if value.dtype.kind not in "fc":
         return plain_leaf(value)
     return result(value, PART, (whole.value,), (whole,), (partial(bundled, i),))
 
 
 def bundled(i: int, g: Any, *_: Any) -> Bundle:
-    """Return the cotangent of a loop whose i-th result has the cotangent g."""
+    """Return the cotangent of a loop from that of its i-th result."""
     return Bundle({i: g})
 
 
@@ -212,7 +202,7 @@ PART = Rule(bundled, (), lambda whole: whole, "dense")
 
 
 class Bundle:
-    """The cotangents of a loop's results, by number: they arrive one after the other, and are added up as one."""
+    """The cotangents of a loop's results, by number: the sweep adds them up as the one cotangent of the loop."""
 
     shape, dtype = (0,), np.dtype(float)
 
@@ -231,9 +221,9 @@ class Bundle:
 
 
 class LoopVJPs(JointVJPs):
-    """The VJPs of a loop: a loop over the same steps the other way round, which computes each again and sweeps it.
+    """The VJPs of a loop: a loop over the same steps in the reverse order, which computes each step again and sweeps it.
 
-    It carries the cotangent of the carry, and adds up those of the older tensors that the step uses.
+    What it carries is the cotangent of the carry, and the sum of those of the older tensors that the step uses.
     """
 
     def __init__(self, step: Step, outs: list[Any], counts: tuple[int, int], used: list[Node], count: int, backwards: bool) -> None:
@@ -244,9 +234,10 @@ class LoopVJPs(JointVJPs):
         self.floating = [i for i in range(self.carried) if outs[i].dtype.kind in "fc"]
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-        """Return the cotangent of the first carry, of xs, and of what is used from outside."""
+        """Return the cotangents of the first carry, of xs, and of the tensors used from outside."""
         as_tensors, carried, rows = isinstance(out, Tensor), self.carried, self.rows
-        plain = identity if as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values()) else values
+        keep = as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values())
+        plain = lambda parts: list(parts if keep else map(values, parts))
         incoming = self.outs[carried + self.stacked :]
         if as_tensors:
             incoming = [result_of_loop(out._node, carried + self.stacked + i, x) for i, x in enumerate(incoming)]
@@ -255,50 +246,32 @@ class LoopVJPs(JointVJPs):
         xs = operands[carried : carried + rows]
 
         def back(cs: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any]]:
-            cs, parts = list(map(plain, cs)), list(map(plain, parts))
+            cs, parts = plain(cs), plain(parts)
             inputs, arrived = [differentiable_input(x)._node for x in parts[: carried + rows]], dict(zip(arriving, parts[carried + rows :]))
             found = self.swept(inputs, arrived | dict(zip(self.floating, cs)), as_tensors)
-            cotangents = [found[x] if x in found else zeros_like(x.value) for x in inputs]
+            cotangents = cotangents_of(inputs, found)
             totals = [a + found[node] if node in found else a for a, node in zip(cs[len(self.floating) :], self.used)]
             return [cotangents[i] for i in self.floating] + totals, cotangents[carried : carried + rows]
 
         totals = [zeros_like(node.value) for node in self.used]
         last, of_xs = loop(back, seeds + totals, [*incoming, *xs, *(g.parts[i] for i in arriving)], self.length, not self.backwards)
-        given = list(map(plain, (*last, *of_xs)))
+        given = plain((*last, *of_xs))
         of_carry = dict(zip(self.floating, given))
         ends = given[len(self.floating) : len(last)]
         return [of_carry.get(i, 0.0) for i in range(carried)] + given[len(last) :] + ends
 
     def swept(self, inputs: list[Node], arrived: dict[int, Any], as_tensors: bool) -> dict[Node, Any]:
-        """Do a step, and sweep back from what it gives; return the cotangents."""
-        token = recording.set(True)
-        try:
-            with activated(()):  # (the sweep may carry many cotangents at once: the step is done as it was at first)
-                since = next_number()
-                out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
-        finally:
-            recording.reset(token)
-        seeds: dict[Node, Any] = {}
+        """Do a step, and sweep back from its results; return the cotangents."""
+        with always_recording(), activated(()):  # (a sweep may carry a batch of cotangents: the step is done without the batch, as at first)
+            since = next_number()
+            out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
         results = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs
-        for i, g in arrived.items():
-            if (node := results[i]).requires_grad:
-                seeds[node] = seeds[node] + g if node in seeds else g
-        return sweep(seeds, tensors if as_tensors else arrays, since)
+        return sweep(seeds_of([results[i] for i in arrived], arrived.values()), tensors if as_tensors else arrays, since)
 
 
 def differentiable_input(x: Any) -> Tensor:
-    """Return a tensor that a gradient can flow to, if it holds numbers that have one, and that can be written to."""
+    """Return a tensor that can be written to, and through which a gradient flows if its dtype has one."""
     if isinstance(x, Tensor) and x.requires_grad:
         return x
     value = values(x)
     return +handle(leaf(value, True)) if value.dtype.kind in "fc" else handle(leaf(value))
-
-
-def identity(x: Any) -> Any:
-    """Return x."""
-    return x
-
-
-def zeros_like(x: Any) -> np.ndarray:
-    """Return zeros of the shape and dtype of an array."""
-    return np.zeros(x.shape, x.dtype)

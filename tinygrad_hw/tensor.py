@@ -80,6 +80,16 @@ class no_grad(Scope):
     setting, value = recording, False
 
 
+class always_recording:
+    """Record inside a ``with``, even where that stands inside ``no_grad``."""
+
+    def __enter__(self) -> None:
+        self.token = recording.set(True)
+
+    def __exit__(self, *error: object) -> None:
+        recording.reset(self.token)
+
+
 def handle(node: Node) -> Tensor:
     tensor = new(Tensor)
     tensor._node = node

@@ -8,17 +8,16 @@
 lists and dicts of them, to any order: ``grad(grad(f))``, or a gradient inside a function that is itself differentiated.
 ``checkpoint`` trades memory for time; ``primitive`` gives a function of your own its own rule.
 
-All of them record one call of the function and sweep back over it. A gradient is asked for *these inputs*: each is
-wrapped in a node of its own, and the sweep stops at what is older than the call. Results are arrays when arrays came
-in and Tensors when Tensors did; they are Tensors too where they depend on a Tensor that the function uses from outside and
-that requires a gradient, so that nothing leaves its graph silently.
+All of them record one call of the function and sweep back over it. Each input gets a node of its own for the call, and the sweep stops
+at nodes that are older than the call. Results are Tensors if the inputs were, else arrays; but if a result depends on a Tensor that
+the function uses from outside and that requires a gradient, it is a Tensor too, so that nothing leaves its graph silently.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from itertools import chain
 from typing import Any, Literal, Protocol, TypeVar, overload
@@ -33,19 +32,19 @@ from .graph import Node, by_number, leaf, next_number, reachable_results
 from .rules import RULES, Each, Rule, dispatched, rule
 from .rules.shaping import barrier, equal_arrays
 from .rules.table import stands_in
-from .tensor import Tensor, array_to_keep, as_numbers, by_position, handle, is_recording, private_copy, recording, result, tensors
+from .tensor import Tensor, always_recording, array_to_keep, as_numbers, by_position, handle, is_recording, private_copy, result, tensors
 from .trees import fitted, is_module, leaves, mapped, opened, rebuilt
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "primitive", "ravel", "value_and_grad", "vjp"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-ROW_BYTES = 1 << 24  # of a Jacobian's rows that one sweep carries, for the largest value of the graph
+ROW_BYTES = 1 << 24  # one sweep carries as many rows of a Jacobian as keep the largest array below this size
 
 Argnums = int | Sequence[int]
 X = TypeVar("X")
 
 
-# What type checkers are told of the functions that come out, where it is their first argument that is differentiated
+# The types of the functions that transforms return, for type checkers, where the first argument is differentiated
 class HasParameters(Protocol):
     """A module."""
 
@@ -184,7 +183,6 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
 
 def require_floating(f: Callable[..., Any], value: Any) -> None:
-    """Raise if a result is integer or bool, which has no derivative."""
     if value.dtype.kind not in "fc":
         raise GradientError(f"{name_of(f)} returned {value.dtype}, which has no derivative: return a floating number")
 
@@ -321,14 +319,13 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
         ys = [as_array(y) for y in leaves(out)]
         for y in ys:
             require_floating(f, y)
-        zeros = [np.zeros(y.shape, y.dtype) for y in ys]
-        return rebuilt(out, [_jacobian_of_one(f, pullback, out, zeros, i) for i in range(len(ys))])
+        return rebuilt(out, [_jacobian_of_one(f, pullback, out, list(map(zeros_like, ys)), i) for i in range(len(ys))])
 
     return rows
 
 
 def _jacobian_of_one(f: Callable[..., Any], pullback: Callable[[Any], Any], out: Any, zeros: list[np.ndarray], i: int) -> Any:
-    """Return the Jacobian of the i-th part of the result: many of its rows in one sweep."""
+    """Return the Jacobian of the i-th part of the result, many of its rows in one sweep."""
     shape, dtype = zeros[i].shape, zeros[i].dtype
 
     def swept(start: int, stop: int, seed: complex) -> Any:
@@ -349,13 +346,13 @@ def _jacobian_of_one(f: Callable[..., Any], pullback: Callable[[Any], Any], out:
 
 
 def size_of_largest(results: list[Node]) -> int:
-    """Return the size in bytes of the largest value among results and what they depend on: one row of it is as large."""
+    """Return the size in bytes of the largest array among results and all that they depend on."""
     nodes = [*results, *(parent for node in reachable_results(results) for parent in (node, *node.parents) if parent is not None)]
     return max(1, *(node.value.size * node.value.dtype.itemsize for node in nodes))
 
 
 def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
-    """Return the derivative of a complex number from its pullbacks of 1 and i."""
+    """Return the derivative of a complex result from its pullbacks of 1 and of i."""
     if of_one.dtype.kind != "c":
         return of_one - 1j * of_i
     if not np.allclose(values(of_i), 1j * values(of_one), equal_nan=True):
@@ -366,7 +363,7 @@ def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
 
 
 def _stacked(parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return the rows as one array, with the axes of the shape in the place of the first."""
+    """Return the rows in one array, its first axis reshaped to ``shape``."""
     rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
     stacked = np.reshape(rows, shape + np.shape(rows)[1:])
     return stacked[()] if isinstance(stacked, np.ndarray) else stacked
@@ -445,10 +442,7 @@ def hvp(f: Callable[..., Any], x: X, v: Any) -> X:
 def linearized(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool = False
 ) -> tuple[Any, Callable[[Any], Any], Any]:
-    """Call f and return its result with its pullback to the arguments of these numbers: what every transform does.
-
-    The third is what else f returned, if it has such an aux.
-    """
+    """Call f; return its result, its pullback to the arguments of these numbers, and its aux (None without one)."""
     several = np.iterable(argnums)
     places = [position_of(f, args, n) for n in (argnums if several else (argnums,))]  # type: ignore[union-attr]
     wanted = tuple(dict.fromkeys(places))
@@ -457,14 +451,11 @@ def linearized(
 
     xs = opened(tuple(args[n] for n in wanted))
     as_tensors, outside = any(isinstance(x, Tensor) for x in leaves((xs, args, kwargs))), bool(is_recording())
-    token = recording.set(True)
-    try:
+    with always_recording():
         inputs = Inputs(f, outside)
         given = {n: mapped(inputs.register, args[n]) for n in wanted}
         since = next_number()
         out = f(*(given.get(n, arg) for n, arg in enumerate(args)), **kwargs)
-    finally:
-        recording.reset(token)
     out, aux = value_and_aux(f, out) if has_aux else (out, None)
     results = [y._node if isinstance(y, Tensor) else leaf(as_numbers(y)) for y in leaves(out)]
     if not results:
@@ -482,36 +473,47 @@ def linearized(
             return entry_by_entry(swept, (cotangent,), {})
 
     def swept(cotangent: Any) -> Any:
-        seeds: dict[Node, Any] = {}
-        for node, g in zip(results, checked_leaves(out, cotangent, f"the cotangent of {name_of(f)}'s result")):
-            if node.requires_grad:
-                g = Tensor(g) if read is tensors and not isinstance(g, (Tensor, Batched)) else g
-                seeds[node] = seeds[node] + g if node in seeds else g
-        cotangents = sweep(seeds, read, since)
-        found = (np.zeros(x.value.shape, x.value.dtype) if x not in cotangents else cotangents[x] for x in inputs.nodes)
-        parts = rebuilt(xs, (as_asked(g, as_tensors, is_own(g)) for g in found))
+        gs = checked_leaves(out, cotangent, f"the cotangent of {name_of(f)}'s result")
+        if read is tensors:
+            gs = (g if isinstance(g, (Tensor, Batched)) else Tensor(g) for g in gs)
+        cotangents = sweep(seeds_of(results, gs), read, since)
+        parts = rebuilt(xs, (to_caller(g, as_tensors, swept=True) for g in cotangents_of(inputs.nodes, cotangents)))
         return tuple(parts[wanted.index(n)] for n in places) if several else parts[0]
 
-    def back(value: Any) -> Any:
-        return as_asked(value, as_tensors)
-
     def value_of(node: Node) -> Any:
-        return back(handle(node) if captured else node.value)
+        return to_caller(handle(node) if captured else node.value, as_tensors)
 
     pullback.results = results  # type: ignore[attr-defined]
     aux = mapped(lambda y: value_of(y._node) if isinstance(y, Tensor) else y, aux)
     return rebuilt(out, map(value_of, results)), pullback, aux
 
 
+def seeds_of(nodes: Iterable[Node], gs: Iterable[Any]) -> dict[Node, Any]:
+    """Return the cotangents that a sweep starts from: a node that occurs twice gets the sum."""
+    seeds: dict[Node, Any] = {}
+    for node, g in zip(nodes, gs):
+        if node.requires_grad:
+            seeds[node] = seeds[node] + g if node in seeds else g
+    return seeds
+
+
+def cotangents_of(nodes: Iterable[Node], cotangents: dict[Node, Any]) -> list[Any]:
+    """Return what a sweep gives for each node: 0 if it has not come to it."""
+    return [cotangents[node] if node in cotangents else zeros_like(node.value) for node in nodes]
+
+
+def zeros_like(x: Any) -> np.ndarray:
+    return np.zeros(x.shape, x.dtype)
+
+
 def value_and_aux(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
-    """Return the two parts of what a function with an aux returned."""
     if not isinstance(out, tuple) or len(out) != 2:
         raise GradientError(f"{name_of(f)}: with has_aux it must return a pair, the number to differentiate and something else")
     return out
 
 
 def position_of(f: Callable[..., Any], args: tuple[Any, ...], n: Any) -> int:
-    """Return the place of an argument, counted from the front; raise if there is none."""
+    """Return the number of an argument, counted from the front; raise if there is none."""
     if isinstance(n, (bool, str)) or not hasattr(n, "__index__"):
         raise GradientError(f"argnums: give the number of an argument, or several in a tuple, not {n!r}")
     if not -len(args) <= n < len(args):
@@ -520,7 +522,7 @@ def position_of(f: Callable[..., Any], args: tuple[Any, ...], n: Any) -> int:
 
 
 class Inputs:
-    """The nodes to differentiate with respect to, in order; ``fresh`` are those of this call alone."""
+    """The nodes to differentiate with respect to, in order; ``fresh`` are the new leaves among them."""
 
     def __init__(self, f: Callable[..., Any], outside: bool) -> None:
         self.f, self.outside = f, outside
@@ -528,7 +530,7 @@ class Inputs:
         self.fresh: set[Node] = set()
 
     def register(self, x: Any) -> Any:
-        """Take an input's nodes in, and return what the function gets in its place: a module as it is, else a tensor of its own."""
+        """Add an input's nodes, and return what the function is called with: a new tensor, or the module itself."""
         if is_module(x):
             nodes = [parameter._node for parameter in leaves(opened(x))]
             if not set(self.nodes).isdisjoint(nodes):
@@ -540,7 +542,7 @@ class Inputs:
         return handle(node)
 
     def node_for(self, x: Any) -> Node:
-        """Return a node of its own for an input: one that its history stays behind, or a fresh leaf."""
+        """Return a new node for an input: a result that its history leads to, or a fresh leaf."""
         if isinstance(x, Tensor) and x.requires_grad and self.outside:
             return (+x)._node
         value = repeated_copy(values(x)) if is_repeated(values(x)) else x.numpy() if isinstance(x, Tensor) else as_numbers(x)
@@ -554,36 +556,32 @@ class Inputs:
 
 
 def is_repeated(x: Any) -> bool:
-    """Tell whether an array has the same entries again and again, by broadcasting."""
+    """Tell whether an array repeats its entries along an axis, as ``np.broadcast_to`` gives them."""
     return type(x) is np.ndarray and x.size > 0 and 0 in x.strides
 
 
 def repeated_copy(x: np.ndarray) -> np.ndarray:
-    """Return a copy of an array that is repeated by broadcasting as one that is too."""
+    """Return a copy of such an array that repeats the copied entries in the same way."""
     return np.broadcast_to(x[tuple(slice(None) if stride else slice(0, 1) for stride in x.strides)].copy(), x.shape)
 
 
 def earlier_nodes(roots: Collection[Node], since: int) -> set[Node]:
-    """Return the nodes from before a number on which what was made since depends."""
+    """Return the nodes older than ``since`` that the roots depend on and that require a gradient."""
     ends = chain(roots, *(node.parents for node in reachable_results(roots, since)))
     return {node for node in ends if node is not None and node.requires_grad and node.number < since}
 
 
-def as_asked(value: Any, as_tensor: bool, own: bool = False) -> Any:
-    """Return a result as the caller gets it: a tensor, or an array of its own (a NumPy scalar for a single number)."""
+def to_caller(value: Any, as_tensor: bool, swept: bool = False) -> Any:
+    """Return a result as the caller gets it: a tensor, or an array that nobody else holds (a NumPy scalar for a single number)."""
     if isinstance(value, (Tensor, Batched)):
         return value
-    value = value if own else np.copy(value)
+    if not (swept and type(value) is np.ndarray and value.base is None):  # (a cotangent that the sweep returns is held by nobody else)
+        value = np.copy(value)
     return handle(leaf(value)) if as_tensor else value if value.ndim else value[()]
 
 
-def is_own(g: Any) -> bool:
-    """Tell whether a leaf's cotangent is an array of its own: the sweep shares none with a leaf, but for views."""
-    return type(g) is np.ndarray and g.base is None
-
-
 def checked_leaves(tree: Any, given: Any, what: str) -> Iterator[Any]:
-    """Yield the leaves of what was given for a tree, in its order and of its dtypes; raise if the structure or a shape differs."""
+    """Yield the leaves of what was given for a tree, in the tree's order and dtypes; raise if the structure or a shape differs."""
     for x, g in zip(map(as_array, leaves(tree)), fitted(tree, given, what)):
         g = g if isinstance(g, (Tensor, Batched)) else as_numbers(g)
         if g.shape != x.shape:
@@ -594,12 +592,10 @@ def checked_leaves(tree: Any, given: Any, what: str) -> Iterator[Any]:
 
 
 def as_array(x: Any) -> Any:
-    """Return a leaf as something with a shape and a dtype."""
     return x if stands_in(x) else np.asarray(x)
 
 
 def name_of(f: Callable[..., Any]) -> str:
-    """Return what to call a function in an error."""
     return getattr(f, "__name__", repr(f))
 
 
@@ -644,7 +640,7 @@ def checkpoint(f: F) -> F:
 
 
 def run_checkpointed(f: Callable[..., Any], checkpointed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call f as its checkpoint does (outside of ``checkpointed``, so that this can be pickled with the function in it)."""
+    """Call f as its checkpoint does (not written inside ``checkpointed``, so that that can be pickled together with f)."""
     if not is_recording():
         return f(*args, **kwargs)
     if active_levels.get():
@@ -660,36 +656,29 @@ def run_checkpointed(f: Callable[..., Any], checkpointed: Any, args: tuple[Any, 
 
 
 def isolated(x: Any) -> Any:
-    """Return an argument so that nobody else can change it."""
+    """Return an argument that later writes by others do not change."""
     return handle(x._node if x.requires_grad else leaf(private_copy(x))) if isinstance(x, Tensor) else private_copy(x)
 
 
 def recorded_run(f: Callable[..., Any], given: tuple[Any, Any], moment: Any = None) -> tuple[Any, Any, list[Node], int]:
-    """Call f, recording, and return its result, the same joined to one tensor, the older tensors that it used, and the number before it."""
+    """Call f, recording; return its result, that joined to one tensor, the older nodes that it used, and the number of its first node."""
     args, kwargs = mapped(isolated, given)
-    token = recording.set(True)
-    try:
-        with activated(()):  # (the sweep may carry many cotangents at once: the function is called as it was at first)
-            since = next_number()
-            if moment is not None:  # (a program is recorded: it is to compute this again, at this moment)
-                args, kwargs = mapped(lambda x: barrier(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
-            out = f(*args, **kwargs)
-            whole = join_results(out)
-    finally:
-        recording.reset(token)
+    with always_recording(), activated(()):  # (a sweep may carry a batch of cotangents: f is called without the batch, as at first)
+        since = next_number()
+        if moment is not None:  # (the compiled program is to compute the values again, after this one)
+            args, kwargs = mapped(lambda x: barrier(x, moment) if isinstance(x, Tensor) else x, (args, kwargs))
+        out = f(*args, **kwargs)
+        whole = join_results(out)
     used = earlier_nodes([] if whole is None else [whole._node], since)
     return out, whole, sorted(used, key=by_number), since
 
 
 class JointVJPs:
-    """The VJPs of a function that computes the cotangents of all its arguments in one go, once for each cotangent that arrives.
-
-    A subclass says how, in ``cotangents``.
-    """
+    """The VJPs of a function whose arguments' cotangents are computed all together, once for each cotangent of the result."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.latest: tuple[Any, list[Any]] = (None, [])  # (the sweep asks for one argument after the other, with the same cotangent)
+        self.latest: tuple[Any, list[Any]] = (None, [])  # a cotangent, kept while the sweep asks for one argument after the other
 
     def __call__(self, i: int, g: Any, out: Any, *operands: Any) -> Any:
         known, cotangents = self.latest
@@ -704,14 +693,13 @@ class JointVJPs:
 
 
 class CheckpointVJPs(JointVJPs):
-    """The VJPs of a checkpoint: the function is called again, and swept."""
+    """The VJPs of a checkpoint: the function is called again and its graph swept."""
 
     def __init__(self, name: str, run: Callable[..., tuple[Any, Any, list[Node], int]], used: list[Node]) -> None:
         super().__init__(len(used))
         self.name, self.run, self.used = name, run, used
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-        """Return the cotangent of each tensor that the function used."""
         _, whole, used, since = self.run(moment=g if stands_in(values(g)) else None)
         for node, x in zip(self.used, operands):
             if not equal_arrays(node.value, values(x)):
@@ -721,18 +709,17 @@ class CheckpointVJPs(JointVJPs):
                 f"checkpoint({self.name}): the second forward call gave another result than the first: it must compute the same again "
                 "(draw random numbers outside, and pass them in)"
             )
-        cotangents = sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since)
-        return [cotangents[node] if node in cotangents else np.zeros_like(node.value) for node in used]
+        return cotangents_of(used, sweep({whole._node: g}, tensors if isinstance(out, Tensor) else arrays, since))
 
 
 def join_results(out: Any) -> Any:
-    """Return the tensors of a result that require a gradient as one tensor; None if there is none."""
+    """Return the tensors of a result that require a gradient, joined to one; None if there are none."""
     parts = [y for y in leaves(out) if isinstance(y, Tensor) and y.requires_grad]
     return np.concatenate([np.ravel(y) for y in parts]) if len(parts) > 1 else parts[0] if parts else None
 
 
 def split_results(whole: Any, out: Any) -> Any:
-    """Return the result again from what ``joined`` made of it."""
+    """Undo ``join_results``: return the result with its tensors cut out of ``whole``."""
     ys = leaves(out)
     wanted = [isinstance(y, Tensor) and y.requires_grad for y in ys]
     if sum(wanted) == 1:
@@ -801,7 +788,6 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 # Rules of one's own
 def positional_names(f: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's positional arguments."""
     if isinstance(f, np.ufunc):  # (which has had a signature since NumPy 2.3 only)
         return [f"x{i + 1}" for i in range(f.nin)]
     return [p.name for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -875,7 +861,7 @@ def primitive(*vjps: Callable[..., Any] | None) -> Callable[[F], F]:
 def called_primitive(
     f: Callable[..., Any], on_arrays: Callable[..., Any], row: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a primitive; its row joins the table at the first call, in each process that it is sent to."""
+    """Call a primitive; its row is added to the table at the first call, in each process."""
     if on_arrays not in RULES:
         rule(on_arrays, *row)
     if any(isinstance(arg, Tensor) for arg in kwargs.values()):
@@ -884,7 +870,7 @@ def called_primitive(
 
 
 def read_only(x: Any) -> Any:
-    """Return an array as a view that cannot be written to, a tensor as one whose value is its own."""
+    """Return a read-only view of an array, a new tensor of the same node for a tensor; anything else as it is."""
     if isinstance(x, Tensor):
         return handle(x._node)
     if not isinstance(x, np.ndarray):
@@ -895,7 +881,7 @@ def read_only(x: Any) -> Any:
 
 
 def called_on_read_only(f: Callable[..., Any], what: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call a function of the user's on what it cannot write to: the graph needs it as it is."""
+    """Call a function of the user's on arguments that it cannot write to, since the graph needs their values."""
     try:
         return f(*mapped(read_only, args), **mapped(read_only, kwargs))
     except ValueError as error:
@@ -908,12 +894,12 @@ UNSHARED_COUNT = (lambda x: sys.getrefcount(x))(np.empty(0))  # the references t
 
 
 def owned(x: Any) -> Any:
-    """Return an array that nobody else holds, else a copy: what a function was given or keeps may be written to later."""
+    """Return an array if nobody else holds it, else a copy: whoever holds it may write to it later."""
     return x if not isinstance(x, np.ndarray) or (x.base is None and sys.getrefcount(x) <= UNSHARED_COUNT) else x.copy("K")
 
 
 def checked_rule(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., Any]:
-    """Return a rule that raises where it gives a wrong shape or dtype."""
+    """Return a rule that raises if the cotangent that it returns has a wrong shape or dtype."""
 
     @wraps(vjp)
     def checked_vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
@@ -928,7 +914,7 @@ def checked_rule(vjp: Callable[..., Any], what: str, i: int) -> Callable[..., An
 
 
 def advice(c: Any, x: Any) -> str:
-    """Return what would give a cotangent its argument's shape, where that is known."""
+    """Return a suggestion of how to give a cotangent its argument's shape, "" for none."""
     if c.ndim == x.ndim >= 2 and c.shape == x.shape[::-1]:
         return ": transpose it"
     repeated = c.ndim > x.ndim or (c.ndim == x.ndim and any(n == 1 != m for n, m in zip(x.shape, c.shape)))

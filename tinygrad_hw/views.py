@@ -37,6 +37,7 @@ from .tensor import (
     REPLACEMENTS,
     UNTIL_KEPT,
     Tensor,
+    always_recording,
     array_to_keep,
     by_position,
     is_recording,
@@ -50,7 +51,6 @@ from .tensor import (
     plain_leaf,
     private_copy,
     record,
-    recording,
     refuse_masks,
     require_differentiable,
     result,
@@ -473,12 +473,9 @@ def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
                 write_unrecorded(self, lambda place: function(place, plain(operand(other)), out=place))
                 return self
             other = other if needs_gradient(other) else plain(other)
-            token = recording.set(True)
-            try:
+            with always_recording():
                 value = operator(as_recorded(self), other)
                 return value if value is NotImplemented else assign_result(self, without_ones(value, self, function), function.__name__)
-            finally:
-                recording.reset(token)
 
     return method
 
@@ -549,11 +546,8 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         raise_what_numpy_raises(function, args, kwargs, out)
         kwargs.pop("casting", None)
         kept = kwargs.pop("where", True) if isinstance(function, np.ufunc) or function is np.clip else True
-        token = recording.set(True)
-        try:
+        with always_recording():
             return wrap_results(targets, function(*args, **kwargs), lambda target, value: store_result(target, value, function, kept))
-        finally:
-            recording.reset(token)
 
 
 def wrap_results(targets: tuple[Any, ...], made: Any, put: Callable[[Any, Any], Any]) -> Any:
