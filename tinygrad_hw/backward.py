@@ -1,10 +1,10 @@
-"""The reverse sweep: cotangents flow from the output to the leaves, the youngest node first.
+"""The reverse sweep: cotangents flow from the output to the leaves, the newest node first.
 
 ``sweep`` is the whole of backpropagation, and ``flow`` its one loop: take the waiting node with the largest number (by then all
-its users are done, so its cotangent is complete), call the rule of each argument, and add up what arrives at each parent.
+nodes that use it are done, so its cotangent is complete), call the rule of each argument, and add up what arrives at each parent.
 
-Where a choice (``where``, ``max``, an index) is in the graph and a leaf came out non-finite, the loop runs again and carries with
-each cotangent which entries are live (``live.py``). A ``trail``, if given, keeps what the loop would let go.
+If there is a choice in the graph (``where``, ``max``, an index) and the cotangent of a leaf is not finite, the loop runs again and
+carries with each cotangent which entries are live (``live.py``). A ``trail``, if given, records every step of the loop.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Read = Callable[[Node, Any], tuple[Any, tuple[Any, ...]]]
 
 
 class Step(NamedTuple):
-    """One node's turn in the sweep: the cotangent that arrived, and for each of ``node.edges`` what it added and the sum so far."""
+    """One step of the sweep: a node, its cotangent g, and for each of ``node.edges`` what was added to the parent and the sum so far."""
 
     node: Node
     g: Any
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 def arrays(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Read a node as arrays: the result and the arguments, as a rule takes them after its cotangent g."""
+    """Return a node's result and arguments as arrays: what a rule takes after the cotangent g."""
     return node.value, node.args
 
 
@@ -46,9 +46,9 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     Parameters
     ----------
     seeds : the outputs' nodes with their cotangents.
-    read : how a node's result and arguments are given to a rule: as arrays, or as tensors (then the
-        cotangents are tensors too, and can be differentiated again).
-    since : nodes with a smaller number are taken for leaves.
+    read : gives a node's result and arguments to the rules, as ``arrays`` or as ``tensors`` (then the cotangents are
+        tensors too, and can be differentiated again).
+    since : nodes with a smaller number are treated as leaves.
     trail : a list to fill with the steps of the sweep; a step is added before its rules are called.
     """
     read_node = read if trail is None else with_trail(read, trail)
@@ -69,12 +69,12 @@ def flow(
     cotangents: dict[Node, Any], waiting: list[tuple[int, Node]], read: Read, since: int, live: Live | None, trail: list[Step] | None,
     owned: set[Node] | None, pause: bool = False,
 ) -> bool:  # fmt: skip
-    """Carry the cotangent of each node that waits to its parents, and on; what is left in the end belongs to the leaves.
+    """Pass the cotangent of each waiting node on to its parents, and so on; those that remain in the end are the leaves'.
 
-    With ``pause`` it stops before the first choice, and says so: behind one NumPy's warnings are held back, which may be about what
-    was not taken. ``mine`` are the nodes whose cotangent no one else holds: ``entries.py`` may add to it in place.
+    With ``pause`` it stops before the first choice and returns True: from there on NumPy's warnings are silenced, which may be about
+    entries that were not taken. ``owned`` are the nodes whose cotangent only the sweep holds: ``entries.py`` may add to it in place.
     """
-    ready: Node | None = None  # (a waiting node outside of the heap: most nodes send on to one, which is then taken at once)
+    ready: Node | None = None  # (a waiting node outside of the heap, for speed: most nodes have one parent, which is next)
     while waiting or ready is not None:
         node: Any = pop_newest(waiting, ready) if waiting else ready
         ready = None
@@ -87,14 +87,14 @@ def flow(
         out, args, kwargs = None, node.args, node.kwargs
         if read is not arrays:
             out, args = read(node, g)
-        elif not (node.rule.special and node.rule.view):  # (what a view shows may have to be worked out, and its rule does without)
+        elif not (node.rule.special and node.rule.view):  # (a view's value may have to be recomputed, and its rule does not use it)
             out = node.value
         for parent, vjp, x in zip(node.parents, node.vjps, args):
             if parent is None:
                 continue
             c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
             if live is not None:
-                c = live.only(c, node, vjp, parent, x)
+                c = live.masked(c, node, vjp, parent, x)
             if c.shape != x.shape or c.dtype is not x.dtype:
                 c = fit(c, x)
             if parent in cotangents:
@@ -112,19 +112,19 @@ def flow(
 
 
 def pop_newest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
-    """Take the youngest node out of those that wait."""
+    """Remove the newest of the waiting nodes, and return it."""
     return heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
 
 
 def initial_heap(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
-    """Return the heap of nodes to carry on from, the youngest on top."""
+    """Return the nodes to start from as a heap, the newest first."""
     waiting = [(-node.number, node) for node in seeds if node.parents and node.number >= since]
     heapify(waiting)
     return waiting
 
 
 def with_trail(read: Read, trail: list[Step]) -> Read:
-    """Return a way to read a node that first adds its step to the trail."""
+    """Return a ``read`` that first adds the node's step to the trail."""
 
     def read_and_note(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
         trail.append(Step(node, g, []))
@@ -134,7 +134,7 @@ def with_trail(read: Read, trail: list[Step]) -> Read:
 
 
 def fit(c: Any, x: Any) -> Any:
-    """Give a cotangent the shape and the dtype of what it belongs to: sum what was repeated, repeat what was summed."""
+    """Give a cotangent the shape and dtype of its array x: sum over axes that were broadcast, broadcast along those that were summed."""
     shape = x.shape
     if c.shape != shape:
         c = unbroadcast(c, shape)
@@ -146,7 +146,7 @@ def fit(c: Any, x: Any) -> Any:
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum over the axes along which broadcasting repeated an array of this shape."""
+    """Sum a cotangent over the axes along which broadcasting repeated an array of this shape."""
     extra = g.ndim - len(shape)
     if extra < 0:
         return g
@@ -161,19 +161,19 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 @lru_cache(64)
 def row_of_ones(n: int, dtype: str) -> np.ndarray:
-    """Return a row of ones: times a matrix, the sum of its rows, with less call overhead than a reduction."""
+    """Return a row of ones: its product with a matrix is the sum of the rows, with less overhead than ``np.sum``."""
     row = np.ones(n, dtype)
     row.flags.writeable = False
     return row
 
 
 def all_finite(cotangents: Iterable[Any]) -> bool:
-    """Tell whether all entries are finite, or rather their sums, which takes one pass over memory: a sum that overflows says no."""
+    """Tell whether the sum of each cotangent is finite: cheaper than testing every entry, and False if any entry is not finite."""
     with np.errstate(all="ignore"):
         return all(np.isfinite(np.add.reduce(values(g), axis=None)) for g in cotangents)
 
 
 def values(x: Any) -> Any:
-    """Return the array of a tensor, and of a batch; anything else as it is."""
+    """Return the array of a tensor or of a batch; anything else as it is."""
     x = getattr(x, "_raw", x)
     return x._node.value if hasattr(x, "_node") else x

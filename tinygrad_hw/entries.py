@@ -1,7 +1,6 @@
-"""What reading and writing entries hands back, without a whole array for each of them.
+"""The sweep's step for functions that read or write entries, without a whole array of zeros for each entry.
 
-The rules of ``getitem`` and ``setitem`` say it entry by entry, so that reading or writing n entries one by one takes time that is linear
-in n, also backward.
+So reading or writing n entries one by one takes time that is linear in n, also backward.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ Fit = Callable[[Any, Any], Any]
 def pass_on_entries(
     node: Node, g: Any, cotangents: dict[Node, Any], owned: set[Node] | None, fit: Fit, waiting: list[tuple[int, Node]], since: int
 ) -> bool:
-    """Do the work of the sweep for a node that read or wrote entries; tell whether that could be done.
+    """Pass on the cotangent of a node that read or wrote entries; return whether that was possible.
 
-    ``mine`` are the nodes whose cotangent no one else holds: such may be changed where it lies. None where the sweep must go step by step.
+    ``owned`` are the nodes whose cotangent only the sweep holds, so that it may be changed in place; None if each rule must be called.
     """
     if owned is None or node.rule.joint_vjp is None or any(map(stands_in, (g, *node.args))):
         return False

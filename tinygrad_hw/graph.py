@@ -1,8 +1,8 @@
-"""What is recorded: a node for each value, in the order of creation, and the walk back over them.
+"""What is recorded: a node for each value, numbered in the order of creation, and the walk back over them.
 
-A node knows how its value was made (``rule``, ``args``, ``kwargs``) and where a gradient flows on: for each
-argument its own node in ``parents``, or None where no gradient flows, and its rule in ``vjps``.
-It holds arrays, never tensors, so a graph has no cycles and dies with its last name.
+A node knows how its value was made (``rule``, ``args``, ``kwargs``) and where a gradient flows to: for each
+argument its node in ``parents``, or None where no gradient flows, and its rule in ``vjps``.
+It holds arrays, never tensors, so a graph has no reference cycles and is freed with its last name.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Node:
     keeps_grad: bool
 
     # What else a node has
-    mutable: Any  # true if something else may write to the array (see ``tensor.taken``)
+    mutable: Any  # true if the array may still be written to, so that a graph may have to copy it (``tensor.array_to_keep``)
 
     # Rare attributes. These are the defaults; setting one creates the instance's __dict__.
-    inputs: dict[int, Node] = NOTHING  # argument place -> node, for every Tensor argument; empty if all of them need a gradient
+    inputs: dict[int, Node] = NOTHING  # the node of each Tensor argument by its number; empty if all of them require a gradient
     name: str | None = None
     grad: Any = None
     calls: tuple[tuple[int, str], ...] = ()  # the module calls that gave this, inner first: the number before each, its path
-    line: str | None = None  # the line of the user's code that made it, where ``detect_anomaly`` watched
+    line: str | None = None  # the line of the user's code that made it, inside ``detect_anomaly``
 
     __slots__ = (
         "__dict__", "__weakref__", "args", "keeps_grad", "kwargs", "mutable", "number", "parents", "requires_grad", "rule", "value",
@@ -70,7 +70,7 @@ class Node:
 
 
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
-    """Return a node that nothing made."""
+    """Return a node whose value was not computed from others."""
     node = Node()
     node.value = value
     node.rule = None
@@ -85,10 +85,10 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
 
 
 def reachable_results(roots: Iterable[Node], since: int = 0) -> list[Node]:
-    """Return all that a gradient from the roots can reach, leaves and what is older than ``since`` left out, the youngest first."""
+    """Return all results that a gradient from the roots can reach, the newest first, without those older than ``since``."""
     found = [node for node in roots if node.parents and node.number >= since]
     seen = set(found)
-    for node in found:  # (which grows as it is walked)
+    for node in found:  # (which grows during the loop)
         for parent in node.parents:
             if parent is not None and parent.parents and parent.number >= since and parent not in seen:
                 seen.add(parent)
@@ -98,7 +98,7 @@ def reachable_results(roots: Iterable[Node], since: int = 0) -> list[Node]:
 
 
 def history(roots: Iterable[Node]) -> list[Node]:
-    """Return all nodes that the roots were computed from, leaves and the roots themselves included, the eldest first; no recursion."""
+    """Return all nodes that the roots were computed from, with leaves and the roots themselves, the oldest first; no recursion."""
     seen = set(roots)
     stack = list(seen)
     while stack:

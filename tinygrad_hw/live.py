@@ -1,8 +1,8 @@
-"""Which entries are live behind a choice.
+"""Which entries are live behind a choice: which entries of a cotangent some gradient reaches.
 
 "Zero gradient" and "no gradient" differ: ``np.where(x > 0, np.log(x), 0)`` does not use log at 0, so the entry has *no* gradient
-there, whatever 1/0 may be. ``Live`` rides along with a second sweep and says of each cotangent which of its entries some gradient
-reaches; the others are set to an exact 0. The rules themselves tell which, read on marks instead of numbers.
+there, whatever 1/0 may be. A second sweep carries a ``Live`` with it and sets the entries that are not live to an exact 0. The rules
+themselves find them, called on marks instead of numbers.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ class Live:
         self.masks: dict[Node, Any] = {}
         self.fit = fit  # (how the sweep undoes broadcasting)
 
-    def only(self, c: Any, node: Node, vjp: Callable[..., Any], parent: Node, x: Any) -> Any:
+    def masked(self, c: Any, node: Node, vjp: Callable[..., Any], parent: Node, x: Any) -> Any:
         """Return the cotangent c that a node's rule gave for its argument x, with 0 where no gradient flows."""
-        alive = live_entries(node, vjp, self.masks.get(node))
-        if alive is not None:
-            c, alive = np.where(alive, c, 0), self.fit(alive.astype(float), np.empty(x.shape)) != 0
+        live = live_entries(node, vjp, self.masks.get(node))
+        if live is not None:
+            c, live = np.where(live, c, 0), self.fit(live.astype(float), np.empty(x.shape)) != 0
         before = self.masks.get(parent, False)
-        self.masks[parent] = alive if before is False else None if alive is None or before is None else alive | before
+        self.masks[parent] = live if before is False else None if live is None or before is None else live | before
         return c
 
 
 def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
-    """Return which entries of an argument's cotangent are live, None for all: the rule itself says so, read on marks.
+    """Return which entries of an argument's cotangent are live, None for all: the result of the rule, called on marks.
 
-    A choice is read on ones: what it was not taken from gets an exact 0. Everything else is read on nan for live and 0 for
-    dead, since nan survives sums and products, and 0 times a finite number stays 0.
+    The rule of a choice is called on ones: an entry that the choice did not take gets an exact 0. Any other is called on nan for live
+    and 0 for dead, since nan survives sums and products, and 0 times a finite number is 0.
     """
     if node.rule.kind == "choice":
         mask = np.ones(node.value.shape) if live is None else live.astype(float)
@@ -50,5 +50,5 @@ def live_entries(node: Node, vjp: Callable[..., Any], live: Any) -> Any:
 
 
 def finite(x: Any) -> Any:
-    """Return an array with 1 in place of what is not finite."""
+    """Return an array with 1 for each entry that is not finite."""
     return np.where(np.isfinite(x), x, 1) if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc" else x

@@ -1,8 +1,7 @@
-"""A setting that holds inside a ``with``, or within a decorated function, for one thread and task alone.
+"""Scopes: settings that hold inside a ``with``, or in a decorated function, for one thread and task; and locks that survive a fork.
 
-``no_grad`` and ``detect_anomaly`` are such scopes. They may end in any order, as those of two generators do, and in another thread
-than they began. A decorated generator or asynchronous function is in its scope only while its own code runs.
-And the locks that threads share, as a forked process finds them.
+``no_grad`` and ``detect_anomaly`` are scopes. They may end in any order, as those of two generators do, and in another thread than
+they began. A decorated generator or asynchronous function is in its scope only while its own code runs.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ S = TypeVar("S", bound="Scope")
 
 
 class Block:
-    """One entered scope; as a truth value, the setting as it is inside of it, or outside of it once it has ended."""
+    """A scope that has been entered; as a truth value, the setting inside of it, or once it has ended, outside of it."""
 
     __slots__ = ("ended", "outer", "value")
 
@@ -36,14 +35,14 @@ class Block:
 
 
 def innermost(setting: Any) -> Any:
-    """Return the innermost block that has not ended, or what the setting is without any."""
+    """Return the innermost block that has not ended, or the setting's value outside of all blocks."""
     while isinstance(setting, Block) and setting.ended:
         setting = setting.outer
     return setting
 
 
 class Scope:
-    """A context manager and decorator; a subclass says what it sets, and to what."""
+    """A context manager and decorator; a subclass names the setting and its value inside."""
 
     setting: ClassVar[ContextVar[Any]]
     value: ClassVar[bool]
@@ -80,8 +79,6 @@ class Scope:
 
 
 def wrap_function(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function, called in a scope."""
-
     def call(*args: Any, **kwargs: Any) -> Any:
         with scope():
             return f(*args, **kwargs)
@@ -90,8 +87,6 @@ def wrap_function(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., An
 
 
 def wrap_coroutine(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an asynchronous function, awaited in a scope."""
-
     async def call(*args: Any, **kwargs: Any) -> Any:
         with scope():
             return await f(*args, **kwargs)
@@ -100,7 +95,7 @@ def wrap_coroutine(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., A
 
 
 def wrap_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a generator function, each of its steps taken in a scope."""
+    """Return a generator function that runs each step of another one in a scope."""
 
     def generate(*args: Any, **kwargs: Any) -> Any:
         inner = f(*args, **kwargs)
@@ -113,18 +108,14 @@ def wrap_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., A
                 return stop.value
             try:
                 step = partial(inner.send, (yield item))
-            except GeneratorExit:
-                with scope():
-                    inner.close()
-                raise
-            except BaseException as error:
+            except BaseException as error:  # (GeneratorExit, too)
                 step = partial(inner.throw, error)
 
     return generate
 
 
 def wrap_async_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an asynchronous generator function, each of its steps taken in a scope."""
+    """Return an asynchronous generator function that runs each step of another one in a scope."""
 
     async def generate(*args: Any, **kwargs: Any) -> Any:
         inner = f(*args, **kwargs)
@@ -137,30 +128,26 @@ def wrap_async_generator(scope: type[Scope], f: Callable[..., Any]) -> Callable[
                 return
             try:
                 step = partial(inner.asend, (yield item))
-            except GeneratorExit:
-                with scope():
-                    await inner.aclose()
-                raise
-            except BaseException as error:
+            except BaseException as error:  # (GeneratorExit, too)
                 step = partial(inner.athrow, error)
 
     return generate
 
 
-# Locks: a forked process has the thread that forked it alone, and would wait for ever for what another thread held
+# Locks: a forked process has only the thread that forked it, and would wait for ever for a lock that another thread held
 def held_during_fork(lock: Any) -> Any:
-    """Return a lock of the whole package: no process is forked while another thread is within, so that children find all or nothing."""
+    """Return a lock of the whole package that a thread takes before it forks: no other thread is half way through what it guards."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
 
 
 def reset_after_fork(lock: Any) -> Any:
-    """Return a lock of one object, which nobody holds in a forked process: what it guards is begun anew there."""
-    guards.add(lock)
+    """Return a lock of one object, which a forked process finds unlocked."""
+    resetting.add(lock)
     return lock
 
 
-guards: WeakSet[Any] = WeakSet()
+resetting: WeakSet[Any] = WeakSet()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: [lock._at_fork_reinit() for lock in guards])
+    os.register_at_fork(after_in_child=lambda: [lock._at_fork_reinit() for lock in resetting])

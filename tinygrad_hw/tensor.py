@@ -55,6 +55,7 @@ from .trees import leaves, mapped
 __all__ = ["Tensor", "no_grad"]
 
 ndarray, new = np.ndarray, object.__new__
+MaskedArray = np.ma.MaskedArray  # (looked up once: ``np.ma`` takes the lock of imports, which a forked process may find locked)
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 grad_lock = held_during_fork(threading.Lock())
@@ -247,14 +248,14 @@ def require_numbers(array: Any) -> Any:
     """Return an array; raise if it is masked, holds no numbers, or is a matrix, whose ``*`` is the matrix product."""
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"an operand of {array.dtype} cannot stand beside a Tensor, which holds numbers: convert it with .astype(float)")
-    if type(array) is not ndarray and isinstance(array, (np.matrix, np.ma.MaskedArray)):
+    if type(array) is not ndarray and isinstance(array, (np.matrix, MaskedArray)):
         refuse_masks(array)
         raise DTypeError("a np.matrix cannot stand beside a Tensor: use np.asarray(m), and @ for products of matrices")
     return array
 
 
 def refuse_masks(*arrays: Any) -> None:
-    if any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+    if any(isinstance(array, MaskedArray) for array in arrays):
         raise DTypeError(
             "a masked array cannot be a Tensor or stand beside one, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
         )
