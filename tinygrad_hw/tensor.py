@@ -116,7 +116,16 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
 
 def plain_leaf(value: Any) -> Tensor:
     """Return the tensor of a value outside of any graph."""
-    return handle(leaf(value))
+    node = new(Node)
+    node.value = value
+    node.rule = None
+    node.args = node.parents = node.vjps = ()
+    node.kwargs = NOTHING
+    node.number = next_number()
+    node.requires_grad = node.keeps_grad = node.mutable = False
+    tensor = new(Tensor)
+    tensor._node = node
+    return tensor
 
 
 def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -221,10 +230,10 @@ def takes_precedence(kind: type) -> bool:
 
 def operand(other: Any) -> Any:
     """Return the other operand of an operator as NumPy can compute with it; NotImplemented for a batch, whose operators come first."""
-    if isinstance(other, (float, int, complex)):
-        return other
     if isinstance(other, (ndarray, np.generic)):
         return require_numbers(other)
+    if isinstance(other, (float, int, complex)):
+        return other
     if isinstance(other, (list, tuple)):
         return stacked(other)
     return other if hasattr(other, "__array_function__") and not takes_precedence(type(other)) else NotImplemented
