@@ -96,7 +96,7 @@ def of_views_and_writes():
         (v, "getitem", "a view keeps the index that the user holds", "(private_copy(index),)", "(index,)"),
         (v, "recomputed", "a view of a view is worked out before what it is a view of", "reversed(stale)", "stale"),
         (v, "recomputed", "a view that keeps its gradient forgets it at a write", "if before.keeps_grad:", "if False:"),
-        (v, "recomputed", "a view loses its name at a write", "held.name = before.name", "pass"),
+        (v, "recomputed", "a view loses its name at a write", "node.name = before.name", "pass"),
         (v, "steps_to", "the steps to a view in the wrong order", "tuple(reversed(steps))", "tuple(steps)"),
         (
             v,

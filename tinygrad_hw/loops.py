@@ -262,7 +262,7 @@ class LoopVJPs(JointVJPs):
 
     def swept(self, inputs: list[Node], arrived: dict[int, Any], as_tensors: bool) -> dict[Node, Any]:
         """Do a step, and sweep back from its results; return the cotangents."""
-        with always_recording(), activated(()):  # (a sweep may carry a batch of cotangents: the step is done without the batch, as at first)
+        with always_recording(), activated(()):  # (a sweep may carry a batch of cotangents: the step is done without it, as at first)
             since = next_number()
             out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
         results = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs
