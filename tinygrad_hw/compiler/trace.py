@@ -91,17 +91,13 @@ class Op:
         op.place, op.name, op.hint, op.errstate, op.stage = self.place, self.name, self.hint, self.errstate, self.stage
         return op
 
-    def __repr__(self) -> str:
-        return f"Op({self.name or ''} {getattr(self.function, '__name__', self.role)} {self.shape})"
-
 
 def operands(tree: Any) -> list[Op]:
     """Return the ops in an op's arguments."""
     if type(tree) is Op:
         return [tree]
-    if isinstance(tree, (tuple, list)):
-        return [x for part in tree for x in ((part,) if type(part) is Op else operands(part) if isinstance(part, CONTAINERS) else ())]
-    return operands(list(tree.values())) if isinstance(tree, dict) and tree else []
+    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (tuple, list)) else ()
+    return [x for part in parts for x in ((part,) if type(part) is Op else operands(part) if isinstance(part, CONTAINERS) else ())]
 
 
 def elementwise(op: Any) -> bool:
@@ -158,7 +154,7 @@ class Recording:
         """Tell whether a stand-in is only the value that it holds: the recording has ended, or another thread computes with it."""
         return self.over or get_ident() != self.thread
 
-    def is_settled(self, op: Op) -> bool:
+    def is_known(self, op: Op) -> bool:
         """Tell whether an op's value may be used as it is; then the captured arrays that it depends on are watched by content."""
         if self.is_over():
             return True
@@ -177,30 +173,16 @@ class Recording:
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function on the values, and write it down."""
-        if self.over or get_ident() != self.thread:
-            return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
+        if self.is_over():
+            return on_values(function, args, kwargs)
         if function in SHAPED_BY_VALUES:
-            if all(self.is_settled(x._op) for x in leaves((args, kwargs)) if isinstance(x, Traced)):
-                return function(*replaced(args, Traced, value_of), **replaced(kwargs, Traced, value_of))
+            if all(self.is_known(x._op) for x in leaves((args, kwargs)) if isinstance(x, Traced)):
+                return on_values(function, args, kwargs)
             raise self.refused(f"{function.__name__}: the shape of its result depends on values; np.where(condition, x, 0) keeps the shape")
-        plain = not kwargs
-        for x in args:
-            plain = plain and (type(x) is Traced or not isinstance(x, CONTAINERS))
-        if plain:
-            result = function(*[x._op.value if type(x) is Traced else x for x in args])
-        else:
-            values = replaced((args, kwargs), Traced, value_of)
-            result = function(*values[0], **values[1])
+        result = on_values(function, args, kwargs)
         if function in NOT_RECORDED:
             return result
-        if plain:
-            args = tuple([x._op if type(x) is Traced else x for x in args])
-        else:
-            args, kwargs = replaced((args, kwargs), Traced, op_of)
-        return self.written(function, args, kwargs, result)
-
-    def written(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-        """Write a call down, and return the stand-ins for its results."""
+        args, kwargs = replaced(args, Traced, op_of), replaced(kwargs, Traced, op_of) if kwargs else {}
         if isinstance(result, (tuple, list)):
             whole = self.add(function, args, kwargs, result)
             parts = [Traced(self, self.add(operator.getitem, (whole, i), {}, part)) for i, part in enumerate(result)]
@@ -233,6 +215,11 @@ class Recording:
             op.errstate = self.latest_errstate
         self.ops.append(op)
         return op
+
+
+def on_values(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function on the values that stand-ins hold."""
+    return function(*replaced(args, Traced, value_of), **(replaced(kwargs, Traced, value_of) if kwargs else {}))
 
 
 def value_of(x: Traced) -> Any:
@@ -292,11 +279,11 @@ def reduction(ufunc: np.ufunc) -> Callable[..., Any]:
     return lambda self, axis=None, dtype=None, keepdims=False: ufunc.reduce(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def way_out(what: str, plain: Callable[..., Any], instead: str) -> Callable[..., Any]:
-    """Return a method that raises, except where the value is the same at each call: then it does what it does on the value."""
+def conversion(what: str, plain: Callable[..., Any], instead: str) -> Callable[..., Any]:
+    """Return a method that converts a value that is the same at each call, and refuses any other."""
 
-    def leave(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        if self._recording.is_settled(self._op):
+    def convert(self: Traced, *args: Any, **kwargs: Any) -> Any:
+        if self._recording.is_known(self._op):
             return plain(self._op.value, *args, **kwargs)
         if plain is np.asarray and is_called(Tensor.backward):
             raise self._recording.refused(BACKWARD)
@@ -304,7 +291,7 @@ def way_out(what: str, plain: Callable[..., Any], instead: str) -> Callable[...,
             f"{what} depends on a value that differs from call to call, and would be frozen as it was at the first; {instead}"
         )
 
-    return leave
+    return convert
 
 
 def is_called(function: Callable[..., Any]) -> bool:
@@ -338,22 +325,12 @@ class Traced:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, (Tensor, Batched)) for x in inputs):
             return NotImplemented
-        if self._recording.is_over():
-            return getattr(ufunc, method)(*replaced(inputs, Traced, value_of), **replaced(kwargs, Traced, value_of))
-        if (out := kwargs.pop("out", (None,))) != (None,):
-            return self._over(out, ufunc, method, inputs, kwargs)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if "out" in kwargs and not self._recording.is_over():
+            raise self._recording.refused(f"{ufunc.__name__}(..., out=a) writes into an array: use what {ufunc.__name__}(...) returns")
         if method == "reduce":
             kwargs = {key: value for key, value in kwargs.items() if value is not None or key == "axis"}
-        return self._recording.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
-
-    def _over(self, out: Any, ufunc: np.ufunc, method: str, inputs: Any, kwargs: Any) -> Any:
-        """Let an intermediate result that should be written over stand for the new one from now on."""
-        result = self.__array_ufunc__(ufunc, method, *inputs, **kwargs)
-        target = out[0] if len(out) == 1 else None
-        if not isinstance(target, Traced) or target._op.function is None or (target.shape, target.dtype) != (result.shape, result.dtype):
-            raise self._recording.refused(f"{ufunc.__name__}(..., out=a) writes into an array that exists outside the compiled function")
-        target._op = result._op
-        return target
+        return self._recording.call(function, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if any(issubclass(kind, (Tensor, Batched)) for kind in types):
@@ -380,7 +357,7 @@ class Traced:
         return len(self._op.value)
 
     stands_for_a_scalar = property(lambda self: isinstance(self._op.value, np.generic))
-    is_known = property(lambda self: self._recording.is_settled(self._op))
+    is_known = property(lambda self: self._recording.is_known(self._op))
 
     def is_view_of(self, other: Any) -> bool:
         """Tell whether this stands for a view of what another stand-in stands for."""
@@ -405,16 +382,18 @@ class Traced:
     __neg__, __pos__, __abs__, __invert__ = method(np.negative), method(np.positive), method(np.absolute), method(np.invert)
 
     def __getitem__(self, index: Any) -> Any:
-        parts = index if isinstance(index, tuple) else (index,)
-        masks = [part for part in parts if isinstance(part, Traced) and part.dtype == bool]
-        if all(self._recording.is_settled(part._op) for part in masks):
-            parts = tuple(part._op.value if any(part is mask for mask in masks) else part for part in parts)
-            index = parts if isinstance(index, tuple) else parts[0]
-        else:
-            raise self._recording.refused(
-                "an index of True and False gives a shape that depends on values; np.where(condition, x, 0) keeps the shape"
-            )
+        index = tuple(map(self._as_index, index)) if isinstance(index, tuple) else self._as_index(index)
         return self._recording.call(operator.getitem, (self, index), {})
+
+    def _as_index(self, part: Any) -> Any:
+        """Return a part of an index, of True and False the values."""
+        if not isinstance(part, Traced) or part.dtype != bool:
+            return part
+        if self._recording.is_known(part._op):
+            return part._op.value
+        raise self._recording.refused(
+            "an index of True and False gives a shape that depends on values; np.where(condition, x, 0) keeps the shape"
+        )
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -454,7 +433,7 @@ class Traced:
         """Return the entries in another dtype."""
         return self if self.dtype == dtype else self._recording.call(astype, (self, np.dtype(dtype)), {})
 
-    # Ways out, which would freeze a value
+    # Decisions and conversions, which would make a value a constant of the program
     def __bool__(self) -> bool:
         caller: Any = sys._getframe(1)
         while caller.f_code.co_name in ("__bool__", "__contains__"):
@@ -465,21 +444,21 @@ class Traced:
         if caller.f_code.co_filename.startswith(PACKAGE) and not caller.f_code.co_filename.startswith(COMPILER):
             self._recording.checks.append((self._op, outcome))
             return outcome
-        if self._recording.is_settled(self._op):
+        if self._recording.is_known(self._op):
             return outcome
         raise self._recording.refused(
             f"a decision (if, while, and, or, not, min, max) depends on a value that differs from call to call; {DECISION}"
         )
 
-    __float__ = way_out("float()", float, OUTSIDE)
-    __int__ = way_out("int()", int, OUTSIDE)
-    __complex__ = way_out("complex()", complex, OUTSIDE)
-    __index__ = way_out(
+    __float__ = conversion("float()", float, OUTSIDE)
+    __int__ = conversion("int()", int, OUTSIDE)
+    __complex__ = conversion("complex()", complex, OUTSIDE)
+    __index__ = conversion(
         "an index, a range or a size", operator.index, "give the number as an argument of the compiled function that is no array"
     )
-    __repr__ = way_out("printing", repr, OUTSIDE)
-    __array__ = way_out("a conversion to a plain array", np.asarray, "NumPy's functions and the operators take it as it is")
-    item, tolist, tobytes = (way_out(f".{name}()", operator.methodcaller(name), OUTSIDE) for name in ("item", "tolist", "tobytes"))
+    __repr__ = conversion("printing", repr, OUTSIDE)
+    __array__ = conversion("a conversion to a plain array", np.asarray, "NumPy's functions and the operators take it as it is")
+    item, tolist, tobytes = (conversion(f".{name}()", operator.methodcaller(name), OUTSIDE) for name in ("item", "tolist", "tobytes"))
 
 
 def astype(x: Any, dtype: Any) -> Any:
