@@ -67,7 +67,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     token, rolls = recording.set(True), loop_recorder.set(Rolling(tape))
     try:
         with stage:
-            args = stand_ins(stage.given, function, args)
+            args = stage.stand_ins(function, args)
             stage.arguments = leaves(args)
             stage.set()
             with watching_calls(tape) if watch.looks_outside and not named else nullcontext():
@@ -75,7 +75,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
             require_same_parts(args, stage.arguments)
             if named:
                 name_locals(tape.frames)
-            recorded = stage.recorded_step(out, named) if optimizer else stage.recorded_function(out, named)
+            recorded = stage.recorded(out, named)
     finally:
         recording.reset(token)
         loop_recorder.reset(rolls)
@@ -91,7 +91,7 @@ class Stage:
     ----------
     inputs : the stand-ins, in order.
     arguments : the leaves of the arguments, with stand-ins.
-    own : of each tensor's node, the stand-in for its value.
+    own : for the node of each tensor, the stand-in for its value.
     """
 
     def __init__(self, tape: Recording, watch: Watch, optimizer: Any) -> None:
@@ -105,8 +105,8 @@ class Stage:
         self.places: list[tuple[Any, Any, Any]] = []  # each place with what it held, and what was put there
         self.memory: Any = None
 
-    def given(self, value: Any, *role: Any, name: str | None = None) -> Traced:
-        """Return a new input."""
+    def new_input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
+        """Return the stand-in for a new input."""
         self.inputs.append(self.tape.input(value, *role, name=name))
         return self.inputs[-1]
 
@@ -124,22 +124,38 @@ class Stage:
             if node.name:
                 name = None if is_place(node.name) else node.name
             self.tensors.append((tensor, node, node.value, node.grad, node.mutable))
-            self.own[node] = self.given(np.asarray(node.value), role, i, name=name)
+            self.own[node] = self.new_input(np.asarray(node.value), role, i, name=name)
             self.own[node]._op.hint = path
             node.value, node.mutable, node.grad = self.own[node], False, None
-        instead: dict[int, Any] = {}
+        stand_ins: dict[int, Any] = {}
         for i, array in enumerate(self.watch.arrays):
-            instead[id(array.array)] = self.given(array.place.read(), "array", i, name=array.name if array.name.isidentifier() else None)
-            instead[id(array.place.read())] = instead[id(array.array)]
+            name = array.name if array.name.isidentifier() else None
+            stand_ins[id(array.array)] = stand_ins[id(array.place.read())] = self.new_input(array.place.read(), "array", i, name=name)
         for place in self.watch.swapped:
             before = place.read()
-            self.places.append((place, before, self.instead(before, instead)))
+            self.places.append((place, before, self.stand_in_for(before, stand_ins)))
             place.write(self.places[-1][2])
 
-    def instead(self, thing: Any, known: dict[int, Any]) -> Any:
+    def stand_ins(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments with a stand-in for each array, tensor and floating number in them."""
+        names: list[str] = []
+        for name, arg in zip(argument_names(function, args), args):
+            count = len(leaves(arg))
+            names += [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
+
+        def stand_in(i: int, x: Any) -> Any:
+            if type(x) in STATIC:
+                return x
+            if type(x) in (float, complex):
+                return self.new_input(x, "input", i, name=names[i])
+            return handle(leaf(self.new_input(np.array(x._node.value if isinstance(x, Tensor) else x), "input", i, name=names[i])))
+
+        return rebuilt(args, [stand_in(i, x) for i, x in enumerate(leaves(args))])
+
+    def stand_in_for(self, thing: Any, known: dict[int, Any]) -> Any:
         """Return the stand-in for a captured thing; a tuple is made anew."""
         if type(thing) is tuple:
-            return tuple(self.instead(part, known) for part in thing)
+            return tuple(self.stand_in_for(part, known) for part in thing)
         if isinstance(thing, np.random.Generator) and id(thing) not in known:
             known[id(thing)] = Generator(thing, self.tape, self.drawn)
         return known.get(id(thing), thing)
@@ -151,7 +167,7 @@ class Stage:
                 "random numbers drawn in a step of tg.scan would be the same in all steps: draw them all before, and give them as xs"
             )
         self.draws.append(draw)
-        return self.given(value, "draw", len(self.draws) - 1)
+        return self.new_input(value, "draw", len(self.draws) - 1)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.tape.over = True
@@ -172,19 +188,24 @@ class Stage:
             raise CompileError(f"the function assigns to {rebound[0]}, which would happen at the first call only: return the new value")
 
     # What was recorded
-    def recorded_function(self, out: Any, named: bool) -> Recorded:
-        """Return what a function did."""
-        written = self.written_arguments()
-        program = self.program([op_of(y) for y in (*leaves(out), *written.values())], self.written())
+    def recorded(self, out: Any, named: bool) -> Recorded:
+        """Return what a function did that returned this; of a step, sweep back from the loss and update before."""
+        updates, written = self.tensor_updates(), self.written_arguments()
+        cotangents, gradients, settled = dict[Node, Any](), dict[int, Traced](), True
+        if self.optimizer:
+            cotangents, gradients = swept(self.tape, first_of(out), self.parameters, named)
+            settled = self.update(gradients, updates)
+        results = [op_or_constant(y) for y in (*leaves(out), *written.values())]
+        program = Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
+        if self.tape.looped:
+            require_all_known(program)
+        program.gradients = {self.own[self.parameters[i]]._op: g._op for i, g in gradients.items()}
         if named:
-            name_all(program, self.own, {}, out)
-        return Recorded(program, numbered(out), True, self.draws, self.tape.frozen, [*written])
+            name_all(program, self.own, cotangents, out)
+        return Recorded(program, rebuilt(out, range(len(leaves(out)))), settled, self.draws, self.tape.frozen, [*written])
 
-    def recorded_step(self, out: Any, named: bool) -> Recorded:
-        """Return what a training step does whose loss function gave this: sweep back and update."""
-        loss = first_of(out)
-        updates, written = self.written(), self.written_arguments()
-        cotangents, gradients = swept(self.tape, loss, self.parameters, named)
+    def update(self, gradients: dict[int, Traced], updates: dict[Any, Any]) -> bool:
+        """Let the optimiser update the parameters, and note the new values; tell whether what it remembers has the form that it had."""
         if self.parameters and not gradients:
             raise GradientError(
                 "the loss depends on none of the optimizer's parameters: give it those that the loss function uses (a pickled step has "
@@ -197,50 +218,39 @@ class Stage:
         code = type(self.optimizer).update.__code__
         self.tape.place = (code.co_filename, code.co_firstlineno)
         self.optimizer.step()
-        updates |= {self.own[node]._op: op_of(node.value) for node in self.parameters if node.value is not self.own[node]}
+        updates |= {self.own[node]._op: op_or_constant(node.value) for node in self.parameters if node.value is not self.own[node]}
         settled = all(state.keys() == old.keys() for state, old in zip(self.optimizer.state, states))
         for state, old in zip(self.optimizer.state, states):
-            updates |= self.remembered(state, old) if settled else {}
-        program = self.program([op_of(y) for y in (*leaves(out), *written.values())], updates)
-        program.gradients = {self.own[self.parameters[i]]._op: g._op for i, g in gradients.items()}
-        if named:
-            name_all(program, self.own, cotangents, out)
-        return Recorded(program, numbered(out), settled, self.draws, self.tape.frozen, [*written])
+            updates |= self.memory_updates(state, old) if settled else {}
+        return settled
 
-    def program(self, results: list[Any], updates: dict[Any, Any]) -> Program:
-        """Return the calls so far as a program."""
-        program = Program([x._op for x in self.inputs], self.tape.ops, results, [*updates.items()], self.tape.checks)
-        if self.tape.looped:
-            require_all_known(program)
-        return program
-
-    def written(self) -> dict[Any, Any]:
+    def tensor_updates(self) -> dict[Any, Any]:
         """Return the new values of captured tensors that the function wrote to."""
         updates: dict[Any, Any] = {}
         for tensor, node, *_ in self.tensors:
-            own, now = self.own[node], tensor._node
-            if now.grad is not None:
+            own, new = self.own[node], tensor._node
+            if new.grad is not None:
                 raise CompileError(
                     "the function calls backward, which would add to .grad at the first call only: give tg.compile the loss function "
                     "and an optimizer, or use tg.grad inside"
                 )
-            if now is node and now.value is own:
+            if new is node and new.value is own:
                 continue
             what = f"what the function writes into {node.name or own._op.hint}"
             if node in self.parameters:
                 raise CompileError(f"{what} would be lost, since the optimizer updates it: do it outside the compiled step")
-            if now.requires_grad and not node.requires_grad:
+            if new.requires_grad and not node.requires_grad:
                 raise CompileError(f"{what} would make its graph longer at each call: write inside tg.no_grad(), or detach the value")
-            if np.shape(op_value(now.value)) != own.shape:
+            if np.shape(new.value) != own.shape:
                 raise CompileError(f"{what} has another shape, which cannot be repeated at each call")
-            updates[own._op] = op_of(now.value)
+            updates[own._op] = op_or_constant(new.value)
         return updates
 
     def written_arguments(self) -> dict[int, Any]:
         """Return the new values of the arguments that the function wrote into, by number."""
         written: dict[int, Any] = {}
         for i, x in enumerate(self.arguments):
-            if isinstance(x, Tensor) and getattr(op_of(x), "role", None) != ("input", i):
+            if isinstance(x, Tensor) and getattr(op_or_constant(x), "role", None) != ("input", i):
                 if x.requires_grad:
                     raise CompileError(
                         "the function writes into its argument what depends on a parameter, which would make the argument a part of the "
@@ -254,21 +264,21 @@ class Stage:
         optimizer, shared = self.optimizer, dict[Any, Traced]()
         self.memory = (optimizer.state, [group.lr for group in optimizer.param_groups])
         for i, group in enumerate(optimizer.param_groups):
-            vars(group)["lr"] = self.given(group.lr, "lr", i, name="lr")
+            vars(group)["lr"] = self.new_input(group.lr, "lr", i, name="lr")
 
         def stand_in(i: int, key: str, kept: Any) -> Any:
             if isinstance(kept, np.ndarray) or (isinstance(kept, np.generic) and not np.shape(self.parameters[i].value)):
-                return self.given(np.asarray(kept), "memory", i, key)
+                return self.new_input(np.asarray(kept), "memory", i, key)
             if not is_number(kept):
                 return kept
             if (key, type(kept), kept) not in shared:
-                shared[key, type(kept), kept] = self.given(kept, "number", i, key, name=key)
+                shared[key, type(kept), kept] = self.new_input(kept, "number", i, key, name=key)
             return shared[key, type(kept), kept]
 
         optimizer.state = [{key: stand_in(i, key, kept) for key, kept in state.items()} for i, state in enumerate(optimizer.state)]
         return [dict(state) for state in optimizer.state]
 
-    def remembered(self, state: dict[str, Any], old: dict[str, Any]) -> dict[Any, Any]:
+    def memory_updates(self, state: dict[str, Any], old: dict[str, Any]) -> dict[Any, Any]:
         """Return the new values of what the optimiser remembers of one parameter."""
         for key, kept in old.items():
             if not isinstance(kept, Traced) and not same(kept, state[key]):
@@ -276,13 +286,13 @@ class Stage:
                     f"{type(self.optimizer).__name__}.update changes what it remembers as {key!r}, a {type(kept).__name__}: a compiled "
                     "step can keep numbers and arrays"
                 )
-        return {kept._op: op_of(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
+        return {kept._op: op_or_constant(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
 
 
 def require_same_parts(args: tuple[Any, ...], parts: list[Any]) -> None:
     """Raise if the function has put other things into the lists and dicts that it was given."""
-    now = leaves(args)
-    if len(now) != len(parts) or any(x is not y for x, y in zip(now, parts)):
+    current = leaves(args)
+    if len(current) != len(parts) or any(x is not y for x, y in zip(current, parts)):
         raise CompileError("the function changes a list or a dict that it was given, which the caller would not see: return a new one")
 
 
@@ -296,39 +306,15 @@ def require_all_known(program: Program) -> None:
         raise CompileError("a step of tg.scan writes to something from outside of it: let it return the value, carried or stacked")
 
 
-def numbered(out: Any) -> Any:
-    """Return a tree of the same structure with the numbers of its leaves."""
-    return rebuilt(out, range(len(leaves(out))))
-
-
 def first_of(out: Any) -> Any:
     """Return the loss among what a loss function returns: the first of several."""
     return out[0] if isinstance(out, (tuple, list)) and out else out
 
 
-def op_of(y: Any) -> Any:
+def op_or_constant(y: Any) -> Any:
     """Return a value as an op, or as the constant that it is."""
     y = y._node.value if isinstance(y, Tensor) else y
     return y._op if isinstance(y, Traced) else y
-
-
-def op_value(y: Any) -> Any:
-    """Return what a value came to when it was recorded."""
-    return y._op.value if isinstance(y, Traced) else y
-
-
-def stand_ins(given: Callable[..., Traced], function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments with a stand-in for each array, tensor and floating number in them."""
-    names = [name for name, arg in zip(argument_names(function, args), args) for name in leaf_names(name, arg)]
-
-    def stand_in(i: int, x: Any) -> Any:
-        if type(x) in STATIC:
-            return x
-        if type(x) in (float, complex):
-            return given(x, "input", i, name=names[i])
-        return handle(leaf(given(np.array(x._node.value if isinstance(x, Tensor) else x), "input", i, name=names[i])))
-
-    return rebuilt(args, [stand_in(i, x) for i, x in enumerate(leaves(args))])
 
 
 def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
@@ -344,14 +330,8 @@ def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[
     return names
 
 
-def leaf_names(name: str, arg: Any) -> list[str]:
-    """Return what to call the arrays in an argument."""
-    count = len(leaves(arg))
-    return [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
-
-
-def swept(tape: Recording, loss: Any, parameters: list[Node], noted: bool) -> tuple[dict[Node, Any], dict[int, Traced]]:
-    """Sweep back from the loss; return the cotangent of each result, if these are to be noted, and each parameter's gradient by number."""
+def swept(tape: Recording, loss: Any, parameters: list[Node], named: bool) -> tuple[dict[Node, Any], dict[int, Traced]]:
+    """Sweep back from the loss; return the cotangent of each result, if they get names, and each parameter's gradient by number."""
     if not isinstance(loss, Tensor):
         raise GradientError(f"the loss must be a Tensor of one entry, not {type(loss).__name__}: return the loss itself")
     if not loss.requires_grad:
@@ -363,7 +343,7 @@ def swept(tape: Recording, loss: Any, parameters: list[Node], noted: bool) -> tu
         return arrays(node, g)
 
     tape.stage = "backward"
-    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail if noted else None)
+    cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail if named else None)
     grads = {i: cotangents[node] for i, node in enumerate(parameters) if node in cotangents}
     return {step.node: step.g for step in trail}, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}
 
