@@ -40,7 +40,7 @@ def test_a_difference_is_named(wrong, message, monkeypatch):
 
     def compile_wrongly(f, optimizer, backend):
         made = compile_(wrong, optimizer, backend)
-        monkeypatch.setattr(type(made), "_run_code", lambda self, given, as_tensors: self._detached(right(*given), as_tensors))
+        monkeypatch.setattr(type(made), "_run_code", lambda self, args: right(*args))
         return made
 
     monkeypatch.setattr(compiled, "compile_", compile_wrongly)

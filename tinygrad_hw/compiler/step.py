@@ -621,7 +621,7 @@ class CompiledStep(CompiledFunction[Result]):
 
     def _guards_of_settings(self) -> list[Guard]:
         """Return a guard for each setting of each group of parameters."""
-        varying = {"lr", "state", "parameters", "_said"}
+        varying = {"lr", "state", "parameters", "_has_warned"}
         groups = [vars(group) for group in self.optimizer.param_groups]
         return [Place(ITEM, settings, key, key) for settings in groups for key in settings if key not in varying]
 
