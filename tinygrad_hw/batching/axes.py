@@ -319,21 +319,10 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
     """Call einsum with a label more for each vmap."""
     levels = levels_of(*operands)
     inputs, _, result = subscripts.partition("->")
-    spare = [letter for letter in ascii_letters if letter not in subscripts][: len(levels)]
-    used, labels, raws = set(), [], []
-    for label, x in zip(inputs.split(","), operands, strict=True):
-        if isinstance(x, Batched):
-            raw = with_axes(x, levels, 0)
-            varies = [i for i, n in enumerate(raw.shape[: len(levels)]) if n != 1]
-            raw = np.reshape(raw, (*(raw.shape[i] for i in varies), *x.shape))
-            label, x = "".join(spare[i] for i in varies) + label, raw
-            used.update(varies)
-        labels.append(label)
-        raws.append(x)
-    front = "".join(spare[i] for i in sorted(used))
-    out = function(f"{','.join(labels)}->{front}{result}", *raws)
-    k = len(front)
-    return Batched(np.reshape(out, (*(level.size if i in used else 1 for i, level in enumerate(levels)), *out.shape[k:])), levels)
+    front = "".join([letter for letter in ascii_letters if letter not in subscripts][: len(levels)])
+    labels = [front + label if isinstance(x, Batched) else label for label, x in zip(inputs.split(","), operands, strict=True)]
+    raws = [expanded(x, levels) if isinstance(x, Batched) else x for x in operands]
+    return Batched(function(f"{','.join(labels)}->{front}{result}", *raws), levels)
 
 
 @axes_of(products.turned)

@@ -224,13 +224,16 @@ class Batched:
     copy, choose, astype = method(np.copy), method(np.choose), method(shaping.astype)
 
     # Methods that take other arguments than NumPy's functions of their names
+    compress = lambda self, condition, axis=None: np.compress(condition, self, axis)
+    clip = lambda self, min=None, max=None, **kwargs: np.clip(self, min, max, **kwargs)
+    flatten = lambda self, order="C": np.copy(np.ravel(self, order))
+    fill = lambda self, value: self.__setitem__(..., value)
+    partition = lambda self, kth, axis=-1: self.__setitem__(..., np.partition(self, kth, axis))
+    sort = lambda self, axis=-1, kind=None, *, stable=None: self.__setitem__(..., np.sort(self, axis, kind, stable=stable))
+
     def reshape(self, *shape: Any, **options: Any) -> Any:
         """Return the numbers of each entry in another shape, given as one tuple or as several integers."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
-
-    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
-        """Return the numbers, those outside of the interval moved to its ends."""
-        return np.clip(self, min, max, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes of each entry in another order, given as one tuple or as several integers."""
@@ -242,29 +245,9 @@ class Batched:
             raise BatchError(f"vmap: {self.dtype} cannot be viewed as {np.dtype(dtype)}: write x.astype(dtype)")
         return self[...] if self.ndim else np.copy(self)
 
-    def flatten(self, order: Any = "C") -> Any:
-        """Return a copy of the numbers of each entry in a row."""
-        return np.copy(np.ravel(self, order))
-
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
-        """Return the slices along the axis for which the condition is true."""
-        return np.compress(condition, self, axis)
-
     def detach(self) -> Any:
         """Return the same values outside the graph."""
         return Batched(self._raw.detach(), self._levels) if isinstance(self._raw, Tensor) else self
-
-    def partition(self, kth: Any, axis: int = -1) -> None:
-        """Partition each entry, in place."""
-        self[...] = np.partition(self, kth, axis)
-
-    def sort(self, axis: int = -1, kind: Any = None, *, stable: Any = None) -> Any:
-        """Sort each entry, in place."""
-        self[...] = np.sort(self, axis, kind, stable=stable)
-
-    def fill(self, value: Any) -> None:
-        """Write one value into all places of each entry."""
-        self[...] = value
 
     # What would treat all entries as one
     def _same_for_all(self, what: str, instead: str) -> Any:

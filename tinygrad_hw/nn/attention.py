@@ -107,11 +107,11 @@ class MultiheadAttention(Module):
                 raise ShapeError(f"{self!r}: the {what} must have shape {axes}{size}), and has {np.shape(x)}")
             as_input(self, x, self.in_weight)
         q, k, v = (self._heads(x) for x in self._projected(query, key, value))
-        mask = _added(attn_mask, is_causal, q.shape[-2], k.shape[-2], q.dtype)
+        mask = _additive_mask(attn_mask, is_causal, q.shape[-2], k.shape[-2], q.dtype)
         if mask is not None and mask.ndim == 3:  # (one for each sample and head)
             mask = mask.reshape(-1, self.num_heads, *mask.shape[1:])
         if key_padding_mask is not None:
-            padding = _added(key_padding_mask, False, 0, 0, q.dtype)[:, None, None, :]
+            padding = _additive_mask(key_padding_mask, False, 0, 0, q.dtype)[:, None, None, :]
             mask = padding if mask is None else mask + padding
         weights = functional.attention_weights(q, k, mask)
         out = functional.dropout(weights, self.dropout, self.training, self.rng) @ v
@@ -137,7 +137,7 @@ class MultiheadAttention(Module):
         return f"MultiheadAttention({self.out_weight.shape[0]}, num_heads={self.num_heads})"
 
 
-def _added(mask: Any, is_causal: bool, queries: int, keys: int, dtype: Any) -> Any:
+def _additive_mask(mask: Any, is_causal: bool, queries: int, keys: int, dtype: Any) -> Any:
     """Return a mask as what is added to the scores, -inf where a key is not to be seen."""
     if mask is None and not is_causal:
         return None

@@ -56,7 +56,7 @@ def same_shape(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     )
 
 
-def places_below(function: str, what: str, indices: Any, count: int) -> Any:
+def indices_below(function: str, what: str, indices: Any, count: int) -> Any:
     """Return indices as an array or a batch; raise unless they are integers from 0 to count - 1."""
     places = array(values(indices))
     if places.dtype.kind not in "iu":

@@ -19,7 +19,7 @@ __all__ = ["AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "M
 Sizes: TypeAlias = "int | tuple[int, ...]"  # one for all axes of space, or one for each
 
 
-def _each(layer: str, value: Sizes, axes: int) -> tuple[int, ...]:
+def _sizes(layer: str, value: Sizes, axes: int) -> tuple[int, ...]:
     """Return one size for each axis of space."""
     sizes = value if isinstance(value, tuple) else (value,) * axes
     require_positive(layer, *sizes)
@@ -50,7 +50,7 @@ class _Conv(Module):
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels cannot be divided into {groups} groups")
         self.settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        shape = (out_channels, in_channels // groups, *_each(name, kernel_size, self.axes))
+        shape = (out_channels, in_channels // groups, *_sizes(name, kernel_size, self.axes))
         self.weight = Tensor(np.zeros(shape), requires_grad=True, dtype=dtype)
         self.bias = Tensor(np.zeros(out_channels), requires_grad=True, dtype=dtype) if bias else None
         self.draw_parameters(generator(rng))
@@ -146,7 +146,7 @@ class _Pool(Module):
     function: ClassVar[Callable[..., Any]]
 
     def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
-        self.kernel_size, self.stride, self.padding = _each(type(self).__name__, kernel_size, self.axes), stride, padding
+        self.kernel_size, self.stride, self.padding = _sizes(type(self).__name__, kernel_size, self.axes), stride, padding
 
     def forward(self, x: Any) -> Tensor:
         """Return the largest entries of the windows of x, of shape (N, C, *space), or their means."""
@@ -251,7 +251,7 @@ class AdaptiveAvgPool2d(Module):
     """
 
     def __init__(self, output_size: Sizes) -> None:
-        self.output_size = _each("AdaptiveAvgPool2d", output_size, 2)
+        self.output_size = _sizes("AdaptiveAvgPool2d", output_size, 2)
 
     def forward(self, x: Any) -> Tensor:
         """Return the means of x, of shape (N, C, H, W)."""

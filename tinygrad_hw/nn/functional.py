@@ -17,7 +17,7 @@ from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
 from ..rules.neural import gelu, leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
 from ..rules.shaping import array
 from ..rules.table import like_first
-from .checks import Random, as_floats, generator, places_below, probability, require_positive
+from .checks import Random, as_floats, generator, indices_below, probability, require_positive
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -214,10 +214,10 @@ def adaptive_avg_pool2d(x: Any, output_size: int | tuple[int, ...]) -> Any:
         raise ShapeError(f"adaptive_avg_pool2d needs x of shape (N, C, H, W), not {x.shape}")
     height, width = output_size if isinstance(output_size, tuple) else (output_size, output_size)
     require_positive("adaptive_avg_pool2d", height, width)
-    return _averages(x.shape[2], height, x.dtype) @ x @ _averages(x.shape[3], width, x.dtype).T
+    return _averaging_matrix(x.shape[2], height, x.dtype) @ x @ _averaging_matrix(x.shape[3], width, x.dtype).T
 
 
-def _averages(n: int, places: int, dtype: Any) -> np.ndarray:
+def _averaging_matrix(n: int, places: int, dtype: Any) -> np.ndarray:
     """Return the matrix that takes n entries to means over windows that divide them evenly."""
     i, entry = np.arange(places)[:, None], np.arange(n)
     inside = (entry >= i * n // places) & (entry < -((i + 1) * -n // places))
@@ -252,7 +252,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
     array([[5., 6.],
            [1., 2.]])
     """
-    places = places_below("embedding", "indices", indices, weight.shape[0])
+    places = indices_below("embedding", "indices", indices, weight.shape[0])
     rows = weight[places]
     if padding_idx is None or isinstance(rows, np.ndarray):
         return rows
@@ -286,7 +286,7 @@ def one_hot(classes: Any, num_classes: int | None = None) -> np.ndarray:
     """
     classes = array(classes) if np.size(classes) else np.zeros(np.shape(classes), int)
     count = int(num_classes) if num_classes is not None else int(values(classes).max(initial=-1)) + 1
-    return neural.one_hot(places_below("one_hot", "classes", classes, count), count, int)
+    return neural.one_hot(indices_below("one_hot", "classes", classes, count), count, int)
 
 
 # Normalisation

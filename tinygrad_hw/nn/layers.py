@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..rules import neural
 from ..tensor import Tensor
 from . import functional
-from .checks import Random, as_input, generator, one_of, places_below, probability, require_positive
+from .checks import Random, as_input, generator, indices_below, one_of, probability, require_positive
 from .module import Module
 
 __all__ = [
@@ -390,7 +390,7 @@ class Embedding(Module):
         self.weight.data = values
 
     def forward(self, indices: Any) -> Tensor:
-        places = places_below("Embedding", "indices", indices, self.weight.shape[0])
+        places = indices_below("Embedding", "indices", indices, self.weight.shape[0])
         return functional.embedding(places, self.weight, self.padding_idx)
 
     def __repr__(self) -> str:

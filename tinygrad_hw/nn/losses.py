@@ -20,7 +20,7 @@ from ..rules import neural
 from ..rules.shaping import getitem
 from ..rules.table import like_first
 from ..tensor import Tensor
-from .checks import as_floats, one_of, places_below, same_shape
+from .checks import as_floats, indices_below, one_of, same_shape
 from .module import Module
 
 __all__ = [
@@ -346,8 +346,8 @@ def _classes(loss: str, given: tuple[int, ...], shape: tuple[int, ...], target: 
     places = target if isinstance(target, Batched) else values(target)
     ignored = places == ignore_index
     if not values(ignored).any():
-        return places_below(loss, "classes", places, shape[-1]), None
-    return places_below(loss, "classes", np.where(ignored, 0, places), shape[-1]), ~ignored
+        return indices_below(loss, "classes", places, shape[-1]), None
+    return indices_below(loss, "classes", np.where(ignored, 0, places), shape[-1]), ~ignored
 
 
 def _class_weights(loss: str, weight: Any, z: Any) -> np.ndarray:

@@ -44,7 +44,7 @@ class _Cell(Module, Generic[State]):
         """Draw the weights, then the biases, from the uniform distribution on ±1/√hidden_size."""
         draw_uniform(rng, 1 / sqrt(self.hidden), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
-    def start(self, x: Any) -> Any:
+    def first_state(self, x: Any) -> Any:
         """Return the state before the first step, for x of shape (..., N, input_size)."""
         return np.zeros((*x.shape[-2:-1], self.hidden), self.weight_hh.dtype)
 
@@ -53,19 +53,19 @@ class _Cell(Module, Generic[State]):
         if np.shape(x)[-1:] != self.weight_ih.shape[:1]:
             raise ShapeError(f"{self!r} needs x of shape (..., {self.weight_ih.shape[0]}), and x has shape {np.shape(x)}")
         x = as_input(self, x, self.weight_ih)
-        return self.step(self.share_of(x), self.start(x) if state is None else state)
+        return self.step(self.input_part(x), self.first_state(x) if state is None else state)
 
-    def share_of(self, x: Any) -> Any:
+    def input_part(self, x: Any) -> Any:
         """Return what x adds to the gates, with the biases that can be added at once."""
         bias = self.bias_ih if self.bias_ih is None or self.keeps_bias else self.bias_ih + self.bias_hh
         return functional.linear(x, self.weight_ih, bias)
 
-    def part(self, gates: Any, k: int, count: int = 1) -> Any:
+    def gate(self, gates: Any, k: int, count: int = 1) -> Any:
         """Return the k-th gate, or several from it on."""
         return gates[..., k * self.hidden : (k + count) * self.hidden]
 
     def step(self, from_x: Any, state: Any) -> Any:
-        """Return the state after a step, from x's share of the gates and the state before."""
+        """Return the state after a step, from what x adds to the gates and the state before."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -148,15 +148,15 @@ class LSTMCell(_Cell[tuple[Tensor, Tensor]]):
 
     gates = 4
 
-    def start(self, x: Any) -> Any:
-        return super().start(x), super().start(x)
+    def first_state(self, x: Any) -> Any:
+        return super().first_state(x), super().first_state(x)
 
     def step(self, from_x: Any, state: Any) -> Any:
         h, c = state
         gates = from_x + h @ self.weight_hh
-        opened = neural.sigmoid(gates)  # (of all gates at once, which is faster)
-        i, f, o = (self.part(opened, k) for k in (0, 1, 3))
-        c = f * c + i * np.tanh(self.part(gates, 2))
+        sigmoids = neural.sigmoid(gates)  # (of all gates at once, which is faster)
+        i, f, o = (self.gate(sigmoids, k) for k in (0, 1, 3))
+        c = f * c + i * np.tanh(self.gate(gates, 2))
         return o * np.tanh(c), c
 
 
@@ -192,9 +192,9 @@ class GRUCell(_Cell[Tensor]):
 
     def step(self, from_x: Any, state: Any) -> Any:
         from_h = functional.linear(state, self.weight_hh, self.bias_hh)
-        opened = neural.sigmoid(self.part(from_x, 0, 2) + self.part(from_h, 0, 2))
-        new = np.tanh(self.part(from_x, 2) + self.part(opened, 0) * self.part(from_h, 2))
-        return new + self.part(opened, 1) * (state - new)
+        sigmoids = neural.sigmoid(self.gate(from_x, 0, 2) + self.gate(from_h, 0, 2))
+        new = np.tanh(self.gate(from_x, 2) + self.gate(sigmoids, 0) * self.gate(from_h, 2))
+        return new + self.gate(sigmoids, 1) * (state - new)
 
 
 class _Recurrent(Module, Generic[State]):
@@ -239,17 +239,17 @@ class _Recurrent(Module, Generic[State]):
         last = []
         for i in range(0, len(cells), self.directions):
             sequence = functional.dropout(sequence, self.dropout, self.training and i > 0, self.rng)
-            found = []
+            outputs = []
             for k in range(i, i + self.directions):
-                start = cells[k].start(sequence) if state is None else self._of_cell(state, k, sequence.shape[1])
-                states, end = _over_time(cells[k], sequence, start, backwards=k > i)
-                found.append(states)
+                start = cells[k].first_state(sequence) if state is None else self._first_state_of(state, k, sequence.shape[1])
+                states, end = _run_over_time(cells[k], sequence, start, backwards=k > i)
+                outputs.append(states)
                 last.append(end)
-            sequence = found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
+            sequence = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
         ends: Any = tuple(map(np.stack, zip(*last))) if isinstance(last[0], tuple) else np.stack(last)
         return (np.swapaxes(sequence, 0, 1) if self.batch_first else sequence), ends
 
-    def _of_cell(self, state: Any, i: int, samples: int) -> Any:
+    def _first_state_of(self, state: Any, i: int, samples: int) -> Any:
         """Return a cell's part of the first states."""
         shape = (len(self.cells), samples, self.cells[0].hidden)
         parts = state if isinstance(state, tuple) else (state,)
@@ -263,11 +263,11 @@ class _Recurrent(Module, Generic[State]):
         return f"{type(self).__name__}({inputs}, {self.cells[0].hidden}{more})"
 
 
-def _over_time(cell: Any, sequence: Any, state: Any, backwards: bool) -> tuple[Any, Any]:
+def _run_over_time(cell: Any, sequence: Any, state: Any, backwards: bool) -> tuple[Any, Any]:
     """Return a cell's states over time, and the last one; in the order of time also where it goes backwards."""
     states = []
     order = slice(None, None, -1) if backwards else slice(None)
-    for from_x in cell.share_of(sequence)[order]:
+    for from_x in cell.input_part(sequence)[order]:
         state = cell.step(from_x, state)
         states.append(state[0] if isinstance(state, tuple) else state)
     return np.stack(states[order]), state
