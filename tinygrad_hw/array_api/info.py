@@ -12,13 +12,11 @@ KINDS = {
     "bool": ["bool"],
     "signed integer": ["int8", "int16", "int32", "int64"],
     "unsigned integer": ["uint8", "uint16", "uint32", "uint64"],
-    "integral": ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
     "real floating": ["float32", "float64"],
     "complex floating": ["complex64", "complex128"],
-    "numeric": [
-        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64", "complex128",
-    ],
-}  # fmt: skip
+}
+KINDS["integral"] = KINDS["signed integer"] + KINDS["unsigned integer"]
+KINDS["numeric"] = KINDS["integral"] + KINDS["real floating"] + KINDS["complex floating"]
 
 
 class Info:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .shaping import floats
 from .table import dispatched, like_first, rule
 
 __all__ = ["avg_pool", "conv1d", "conv2d", "max_pool"]
@@ -29,7 +28,7 @@ def out_shape(space: Shape, size: Shape, stride: Shape, padding: Shape, dilation
 
 
 def _wide(space: Shape, padding: Shape) -> Shape:
-    """Return the space with its padding."""
+    """Return the shape of the space with its padding."""
     return tuple(n + 2 * p for n, p in zip(space, padding))
 
 
@@ -98,13 +97,13 @@ def convolution(x: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, 
 def convolution_x(g: Any, w: Any, space: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
     """Return the cotangent of x: each window's g times the kernels, added up where windows overlap.
 
-    In steps of 1 it is the convolution of g with the kernels turned round, sooner done unless there are far more kernels than channels.
+    In steps of 1 it is the convolution of g with the flipped kernels, which is faster unless there are far more kernels than channels.
     """
     size, count, channels = w.shape[2:], g.shape[2:], w.shape[1]
     around = tuple(d * (k - 1) - p for k, p, d in zip(size, padding, dilation))
     if set(stride) == {1} and min(around) >= 0 and len(w) <= 2 * groups * channels:
-        turned = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
-        return convolution(g, turned.reshape(groups * channels, len(w) // groups, *size), stride, around, dilation, groups)
+        flipped = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
+        return convolution(g, flipped.reshape(groups * channels, len(w) // groups, *size), stride, around, dilation, groups)
     rows, flat = _flat_kernels(w, groups).mT, g.reshape(len(g), groups, len(w) // groups, prod(count))
     out = np.zeros((len(g), groups, channels, *_wide(space, padding)), np.result_type(g, w))
     batches = _batches(len(g), groups * rows.shape[1] * prod(count) * out.dtype.itemsize)
@@ -139,35 +138,44 @@ rule(convolution_w, lambda h, out, x, g, size, *how: convolution_x(g, h, x.shape
 
 # Pooling
 def _lowest(dtype: np.dtype) -> Any:
-    """Return what is never larger than anything."""
+    """Return the lowest number of a dtype, which the padding of a maximum holds."""
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else 0
 
 
-def _pooled(x: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[Shape, list[Any]]:
-    """Return how many windows there are, and the index of each place in them."""
-    ones = (1,) * len(size)
-    count = out_shape(x.shape[2:], size, stride, padding, ones)
-    return count, [index for _, index in _places(size, count, stride, ones)]
+def _in_windows(count: Shape, size: Shape, stride: Shape) -> list[Any]:
+    """Return the index of the entries that have each place in their windows."""
+    return [index for _, index in _places(size, count, stride, (1,) * len(size))]
+
+
+def _folded(ufunc: np.ufunc, x: Any, wide: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the ufunc's reduction of each window of x, of which ``wide`` has the padding too."""
+    first, *others = _in_windows(out_shape(x.shape[2:], size, stride, padding, (1,) * len(size)), size, stride)
+    out = wide[first].copy()
+    for index in others:
+        ufunc(out, wide[index], out=out)
+    return out
 
 
 @dispatched
 def largest(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the largest entry of each window."""
-    (_, (first, *others)), wide = _pooled(x, size, stride, padding), _padded(x, padding, _lowest(x.dtype))
-    out = wide[first].copy()
-    for index in others:
-        np.maximum(out, wide[index], out=out)
-    return out
+    return _folded(np.maximum, x, _padded(x, padding, _lowest(x.dtype)), size, stride, padding)
 
 
-def _ties(x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> tuple[list[Any], list[Any], Any]:
-    """Return the index of each place in the windows, where it holds the largest entry y, and how many do."""
-    (_, places), wide = _pooled(x, size, stride, padding), _padded(x, padding, _lowest(x.dtype))
+@dispatched
+def window_sum(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
+    """Return the sum of each window."""
+    return _folded(np.add, x, _padded(x, padding), size, stride, padding)
+
+
+def _ties(x: Any, y: Any, places: list[Any], padding: Shape) -> tuple[list[Any], Any]:
+    """Return for each place in the windows whether it holds the largest entry y, and how many do."""
+    wide = _padded(x, padding, _lowest(x.dtype))
     best = [wide[index] == y for index in places]
     number = np.zeros(y.shape, np.min_scalar_type(len(places)))
     for mask in best:
         number += mask
-    return places, best, np.maximum(number, 1, out=number)
+    return best, np.maximum(number, 1, out=number)
 
 
 def _are_apart(size: Shape, stride: Shape) -> bool:
@@ -178,7 +186,8 @@ def _are_apart(size: Shape, stride: Shape) -> bool:
 @dispatched
 def to_largest(g: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the cotangent of x: each window's g in equal shares to the entries that are its largest, y."""
-    places, best, number = _ties(x, y, size, stride, padding)
+    places = _in_windows(y.shape[2:], size, stride)
+    best, number = _ties(x, y, places, padding)
     share = g if number.max(initial=1) == 1 else (g / number).astype(g.dtype, copy=False)
     out, part = np.zeros(x.shape[:2] + _wide(x.shape[2:], padding), g.dtype), np.empty_like(share)
     is_finite, apart = np.isfinite(share).all(), _are_apart(size, stride)  # (only of finite numbers the product with False is 0)
@@ -193,29 +202,16 @@ def to_largest(g: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shap
 @dispatched
 def of_largest(h: Any, x: Any, y: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return the mean of h in each window over the entries at which x is largest, y."""
-    (places, best, number), wide = _ties(x, y, size, stride, padding), _padded(h, padding)
-    out = np.zeros(y.shape, h.dtype)
-    for index, mask in zip(places, best):
-        out += np.where(mask, wide[index], 0)
-    return (out / number).astype(h.dtype, copy=False)
-
-
-@dispatched
-def window_sum(x: Any, size: Shape, stride: Shape, padding: Shape) -> Any:
-    """Return the sum of each window."""
-    (_, (first, *others)), wide = _pooled(x, size, stride, padding), _padded(x, padding)
-    out = wide[first].copy()
-    for index in others:
-        out += wide[index]
-    return out
+    places, wide = _in_windows(y.shape[2:], size, stride), _padded(h, padding)
+    best, number = _ties(x, y, places, padding)
+    return (sum(np.where(mask, wide[index], 0) for index, mask in zip(places, best)) / number).astype(h.dtype, copy=False)
 
 
 @dispatched
 def spread_over_windows(g: Any, space: Shape, size: Shape, stride: Shape, padding: Shape) -> Any:
     """Return each window's g at all its places, added up where windows overlap."""
-    out = np.zeros(g.shape[:2] + _wide(space, padding), g.dtype)
-    apart = _are_apart(size, stride)
-    for _, index in _places(size, g.shape[2:], stride, (1,) * len(size)):
+    out, apart = np.zeros(g.shape[:2] + _wide(space, padding), g.dtype), _are_apart(size, stride)
+    for index in _in_windows(g.shape[2:], size, stride):
         if apart:
             out[index] = g
         else:
@@ -260,7 +256,7 @@ def _convolved(
 
 
 def _check_fit(name: str, space: Shape, size: Shape, stride: Shape, padding: Shape, dilation: Shape) -> None:
-    """Raise where a window has no place, or no step."""
+    """Raise if no window fits, or a size or step is less than 1."""
     if min(stride) < 1 or min(size) < 1 or min(dilation) < 1:
         apart = f", {dilation} apart" if set(dilation) != {1} else ""
         raise ValueError(f"{name}: windows of {size} entries{apart} in steps of {stride}: sizes, strides and dilations start at 1")
@@ -392,4 +388,4 @@ def avg_pool(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> 
     array([[[3. , 2.5]]])
     """
     sizes, strides, paddings = _pooling("avg_pool", x, kernel_size, stride, padding)
-    return window_sum(floats(x), sizes, strides, paddings) / prod(sizes)
+    return window_sum(x if x.dtype.kind in "fc" else x.astype(float), sizes, strides, paddings) / prod(sizes)

@@ -133,8 +133,8 @@ def _pinv(g: Any, out: Any, a: Any, rcond: Any = None) -> Any:
     return conj(left @ adjoint(g) @ out @ out_h + out_h @ out @ adjoint(g) @ right - out_h @ g @ out_h)
 
 
-for function in (np.linalg.inv, triangle_inverse):
-    rule(function,  lambda g, out, a: -(out.mT @ g @ out.mT), call=function)
+for inverse in (np.linalg.inv, triangle_inverse):
+    rule(inverse,   lambda g, out, a: -(out.mT @ g @ out.mT), call=inverse)
 for function in (solve, solved):
     rule(function,  lambda g, out, a, b: -(solved(a.mT, g) @ out.mT),
                     lambda g, out, a, b: solved(a.mT, g), call=function)
@@ -408,10 +408,17 @@ def cholesky(a: Any) -> Any:
     return np.linalg.cholesky(a)
 
 
+@lru_cache(16)
+def _lower_half(n: int, dtype: np.dtype) -> Any:
+    """Return 1 below the diagonal, ½ on it and 0 above."""
+    half = np.tri(n, dtype=dtype) - np.eye(n, dtype=dtype) / 2
+    half.flags.writeable = False
+    return half
+
+
 def _cholesky(g: Any, out: Any, a: Any) -> Any:
     """Return Φ(S + Sᴴ) of S = L⁻ᴴ Φ(Lᴴ g) L⁻¹, Φ being the lower half: only the lower triangle of a is read (Murray 2016)."""
-    half = np.tri(a.shape[-1], dtype=a.dtype) - np.eye(a.shape[-1], dtype=a.dtype) / 2  # (1 below the diagonal, ½ on it, 0 above)
-    inverse = triangle_inverse(conj(out))
+    half, inverse = _lower_half(a.shape[-1], a.dtype), triangle_inverse(conj(out))
     whole = adjoint(inverse) @ (half * (out.mT @ g)) @ inverse
     return half * (whole + adjoint(whole))
 
@@ -464,12 +471,8 @@ def euclidean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.sqrt(np.add.reduce(squared(x), axis=axis, keepdims=keepdims))
 
 
-def _euclidean(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return g x̄ / out, and 0 where out is 0."""
-    return restored(np.where(out == 0, 0, g / _nonzero(out)), x, axis, keepdims) * conj(x)
-
-
-rule(euclidean, _euclidean)
+rule(euclidean, lambda g, out, x, axis=None, keepdims=False:
+     restored(np.where(out == 0, 0, g / _nonzero(out)), x, axis, keepdims) * conj(x))
 
 
 def _largest(x: Any, axis: Axis, keepdims: bool = False) -> Any:
