@@ -11,7 +11,7 @@ otherwise. ``linalg`` and ``fft`` are the standard's extensions, ``special`` hol
 the standard; 2.1 and later have all of it.)
 """
 
-# ruff: noqa: F401 (the names of the namespace)
+# ruff: noqa: F401, F403 (the names of the namespace)
 
 from __future__ import annotations
 
@@ -20,39 +20,7 @@ from numpy import e, inf, nan, newaxis, pi
 
 from . import fft, linalg, members, special
 from .info import Info
-from .standard import (
-    arange,
-    argsort,
-    asarray,
-    astype,
-    can_cast,
-    clip,
-    count_nonzero,
-    empty,
-    empty_like,
-    expand_dims,
-    expm1,
-    eye,
-    finfo,
-    floor_divide,
-    from_dlpack,
-    full,
-    full_like,
-    iinfo,
-    isdtype,
-    linspace,
-    ones,
-    ones_like,
-    repeat,
-    reshape,
-    result_type,
-    sort,
-    take,
-    take_along_axis,
-    unstack,
-    zeros,
-    zeros_like,
-)  # fmt: skip
+from .standard import *
 
 __array_api_version__ = "2024.12"
 __array_namespace_info__ = Info

@@ -12,6 +12,12 @@ from ..graph import leaf
 from ..tensor import Tensor, handle, stacked
 from ..trees import leaves
 
+__all__ = [
+    "arange", "argsort", "asarray", "astype", "can_cast", "clip", "count_nonzero", "empty", "empty_like", "expand_dims", "expm1", "eye",
+    "finfo", "floor_divide", "from_dlpack", "full", "full_like", "iinfo", "isdtype", "linspace", "ones", "ones_like", "repeat",
+    "reshape", "result_type", "sort", "take", "take_along_axis", "unstack", "zeros", "zeros_like",
+]  # fmt: skip
+
 DEVICE = "cpu"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .reductions import values_of
 from .shaping import array, floats
-from .table import composition, rule
+from .table import composition, own_code, rule
 
 
 @composition(np.polyval, checked=True)
@@ -20,18 +20,8 @@ def _polyval(p: Any, x: Any) -> Any:
     return out
 
 
-def _by_degree(combine: np.ufunc) -> Any:
-    """Return what combines the coefficients of the same power of two polynomials."""
-
-    def call(a1: Any, a2: Any) -> Any:
-        n = max(np.size(a1), np.size(a2))
-        return combine(*(np.concatenate([np.zeros(n - p.size, p.dtype), p]) for p in (np.atleast_1d(array(a)) for a in (a1, a2))))
-
-    return call
-
-
-composition(np.polyadd, checked=True)(_by_degree(np.add))
-composition(np.polysub, checked=True)(_by_degree(np.subtract))
+composition(np.polyadd, checked=True)(own_code(np.polyadd))
+composition(np.polysub, checked=True)(own_code(np.polysub))
 
 
 def _trimmed(p: Any) -> Any:

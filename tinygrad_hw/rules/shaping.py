@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .reductions import values_of
-from .table import LISTS, Each, composition, dispatched, no_derivative, rule, stands_in
+from .table import LISTS, Each, composition, dispatched, no_derivative, own_code, rule, stands_in
 
 
 # Indexing
@@ -364,27 +364,8 @@ def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]
     return [ary[index] for index in indices]
 
 
-@composition(np.split)
-def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    if not np.ndim(indices_or_sections) and ary.shape[axis] % int(indices_or_sections):
-        raise ValueError("array split does not result in an equal division")
-    return _array_split(ary, indices_or_sections, axis)
-
-
-def _splitting(name: str, ndim: int, axis: int) -> Callable[..., Any]:
-    """Return np.split along an axis, for arrays of so many axes at least; of a vector along its only axis."""
-
-    def call(ary: Any, indices_or_sections: Any) -> list[Any]:
-        if ary.ndim < ndim:
-            raise ValueError(f"{name}: an array of {ndim} axes or more is needed, not one of shape {ary.shape}")
-        return np.split(ary, indices_or_sections, min(axis, ary.ndim - 1))
-
-    return call
-
-
-composition(np.hsplit)(_splitting("hsplit", 1, 1))
-composition(np.vsplit)(_splitting("vsplit", 2, 0))
-composition(np.dsplit)(_splitting("dsplit", 3, 2))
+for splitting in (np.split, np.hsplit, np.vsplit, np.dsplit):
+    composition(splitting)(own_code(splitting))
 
 
 @composition(np.broadcast_arrays)
@@ -394,13 +375,7 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 
 
 composition(np.matrix_transpose)(lambda x: np.swapaxes(x, -1, -2))
-
-
-@composition(np.rollaxis)
-def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    np.rollaxis(np.empty((0,) * a.ndim), axis, start)  # (raises for an axis that there is not)
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
-    return np.moveaxis(a, axis, start - (axis < start))
+composition(np.rollaxis)(own_code(np.rollaxis))
 
 
 @composition(np.rot90)

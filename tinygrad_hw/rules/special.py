@@ -48,36 +48,27 @@ def real_only(function: str, z: Any) -> Any:
     return unknown(function, "a complex argument")(None, None) if z.dtype.kind == "c" else z
 
 
-def _erfcx_slope(out: Any, x: Any) -> Any:
-    """Return 2x erfcx x - 2/√π; where its terms cancel its series in 1/x² (7.12.1)."""
+def _one_minus(factor: float, x: Any, out: Any, far: Any, sign: int) -> Any:
+    """Return 1 - c x f(x), which cancels where x is far from 0: there by its series -Σ (2k + 1)!! uᵏ⁺¹, u = ±1 / (2x²) (7.12.1).
+
+    Nine terms give it to rounding where |x| is at least 20.
+    """
     if x.dtype.kind == "c":
-        return 2 * x * out - 2 / ROOT_PI
-    far = x > 20
-    return np.where(far, -_far_slope(np.where(far, x, 20), -1) / (ROOT_PI / 2), 2 * np.where(far, 0, x) * out - 2 / ROOT_PI)
-
-
-def _dawsn_slope(out: Any, x: Any) -> Any:
-    """Return 1 - 2x F(x); where its terms cancel its series in 1/x² (7.12.1, of i x)."""
-    if x.dtype.kind == "c":
-        return 1 - 2 * x * out
-    far = np.abs(x) > 20
-    return np.where(far, -_far_slope(np.where(far, x, 20), 1), 1 - 2 * np.where(far, 0, x) * out)
-
-
-def _far_slope(x: Any, sign: int) -> Any:
-    """Return Σ (2k + 1)!! sᵏ / (2x²)ᵏ⁺¹, which 9 terms give to rounding where |x| is at least 20."""
-    u, total = 0.5 / x / x, 0.0
-    for k in range(8, -1, -1):
-        total = 1 + sign * (2 * k + 3) * u * total if k < 8 else 1.0
-    return u * total
+        return 1 - factor * x * out
+    series: Any = 1.0
+    outside = np.where(far, x, 20)
+    u = sign * 0.5 / outside / outside
+    for k in range(7, -1, -1):
+        series = 1 + (2 * k + 3) * u * series
+    return np.where(far, -u * series, 1 - factor * np.where(far, 0, x) * out)
 
 
 # Error functions (7.2, 7.18)
 rule(sp.erf,     lambda g, out, x: g * (2 / ROOT_PI) * np.exp(-x * x))
 rule(sp.erfc,    lambda g, out, x: g * (-2 / ROOT_PI) * np.exp(-x * x))
-rule(sp.erfcx,   lambda g, out, x: g * _erfcx_slope(out, x))
+rule(sp.erfcx,   lambda g, out, x: g * (-2 / ROOT_PI) * _one_minus(ROOT_PI, x, out, np.real(x) > 20, -1))
 rule(sp.erfi,    lambda g, out, x: g * (2 / ROOT_PI) * np.exp(x * x))
-rule(sp.dawsn,   lambda g, out, x: g * _dawsn_slope(out, x))
+rule(sp.dawsn,   lambda g, out, x: g * _one_minus(2, x, out, np.absolute(x) > 20, 1))
 rule(sp.wofz,    lambda g, out, z: g * (-2 * z * out + 2j / ROOT_PI))
 rule(sp.erfinv,  lambda g, out, x: g * (ROOT_PI / 2) * np.exp(out * out))
 rule(sp.erfcinv, lambda g, out, x: g * (-ROOT_PI / 2) * np.exp(out * out))

@@ -17,7 +17,7 @@ import numpy as np
 
 __all__ = [
     "AS_WRITTEN", "CHECKED", "COMPOSITIONS", "FORMULAS", "LISTS", "NO_DERIVATIVE", "RULES", "SPELLINGS",
-    "Each", "Rule", "composition", "dispatched", "formula", "like_first", "no_derivative", "rule",
+    "Each", "Rule", "composition", "dispatched", "formula", "like_first", "no_derivative", "own_code", "rule",
 ]  # fmt: skip
 
 ndarray = np.ndarray
@@ -114,6 +114,11 @@ def composition(*functions: Callable[..., Any] | str, as_written: bool = False, 
         return body
 
     return register
+
+
+def own_code(function: Any) -> Callable[..., Any]:
+    """Return NumPy's own code of a function, for those that it writes in other functions, which take tensors."""
+    return lambda *args, **kwargs: function._implementation(*args, **kwargs)
 
 
 def formula(function: Callable[..., Any], meaning: Callable[..., Any]) -> None:
