@@ -507,7 +507,7 @@ def test_finite_differences_catch_a_rule_of_the_wrong_sign_which_check_cannot(fu
 
     assert agrees_with_finite_differences(f, leaves)
     (vjp,) = RULES[function].vjps
-    for vjps in ("vjps", "alone"):
+    for vjps in ("vjps", "single_vjps"):
         monkeypatch.setattr(RULES[function], vjps, (lambda *args: -vjp(*args),))
     assert not explain(f([Tensor(leaves[0], requires_grad=True)])).check().wrong
     assert not agrees_with_finite_differences(f, leaves)

@@ -35,7 +35,7 @@ def test_a_wrong_gradient_is_found(monkeypatch):
     row = RULES[shaping.setitem]
     monkeypatch.setattr(row, "vjps", (lambda g, out, x, value, index, *place: g, *row.vjps[1:]))
     monkeypatch.setattr(row, "joint_vjp", None)
-    monkeypatch.setattr(row, "alone", row.vjps)
+    monkeypatch.setattr(row, "single_vjps", row.vjps)
     assert "gradient: the slope is " in differences(GOOD, ("gradient",))[0]
 
 

@@ -103,8 +103,7 @@ def compare(first: Program, second: Program) -> None:
     """Raise if two recordings of one function with the same arguments differ."""
     twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
     for a, b in zip(first.ops, second.ops):
-        same = a.function == b.function and alike(a.args, b.args, twin)
-        if not same or ((a.kwargs or b.kwargs) and not alike([*a.kwargs.items()], [*b.kwargs.items()], twin)):
+        if a.function != b.function or not alike(a.args, b.args, twin) or not alike(a.kwargs, b.kwargs, twin):
             raise differs(a)
         twin[a] = b
     if len(first.ops) != len(second.ops):
@@ -113,13 +112,24 @@ def compare(first: Program, second: Program) -> None:
         raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
 
 
-def alike(x: Any, y: Any, twin: dict[Op, Op]) -> bool:
-    """Tell whether two arguments are the same, where each op has its twin."""
+def same(x: Any, y: Any) -> bool:
+    """Tell whether two constants are the same."""
+    return x is y or content(x) == content(y)
+
+
+def alike(x: Any, y: Any, twin: dict[Op, Op], same: Callable[[Any, Any], bool] = same) -> bool:
+    """Tell whether two trees of arguments are the same, where each op has its twin; ``same`` compares two constants."""
     if type(x) is Op:
         return twin.get(x, x) is y
-    if isinstance(x, (tuple, list)) and type(y) is type(x):
-        return len(x) == len(y) and all(alike(a, b, twin) for a, b in zip(x, y))
-    return x is y or content(x) == content(y)
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, (tuple, list)):
+        return len(x) == len(y) and all(alike(a, b, twin, same) for a, b in zip(x, y))
+    if isinstance(x, dict):
+        return [*x] == [*y] and all(alike(x[key], y[key], twin, same) for key in x)
+    if isinstance(x, slice):
+        return alike((x.start, x.stop, x.step), (y.start, y.stop, y.step), twin, same)
+    return same(x, y)
 
 
 def error_of(op: Op, why: str) -> CompileError:

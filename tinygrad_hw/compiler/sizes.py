@@ -7,10 +7,11 @@ come out, or an error, stays the number that it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations, count
+from functools import partial
+from itertools import chain, combinations, count
 from math import isclose, prod
 from typing import Any
 
@@ -18,8 +19,8 @@ import numpy as np
 
 from ..graph import Node
 from ..tensor import Tensor
-from ..trees import leaves, rebuilt
-from .program import Program
+from ..trees import content, leaves, rebuilt
+from .program import Program, alike
 from .trace import NUMBERS, Op, elementwise
 
 __all__ = ["Blank", "Sized", "Sizes", "sizes_of"]
@@ -91,31 +92,36 @@ def sizes_of(program: Program, record: Record) -> Sizes:
         Records the program again; it takes, by an input's role, the new lengths of its axes by their number.
     """
     free: list[list[Axis]] = []
-    found = Sizes({}, {}, {})
+    sizes = Sizes({}, {}, {})
     for group in tied(program):
-        if group[0][0].shape[group[0][1]] > 1 and len(free) < len(PRIMES[0]):
+        if length_of(group) > 1 and len(free) < len(PRIMES[0]):
             more = with_free(program, record, [*free, group])
             if more is not None:
-                found = more
+                sizes = more
                 free.append(group)
-    return found
+    return sizes
+
+
+def length_of(group: list[Axis]) -> int:
+    """Return the length that the axes of a group have."""
+    op, axis = group[0]
+    return op.shape[axis]
 
 
 def with_free(program: Program, record: Record, groups: list[list[Axis]]) -> Sizes | None:
     """Return what depends on the lengths of some groups of axes; None if these have to be what they are."""
-    probes = [probed(program, record, dict(enumerate(groups)), primes) for primes in PRIMES]
+    probes = [probed(program, record, groups, primes) for primes in PRIMES]
     others = [probe for probe in probes if probe is not None]
     if len(others) < len(PRIMES):
         return None
     names = named(groups)
-    lengths = [[group[0][0].shape[group[0][1]] for group in groups], *(primes[: len(groups)] for primes in PRIMES)]
-    code = Coder(list(names), lengths)
+    lengths = [[length_of(group) for group in groups], *(primes[: len(groups)] for primes in PRIMES)]
+    code = partial(as_code, names=list(names), lengths=lengths)
     shapes, arguments = {}, {}
     try:
-        for op, *twins in zip((*program.inputs, *program.ops), *((*p.inputs, *p.ops) for p in others)):
-            shapes[op] = tuple(code.of(numbers) for numbers in zip(op.shape, *(twin.shape for twin in twins)))
-            args, kwargs = ([part(op), *map(part, twins)] for part in (lambda x: x.args, lambda x: x.kwargs))
-            arguments[op] = (symbolic(args, code), symbolic(kwargs, code))
+        for ops in zip(*([*each.inputs, *each.ops] for each in (program, *others))):
+            shapes[ops[0]] = tuple(map(code, zip(*(op.shape for op in ops))))
+            arguments[ops[0]] = symbolic([op.args for op in ops], code), symbolic([op.kwargs for op in ops], code)
     except Unknown:
         return None
     return Sizes(names, shapes, arguments)
@@ -130,18 +136,11 @@ def tied(program: Program) -> list[list[Axis]]:
             axis = parent[axis]
         return axis
 
-    def tie(one: Axis, other: Axis) -> None:
+    updates = [((old, axis), (new, axis)) for old, new in program.updates if isinstance(new, Op) for axis in range(len(old.shape))]
+    for one, other in chain(chain.from_iterable(map(same_lengths, program.ops)), updates):
         a, b = root(one), root(other)
         if a != b and one[0].shape[one[1]] == other[0].shape[other[1]] != 1:
             parent[b] = a
-
-    for op in program.ops:
-        for one, other in same_lengths(op):
-            tie(one, other)
-    for old, new in program.updates:
-        if isinstance(new, Op):
-            for axis in range(len(old.shape)):
-                tie((old, axis), (new, axis))
     groups: dict[Axis, list[Axis]] = {}
     for op in sorted(program.inputs, key=lambda op: op.role[0] != "input"):
         for axis in range(len(op.shape)):
@@ -181,47 +180,36 @@ def kept_axes(op: Op, x: Op) -> list[int]:
     return list(range(len(x.shape))) if op.kwargs.get("keepdims") else [a for a in range(len(x.shape)) if a not in folded]
 
 
-def probed(program: Program, record: Record, groups: dict[int, list[Axis]], lengths: list[int]) -> Program | None:
+def probed(program: Program, record: Record, groups: list[list[Axis]], lengths: list[int]) -> Program | None:
     """Record the program with other lengths; return it if its calls are the same, else None."""
     wanted: dict[Any, dict[int, int]] = {}
-    for k, group in groups.items():
+    for group, length in zip(groups, lengths):
         for op, axis in group:
-            wanted.setdefault(op.role, {})[axis] = lengths[k % len(lengths)]
+            wanted.setdefault(op.role, {})[axis] = length
     try:
         with np.errstate(all="ignore"):
             other = record(wanted)
     except Exception:  # whatever the code raises with arrays of other lengths: it needs those that it had
         return None
-    return other if alike(program, other) else None
+    return other if has_same_calls(program, other) else None
 
 
-def alike(program: Program, other: Program) -> bool:
+def has_same_calls(program: Program, other: Program) -> bool:
     """Tell whether two programs have the same calls, of the same things, but for numbers and lengths."""
     if len(program.inputs) != len(other.inputs) or len(program.ops) != len(other.ops):
         return False
     twin = dict(zip(program.inputs, other.inputs))
     for a, b in zip(program.ops, other.ops):
-        if a.function != b.function or len(a.shape) != len(b.shape) or not same_form((a.args, a.kwargs), (b.args, b.kwargs), twin):
+        same = a.function == b.function and len(a.shape) == len(b.shape)
+        if not same or not alike([a.args, a.kwargs], [b.args, b.kwargs], twin, same_but_for_numbers):
             return False
         twin[a] = b
     return all(not isinstance(a, Op) or twin.get(a) is b for a, b in zip(program.results, other.results))
 
 
-def same_form(a: Any, b: Any, twin: dict[Op, Op]) -> bool:
-    """Tell whether two trees of arguments differ in numbers only."""
-    if isinstance(a, Op):
-        return twin.get(a) is b
-    if isinstance(a, (tuple, list)):
-        return type(a) is type(b) and len(a) == len(b) and all(same_form(x, y, twin) for x, y in zip(a, b))
-    if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(same_form(a[key], b[key], twin) for key in a)
-    if isinstance(a, slice):
-        return isinstance(b, slice) and same_form((a.start, a.stop, a.step), (b.start, b.stop, b.step), twin)
-    if is_number(a):
-        return is_number(b) and type(a) is type(b)
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
-    return bool(a == b)
+def same_but_for_numbers(a: Any, b: Any) -> bool:
+    """Tell whether two constants are numbers of one type, or the same."""
+    return type(a) is type(b) and ((is_number(a) and is_number(b)) or content(a) == content(b))
 
 
 def is_number(x: Any) -> bool:
@@ -240,29 +228,24 @@ def named(groups: list[list[Axis]]) -> dict[str, int]:
     return names
 
 
-@dataclass
-class Coder:
-    """Writes numbers in terms of lengths: ``lengths`` holds those of the recording, then those of each probe, in the order of the names."""
+def as_code(numbers: Sequence[Any], names: list[str], lengths: list[list[int]]) -> Any:
+    """Return what a number is that was the first of these in the recording, and the others in the probes: itself, or code of lengths.
 
-    names: list[str]
-    lengths: list[list[int]]
-
-    def of(self, numbers: Any) -> Any:
-        """Return what a number is that was this in the recording and these in the probes: itself, or code."""
-        first = numbers[0]
-        if all(number == first for number in numbers):
-            return first
-        for size in range(1, MOST_FACTORS + 1):
-            for chosen in combinations(range(len(self.names)), size):
-                products = [prod(lengths[k] for k in chosen) for lengths in self.lengths]
-                text = " * ".join(self.names[k] for k in chosen)
-                found = written(numbers, products, text)
-                if found is not None:
-                    return Sized(found)
-        raise Unknown(f"the number {first} changes with the lengths of the inputs in a way that is not known")
+    ``lengths`` holds those of the recording, then those of each probe, in the order of their names.
+    """
+    first = numbers[0]
+    if all(number == first for number in numbers):
+        return first
+    for size in range(1, MOST_FACTORS + 1):
+        for chosen in combinations(range(len(names)), size):
+            products = [prod(each[k] for k in chosen) for each in lengths]
+            code = as_code_of_product(numbers, products, " * ".join(names[k] for k in chosen))
+            if code is not None:
+                return Sized(code)
+    raise Unknown(f"the number {first} changes with the lengths of the inputs in a way that is not known")
 
 
-def written(numbers: Any, products: list[int], text: str) -> str | None:
+def as_code_of_product(numbers: Sequence[Any], products: list[int], text: str) -> str | None:
     """Return numbers as code of a product of lengths: equal to it, with a difference, in proportion, or in inverse proportion."""
     if all(isinstance(number, int) for number in numbers):
         difference = numbers[0] - products[0]
@@ -278,7 +261,7 @@ def written(numbers: Any, products: list[int], text: str) -> str | None:
     return None
 
 
-def symbolic(trees: list[Any], code: Coder) -> Any:
+def symbolic(trees: list[Any], code: Callable[[list[Any]], Any]) -> Any:
     """Return the first of several trees of arguments, with the numbers that differ in them as ``Sized``."""
     first = trees[0]
     if isinstance(first, (tuple, list)):
@@ -286,8 +269,8 @@ def symbolic(trees: list[Any], code: Coder) -> Any:
     if isinstance(first, dict):
         return {key: symbolic([tree[key] for tree in trees], code) for key in first}
     if isinstance(first, slice):
-        return slice(*[symbolic([getattr(tree, end) for tree in trees], code) for end in ("start", "stop", "step")])
-    return code.of([x.item() if isinstance(x, (np.ndarray, np.generic)) else x for x in trees]) if is_number(first) else first
+        return slice(*symbolic([(tree.start, tree.stop, tree.step) for tree in trees], code))
+    return code([x.item() if isinstance(x, (np.ndarray, np.generic)) else x for x in trees]) if is_number(first) else first
 
 
 @contextmanager
@@ -300,20 +283,13 @@ def resized(args: Any, tensors: list[tuple[Any, Node]], optimizer: Any, wanted: 
             node.value = Blank(node.value.shape, node.value.dtype).filled(wanted.get(role, {}))
         if optimizer is not None:
             optimizer.state = [
-                {
-                    key: Blank(kept.shape, kept.dtype).filled(wanted.get(("memory", i, key), {})) if np.ndim(kept) else kept
-                    for key, kept in state.items()
-                }
+                {key: Blank(x.shape, x.dtype).filled(wanted.get(("memory", i, key), {})) if np.ndim(x) else x for key, x in state.items()}
                 for i, state in enumerate(states)
             ]
-        yield rebuilt(args, [given(x, wanted.get(("input", i), {})) for i, x in enumerate(leaves(args))])
+        parts = [Tensor(x.filled(wanted.get(("input", i), {}))) if isinstance(x, Blank) else x for i, x in enumerate(leaves(args))]
+        yield rebuilt(args, parts)
     finally:
         for node, value in before:
             node.value = value
         if optimizer is not None:
             optimizer.state = states
-
-
-def given(x: Any, lengths: dict[int, int]) -> Any:
-    """Return an argument of other lengths: what is no array as it is."""
-    return Tensor(x.filled(lengths)) if isinstance(x, Blank) else x
