@@ -20,18 +20,18 @@ from .program import Program, compare
 from .simplify import drop_dead
 from .trace import Op, Recording, Traced, substitution
 
-__all__ = ["Loop", "Rolling", "loops_planned", "shortened"]
+__all__ = ["Loop", "LoopRecorder", "loops_planned", "shortened"]
 
 
 class Loop:
-    """What does the steps of a loop: called with what the first one gets, with xs, and with what the steps use from outside.
+    """The steps of a loop: called with what the first one carries, with xs, and with what the steps use from outside.
 
-    It returns a list: what the last step carried on, and for each thing that the steps give an array of all.
+    It returns a list: what the last step carried on, and an array for each result of the steps, with a row for each step.
 
     Attributes
     ----------
-    body : a step: of what is carried, a row of each x, and what it uses from outside, to what it carries on and what it gives.
-    carried, rows : how many of each there are.
+    body : a step, from what is carried, a row of each x, and what it uses from outside, to what it carries on and its results.
+    carried, rows : the number of values carried, and of xs.
     count : the number of steps; ``backwards`` tells whether the last row comes first.
     """
 
@@ -42,7 +42,7 @@ class Loop:
         self.body, self.carried, self.rows, self.count, self.backwards = body, carried, rows, count, backwards
         self.form = carried, rows, count, backwards  # (all but the body)
         self.run: Callable[..., Any] | None = None
-        self.nbytes = 0  # the memory that its plan holds, and that it takes for what the steps give
+        self.nbytes = 0  # the memory that its plan holds, and that it takes for the results of the steps
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Loop) or self.form != other.form:
@@ -68,19 +68,20 @@ class Loop:
         return [*carry, *stacks]
 
     def stacks(self) -> list[np.ndarray]:
-        """Return an array for each thing that the steps give, for all steps."""
+        """Return an empty array for each result of the steps, with a row for each step."""
         values = [np.asarray(value_of(y)) for y in self.body.results[self.carried :]]
         return [np.empty((self.count, *value.shape), value.dtype) for value in values]
 
     def plan(self, step: Program, planned: Callable[[Program], Plan]) -> None:
         """Plan a step: ``planned`` returns the plan of a program."""
-        run = (plan := planned(step)).run
+        plan = planned(step)
+        run = plan.run
         self.run = run if len(step.results) != 1 else lambda *args: [run(*args)]
         self.nbytes = plan.nbytes + sum(stack.nbytes for stack in self.stacks())
 
 
-class Rolling:
-    """What records loops while a program is recorded, see ``loops.loop_recorder``."""
+class LoopRecorder:
+    """Records loops while a program is recorded, see ``loops.loop_recorder``."""
 
     def __init__(self, tape: Recording) -> None:
         self.tape = tape
@@ -88,9 +89,9 @@ class Rolling:
     def loop(
         self, body: Callable[[list[Traced]], tuple[list[Any], Any]], values: list[Any], carried: int, count: int, backwards: bool
     ) -> tuple[list[Any], Any] | None:
-        """Record a loop; return its results, and what the body told besides. None if an engine's decision differs from step to step."""
+        """Record a loop; return its results, and what else the body returns. None if an engine's decision differs from step to step."""
         tape, start = self.tape, len(self.tape.ops)
-        step, told, checks = self.recorded(body, values, carried, count, backwards)
+        step, extra, checks = self.recorded(body, values, carried, count, backwards)
         compare(step, self.recorded(body, values, carried, count, backwards)[0])
         step, consts = closed(step)
         name_apart(step)
@@ -103,10 +104,10 @@ class Rolling:
                 del tape.ops[start:]
                 return None
             tape.checks.append((together._op, outcome))
-        return outs, told
+        return outs, extra
 
     def recorded(self, body: Any, values: list[Any], carried: int, count: int, backwards: bool) -> tuple[Program, Any, list[bool]]:
-        """Record a step of a loop; return it, what the body told besides, and the outcome of each decision of the engine's."""
+        """Record a step of a loop; return it, what else the body returns, and the outcome of each decision of the engine's."""
         tape = self.tape
         outside, tape.ops, tape.checks = (tape.ops, tape.checks), [], []
         tape.depth, tape.looped = tape.depth + 1, True
@@ -114,17 +115,16 @@ class Rolling:
             first = [np.asarray(x._op.value if isinstance(x, Traced) else x) for x in values]
             first = first[:carried] + [np.asarray(x[-1 if backwards else 0]) for x in first[carried:]]
             inputs = [tape.input(np.array(x)[()], "input", i) for i, x in enumerate(first)]
-            results, told = body(inputs)
-            checked = [op for op, _ in tape.checks]
-            results = [x._op if isinstance(x, Traced) else x for x in results] + checked
-            return Program([x._op for x in inputs], tape.ops, results), told, [outcome for _, outcome in tape.checks]
+            results, extra = body(inputs)
+            results = [x._op if isinstance(x, Traced) else x for x in results] + [op for op, _ in tape.checks]
+            return Program([x._op for x in inputs], tape.ops, results), extra, [outcome for _, outcome in tape.checks]
         finally:
             tape.depth -= 1
             tape.ops, tape.checks = outside
 
 
 def closed(step: Program) -> tuple[Program, list[Op]]:
-    """Return a step with inputs for what it uses from outside, and what that is."""
+    """Return a step whose inputs are all that it uses, and what it used from outside before."""
     known = {*step.inputs, *step.ops}
     used = [x for op in step.ops for x in op.uses] + [y for y in step.results if isinstance(y, Op)]
     outside = list(dict.fromkeys(x for x in used if x not in known))
@@ -138,13 +138,13 @@ def closed(step: Program) -> tuple[Program, list[Op]]:
 
 
 def shortened(program: Program) -> Program:
-    """Let the loops of a program give no more than something needs; return the program."""
+    """Leave out the results of a program's loops that nothing uses; return the program."""
     users = program.users()
     for op in program.ops:
         if isinstance(loop := op.function, Loop):
             kept = sorted({*range(loop.carried), *(part.args[1] for part in users[op])})
             body = shortened(Program(loop.body.inputs, loop.body.ops, [loop.body.results[i] for i in kept]).copied())
-            op.function, op.value = Loop(drop_dead(body), loop.carried, loop.rows, loop.count, loop.backwards), [op.value[i] for i in kept]
+            op.function, op.value = Loop(drop_dead(body), *loop.form), [op.value[i] for i in kept]
             for part in users[op]:
                 part.args = (op, kept.index(part.args[1]))
     return program
@@ -154,7 +154,7 @@ def loops_planned(program: Program, planned: Callable[[Program], Plan], native: 
     """Plan the loops of a program, for Numba as a whole where it has code for all that a step does; return the program."""
     for op in program.ops:
         if isinstance(loop := op.function, Loop):
-            op.function = loop = Loop(loop.body, loop.carried, loop.rows, loop.count, loop.backwards)
+            op.function = loop = Loop(loop.body, *loop.form)
             with suppress(CompileError):
                 op.function = NativeLoop(loop, apply(loop.body, without)) if native else loop
             if op.function is loop:
@@ -168,11 +168,9 @@ class NativeLoop(NativePlan):
     repeats = False
 
     def __init__(self, loop: Loop, program: Program) -> None:
-        self.steps = loop
+        self.steps, self.__name__ = loop, loop.__name__
         super().__init__(program, {})
-        self.__name__ = loop.__name__
         self.compile_now()
-        self.__name__ = loop.__name__
         self.nbytes += sum(stack.nbytes for stack in loop.stacks())
 
     def write(self) -> str:

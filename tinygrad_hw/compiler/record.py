@@ -21,7 +21,7 @@ from ..trees import leaves, rebuilt
 from .draws import Draw, Generator
 from .effects import watching_calls
 from .guards import Watch, same
-from .loop import Rolling
+from .loop import LoopRecorder
 from .names import name_all, name_locals
 from .program import Program, error_of
 from .trace import Recording, Traced, operands
@@ -64,7 +64,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     """
     tape = Recording()
     stage = Stage(tape, watch, optimizer)
-    token, rolls = recording.set(True), loop_recorder.set(Rolling(tape))
+    token, rolls = recording.set(True), loop_recorder.set(LoopRecorder(tape))
     try:
         with stage:
             args = stage.stand_ins(function, args)
