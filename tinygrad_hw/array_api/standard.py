@@ -1,4 +1,4 @@
-"""What NumPy does otherwise than the standard, or for arrays alone: creation, dtypes, arithmetic, shapes, sorting."""
+"""Functions in which NumPy differs from the standard, or that take arrays only: creation, dtypes, arithmetic, shapes, sorting."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
-    """Return what stands at the indices along an axis, line by line."""
+    """Return the entries at the indices along an axis, line by line."""
     return np.take_along_axis(x, indices, axis)
 
 

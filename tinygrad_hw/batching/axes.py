@@ -325,8 +325,8 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
     return Batched(function(f"{','.join(labels)}->{front}{result}", *raws), levels)
 
 
-@axes_of(products.turned)
-def turned(function: Any, x: Any, subscripts: str) -> Any:
+@axes_of(products.einsum_view)
+def einsum_view(function: Any, x: Any, subscripts: str) -> Any:
     """Turn the axes of every entry of a batch: a view."""
     label, result = subscripts.split("->")
     return Batched(np.einsum(f"...{label}->...{result}", x._raw), x._levels)

@@ -29,7 +29,7 @@ def _rfft(g: Any, out: Any, a: Any, n: int | None = None, axis: int = -1, norm: 
 
 
 def _irfft(g: Any, out: Any, a: Any, n: int | None = None, axis: int = -1, norm: Any = None, _: None = None) -> Any:
-    """Return the conjugate of g's transform; each frequency counts twice that has a mirror image."""
+    """Return the conjugate of g's transform; a frequency that has a mirror image counts twice."""
     n = out.shape[axis]
     weights = np.full(n // 2 + 1, 2.0, g.dtype)
     weights[0] = weights[n // 2 if n % 2 == 0 else 0] = 1

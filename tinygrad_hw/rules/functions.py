@@ -1,4 +1,4 @@
-"""What is known of NumPy's functions beside their derivatives, for all who read recorded calls: drawings, equations, the compiler."""
+"""What else is known of NumPy's functions, for what reads recorded calls: drawings, equations, the compiler."""
 
 from __future__ import annotations
 

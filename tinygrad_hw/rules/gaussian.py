@@ -3,8 +3,8 @@
 All rest on one function without kinks or orders of magnitude, (k + z) e^(z²) erfc z, which falls from k to 1/√π and is written as a
 polynomial in t = (z - k) / (z + k) (after Shepherd & Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x²) erfc x in 0 ≤ x < ∞",
 Mathematics of Computation 36). The coefficients interpolate it at Chebyshev nodes; the tests compute it anew with mpmath. Single
-precision has shorter polynomials of its own, half precision is computed in single. The arrays are worked through block by block, so that
-what is between stays in the cache.
+precision has shorter polynomials of its own, half precision is computed in single. Arrays are computed block by block, so that
+intermediate results stay in the cache.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _by_blocks(kernel: Callable[..., Any], *arrays: Any) -> Any:
 
 
 def _upper_tail(x: Any, series: Series) -> Any:
-    """Return erfc |x|. The square of |x| is taken apart, for its rounding alone would cost e^(-x²) as many digits as x² has."""
+    """Return erfc |x|. Its square is computed in two parts, since rounding it alone would cost e^(-x²) as many digits as x² has."""
     z = np.minimum(np.absolute(x), series.farthest)
     head = np.rint(z * 16) * 0.0625
     return np.exp(-head * head) * np.exp((head - z) * (head + z)) * _scaled(z, series)
@@ -103,7 +103,7 @@ def _erf(x: Any, series: Series) -> Any:
 
 
 def _size(x: Any, series: Series) -> Any:
-    """Return |x|, held where e^(-x²/2) is 0."""
+    """Return |x|, limited to where e^(-x²/2) becomes 0."""
     return np.minimum(np.absolute(x), 2 * series.farthest)
 
 
@@ -212,7 +212,7 @@ def exact_gelu(x: Any) -> Any:
 
 @dispatched
 def gelu_slope(y: Any, x: Any) -> Any:
-    """Return Φ(x) + x φ(x) for y = x Φ(x), of which Φ(x) is taken again."""
+    """Return Φ(x) + x φ(x) for y = x Φ(x), from which Φ(x) is computed."""
     return _by_blocks(_gelu_slope, y, x)
 
 

@@ -241,7 +241,7 @@ def slogdet(a: Any) -> Any:
 
 
 def _slogdet(g: Any, out: Any, a: Any) -> Any:
-    """Return (g of the logarithm) a⁻ᵀ; the sign of a complex determinant turns with its imaginary logarithm."""
+    """Return a⁻ᵀ times the cotangent of the logarithm, whose imaginary part is the angle of the sign of a complex determinant."""
     factor = np.real(g[..., 1]) + np.imag(g[..., 0] * out[..., 0]) * 1j if a.dtype.kind == "c" else g[..., 1]
     return factor[..., None, None] * np.linalg.inv(a).mT
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import Axis, _line_up, _with_folded_axes
+from .reductions import Axis, _with_folded_axes, folded_last
 from .shaping import array
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative, stands_in
 
 
-def _kind(ufunc: Any, a: Any) -> Any:
+def _result_dtype(ufunc: Any, a: Any) -> Any:
     """Return the dtype of a ufunc's result for two entries of a."""
     return ufunc(np.ones((), a.dtype), np.ones((), a.dtype)).dtype
 
@@ -24,13 +24,13 @@ def _reduce(ufunc: Any) -> Any:
 
     def call(a: Any, axis: Axis = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
              where: Any = True) -> Any:  # fmt: skip
-        a = a.astype(_kind(ufunc, a) if dtype is None else dtype)
-        lined, taken = (_line_up(x, axis)[0] for x in (a, np.broadcast_to(where, a.shape)))
-        entries = [lined[..., i] for i in range(lined.shape[-1])]
+        a = a.astype(_result_dtype(ufunc, a) if dtype is None else dtype)
+        lanes, wanted = (folded_last(x, axis)[0] for x in (a, np.broadcast_to(where, a.shape)))
+        entries = [lanes[..., i] for i in range(lanes.shape[-1])]
         start = ufunc.identity if initial is None else initial
-        found = entries[0] if start is None else np.broadcast_to(array(start).astype(a.dtype), lined.shape[:-1])
+        found = entries[0] if start is None else np.broadcast_to(array(start).astype(a.dtype), lanes.shape[:-1])
         for i in range(int(start is None), len(entries)):
-            found = np.where(taken[..., i], ufunc(found, entries[i]), found) if where is not True else ufunc(found, entries[i])
+            found = np.where(wanted[..., i], ufunc(found, entries[i]), found) if where is not True else ufunc(found, entries[i])
         return _with_folded_axes(found, a, axis) if keepdims else found
 
     return call
@@ -40,7 +40,7 @@ def _accumulate(ufunc: Any) -> Any:
     """Return ufunc.accumulate as a fold that keeps every step."""
 
     def call(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
-        a = np.moveaxis(a.astype(_kind(ufunc, a) if dtype is None else dtype), axis, 0)
+        a = np.moveaxis(a.astype(_result_dtype(ufunc, a) if dtype is None else dtype), axis, 0)
         found = [a[i] for i in range(len(a))]
         for i in range(1, len(found)):
             found[i] = ufunc(found[i - 1], found[i])
@@ -71,9 +71,9 @@ def _at(ufunc: Any) -> Any:
             return
         places = np.arange(a.size).reshape(a.shape)[indices]
         others = () if b is None else (np.copy(np.broadcast_to(b, places.shape)),)  # (a copy: b may share entries with a)
-        for turn in _turns(np.ravel(places)):
-            where = np.unravel_index(np.ravel(places)[turn], a.shape) if a.ndim else ...
-            new = ufunc(a[where], *(np.ravel(other)[turn] for other in others))
+        for positions in _occurrences(np.ravel(places)):
+            where = np.unravel_index(np.ravel(places)[positions], a.shape) if a.ndim else ...
+            new = ufunc(a[where], *(np.ravel(other)[positions] for other in others))
             require_castable(new, a)
             a[where] = new.astype(a.dtype) if a.ndim else np.reshape(new, ())
 
@@ -89,7 +89,7 @@ def is_mask_of(a: Any, index: Any) -> bool:
     return stands_in(index) and index.dtype == bool and index.shape == a.shape
 
 
-def _turns(places: Any) -> list[Any]:
+def _occurrences(places: Any) -> list[Any]:
     """Return the positions at which each place is named for the first time, for the second time, and so on."""
     order = np.argsort(places, kind="stable")
     starts = np.flatnonzero(np.diff(places[order], prepend=-1))

@@ -20,7 +20,7 @@ __all__ = [
     "erf", "erfc", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
 ]  # fmt: skip
 
-# Constants as arrays of each dtype: NumPy computes with them sooner than with Python's numbers.
+# Constants as arrays of each dtype: with them NumPy has less overhead than with Python's numbers.
 LARGEST_AND_ONE = {dtype: (LOG_MAX[dtype], np.ones((), wide)) for dtype, wide in WIDE.items()}
 OF_DOUBLES = LARGEST_AND_ONE[DOUBLE]
 NEAR_AND_ONE = 0.98, OF_DOUBLES[1]  # (below 0.98 1 - s has lost at most its last six bits,
@@ -215,7 +215,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 def _cubic(x: Any) -> Any:
-    """Return 2 √(2/π) (x + 0.044715 x³), held where the logistic function of it is 0 or 1."""
+    """Return 2 √(2/π) (x + 0.044715 x³), with x limited to where the logistic function is not yet 0 or 1."""
     near = np.minimum(np.maximum(x, -30), 30)
     return CUBIC * near * (1 + 0.044715 * near * near)
 

@@ -31,7 +31,7 @@ def sum_of_products(x: Any, y: Any) -> Any:
 
 
 def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return g yᵀ, with the axis that a vector lacks put in and taken out again."""
+    """Return g yᵀ; a vector is given the axis that it lacks."""
     if x.ndim == y.ndim == 2:
         return g.dot(y.T) if type(g) is ndarray is type(y) else g @ y.T
     if y.ndim == 1:
@@ -44,7 +44,7 @@ def _matmul_x(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 
 def _matmul_y(g: Any, out: Any, x: Any, y: Any) -> Any:
-    """Return xᵀ g, with the axis that a vector lacks put in and taken out again."""
+    """Return xᵀ g; a vector is given the axis that it lacks."""
     if x.ndim == y.ndim == 2:
         return x.T.dot(g) if type(g) is ndarray is type(x) else x.T @ g
     if x.ndim == 1:
@@ -159,12 +159,12 @@ rule(einsum, Each(_einsum_operand))
 
 
 @dispatched
-def turned(x: Any, subscripts: str) -> Any:
+def einsum_view(x: Any, subscripts: str) -> Any:
     """Return np.einsum(subscripts, x), for subscripts that keep every label: x with its axes permuted, or a diagonal of it; a view."""
     return np.einsum(subscripts, x)
 
 
-rule(turned, lambda g, out, x, subscripts: _einsum_operand(1, g, out, subscripts, x), None, kind="movement", view=True)
+rule(einsum_view, lambda g, out, x, subscripts: _einsum_operand(1, g, out, subscripts, x), None, kind="movement", view=True)
 
 
 @composition(np.einsum)
@@ -175,7 +175,7 @@ def _np_einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: A
         arrays = [a.astype(dtype) for a in arrays]
     explicit = _explicit(subscripts, [a.ndim for a in arrays])
     labels, result = explicit.split("->")
-    return turned(arrays[0], explicit) if len(arrays) == 1 and set(labels) == set(result) else einsum(explicit, *arrays)
+    return einsum_view(arrays[0], explicit) if len(arrays) == 1 and set(labels) == set(result) else einsum(explicit, *arrays)
 
 
 def _subscripts_and_operands(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:

@@ -70,7 +70,7 @@ def repeated(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def folding(ufunc: Any) -> Any:
-    """Return ``ufunc.reduce`` with the defaults of NumPy's functions: over all axes, unless told otherwise."""
+    """Return ``ufunc.reduce`` with the defaults of NumPy's functions: over all axes."""
     return lambda x, axis=None, keepdims=False: ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
 
@@ -199,7 +199,7 @@ def _large_shares(s: Any, axis: Axis) -> tuple[Any, Any] | None:
 
 
 def centred_by_masks(g: Any, s: Any, axis: Axis) -> Any:
-    """Return what ``centred`` does, by whole arrays alone."""
+    """Compute ``centred`` with operations on whole arrays only."""
     g = g - np.add.reduce(np.where(s > 0.5, g, 0), axis=axis, keepdims=True)
     return g - np.add.reduce(g * s, axis=axis, keepdims=True)
 
@@ -224,7 +224,7 @@ def centred(g: Any, s: Any, axis: Axis) -> Any:
 
 
 def excess_by_masks(y: Any, s: Any, axis: Axis) -> Any:
-    """Return what ``excess`` does, by whole arrays alone."""
+    """Compute ``excess`` with operations on whole arrays only."""
     large = s > 0.5
     others, shares = (np.add.reduce(np.where(large, 0, x), axis=axis, keepdims=True) for x in (y, s))
     return np.where(large, y * shares - s * others, y - s * np.add.reduce(y, axis=axis, keepdims=True))
@@ -267,15 +267,15 @@ def _max_or_min(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = Fa
     return np.where(best, divided(restored(g, x, axis, keepdims), np.maximum(shares, 1)), 0)
 
 
-def _line_up(x: Any, axis: Axis) -> tuple[Any, Any]:
-    """Return x with the axes to fold as one last axis, and the way back."""
+def folded_last(x: Any, axis: Axis) -> tuple[Any, Any]:
+    """Return x with the axes to fold as one last axis, and the function that puts them back."""
     axes = folded_axes(x, axis)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
     turned = np.transpose(x, order)
     back = tuple(int(i) for i in np.argsort(order))
-    lined = np.reshape(turned, [*(x.shape[i] for i in kept), prod([x.shape[i] for i in axes])])
-    return lined, lambda y: np.transpose(np.reshape(y, turned.shape), back)
+    lanes = np.reshape(turned, [*(x.shape[i] for i in kept), prod([x.shape[i] for i in axes])])
+    return lanes, lambda y: np.transpose(np.reshape(y, turned.shape), back)
 
 
 def _with_folded_axes(out: Any, x: Any, axis: Axis, before: int = 0) -> Any:
@@ -296,8 +296,8 @@ def products_of_others(x: Any) -> Any:
 
 def _prod(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return g times the product of all other entries."""
-    lined, back = _line_up(x, axis)
-    return restored(g, x, axis, keepdims) * back(products_of_others(lined))
+    lanes, back = folded_last(x, axis)
+    return restored(g, x, axis, keepdims) * back(products_of_others(lanes))
 
 
 def _cumprod(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
@@ -379,21 +379,12 @@ def _masked_mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, 
     return (total / _counted(a, axis, keepdims, where)).astype(a.dtype, copy=False)
 
 
-def _degrees_lost(ddof: float, correction: float | None) -> float:
-    """Return the degrees of freedom that are subtracted, which have two names."""
-    if correction is not None and ddof != 0:
-        raise ValueError("ddof and correction can't be provided simultaneously.")
-    return ddof if correction is None else correction
-
-
-def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-                where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    """Return the variance with NumPy's further arguments."""
-    ddof = _degrees_lost(ddof, correction)
+def _variance(a: Any, axis: Axis, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
+    """Return the variance of the entries that ``where`` lets in, around a mean that may be given."""
     if where is True and mean is None and (dtype is None or (dtype == a.dtype and a.dtype.kind == "f")):
         return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
     if where is True:
-        count(a, axis)  # (which says if there is no such axis)
+        count(a, axis)  # (which raises if there is no such axis)
     wide = widened(a) if dtype is None else a
     centre = np.mean(wide, axis=axis, dtype=dtype, keepdims=True, where=where) if mean is None else mean
     squares = np.where(where, squared(np.where(where, wide, 0) - centre), 0)
@@ -402,24 +393,34 @@ def _masked_var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, d
     return found.astype(np.finfo(a.dtype).dtype if dtype is None else dtype)
 
 
-def _root(v: Any) -> Any:
-    """Return √v with the derivative 0 at 0."""
-    return np.where(v == 0, 0, np.sqrt(np.where(v == 0, 1, v)))
+def _deviation(a: Any, axis: Axis, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
+    """Return the root of that variance; its derivative is 0 at 0, and where all entries are equal but rounding left a variance."""
+    variance = _variance(a, axis, dtype, ddof, keepdims, where, mean)
+    if mean is None:
+        largest, smallest = (f(a, axis, where=where, keepdims=keepdims, initial=x) for f, x in ((np.max, -np.inf), (np.min, np.inf)))
+        variance = np.where(largest == smallest, *values_of(variance), variance)
+    return np.where(variance == 0, 0, np.sqrt(np.where(variance == 0, 1, variance)))
 
 
-def _masked_std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-                where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-    """Return the standard deviation with NumPy's further arguments."""
-    spread = _masked_var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    if mean is not None:
-        return _root(spread)
-    largest = np.max(a, axis, where=where, keepdims=keepdims, initial=-np.inf)
-    same = largest == np.min(a, axis, where=where, keepdims=keepdims, initial=np.inf)
-    return _root(np.where(same, *values_of(spread), spread))  # (whatever rounding made of the std of equal entries has no gradient)
+def _spreading(spread: Any, without_nan: bool = False) -> Any:
+    """Return var or std with NumPy's further arguments; or its nan- form, which is nan where too few entries are left."""
+
+    def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+             where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
+        if correction is not None and ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = ddof if correction is None else correction
+        if not without_nan:
+            return spread(a, axis, dtype, ddof, keepdims, where, mean)
+        present = _present(a, where)
+        found = spread(a, axis, dtype, ddof, keepdims, present, mean)
+        return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, found)
+
+    return call
 
 
 def _running(accumulate: Any, axis: int | None = None) -> Any:
-    """Return a cumulative function with NumPy's further arguments, over this axis unless told otherwise."""
+    """Return a cumulative function with NumPy's further arguments, by default over this axis."""
     return lambda a, axis=axis, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
 
 
@@ -433,8 +434,8 @@ rule(np.max,  _max_or_min, call=folding(np.maximum), further=_choosing(np.max, -
 rule(np.min,  _max_or_min, call=folding(np.minimum), further=_choosing(np.min, np.inf, np.minimum), kind="choice")
 rule(np.prod, _prod, call=folding(np.multiply), further=_summing(np.prod, 1, np.multiply))
 rule(np.var,  lambda g, out, x, axis=None, ddof=0, keepdims=False: 2 * restored(g, x, axis, keepdims) * _spread(x, axis, ddof),
-     further=_masked_var)
-rule(np.std,  _std, further=_masked_std)
+     further=_spreading(_variance))
+rule(np.std,  _std, further=_spreading(_deviation))
 rule(np.cumsum,   lambda g, out, x, axis=None: np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape),
      further=_running(np.cumsum))
 rule(np.cumprod,  _cumprod, further=_running(np.cumprod))
@@ -492,20 +493,8 @@ def _present(a: Any, where: Any) -> Any:
     return np.logical_and(np.logical_not(np.isnan(a)), where)
 
 
-def _nan_spread(masked: Any) -> Any:
-    """Return a nan- form of var or std; nan where too few entries are left."""
-
-    def call(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-             where: Any = True, mean: Any = None, correction: float | None = None) -> Any:  # fmt: skip
-        present, ddof = _present(a, where), _degrees_lost(ddof, correction)
-        spread = masked(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=present, mean=mean)
-        return np.where(np.sum(present, axis=axis, keepdims=keepdims) <= ddof, np.nan, spread)
-
-    return call
-
-
-composition(np.nanvar, checked=True)(_nan_spread(_masked_var))
-composition(np.nanstd, checked=True)(_nan_spread(_masked_std))
+composition(np.nanvar, checked=True)(_spreading(_variance, without_nan=True))
+composition(np.nanstd, checked=True)(_spreading(_deviation, without_nan=True))
 
 
 def _nan_extreme(fold: Any, neutral: float) -> Any:

@@ -1,8 +1,8 @@
 """The calculus of SciPy's special functions; loaded when the first of them meets a tensor, for SciPy is optional.
 
 Names and arguments are SciPy's. The derivatives are those of DLMF (NIST, "Digital Library of Mathematical Functions", https://dlmf.nist.gov),
-whose numbers stand beside them. Where a derivative with respect to an order or a shape is not known in terms of such functions, its
-place holds ``UNKNOWN``: an error in the sweep, never a zero.
+whose equation numbers are given. Where a derivative with respect to an order or a shape is not known in terms of such functions, the row
+has ``UNKNOWN``: an error in the sweep, never a zero.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ rule(sp.xlogy,     lambda g, out, x, y: g * np.log(y),
                    lambda g, out, x, y: g * x / (y + np.logical_and(x == 0, y == 0)))
 rule(sp.xlog1py,   lambda g, out, x, y: g * np.log1p(y),
                    lambda g, out, x, y: g * x / (1 + y))
-# (e^x - 1)/x = ₁F₁(1; 2; x), whose derivative has no hole at 0)
+# ((eˣ - 1)/x = ₁F₁(1; 2; x), whose derivative is defined at 0 too)
 rule(sp.exprel,    lambda g, out, x: g * 0.5 * sp.hyp1f1(2.0, 3.0, x))
 rule(sp.boxcox,    lambda g, out, x, lmbda: g * x ** (lmbda - 1),
                    lambda g, out, x, lmbda: g * _boxcox_lmbda(np.log(x), lmbda))
@@ -121,7 +121,7 @@ rule(sp.round,     lambda g, out, x: 0 * g)
 
 
 def _boxcox_lmbda(log_x: Any, lmbda: Any) -> Any:
-    """Return the derivative of (x^λ - 1)/λ by λ; it is (log x)² ₁F₁(2; 3; λ log x)/2, so that λ = 0 is no hole."""
+    """Return the derivative of (x^λ - 1)/λ by λ; it is (log x)² ₁F₁(2; 3; λ log x)/2, which is defined at λ = 0 too."""
     return log_x * log_x * 0.5 * sp.hyp1f1(2.0, 3.0, lmbda * log_x)
 
 
@@ -157,7 +157,7 @@ rule(sp.binom,    lambda g, out, n, k: g * out * (sp.psi(n + 1) - sp.psi(n - k +
 
 
 def _rgamma(g: Any, out: Any, x: Any) -> Any:
-    """Return the derivative of 1/Γ(x): -ψ(x)/Γ(x), and on the left that of sin(πx) Γ(1-x)/π, where the poles of ψ are none (5.5.3)."""
+    """Return the derivative of 1/Γ(x): -ψ(x)/Γ(x), and on the left that of sin(πx) Γ(1-x)/π, where ψ has no poles (5.5.3)."""
     left = x < 0.5
     y, z = np.where(left, x, 0), np.where(left, 1, x)
     reflected = sp.gamma(1 - y) * (np.cos(pi * y) - np.sin(pi * y) * sp.psi(1 - y) / pi)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import gap
-from .reductions import Axis, _line_up, _max_or_min, _with_folded_axes, folded_axes, values_of
+from .reductions import Axis, _max_or_min, _with_folded_axes, folded_axes, folded_last, values_of
 from .shaping import array, floats, scatter
 from .table import composition, dispatched, no_derivative, rule
 
@@ -34,23 +34,23 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method
     weighted = {} if weights is None else {"weights": weights}
     if not a.size:  # (NumPy's own is nan, or an error)
         return function(np.zeros(a.shape, a.dtype), q, axis=axis, method=method, keepdims=keepdims, **weighted) + 0 * np.sum(a)
-    lined, _ = _line_up(a, axis)
-    (values,) = values_of(lined)
+    lanes, _ = folded_last(a, axis)
+    (values,) = values_of(lanes)
     q = q if isinstance(q, (int, float)) else np.asarray(q)
     if weights is None and function in (np.quantile, np.percentile):  # (in every lane the same places)
         known = np.logical_not(np.isnan(values).any(-1, keepdims=True))
-        places = function(np.arange(lined.shape[-1], dtype=float), q, method=method)
-        places = np.broadcast_to(np.reshape(places, np.shape(q) + (1,) * lined.ndim), (*np.shape(q), *lined.shape[:-1], 1))
+        places = function(np.arange(lanes.shape[-1], dtype=float), q, method=method)
+        places = np.broadcast_to(np.reshape(places, np.shape(q) + (1,) * lanes.ndim), (*np.shape(q), *lanes.shape[:-1], 1))
     else:
         ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
         if weights is not None:
             (weights,) = values_of(array(weights))
-            weighted = {"weights": _line_up(np.broadcast_to(_weights_along(weights, a, axis), a.shape), axis)[0]}
+            weighted = {"weights": folded_last(np.broadcast_to(_weights_along(weights, a, axis), a.shape), axis)[0]}
         places = function(ranks, q, axis=-1, method=method, **weighted)[..., None]
         known = np.logical_not(np.isnan(places))
         places = np.where(known, places, 0)
     kind = a.dtype if isinstance(q, (int, float)) else function(np.zeros(1, a.dtype), q, method=method).dtype
-    of_each = [np.where(known if known.ndim == lined.ndim else known[i], _mixed(lined, places[i]), np.nan) for i in np.ndindex(np.shape(q))]
+    of_each = [np.where(known if known.ndim == lanes.ndim else known[i], _mixed(lanes, places[i]), np.nan) for i in np.ndindex(np.shape(q))]
     found = np.stack([out[..., 0].astype(kind) for out in of_each])
     out = np.reshape(found, (*np.shape(q), *found.shape[1:]))
     return _with_folded_axes(out, a, axis, np.ndim(q)) if keepdims else out

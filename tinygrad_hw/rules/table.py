@@ -144,7 +144,7 @@ def is_scalar(value: Any) -> bool:
 def dispatched(function: F) -> F:
     """Make an array function of our own speak ``__array_function__``, as NumPy's do: on tensors it is recorded.
 
-    ``quick_of`` says what to call at once with a single argument of a class.
+    ``quick_of`` holds for a class what a call with a single argument of that class runs, without looking further.
     """
     quick_of: dict[type, Callable[..., Any]] = {ndarray: function}
 

@@ -1,4 +1,4 @@
-"""NumPy's functions that write into their argument: on a tensor each is ``t[...] = v``, in its own way of saying where.
+"""NumPy's functions that write into their argument: on a tensor each is written as ``t[...] = v``.
 
 An array that is no tensor cannot take a tensor's values: it raises, and names the ways out.
 """
@@ -55,7 +55,7 @@ def _only_safely(values: Any, target: Any) -> Any:
 
 
 def _repeated(values: Any, places: Any) -> Any:
-    """Return the values at these places, counted round and round."""
+    """Return the values at these places, the values being repeated as often as needed."""
     values = np.ravel(values)
     return values[places % max(values.size, 1)] if values.size else values
 
