@@ -69,7 +69,7 @@ def in_the_engine():
         (transforms, "linearized", "captured tensors are cut off", "captured = outside and", "captured = False and"),
         (transforms, "linearized", "the last of several arguments counts for all", "parts[wanted.index(n)]", "parts[-1]"),
         (transforms, "_of_complex", "the imaginary part of a Jacobian is lost", "of_one - 1j * of_i", "of_one"),
-        (trees, "fitted", "dicts are matched by order", "list(_in_order_of(tree, given))", "leaves(given)"),
+        (trees, "fitted", "dicts are matched by order", "_in_order_of(tree, given)", "leaves(given)"),
         (transforms, "seeds_of", "a result that is returned twice counts once", "seeds[node] + g if node in seeds else g", "g"),
         (transforms, "jvp", "Jᵀ t, for J t", "_, pushforward = vjp(pullback, anywhere)", "pushforward = pullback"),
         (transforms, "hvp", "the gradient, for the Hessian's product", "return vjp(grad(f), x)[1](", "return (lambda v: grad(f)(x))("),
@@ -134,7 +134,13 @@ def of_views_and_writes():
             "out.parents = (node if node.requires_grad else None,",
             "out.parents = (None,",
         ),
-        (v, "recorded_write", "the same memory for a graph's value and a later write", 'Memory(array.copy(order="K"))', "Memory(array)"),
+        (
+            v,
+            "recorded_write",
+            "a later write changes the value of a graph",
+            'Memory(array.copy(order="K"), [])',
+            "Memory(array, [])",
+        ),
         (
             v,
             "write_part",

@@ -1,4 +1,4 @@
-"""The exceptions, and how they word themselves: what was being done, with what, and what would work."""
+"""The exceptions, and the text of their messages: what was done, with which operands, and what would work."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "BatchError",
-    "CompileError",
-    "DTypeError",
-    "DetachError",
-    "GradientError",
-    "NoRuleError",
-    "ShapeError",
-    "TinygradError",
-]
+    "BatchError", "CompileError", "DTypeError", "DetachError", "GradientError", "NoRuleError", "ShapeError", "TinygradError",
+]  # fmt: skip
 
 
 class TinygradError(Exception):
@@ -118,7 +111,7 @@ class BatchError(TinygradError, TypeError):
 def operands_do_not_fit(
     function: Callable[..., Any], call: Callable[..., Any], operands: Sequence[Any], names: Sequence[str | None], reason: Exception
 ) -> ShapeError:
-    """Word a failed call: every operand with its name and shape, the axis at fault, and a change that was tried and works."""
+    """Return the error of a failed call: each operand's name and shape, the axis at fault, and a change that would make it work."""
     label = getattr(function, "__name__", str(function))
     arrays = [(i, np.asarray(o)) for i, o in enumerate(operands) if isinstance(o, (np.ndarray, np.generic, int, float))]
     called = {i: names[i] or f"operand {i}" for i, _ in arrays}
@@ -135,7 +128,7 @@ def operands_do_not_fit(
 
 
 def _axis_at_fault(label: str, elementwise: bool, name_x: str, x: tuple[int, ...], name_y: str, y: tuple[int, ...]) -> list[str]:
-    """Return the sentence that blames an axis, for the functions whose law of shapes is known."""
+    """Return a sentence about the axis at fault, for ufuncs and products of matrices; else nothing."""
     if label in ("matmul", "dot", "vecdot"):
         if not x or not y:
             return [f"{name_x if not x else name_y} is a scalar: use * for a product with a scalar"]
@@ -154,22 +147,18 @@ def _axis_at_fault(label: str, elementwise: bool, name_x: str, x: tuple[int, ...
 
 
 def _fix_that_works(call: Callable[..., Any], name_x: str, x: np.ndarray, name_y: str, y: np.ndarray) -> list[str]:
-    """Try the usual slips on empty stand-ins and return the first that works as a sentence."""
-    stand_in_x, stand_in_y = (np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in (x, y))
+    """Return a sentence about the first change of one operand that makes the call work, tried on zeros."""
     for text, change in CHANGES.items():
-        for name, change_x, change_y in ((name_y, _unchanged, change), (name_x, change, _unchanged)):
+        for i, name in ((1, name_y), (0, name_x)):
+            operands = [np.broadcast_to(np.zeros((), a.dtype), a.shape) for a in (x, y)]
             try:
-                shape = call(change_x(stand_in_x), change_y(stand_in_y)).shape
+                operands[i] = change(operands[i])
+                shape = call(*operands).shape
             except (ValueError, IndexError):
                 continue
             named = f"({name})" if name.startswith("operand") else name
             return [f"{named}{text} would fit: the result has shape {shape}"]
     return []
-
-
-def _unchanged(array: np.ndarray) -> np.ndarray:
-    """Return the array."""
-    return array
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -179,7 +168,7 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-# What PyTorch calls differently; ``t`` stands for the tensor
+# What to write for PyTorch's names; ``t`` stands for the tensor
 OF_TENSORS = {
     "add": "t + x", "add_": "t += x", "bmm": "t @ x", "chunk": "np.array_split(t, n, axis)", "clamp": "t.clip(low, high)",
     "clone": "t.copy()", "contiguous": "t itself", "cpu": "t itself", "cuda": "t itself: there are no devices", "dim": "t.ndim",
@@ -209,13 +198,13 @@ MAKERS = {"arange", "empty", "eye", "full", "identity", "linspace", "logspace", 
 
 
 def refuse_dim(name: str, options: dict[str, Any]) -> None:
-    """Raise where an axis is called as in PyTorch."""
+    """Raise if an axis is given by PyTorch's keyword."""
     if "dim" in options or "keepdim" in options:
         raise TypeError(f"{name}: the arguments are NumPy's: write axis for dim, and keepdims for keepdim")
 
 
 def no_attribute(owner: str, name: str, spellings: dict[str, str], argument: str = "t") -> AttributeError:
-    """Word the error of a name that is not there: what would do the same, where that is known."""
+    """Return the error for a name that does not exist, with what to write instead if that is known."""
     hint = ""
     if name in spellings:
         hint = f": write {spellings[name]}"

@@ -764,7 +764,8 @@ def call_composition(function: Any, body: Any, args: tuple[Any, ...], kwargs: di
     if any(map(stands_in, arrays)):
         value = None if needed else function(*plain(args), **plain(kwargs))
         return body(*args, **kwargs) if needed or shares_memory(value, arrays) else wrapped(value)
-    bare = integers_as_arrays(args, kwargs, given, 1 if function in AS_WRITTEN else 0)
+    first = 1 if function in AS_WRITTEN else 0
+    bare = args[:first] + mapped(array_if_integers, args[first:]), mapped(array_if_integers, kwargs)
     if needed and function not in CHECKED:
         return wrapped(body(*bare[0], **bare[1]))
     try:
@@ -780,13 +781,6 @@ def shares_memory(results: Any, arrays: list[Any]) -> bool:
     """Tell whether one of a function's results may lie in the memory of an argument."""
     share = lambda x, y: isinstance(x, ndarray) and np.may_share_memory(x, y) if isinstance(y, ndarray) else y.is_view_of(x)
     return any(share(x, y) for y in leaves(results) if isinstance(y, ndarray) or hasattr(y, "is_view_of") for x in arrays)
-
-
-def integers_as_arrays(args: Any, kwargs: Any, given: list[Any], first: int) -> tuple[Any, Any]:
-    """Return the arguments from number ``first`` on with arrays for tensors of integers, which may be indices."""
-    if all(array_if_integers(x) is x for x in given):
-        return args, kwargs
-    return args[:first] + mapped(array_if_integers, args[first:]), mapped(array_if_integers, kwargs)
 
 
 def clearer_error(refused: Exception, name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:

@@ -1,4 +1,4 @@
-"""Trees: nested tuples, lists and dicts, with anything else as their leaves; and modules, as dicts of their parameters.
+"""Trees: nested tuples, lists and dicts, whose leaves are anything else; a module counts as a dict of its parameters.
 
     >>> tree = {"W": 1.0, "b": [2.0, None]}
     >>> leaves(tree)
@@ -6,14 +6,14 @@
     >>> mapped(lambda x: 10 * x, tree)
     {'W': 10.0, 'b': [20.0, None]}
 
-None holds nothing. Named tuples and subclasses of dict keep their type. Dicts that belong together are matched by key: the order
-in which their keys were inserted says nothing.
+None is a tree without leaves. Named tuples and subclasses of dict keep their type. Two dicts are matched by key, whatever the order in
+which their keys were inserted.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,38 +33,35 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
-    """Return a tree of the same structure, each leaf changed."""
+    """Return a tree of the same structure with ``change(leaf)`` for each leaf."""
     if tree is None:
         return None
     if isinstance(tree, dict):
         parts = {key: mapped(change, part) for key, part in tree.items()}
-        return parts if type(tree) is dict else _as_dict_of(tree, parts)
+        if type(tree) is dict:
+            return parts
+        out = copy.copy(tree)  # (an OrderedDict, a defaultdict with its factory)
+        out.update(parts)
+        return out
     if isinstance(tree, (tuple, list)):
         inner = [mapped(change, part) for part in tree]
         return type(tree)(*inner) if hasattr(tree, "_fields") else inner if type(tree) is list else type(tree)(inner)
     return change(tree)
 
 
-def _as_dict_of(like: dict[Any, Any], parts: dict[Any, Any]) -> Any:
-    """Return the parts as a dict of the same class: an OrderedDict, a defaultdict with its factory."""
-    changed = copy.copy(like)
-    changed.update(parts)
-    return changed
-
-
 def rebuilt(tree: Any, parts: Iterable[Any]) -> Any:
-    """Return a tree of the same structure with other leaves, given in order."""
+    """Return a tree of the same structure with these leaves, in order."""
     parts = iter(parts)
     return mapped(lambda _: next(parts), tree)
 
 
 def is_module(x: Any) -> bool:
-    """Tell whether a leaf is a module: an object that names its parameters."""
+    """Tell whether a leaf is a module: its class has ``named_parameters``."""
     return hasattr(type(x), "named_parameters")
 
 
 def opened(tree: Any) -> Any:
-    """Return a tree with a dict of its parameters by their paths in the place of each module."""
+    """Return a tree in which each module is a dict of its parameters by their paths."""
     return mapped(lambda x: dict(x.named_parameters()) if is_module(x) else x, tree)
 
 
@@ -97,35 +94,27 @@ def fitted(tree: Any, given: Any, what: str) -> list[Any]:
     """
     if skeleton(tree) != skeleton(given):
         raise ShapeError(f"{what} must have the structure {skeleton(tree)}, not {skeleton(given)}")
-    return list(_in_order_of(tree, given))
+    return _in_order_of(tree, given)
 
 
-def _in_order_of(tree: Any, given: Any) -> Iterator[Any]:
-    """Yield the leaves of a tree in the order in which another one of its structure has them."""
-    if isinstance(tree, dict):
-        for key, part in tree.items():
-            yield from _in_order_of(part, given[key])
-    elif isinstance(tree, (tuple, list)):
-        for part, other in zip(tree, given):
-            yield from _in_order_of(part, other)
-    elif tree is not None:
-        yield given
+def _in_order_of(tree: Any, given: Any) -> list[Any]:
+    """Return the leaves of what was given in the order of the tree, which has the same structure."""
+    if not isinstance(tree, (dict, tuple, list)):
+        return [] if tree is None else [given]
+    pairs = ((part, given[key]) for key, part in tree.items()) if isinstance(tree, dict) else zip(tree, given)
+    return [x for part, other in pairs for x in _in_order_of(part, other)]
 
 
-def paths(tree: Any, path: str = "") -> Iterator[str]:
-    """Yield how each leaf is reached: ``['W']``, ``['b'][1]``."""
-    if isinstance(tree, dict):
-        for key, part in tree.items():
-            yield from paths(part, f"{path}[{key!r}]")
-    elif isinstance(tree, (tuple, list)):
-        for k, part in enumerate(tree):
-            yield from paths(part, f"{path}[{k}]")
-    elif tree is not None:
-        yield path
+def paths(tree: Any, path: str = "") -> list[str]:
+    """Return the path of each leaf: ``['W']``, ``['b'][1]``."""
+    if not isinstance(tree, (dict, tuple, list)):
+        return [] if tree is None else [path]
+    parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return [inner for key, part in parts for inner in paths(part, f"{path}[{key!r}]")]
 
 
 def content(tree: Any) -> Any:
-    """Return something hashable that equal values have in common, and no others: 1, 1.0, True and -0.0 are told apart from each other."""
+    """Return a hashable key that two trees share if they have equal leaves; 1, 1.0 and True are different, as are 0.0 and -0.0."""
     if type(tree).__eq__ is object.__eq__:
         return tree
     if isinstance(tree, (tuple, list)):

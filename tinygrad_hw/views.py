@@ -21,7 +21,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class View(Tensor):
     @property
     def data(self) -> ndarray:
         """The values. A view of data may be written to; what belongs to a graph is read-only."""
-        return Tensor.data.fget(self) if self._node.parents or self._step is None else apply_views(self._root.data, steps_to(self))  # type: ignore
+        return Tensor.data.fget(self) if self._node.parents else apply_views(self._root.data, steps_to(self))  # type: ignore
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -271,14 +271,11 @@ def reshape(self: Tensor, *shape: Any, **options: Any) -> Tensor:
 
 
 # Writing
-class Memory:
+class Memory(NamedTuple):
     """The array that the results of several writes share, and for each write after the first where it was and what it overwrote."""
 
-    __slots__ = ("array", "log")
-
-    def __init__(self, array: ndarray) -> None:
-        self.array = array
-        self.log: list[tuple[tuple[Step, ...], Any, Any]] = []
+    array: ndarray
+    log: list[tuple[tuple[Step, ...], Any, Any]]
 
 
 class WriteResult(Node):
@@ -425,7 +422,7 @@ def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, 
         place[index] = entries
         memory.log.append((steps, index, old))
     else:
-        memory, kept = Memory(array.copy(order="K")), array_to_keep(node)
+        memory, kept = Memory(array.copy(order="K"), []), array_to_keep(node)
         apply_views(memory.array, steps)[index] = entries
     out = new(WriteResult)
     out.memory, out.version = memory, len(memory.log)
@@ -464,8 +461,6 @@ def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
         value = self._node.value
         if is_scalar(value):
             return operator(self, other)  # (a scalar cannot change in place: the variable gets the new tensor)
-        if isinstance(value, ndarray) and not value.flags.writeable:
-            raise ValueError("output array is read-only")
         if name == "matmul" and np.ndim(other) == 1:
             raise ValueError("@= needs two axes on the right at least")
         with write_lock:
@@ -604,8 +599,6 @@ def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
                 )
             function(target, *plain(args[1:]), **plain(kwargs))
             return
-        if isinstance(target._node.value, ndarray) and not target._node.value.flags.writeable:
-            raise ValueError("assignment destination is read-only")
         with write_lock:
             if writes_to_a_graph(target, values):
                 composition(*args, **kwargs)
