@@ -116,7 +116,7 @@ def of_views_and_writes():
             "require_writable(target, root)",
             "require_writable(target, target)",
         ),
-        (v, "writable_array", "a write changes what a graph holds", "sys.getrefcount(node.value) > UNSHARED_COUNT", "False"),
+        (v, "array_to_write", "a write changes what a graph holds", "sys.getrefcount(node.value) > UNSHARED_COUNT", "False"),
         (v.WriteResult, "value", "an older version is not put together again", "if self.version == len(memory.log):", "if True:"),
         (
             v.WriteResult,
@@ -131,8 +131,8 @@ def of_views_and_writes():
             v,
             "recorded_write",
             "the gradient of what is not overwritten is cut off",
-            "out.parents = (node if node.requires_grad else None,",
-            "out.parents = (None,",
+            "parents = (node if node.requires_grad else None,",
+            "parents = (None,",
         ),
         (
             v,

@@ -444,10 +444,7 @@ class Tensor:
             raise GradientError(why_no_gradient(self))
         cotangents = sweep({node: cotangent(self, grad)})
         with grad_lock:
-            grads = [
-                g if node.grad is None and type(g) is ndarray and g.base is None and not node.parents else accumulated(node, g)
-                for node, g in cotangents.items()
-            ]
+            grads = [accumulated(node, g) for node, g in cotangents.items()]
             deque(map(setattr, cotangents, repeat("grad"), grads), maxlen=0)  # (one call: an interrupt comes before it, or after)
 
     def retain_grad(self) -> Tensor:
@@ -909,8 +906,10 @@ def cotangent(tensor: Tensor, grad: Any) -> Any:
 
 
 def accumulated(node: Node, g: Any) -> np.ndarray:
-    """Return the sum of a node's gradient and another one, in an array of its own."""
-    return np.array(g) if node.grad is None else np.asarray(node.grad + g)
+    """Return the sum of a node's gradient and its cotangent g, in an array that nothing else holds."""
+    if node.grad is not None:
+        return np.asarray(node.grad + g)
+    return g if type(g) is ndarray and g.base is None and not node.parents else np.array(g)
 
 
 def label(tensor: Tensor) -> str:

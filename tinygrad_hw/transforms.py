@@ -545,7 +545,7 @@ class Inputs:
         """Return a new node for an input: a result that its history leads to, or a fresh leaf."""
         if isinstance(x, Tensor) and x.requires_grad and self.outside:
             return (+x)._node
-        value = repeated_copy(values(x)) if is_repeated(values(x)) else x.numpy() if isinstance(x, Tensor) else as_numbers(x)
+        value = input_copy(x)
         if value.dtype.kind not in "fc":
             raise DTypeError(
                 f"{name_of(self.f)} cannot be differentiated with respect to {value.dtype}: give floating numbers (write 1.0 for 1)"
@@ -555,14 +555,13 @@ class Inputs:
         return node
 
 
-def is_repeated(x: Any) -> bool:
-    """Tell whether an array repeats its entries along an axis, as ``np.broadcast_to`` gives them."""
-    return type(x) is np.ndarray and x.size > 0 and 0 in x.strides
-
-
-def repeated_copy(x: np.ndarray) -> np.ndarray:
-    """Return a copy of such an array that repeats the copied entries in the same way."""
-    return np.broadcast_to(x[tuple(slice(None) if stride else slice(0, 1) for stride in x.strides)].copy(), x.shape)
+def input_copy(x: Any) -> Any:
+    """Return a copy of an input as an array; what ``np.broadcast_to`` has repeated is copied once, and repeated in the copy, too."""
+    array = values(x)
+    if type(array) is not np.ndarray or 0 not in array.strides or not array.size:
+        return as_numbers(x)
+    once = array[tuple(slice(None) if stride else slice(0, 1) for stride in array.strides)]
+    return np.broadcast_to(once.copy(), array.shape)
 
 
 def earlier_nodes(roots: Collection[Node], since: int) -> set[Node]:

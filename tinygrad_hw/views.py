@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import BatchError, DetachError, DTypeError, GradientError, operands_do_not_fit
-from .graph import NOTHING, Node, leaf, next_number
+from .graph import NOTHING, Node, leaf
 from .operators import ARITHMETIC, BITWISE
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, shaping
 from .rules.elementwise import of_parts
@@ -281,9 +281,9 @@ class Memory(NamedTuple):
 class WriteResult(Node):
     """The result of a write. Its value lies in memory that later writes may change: then it is restored from the log when it is used."""
 
-    __slots__ = ("memory", "version")
+    __slots__ = ()
     memory: Memory
-    version: int
+    version: int  # the length of the log after this write
 
     @property
     def value(self) -> Any:
@@ -338,7 +338,6 @@ def same_index(x: Any, y: Any) -> bool:
 
 
 def write(target: Tensor, index: Any, value: Any) -> None:
-    """Write a value into a tensor, at an index of it."""
     if isinstance(value, (list, tuple)):
         value = stacked(value)
     refuse_masks(value)
@@ -349,7 +348,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
         wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
         parts = (root._node.value, plain(value), *leaves(index))
         if any(map(stands_in, parts)):
-            if any(takes_precedence(type(complex_part)) for complex_part in parts[1:]) and not takes_precedence(type(parts[0])):
+            if any(takes_precedence(type(part)) for part in parts[1:]) and not takes_precedence(type(parts[0])):
                 raise BatchError(
                     f"vmap: a write of what is batched into {label(target)}, which is not, would treat the entries of a batch as one; "
                     "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
@@ -358,7 +357,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
             rebind(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
         elif not (root._node.parents or wanted):
             with shape_error_explained(target, value, index):
-                apply_views(writable_array(root._node), steps)[index] = plain(value)
+                array_to_write(target)[index] = plain(value)
         elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps):
             write_part(target, index, value)
         else:
@@ -401,11 +400,12 @@ def require_writable(target: Tensor, root: Tensor) -> None:
         )
 
 
-def writable_array(node: Node) -> Any:
-    """Return a leaf's array for writing; the leaf first gets a copy if a graph or a view may hold the array."""
+def array_to_write(target: Tensor) -> Any:
+    """Return the array of a tensor of no graph, for writing; if others may hold it (a graph, a view), the root gets a copy first."""
+    node = root_of(target)._node
     if not node.mutable and node.value.flags.writeable and (sys.getrefcount(node.value) > UNSHARED_COUNT or node.value.base is not None):
         node.value, node.mutable = node.value.copy(order="K"), UNTIL_KEPT
-    return node.value
+    return apply_views(node.value, steps_to(target))
 
 
 def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, source: Node | None) -> WriteResult:
@@ -416,24 +416,17 @@ def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, 
         raise ValueError("assignment destination is read-only")
     entries = private_copy(plain(value)) if source is None else array_to_keep(source)
     if node.mutable is UNTIL_KEPT and isinstance(node, WriteResult):
-        memory, kept = node.memory, placeholder(array)
+        memory, before = node.memory, placeholder(array)
         place = apply_views(memory.array, steps)
         old = np.array(place[index])
         place[index] = entries
         memory.log.append((steps, index, old))
     else:
-        memory, kept = Memory(array.copy(order="K"), []), array_to_keep(node)
+        memory, before = Memory(array.copy(order="K"), []), array_to_keep(node)
         apply_views(memory.array, steps)[index] = entries
-    out = new(WriteResult)
-    out.memory, out.version = memory, len(memory.log)
-    out.rule, out.args = SETITEM, (kept, entries, index, steps, layout)
-    out.parents = (node if node.requires_grad else None, source)
-    out.vjps = SETITEM.vjps
-    out.kwargs = NOTHING
-    out.number = next_number()
-    out.requires_grad = True
-    out.keeps_grad = False
-    out.mutable = UNTIL_KEPT
+    parents = (node if node.requires_grad else None, source)
+    out: Any = result(None, SETITEM, (before, entries, index, steps, layout), parents, SETITEM.vjps)._node
+    out.__class__, out.memory, out.version, out.mutable = WriteResult, memory, len(memory.log), UNTIL_KEPT
     return out
 
 
@@ -441,13 +434,13 @@ def write_part(target: Tensor, index: Any, value: Any) -> None:
     """Write into the real or imaginary part of a tensor of a graph: the part is changed, then both make a new complex value."""
     changed = target.copy()
     write(changed, index, value)
-    complex_part: Any = target
-    while complex_part._step[0] not in (np.real, np.imag):
-        above = complex_part._parent.copy()
-        write(made_again(above, (complex_part._step,)), ..., changed)
-        complex_part, changed = complex_part._parent, above
-    whole = complex_part._parent
-    write(whole, ..., of_parts(changed, np.imag(whole)) if complex_part._step[0] is np.real else of_parts(np.real(whole), changed))
+    part: Any = target
+    while part._step[0] not in (np.real, np.imag):
+        above = part._parent.copy()
+        write(made_again(above, (part._step,)), ..., changed)
+        part, changed = part._parent, above
+    whole = part._parent
+    write(whole, ..., of_parts(changed, np.imag(whole)) if part._step[0] is np.real else of_parts(np.real(whole), changed))
 
 
 # In place
@@ -465,7 +458,8 @@ def in_place_operator(name: str, function: np.ufunc) -> Callable[..., Any]:
             raise ValueError("@= needs two axes on the right at least")
         with write_lock:
             if not writes_to_a_graph(self, other):
-                write_unrecorded(self, lambda place: function(place, plain(operand(other)), out=place))
+                array = array_to_write(self)
+                function(array, plain(operand(other)), out=array)
                 return self
             other = other if needs_gradient(other) else plain(other)
             with always_recording():
@@ -484,11 +478,6 @@ def writes_to_a_graph(target: Tensor, *values: Any) -> bool:
     return (
         bool(root._node.parents) or (needs_gradient(values) and root.dtype.kind in "fc") or any(map(stands_in, (root._node.value, *parts)))
     )
-
-
-def write_unrecorded(target: Tensor, change: Callable[[Any], Any]) -> Any:
-    """Change the entries of a tensor that belongs to no graph by a function of NumPy's."""
-    return change(apply_views(writable_array(root_of(target)._node), steps_to(target)))
 
 
 def as_recorded(target: Tensor) -> Tensor:
@@ -535,7 +524,7 @@ def into_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     with write_lock:
         recorded = [writes_to_a_graph(target, args, kwargs) for target in tensors]  # (a list: each must be checked)
         if not any(recorded):
-            places = [apply_views(writable_array(root_of(t)._node), steps_to(t)) if isinstance(t, Tensor) else t for t in targets]
+            places = [array_to_write(t) if isinstance(t, Tensor) else t for t in targets]
             made = function(*plain(args), out=tuple(places) if isinstance(out, tuple) else places[0], **plain(kwargs))
             return wrap_results(targets, made, lambda target, value: target)
         raise_what_numpy_raises(function, args, kwargs, out)
@@ -603,7 +592,7 @@ def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
             if writes_to_a_graph(target, values):
                 composition(*args, **kwargs)
             else:
-                write_unrecorded(target, lambda place: function(place, *plain(args[1:]), **plain(kwargs)))
+                function(array_to_write(target), *plain(args[1:]), **plain(kwargs))
 
     return call
 
@@ -617,7 +606,7 @@ def reordering_method(name: str) -> Callable[..., Any]:
             if writes_to_a_graph(self):
                 write(self, ..., getattr(np, name)(as_recorded(self), *args, **kwargs))
             else:
-                write_unrecorded(self, lambda place: getattr(place, name)(*args, **kwargs))
+                getattr(array_to_write(self), name)(*args, **kwargs)
 
     method.__doc__ = f"Do as np.{name}, in place: return None."
     return method
