@@ -45,7 +45,7 @@ def in_the_engine():
             "needed = function",
             "needed = True or function",
         ),
-        (backward, "flow", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
+        (backward, "unshared", "the cotangent given is shared with the gradient", "c.copy() if c is g else c", "c"),
         (backward, "flow", "retained gradients forgotten", "cotangents[node] if node.keeps_grad else ", ""),
         (backward, "fit", "a gradient of another dtype than its tensor's", ".astype(x.dtype)", ""),
         (backward, "sweep", "a branch not taken spoils the gradient", "if not all_finite(cotangents.values()):", "if False:"),

@@ -9,7 +9,7 @@ carries with each cotangent which entries are live (``live.py``). A ``trail``, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heappushpop
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ from .rules.reductions import broadcast_to
 __all__ = ["Step", "sweep", "unbroadcast", "values"]
 
 broadcast_arrays = broadcast_to.on_arrays  # type: ignore[attr-defined]
-Read = Callable[[Node, Any], tuple[Any, tuple[Any, ...]]]
+Operands = tuple[Any, tuple[Any, ...], Sequence[Any]]
+Read = Callable[[Node, Any], Operands]
 
 
 class Step(NamedTuple):
@@ -35,9 +36,9 @@ class Step(NamedTuple):
     added: list[tuple[Any, Any]]
 
 
-def arrays(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a node's result and arguments as arrays: what a rule takes after the cotangent g."""
-    return node.value, node.args
+def arrays(node: Node, g: Any) -> Operands:
+    """Return a node's result and arguments as arrays, which a rule takes after the cotangent g, and the rule of each argument."""
+    return node.value, node.args, node.vjps
 
 
 def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: list[Step] | None = None) -> dict[Node, Any]:
@@ -54,19 +55,19 @@ def sweep(seeds: dict[Node, Any], read: Read = arrays, since: int = 0, trail: li
     read_node = read if trail is None else with_trail(read, trail)
     owned: set[Node] | None = set() if read_node is arrays else None
     cotangents, waiting = seeds.copy(), initial_heap(seeds, since)
-    if flow(cotangents, waiting, read_node, since, None, trail, owned, pause=True):
+    if flow(cotangents, waiting, read_node, since, trail, owned, pause=True):
         with np.errstate(all="ignore"):
-            flow(cotangents, waiting, read_node, since, None, trail, owned)
+            flow(cotangents, waiting, read_node, since, trail, owned)
             if not all_finite(cotangents.values()):
                 if trail is not None:
                     trail.clear()
                 cotangents = seeds.copy()
-                flow(cotangents, initial_heap(seeds, since), read_node, since, Live(fit), trail, None)
+                flow(cotangents, initial_heap(seeds, since), Live(read_node, fit), since, trail, None)
     return cotangents
 
 
 def flow(
-    cotangents: dict[Node, Any], waiting: list[tuple[int, Node]], read: Read, since: int, live: Live | None, trail: list[Step] | None,
+    cotangents: dict[Node, Any], waiting: list[tuple[int, Node]], read: Read, since: int, trail: list[Step] | None,
     owned: set[Node] | None, pause: bool = False,
 ) -> bool:  # fmt: skip
     """Pass the cotangent of each waiting node on to its parents, and so on; those that remain in the end are the leaves'.
@@ -74,27 +75,27 @@ def flow(
     With ``pause`` it stops before the first choice and returns True: from there on NumPy's warnings are silenced, which may be about
     entries that were not taken. ``owned`` are the nodes whose cotangent only the sweep holds: ``entries.py`` may add to it in place.
     """
+    node: Any
     ready: Node | None = None  # (a waiting node outside of the heap, for speed: most nodes have one parent, which is next)
-    while waiting or ready is not None:
-        node: Any = pop_newest(waiting, ready) if waiting else ready
+    while (node := pop_newest(waiting, ready) if waiting else ready) is not None:
         ready = None
-        if node.rule.special and pause and node.rule.kind == "choice":
-            heappush(waiting, (-node.number, node))
-            return True
         g = cotangents[node] if node.keeps_grad else cotangents.pop(node)
-        if node.rule.special and pass_on_entries(node, g, cotangents, owned, fit, waiting, since):
-            continue
-        out, args, kwargs = None, node.args, node.kwargs
+        if node.rule.special:
+            if pause and node.rule.kind == "choice":
+                cotangents[node] = g
+                heappush(waiting, (-node.number, node))
+                return True
+            if pass_on_entries(node, g, cotangents, owned, fit, waiting, since):
+                continue
+        out, args, vjps, kwargs = None, node.args, node.vjps, node.kwargs
         if read is not arrays:
-            out, args = read(node, g)
-        elif not (node.rule.special and node.rule.view):  # (a view's value may have to be recomputed, and its rule does not use it)
+            out, args, vjps = read(node, g)
+        elif not node.rule.view:  # (a view's value may have to be recomputed, and its rule does not use it)
             out = node.value
-        for parent, vjp, x in zip(node.parents, node.vjps, args):
+        for parent, vjp, x in zip(node.parents, vjps, args):
             if parent is None:
                 continue
             c = vjp(g, out, *args, **kwargs) if kwargs else vjp(g, out, *args)
-            if live is not None:
-                c = live.masked(c, node, vjp, parent, x)
             if c.shape != x.shape or c.dtype is not x.dtype:
                 c = fit(c, x)
             if parent in cotangents:
@@ -105,7 +106,7 @@ def flow(
                     heappush(waiting, (-ready.number, ready))
                 ready = parent
             else:
-                cotangents[parent] = c.copy() if c is g else c
+                cotangents[parent] = unshared(c, g)
             if trail is not None:
                 trail[-1].added.append((c, cotangents[parent]))
     return False
@@ -123,10 +124,15 @@ def initial_heap(seeds: dict[Node, Any], since: int) -> list[tuple[int, Node]]:
     return waiting
 
 
+def unshared(c: Any, g: Any) -> Any:
+    """Return a leaf's cotangent c, as a copy if it is g itself, which others hold."""
+    return c.copy() if c is g else c
+
+
 def with_trail(read: Read, trail: list[Step]) -> Read:
     """Return a ``read`` that first adds the node's step to the trail."""
 
-    def read_and_note(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
+    def read_and_note(node: Node, g: Any) -> Operands:
         trail.append(Step(node, g, []))
         return read(node, g)
 

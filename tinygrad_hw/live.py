@@ -8,6 +8,8 @@ themselves find them, called on marks instead of numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,20 @@ __all__ = ["Live"]
 
 
 class Live:
-    """The mask of live entries of each node's cotangent; None means that all are."""
+    """A ``read`` of the sweep whose rules set to 0 what is not live. It keeps a mask for each node's cotangent, None where all is live."""
 
-    def __init__(self, fit: Callable[[Any, Any], Any]) -> None:
-        self.masks: dict[Node, Any] = {}
+    def __init__(self, read: Callable[[Node, Any], Any], fit: Callable[[Any, Any], Any]) -> None:
+        self.read = read
         self.fit = fit  # (how the sweep undoes broadcasting)
+        self.masks: dict[Node, Any] = {}
 
-    def masked(self, c: Any, node: Node, vjp: Callable[..., Any], parent: Node, x: Any) -> Any:
-        """Return the cotangent c that a node's rule gave for its argument x, with 0 where no gradient flows."""
-        live = live_entries(node, vjp, self.masks.get(node))
+    def __call__(self, node: Node, g: Any) -> Any:
+        out, args, vjps = self.read(node, g)
+        return out, args, [partial(self.masked, *edge) for edge in zip(repeat(node), vjps, node.parents, args)]
+
+    def masked(self, node: Node, vjp: Callable[..., Any], parent: Any, x: Any, *operands: Any, **kwargs: Any) -> Any:
+        """Return the cotangent that a node's rule gives for its argument x, with 0 where no gradient flows."""
+        c, live = vjp(*operands, **kwargs), live_entries(node, vjp, self.masks.get(node))
         if live is not None:
             c, live = np.where(live, c, 0), self.fit(live.astype(float), np.empty(x.shape)) != 0
         before = self.masks.get(parent, False)

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from .backward import sweep
+from .backward import Operands, sweep
 from .errors import (
     OF_TENSORS,
     BatchError,
@@ -128,13 +128,13 @@ def plain_leaf(value: Any) -> Tensor:
     return tensor
 
 
-def tensors(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a node's result and arguments as tensors, for ``sweep``: then what the rules compute is recorded, too."""
+def tensors(node: Node, g: Any) -> Operands:
+    """Return a node's result and arguments as tensors, and its rules, for ``sweep``: then what the rules compute is recorded, too."""
     args = list(node.args)
     for parent, _, i in node.edges:
         unchanged = parent.value is args[i] or is_placeholder(args[i])
         args[i] = handle(parent) if unchanged else result(args[i], POSITIVE, (args[i],), (parent,), POSITIVE.vjps)
-    return handle(node), tuple(args)
+    return handle(node), tuple(args), node.vjps
 
 
 def record(rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:

@@ -338,7 +338,7 @@ def swept(tape: Recording, loss: Any, parameters: list[Node], named: bool) -> tu
         raise GradientError(why_no_gradient(loss))
     trail: list[Step] = []
 
-    def read(node: Node, g: Any) -> tuple[Any, tuple[Any, ...]]:
+    def read(node: Node, g: Any) -> backward.Operands:
         tape.place = node.value._op.place if isinstance(node.value, Traced) else None
         return arrays(node, g)
 

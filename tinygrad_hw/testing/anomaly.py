@@ -24,6 +24,7 @@ from .. import backward, operators, tensor, views
 from ..backward import Step, values
 from ..errors import TinygradError
 from ..graph import Node
+from ..live import Live
 from ..scopes import Scope, detecting_anomalies, held_during_fork
 
 __all__ = ["AnomalyError", "detect_anomaly"]
@@ -118,16 +119,16 @@ def _watched_result(value: Any, rule: Any, args: tuple[Any, ...], parents: tuple
 
 
 def _watched_flow(
-    cotangents: dict[Node, Any], waiting: Any, read: Any, since: int, live: Any, trail: Any, mine: Any, pause: bool = False
-) -> bool:
+    cotangents: dict[Node, Any], waiting: Any, read: Any, since: int, trail: Any, owned: Any, pause: bool = False
+) -> bool:  # fmt: skip
     """Carry cotangents as ``backward.flow`` does, and raise if what it gives is not finite and no choice excuses it."""
-    carry, seeds = original[backward, "flow"], dict(cotangents)
-    paused = bool(carry(cotangents, waiting, read, since, live, trail, mine, pause))
-    if detecting_anomalies.get() and (live is not None or (pause and not paused)) and not _all_finite(cotangents):
+    carry, seeds, masks = original[backward, "flow"], dict(cotangents), isinstance(read, Live)
+    paused = bool(carry(cotangents, waiting, read, since, trail, owned, pause))
+    if detecting_anomalies.get() and (masks or (pause and not paused)) and not _all_finite(cotangents):
         steps: list[Step] = []
         plain = {node: values(g) for node, g in seeds.items()}
         again = backward.with_trail(backward.arrays, steps)
-        carry(dict(plain), backward.initial_heap(plain, since), again, since, live and type(live)(live.fit), steps, None)
+        carry(dict(plain), backward.initial_heap(plain, since), Live(again, backward.fit) if masks else again, since, steps, None)
         raise AnomalyError(_blame(plain, steps))
     return paused
 
