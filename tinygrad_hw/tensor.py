@@ -725,6 +725,11 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return wrapped(function(*plain(args), **plain(kwargs)))
     if isinstance(function, np.ufunc) and is_special_function(function):
         return apply(function, args, kwargs)
+    raise no_rule(function)
+
+
+def no_rule(function: Any) -> NoRuleError:
+    """Return the error that a NumPy function has no rule, with the names of those that are spelt alike."""
     import difflib  # (slow to import, and seldom needed)
 
     owner = getattr(function, "__self__", None)
@@ -732,7 +737,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     known_names = {getattr(f, "__name__", "") for f in (*RULES, *COMPOSITIONS)}
     near = difflib.get_close_matches(getattr(function, "__name__", ""), known_names, 3)
     hint = f"; near it there are {', '.join(near)}" if near else ""
-    raise NoRuleError(
+    return NoRuleError(
         f"{name}: there is no rule for this NumPy function{hint}. Write it with functions that have one, or call it on t.detach().numpy() "
         "to leave the graph on purpose"
     )
