@@ -12,7 +12,7 @@ from ..rules import neural
 from ..tensor import Tensor
 from . import functional
 from .checks import Random, as_input, generator, indices_below, one_of, probability, require_positive
-from .module import Module
+from .module import FunctionModule, Module
 
 __all__ = [
     "ELU", "GELU", "Dropout", "Embedding", "Flatten", "Identity", "LeakyReLU", "Linear", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax",
@@ -77,18 +77,8 @@ class Linear(Module):
 
 
 # Activations
-class Sigmoid(Module):
-    """σ(x) = 1 / (1 + e⁻ˣ), entry by entry.
-
-    Examples
-    --------
-    >>> from tinygrad_hw import nn
-    >>> nn.Sigmoid()([-1000.0, 0.0, 1000.0])
-    array([0. , 0.5, 1. ])
-    """
-
-    def forward(self, x: Any) -> Tensor:
-        return neural.sigmoid(x)
+class Sigmoid(FunctionModule):
+    function = staticmethod(neural.sigmoid)
 
 
 class Tanh(Module):
@@ -105,18 +95,8 @@ class Tanh(Module):
         return np.tanh(x)
 
 
-class ReLU(Module):
-    """max(x, 0), entry by entry.
-
-    Examples
-    --------
-    >>> from tinygrad_hw import nn
-    >>> nn.ReLU()([-1.0, 0.0, 2.0])
-    array([0., 0., 2.])
-    """
-
-    def forward(self, x: Any) -> Tensor:
-        return neural.relu(x)
+class ReLU(FunctionModule):
+    function = staticmethod(neural.relu)
 
 
 class LeakyReLU(Module):
@@ -192,32 +172,12 @@ class GELU(Module):
         return "GELU()" if self.approximate == "none" else f"GELU({self.approximate!r})"
 
 
-class SiLU(Module):
-    """x σ(x), entry by entry.
-
-    Examples
-    --------
-    >>> from tinygrad_hw import nn
-    >>> nn.SiLU()([-1.0, 0.0, 1.0])
-    array([-0.26894142,  0.        ,  0.73105858])
-    """
-
-    def forward(self, x: Any) -> Tensor:
-        return functional.silu(x)
+class SiLU(FunctionModule):
+    function = staticmethod(functional.silu)
 
 
-class Softplus(Module):
-    """log(1 + eˣ), entry by entry.
-
-    Examples
-    --------
-    >>> from tinygrad_hw import nn
-    >>> nn.Softplus()([-1000.0, 0.0, 1000.0])
-    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
-    """
-
-    def forward(self, x: Any) -> Tensor:
-        return neural.softplus(x)
+class Softplus(FunctionModule):
+    function = staticmethod(neural.softplus)
 
 
 class Softmax(Module):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from ..rules.shaping import getitem
 from ..rules.table import like_first
 from ..tensor import Tensor
 from .checks import as_floats, indices_below, one_of, same_shape
-from .module import Module
+from .module import FunctionModule
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss",
@@ -374,8 +373,10 @@ def _warn_of_probabilities(loss: str, z: Any, function: str) -> None:
 
 
 # Losses as modules
-DESCRIPTION = """``{name}`` as a module.
+class Loss(FunctionModule):
+    """A loss with its settings, as a module; the arguments of its function other than the prediction and the target."""
 
+    sections = """
 Parameters
 ----------
 **settings
@@ -385,20 +386,7 @@ Raises
 ------
 TypeError
     If there is no such setting.
-
-Examples
 """
-
-
-class Loss(Module):
-    """A loss with its settings, as a module; the arguments of its function other than the prediction and the target."""
-
-    function: ClassVar[Callable[..., Any]]
-
-    def __init_subclass__(cls) -> None:
-        """Describe a loss by its function."""
-        name, example = cls.function.__name__, (cls.function.__doc__ or "").partition("Examples\n")[2]
-        cls.__doc__ = DESCRIPTION.format(name=name) + inspect.cleandoc(example).replace(f"nn.{name}(", f"nn.{cls.__name__}()(")
 
     def __init__(self, **settings: Any) -> None:
         allowed = list(inspect.signature(self.function).parameters)[2:]
@@ -406,7 +394,7 @@ class Loss(Module):
             raise TypeError(f"{type(self).__name__} has no setting {unknown[0]!r}; it has {', '.join(allowed)}")
         self.settings = settings
 
-    def forward(self, prediction: Any, target: Any) -> Tensor:
+    def forward(self, prediction: Any, target: Any) -> Tensor:  # type: ignore[override]
         return self.function(prediction, target, **self.settings)
 
     def __repr__(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -412,6 +413,25 @@ class Module:
         lines = [f"{path}: {found.shape if isinstance(found, Tensor) else found!r}" for path, found in _held(vars(self), "")]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)" if lines else f"{type(self).__name__}()"
+
+
+class FunctionModule(Module):
+    """A function of x as a module, which is described as the function is."""
+
+    function: ClassVar[Callable[..., Any]]
+    sections = ""  # of the description: what to say besides the function's first line and its example
+
+    def __init_subclass__(cls) -> None:
+        if "function" not in vars(cls):  # (a base of several of these, or a user's subclass)
+            return
+        name, doc = cls.function.__name__, inspect.cleandoc(cls.function.__doc__ or "")
+        summary, example = doc.partition("\n")[0].removeprefix("Return "), doc.partition("Examples\n")[2]
+        example = example.replace(f"tg.{name}(", f"tg.nn.{name}(").replace(f"nn.functional.{name}(", f"nn.{name}(")
+        sections = cls.sections.format(name=name)
+        cls.__doc__ = f"``{name}`` as a module: {summary}\n{sections}\nExamples\n{example}".replace(f"nn.{name}(", f"nn.{cls.__name__}()(")
+
+    def forward(self, x: Any) -> Tensor:
+        return self.function(x)
 
 
 class ModuleDict(Module):

@@ -314,31 +314,23 @@ class Optimizer:
         ShapeError
             If it remembers arrays of other shapes than the parameters'. After an error nothing has changed.
         """
+        settings, states = state_dict["settings"], state_dict["state"]
+        for what, given, own in (("groups", settings, self.param_groups), ("parameters", states, self.parameters)):
+            if len(given) != len(own):
+                raise ValueError(f"the state is of {len(given)} {what}, and this {type(self).__name__} has {len(own)}")
         trial = copy(self)
         vars(trial)["_groups"] = tuple(copy(group) for group in self._groups)
-        trial._load_settings(state_dict["settings"])
-        trial._load_memory(state_dict["state"])
-        vars(self).update(vars(trial))
-
-    def _load_settings(self, settings: list[Mapping[str, Any]]) -> None:
-        """Set the settings of each group."""
-        if len(settings) != len(self.param_groups):
-            raise ValueError(f"the state is of {len(settings)} groups, and this {type(self).__name__} has {len(self.param_groups)}")
-        for group, own in zip(self.param_groups, settings):
-            if set(own) != set(self.settings):
-                raise ValueError(f"the state has the settings {sorted(own)}, and {type(self).__name__} has {sorted(self.settings)}")
-            for name, value in own.items():
+        for group, values in zip(trial.param_groups, settings):
+            if set(values) != set(self.settings):
+                raise ValueError(f"the state has the settings {sorted(values)}, and {type(self).__name__} has {sorted(self.settings)}")
+            for name, value in values.items():
                 setattr(group, name, value)
             group.check_together()
-
-    def _load_memory(self, states: list[Mapping[str, Any]]) -> None:
-        """Set what is remembered of each parameter."""
-        if len(states) != len(self.parameters):
-            raise ValueError(f"the state is of {len(states)} parameters, and this {type(self).__name__} has {len(self.parameters)}")
-        self.state = [
-            {key: self._loaded(i, parameter, key, kept) for key, kept in state.items()}
+        trial.state = [
+            {key: self._loaded(i, parameter, key, value) for key, value in state.items()}
             for i, (parameter, state) in enumerate(zip(self.parameters, states))
         ]
+        vars(self).update(vars(trial))
 
     def _loaded(self, i: int, parameter: Tensor, key: str, kept: Any) -> Any:
         """Return a copy of an array or number of a loaded state; raise if it does not fit the parameter."""
