@@ -54,8 +54,10 @@ def axes_of(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 def whole_axes(x: Batched, axis: Axis) -> Any:
     """Return an axis of an entry, or several, or all for None, as axes of the whole array."""
-    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     k = len(x._levels)
+    if type(axis) is int:
+        return normalize_axis_index(axis, x.ndim) + k
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     return axes[0] + k if len(axes) == 1 else tuple(i + k for i in axes)
 
 
@@ -422,9 +424,10 @@ def getitem(function: Any, x: Any, index: Any) -> Any:
     found = Batched(axes_moved(x._raw[whole], *axes), levels)
     if axes[0]:
         make_contiguous(found)
-    may_be_view = x.ndim > 0 or is_view(x._raw)
+    if found.ndim:
+        return found
     dots = any(part is Ellipsis for part in (index if isinstance(index, tuple) else (index,)))
-    return found if found.ndim or (may_be_view and dots) else np.copy(found)  # (a single number is no view)
+    return found if dots and (x.ndim or is_view(x._raw)) else np.copy(found)  # (a single number is no view)
 
 
 def make_contiguous(x: Batched) -> None:

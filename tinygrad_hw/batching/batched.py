@@ -63,6 +63,8 @@ def binary(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], C
         return other if other is NotImplemented else elementwise(ufunc, self, other)
 
     def reflected(self: Batched, other: Any) -> Any:
+        if type(other) in NUMBERS:
+            return Batched(plain(other, self._raw), self._levels)
         other = operand(other)
         return other if other is NotImplemented else elementwise(ufunc, other, self)
 
@@ -313,8 +315,9 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             found = on_batches(*args, **kwargs)
         except MISFITS:
             continue
-        known = on_batches is AXES.get(function)
-        if found is None or (found is not NotImplemented and (known or is_like_numpys(found, function, args, kwargs))):
+        if found is NotImplemented:
+            continue
+        if found is None or on_batches is AXES.get(function) or is_like_numpys(found, function, args, kwargs):
             return found
     return entry_by_entry(function, *given)
 
@@ -468,8 +471,10 @@ def lined_up(args: tuple[Any, ...]) -> tuple[Levels, list[Any]]:
 def with_axes(x: Batched, levels: Levels, ndim: int) -> Any:
     """Return a batch's array with an axis for each level, and entries of so many axes at least, by new axes of size 1."""
     k, raw = len(x._levels), x._raw
-    new_axes = max(len(levels) - k, 0) + max(ndim - (raw.ndim - k), 0)
-    return np.reshape(raw, (*raw.shape[:k], *(1,) * new_axes, *raw.shape[k:])) if new_axes else raw
+    deeper, more = len(levels) - k, ndim - (raw.ndim - k)
+    if deeper <= 0 and more <= 0:
+        return raw
+    return np.reshape(raw, (*raw.shape[:k], *(1,) * (max(deeper, 0) + max(more, 0)), *raw.shape[k:]))
 
 
 def at_levels(x: Any, levels: Levels) -> Batched:

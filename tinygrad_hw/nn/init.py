@@ -43,9 +43,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Random = None)
     Examples
     --------
     >>> from tinygrad_hw import Tensor, nn
-    >>> w = nn.init.uniform_(Tensor([0.0] * 100), 1, 3, rng=0)
-    >>> bool(1 <= w.data.min() <= w.data.max() < 3)
-    True
+    >>> nn.init.uniform_(Tensor([0.0, 0.0]), 1, 3, rng=0)
+    Tensor([2.27392337, 1.53957343])
     """
     return _filled(tensor, generator(rng).uniform(a, b, tensor.shape))
 
@@ -91,9 +90,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     Examples
     --------
     >>> from tinygrad_hw import Tensor, nn
-    >>> w = nn.init.trunc_normal_(Tensor([0.0] * 100), a=-1, b=1, rng=0)
-    >>> bool(abs(w.data).max() <= 1)
-    True
+    >>> nn.init.trunc_normal_(Tensor([0.0, 0.0, 0.0]), a=-0.2, b=0.2, rng=0)
+    Tensor([ 0.12573022, -0.13210486,  0.10490012])
     """
     draw = generator(rng)
     values = draw.normal(mean, std, tensor.shape)
@@ -181,10 +179,9 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Te
 
     Examples
     --------
-    >>> from tinygrad_hw import nn
-    >>> layer = nn.Linear(100, 50)
-    >>> bool(abs(nn.init.xavier_uniform_(layer.weight, rng=0).data).max() <= 0.2)
-    True
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.xavier_uniform_(Tensor([[0.0, 0.0, 0.0]]), rng=0)
+    Tensor([[ 0.33548625, -0.56390508, -1.12438064]])
     """
     bound = gain * sqrt(6 / sum(_fans(tensor)))
     return uniform_(tensor, -bound, bound, rng)
@@ -204,9 +201,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, rng: Random = None) -> Ten
     Examples
     --------
     >>> from tinygrad_hw import Tensor, nn
-    >>> w = nn.init.xavier_normal_(nn.Linear(100, 100).weight, rng=0)
-    >>> float(w.data.std().round(3))
-    0.1
+    >>> nn.init.xavier_normal_(Tensor([[0.0, 0.0, 0.0]]), rng=0)
+    Tensor([[ 0.08890469, -0.09341224,  0.4528472 ]])
     """
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(_fans(tensor))), rng)
 
@@ -230,10 +226,9 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
 
     Examples
     --------
-    >>> from tinygrad_hw import nn
-    >>> layer = nn.Linear(6, 4)
-    >>> bool(abs(nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", rng=0).data).max() <= 1)
-    True
+    >>> from tinygrad_hw import Tensor, nn
+    >>> nn.init.kaiming_uniform_(Tensor([[0.0, 0.0, 0.0]]), nonlinearity="relu", rng=0)
+    Tensor([[ 0.6709725 , -1.12781017, -2.24876129]])
     """
     bound = calculate_gain(nonlinearity, a) * sqrt(3 / _fan(tensor, mode))
     return uniform_(tensor, -bound, bound, rng)
@@ -254,9 +249,8 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
     Examples
     --------
     >>> from tinygrad_hw import Tensor, nn
-    >>> w = nn.init.kaiming_normal_(nn.Linear(200, 100).weight, nonlinearity="relu", rng=0)
-    >>> float(w.data.std().round(2))
-    0.1
+    >>> nn.init.kaiming_normal_(Tensor([[0.0, 0.0, 0.0]]), nonlinearity="relu", rng=0)
+    Tensor([[ 0.17780938, -0.18682449,  0.9056944 ]])
     """
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / sqrt(_fan(tensor, mode)), rng)
 
