@@ -103,7 +103,9 @@ class Trial:
         self.is_wrong = bool(wrong) or self.crash is not None
         lengths = [n for part in data_of(subject)[-1:] for n in (*part.shape, part.size) if n > 1]
         names = list(subject.weights())
-        self.first, self.engine = (Engine(*subject.loss_of(loss, self.steps[k].weights, names), lengths) for k in (0, self.k))
+        self.engine = self.first = Engine(*subject.loss_of(loss, self.steps[0].weights, names), lengths)
+        if self.k:
+            self.engine = Engine(*subject.loss_of(loss, self.steps[self.k].weights, names), lengths)
 
     def assessment(self) -> Assessment:
         """Say what is wrong: what mends it."""

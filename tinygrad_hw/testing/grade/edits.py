@@ -97,9 +97,7 @@ class Spot:
 
     def edit(self, kind: str, cost: int, text: str, factor: float | None = None) -> Edit:
         """Return the edit that puts another expression here."""
-        new = ast.parse(f"({text})", mode="eval").body
-        for node in ast.walk(new):
-            ast.copy_location(node, self.node)
+        new = ast.parse("\n" * (self.node.lineno - 1) + f"({text})", mode="eval").body
         change = Change(self.parent, self.field, self.place, new)
         return Edit(kind, cost, self.node.lineno, self.unit, (change,), self.node, new, self.statement, factor)
 

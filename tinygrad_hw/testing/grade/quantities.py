@@ -189,6 +189,7 @@ def forms(quantity: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[str, n
         yield "transposed", quantity.T
 
 
+@cache
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return a shape without its ones."""
     return tuple(n for n in shape if n != 1)

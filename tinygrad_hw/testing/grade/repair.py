@@ -16,7 +16,7 @@ from .edits import ADDED, DERIVATIVE, KNOWN, SCALED, Edit, Edits, is_name, path_
 from .program import Program, coded
 from .quantities import Engine, Match, meant, ratio_of, same
 from .subject import FORWARD, FunctionSubject, ObjectSubject, Step
-from .watch import Guard, Runner, Watcher, quietly
+from .watch import Guard, Runner, Watcher, content, quietly
 
 __all__ = ["Mended", "Repairer", "Truth", "all_right", "is_right"]
 
@@ -41,12 +41,16 @@ class Truth:
     def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None) -> None:
         self.subject, self.loss = subject, loss
         self.known: dict[bytes, dict[str, np.ndarray]] = {}
+        self.unedited: Callable[[], contextlib.AbstractContextManager[Any]] = (
+            contextlib.nullcontext
+        )  # in which the code is as it was written
 
     def at(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the gradients by the name of the weight, without those that the loss does not depend on."""
         key = b"".join(np.asarray(x, float).tobytes() for x in weights.values())
         if key not in self.known:
-            value, tensors = self.subject.loss_of(self.loss, weights, list(self.subject.weights()))
+            with self.unedited():
+                value, tensors = self.subject.loss_of(self.loss, weights, list(self.subject.weights()))
             value.backward()
             self.known[key] = {name: np.asarray(t.grad, float) for name, t in tensors.items() if t.grad is not None}
         return self.known[key]
@@ -106,7 +110,10 @@ class Repairer:
         self.subject, self.truth, self.watcher, self.engine = subject, truth, watcher, engine
         self.mended, self.steps, self.is_complete = list[Mended](), list[Step](), False
         self.watched, self.has_momentum = steps[0], any(has_momentum(step, truth.at(step.weights)) for step in steps)
+        self.functions = {call.function for call in watcher.calls}
         self.program, self.guard, self.seconds = Program(watcher.sources), Guard(), 1.0
+        truth.unedited = lambda: coded(self.program.first)
+        self.matches: dict[bytes, Match | None] = {}  # what values are, by their content
         self.known = list({(q.value.shape, np.round(q.value, 12).tobytes()): q.value for q in engine.quantities if q.value.ndim}.values())
 
     def run(self, count: int, edit: Edit | None = None) -> list[Step]:
@@ -127,8 +134,7 @@ class Repairer:
         """Return what is right in some steps, up to the first wrong one."""
         known: set[tuple[Any, ...]] = set()
         for k, step in enumerate(steps):
-            with coded(self.program.first):
-                expected = self.truth.at(step.weights)
+            expected = self.truth.at(step.weights)
             settle_rate(step, expected)
             wrong = []
             for name, right in expected.items():
@@ -173,6 +179,7 @@ class Repairer:
     def best(self, now: Outcome, values: Values, deadline: float) -> Edit | None:
         """Return the likeliest edit that makes everything right; else the one that makes most right, and nothing wrong."""
         order = {node: place for place, node in enumerate(values)}
+        self.made: dict[tuple[Any, ...], Match | None] = {}
         crashed = self.watcher.crash.line if self.watcher.crash is not None else 0
         differences = [right - found for found, right in now.wrong if found.shape == right.shape]
         rtol, slopes, calls = self.subject.rtol(None), self.engine.slopes, self.watcher.calls
@@ -180,23 +187,19 @@ class Repairer:
         edits = Edits(self.program, values, calls, slopes, self.known, ratios, differences, crashed, rtol, later)
         partial: list[tuple[Any, Edit]] = []
         for cost in range(1, 4 if later else 5):
-            complete: list[Edit] = []
-            for edit in edits.of_cost(cost):
+            for edit in sorted(edits.of_cost(cost), key=lambda edit: self.rank(edit, order, values)):
                 if time.thread_time() > deadline:
                     break
                 after = self.outcome(edit)
                 if after.done:
-                    complete.append(edit)
-                elif after.right > now.right:
+                    return edit
+                if after.right > now.right:
                     partial.append(((-len(after.right), cost, self.rank(edit, order, values)), edit))
-            if complete:
-                return min(complete, key=lambda edit: self.rank(edit, order, values))
         return min(partial, key=lambda item: item[0], default=(None, None))[1]
 
     def rank(self, edit: Edit, order: Mapping[ast.AST, int], values: Values) -> tuple[Any, ...]:
         """Return how likely an edit is among others that do the same: where the line makes nothing known, or copies; then the first."""
-        outer = (edit.old if node is edit.new else node for node in path_to(edit))
-        made = self.meant(next(filter(None, map(values.get, outer)), []))
+        made = self.made_around(edit, values)
         kind, factor = (made.quantity.kind, made.factor) if made is not None else ("", 0.0)
         is_forward, is_known = kind in ("forward", "given") and factor == 1, factor > 0
         is_copy = isinstance(edit.statement, ast.Assign) and is_name(edit.statement.value)
@@ -210,19 +213,30 @@ class Repairer:
             in_forward = any(name in (*FORWARD, "loss") for name, _, _ in edit.unit.functions)
             nested = edit.kind == "function missing" and not is_name(edit.old)
             return passed_on and edit.kind != "ratio", in_forward, is_forward, not is_copy, not scaled, nested, place
-        inlined = edit.kind == "wrong derivative" and not self.calls_in(edit.old) <= self.calls_in(edit.new)
+        inlined = edit.kind == "wrong derivative" and any(f not in self.calls_in(edit.new) for f in self.calls_in(edit.old))
         return passed_on, is_known, not is_copy, inlined, edit.kind in UNLIKELY, place
+
+    def made_around(self, edit: Edit, values: Values) -> Match | None:
+        """Return what the outermost expression around an edited one is that has a value."""
+        where = edit.statement, edit.changes[0].parent, edit.old
+        if where not in self.made:
+            outer = (edit.old if node is edit.new else node for node in path_to(edit))
+            self.made[where] = self.meant(next(filter(None, map(values.get, outer)), []))
+        return self.made[where]
 
     def calls_in(self, node: ast.AST) -> set[str]:
         """Return the program's own functions that an expression calls."""
-        own = {call.function for call in self.watcher.calls}
-        return own & {ast.unparse(part.func).split(".")[-1] for part in ast.walk(node) if isinstance(part, ast.Call)}
+        return self.functions & {ast.unparse(part.func).split(".")[-1] for part in ast.walk(node) if isinstance(part, ast.Call)}
 
     def meant(self, found: list[Any]) -> Match | None:
         """Return what the first value of an expression is."""
-        rtol, engine = self.subject.rtol(None), self.engine
-        matches = (match for x in found[:1] for match in meant(np.asarray(x, float), engine.quantities, engine.counts, (), rtol))
-        return next(matches, None)
+        if not found:
+            return None
+        value, engine = np.asarray(found[0], float), self.engine
+        key = content(value)
+        if key not in self.matches:
+            self.matches[key] = next(iter(meant(value, engine.quantities, engine.counts, (), self.subject.rtol(None))), None)
+        return self.matches[key]
 
 
 def scales(statement: ast.stmt | None, values: Values) -> bool:

@@ -321,7 +321,10 @@ class ObjectSubject(Exactness):
         now = self.arrays(thing)
         return Step(start, events, found, {name: now[name] for name in self.arrays() if name in now} | dict(after), rates, known)
 
-    weight_of = staticmethod(lambda event: attribute(event.name))
+    @staticmethod
+    def weight_of(event: Event) -> str:
+        """Return what the weight that an event may have changed is called."""
+        return attribute(event.name)
 
     def rates(self, thing: Any) -> tuple[tuple[float, ...], bool]:
         """Return the rate of learning, and whether it is known."""
@@ -386,7 +389,7 @@ def bound(method: Callable[..., Any], known: Mapping[str, Any]) -> dict[str, Any
     """Return the arguments of a method, told by their names; X and y go to what has no known name, in this order."""
     found: dict[str, Any] = {}
     missing = []
-    for name, parameter in inspect.signature(method).parameters.items():
+    for name, parameter in parameters(method):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         role = ROLES.get(name.lower(), "")
@@ -406,10 +409,21 @@ def is_copy(array: np.ndarray, x: np.ndarray) -> bool:
     return np.array_equal(array, x) and bool(np.ptp(array) > 0)
 
 
+def parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
+    """Return the parameters of a function; of an object's method without the object."""
+    plain = getattr(function, "__func__", function)
+    return parameters_of_function(plain)[plain is not function :]
+
+
 @functools.cache
+def parameters_of_function(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
+    """Return the parameters of a function."""
+    return list(inspect.signature(function).parameters.items())
+
+
 def parameters_of(function: Callable[..., Any], count: int | None = None) -> list[str]:
     """Return the names of a function's parameters."""
-    names = [name for name, p in inspect.signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD]
+    names = [name for name, p in parameters(function) if p.kind is not p.VAR_KEYWORD]
     return names + [f"x{k}" for k in range(len(names), count)] if count is not None else names
 
 
@@ -458,6 +472,7 @@ def put(thing: Any, path: str, array: Any) -> None:
         at(thing, way)[end] = array
 
 
+@functools.cache
 def attribute(name: str) -> str:
     """Return the path of an array from the object on: ``.W3`` of ``self.W3``."""
     return re.sub(r"^[^.\[]+", "", name)
@@ -506,7 +521,7 @@ def found_in(arrays: list[tuple[str, Any]], weights: Mapping[str, Any], rest: li
     """Match gradients to the weights: by paths that are built alike, by names, else the rest by their order."""
     names, chosen = list(weights), dict[str, Any]()
     for path, array in arrays:
-        tails = [name for name in names if (tail := re.sub(r"^\w+", "", name)) and path.endswith(tail)]
+        tails = [name for name in names if (tail := attribute(name)) and path.endswith(tail)]
         alike = tails if len(tails) == 1 else [name for name in names if bare_path(name) == bare_path(path)]
         words = re.findall(r"[A-Za-z_]\w*", path)[::-1]
         keys = alike or [key for word in words for key in [weight_named(word, names)] if key]
