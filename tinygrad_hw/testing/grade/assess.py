@@ -16,7 +16,7 @@ from .mistakes import Blame, Mistake, factor_mistake
 from .naming import blame_of
 from .quantities import Engine, ratio_of
 from .repair import Repairer, Truth, all_right, is_right
-from .subject import FunctionSubject, ObjectSubject, filled, named, subject_of
+from .subject import FunctionSubject, ObjectSubject, Subject, filled, named, subject_of
 from .watch import Crash, Event, Watcher
 
 __all__ = ["Assessment", "Line", "Mark", "assess"]
@@ -62,23 +62,18 @@ class Assessment:
     counts: tuple[int, ...] = ()  # what N may be
 
 
+@np.errstate(all="ignore")
 def assess(gradients: Any, loss: Callable[..., Any] | None, example: tuple[Any, ...], seconds: float) -> Assessment:
-    """Grade on the example; where it cannot tell mistakes apart, on other data too."""
+    """Grade on the example, or on other data if mistakes could hide in it."""
     subject = subject_of(gradients, example)
-    with np.errstate(all="ignore"):
-        return on_several_data(subject, loss, seconds)
-
-
-def on_several_data(subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> Assessment:
-    """Grade on the data given, or on others if these hide a mistake."""
     given = Trial(subject, loss, seconds)
-    hidden = list(indistinct(given.first, data_of(subject)))
+    hidden = list(indistinct(given.first_engine, data_of(subject)))
     for better in better_examples(subject) if hidden else []:
         try:
             other = Trial(better, loss, seconds)
         except (TinygradError, ValueError, TypeError):
             continue
-        if (other.crash is None or given.crash is not None) and not any(indistinct(other.first, data_of(better))):
+        if (other.crash is None or given.crash is not None) and not any(indistinct(other.first_engine, data_of(better))):
             found = (other if other.is_wrong or not given.is_wrong else given).assessment()
             found.notes = [*hidden, ("better",)]
             return found
@@ -88,9 +83,12 @@ def on_several_data(subject: FunctionSubject | ObjectSubject, loss: Callable[...
 
 
 class Trial:
-    """Two steps of the code on its data: ``k`` is the first that is wrong, ``engine`` the engine's view of it, ``first`` of the first."""
+    """Two steps of the code on its data.
 
-    def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None, seconds: float) -> None:
+    ``k`` is the first that is wrong, ``engine`` has the equations and values of it, ``first_engine`` those of the first step.
+    """
+
+    def __init__(self, subject: Subject, loss: Callable[..., Any] | None, seconds: float) -> None:
         subject.seconds = seconds
         if isinstance(subject, ObjectSubject):
             subject.keep_used(loss)
@@ -103,12 +101,12 @@ class Trial:
         self.is_wrong = bool(wrong) or self.crash is not None
         lengths = [n for part in data_of(subject)[-1:] for n in (*part.shape, part.size) if n > 1]
         names = list(subject.weights())
-        self.engine = self.first = Engine(*subject.loss_of(loss, self.steps[0].weights, names), lengths)
+        self.engine = self.first_engine = Engine(*subject.loss_of(loss, self.steps[0].weights, names), lengths)
         if self.k:
             self.engine = Engine(*subject.loss_of(loss, self.steps[self.k].weights, names), lengths)
 
     def assessment(self) -> Assessment:
-        """Say what is wrong: what mends it."""
+        """Return what is wrong: what mends it."""
         subject, engine, k = self.subject, self.engine, self.k
         own = final = Matched(engine, self.steps[k], subject.weight_of)
         crash = self.crash if k == len(self.steps) - 1 else None
@@ -121,7 +119,7 @@ class Trial:
             repair.mend(self.seconds / 2)
             if len(repair.steps) > k:
                 final = Matched(engine, repair.steps[k], subject.weight_of)
-            found.blames = [blame_of(mended, self.first, final, self.watcher.sources) for mended in repair.mended]
+            found.blames = [blame_of(mended, self.first_engine, final, self.watcher.sources) for mended in repair.mended]
             if not found.blames and crash is not None:
                 found.blames = [Blame(crash.line, crash.text, Mistake("crash", wrong=f"{type(crash.error).__name__}: {crash.error}"))]
             elif not repair.is_complete:
@@ -130,12 +128,12 @@ class Trial:
         return found
 
 
-def unexplained(matched: Matched, subject: FunctionSubject | ObjectSubject) -> Iterator[Blame]:
+def unexplained(matched: Matched, subject: Subject) -> Iterator[Blame]:
     """Yield what no edit mends: gradients that are missing, and the first line that makes nothing known, or else a wrong gradient."""
     engine, step = matched.engine, matched.step
     wrong = []
     for name, equation in engine.weights.items():
-        found, right = step.found.get(name), np.asarray(engine.values[equation.line.variable])
+        found, right = step.gradients.get(name), np.asarray(engine.values[equation.line.variable])
         if found is None or found.value is None:
             yield Blame(0, "", Mistake("missing", engine.side(equation)), equation)
         elif not is_right(found, right, subject.rtol(found)):
@@ -149,28 +147,28 @@ def unexplained(matched: Matched, subject: FunctionSubject | ObjectSubject) -> I
         yield Blame(event.line, event.text, mistake, equation) if event is not None else Blame(0, "", mistake, equation)
 
 
-def data_of(subject: FunctionSubject | ObjectSubject) -> list[np.ndarray]:
+def data_of(subject: Subject) -> list[np.ndarray]:
     """Return the arrays of the example that are no weights: inputs and labels."""
     weights = set(map(id, subject.weights().values()))
     return [part for part in subject.example if isinstance(part, np.ndarray) and part.ndim and id(part) not in weights]
 
 
 def lines_of(own: Matched, final: Matched, blames: list[Blame]) -> list[Line]:
-    """Say of each line what it makes; a line that runs again is told once."""
-    told: dict[tuple[int, str], Line] = {}
+    """Return what each line makes; a line that runs again is listed once."""
+    lines: dict[tuple[int, str], Line] = {}
     mended = dict(zip(places(final.step.events), final.step.events))
     wrong = {blame.line for blame in blames}
     for place, event in zip(places(own.step.events), own.step.events):
         if not event.call.is_helper and event.value.dtype.kind == "f":
             line = line_of(own, final, event, mended.get(place), wrong)
-            if line.verdict == "wrong" or (event.line, line.quantity) not in told:
-                told[event.line, line.quantity] = line
-    named = {number for number, quantity in told if quantity}
-    return [line for (number, quantity), line in told.items() if quantity or number not in named or line.verdict == "wrong"]
+            if line.verdict == "wrong" or (event.line, line.quantity) not in lines:
+                lines[event.line, line.quantity] = line
+    named = {number for number, quantity in lines if quantity}
+    return [line for (number, quantity), line in lines.items() if quantity or number not in named or line.verdict == "wrong"]
 
 
 def places(events: list[Event]) -> Iterator[tuple[Any, ...]]:
-    """Yield what tells events apart in two runs: the function, the line, the name, and how many there were before of these."""
+    """Yield for each event what it can be found by in another run: function, line, name, and how many of these came before."""
     counts: Counter[tuple[Any, ...]] = Counter()
     for event in events:
         place = (event.call.function, event.line, event.name)
@@ -179,7 +177,7 @@ def places(events: list[Event]) -> Iterator[tuple[Any, ...]]:
 
 
 def line_of(own: Matched, final: Matched, event: Event, mended: Event | None, wrong: set[int]) -> Line:
-    """Say what an event is: right, or right but for a mistake before it if the mended program makes something known there."""
+    """Return what an event is: right, or right but for a mistake before it if the mended program makes something known there."""
     match, verdict = own.matches.get(event.number), "right"
     if event.line in wrong and (mended is None or final is own or not np.array_equal(mended.value, event.value)):
         verdict = "wrong"
@@ -209,7 +207,7 @@ def marks_of(own: Matched, final: Matched, blames: list[Blame]) -> list[Mark]:
 def verdict_of(own: Matched, final: Matched, equation: Equation) -> str:
     """Return the verdict on an equation that no mistake is of."""
     name = next((name for name, e in own.engine.weights.items() if e is equation), None)
-    found = own.step.found.get(name) if name is not None else None
+    found = own.step.gradients.get(name) if name is not None else None
     if own.makes(equation) if found is None else is_right(found, np.asarray(own.engine.values[equation.line.variable]), 1e-3):
         return "right"
     return "follows" if final is not own and (final.makes(equation) or found is not None) else "missing"
@@ -217,7 +215,7 @@ def verdict_of(own: Matched, final: Matched, equation: Equation) -> str:
 
 # Data that hide mistakes
 def indistinct(engine: Engine, data: list[np.ndarray]) -> Iterator[tuple[str, ...]]:
-    """Yield what on these data cannot be told: with one row 1/N and the sums, with symmetric or equal weights transposes and layers."""
+    """Yield why mistakes cannot be seen on these data: one row hides 1/N and the sums, symmetric or equal weights transposes and layers."""
     in_rows, in_columns = ({part.shape[axis] for part in data} == {1} for axis in (0, -1))
     if in_rows or (in_columns and len({part.shape[0] for part in data}) > 1):
         yield ("one row",)
@@ -241,7 +239,7 @@ def alike(matrices: list[tuple[str, np.ndarray]]) -> Iterator[tuple[str, ...]]:
         yield from (("equal", text, other) for other, equal in matrices[k + 1 :] if np.array_equal(value, equal))
 
 
-def better_examples(subject: FunctionSubject | ObjectSubject) -> Iterator[FunctionSubject | ObjectSubject]:
+def better_examples(subject: Subject) -> Iterator[Subject]:
     """Yield the same code with other data: weights and inputs drawn anew, more rows where there was one."""
     for seed, axis in [(seed, axis) for seed in range(DRAWS) for axis in (0, -1)]:
         rng = np.random.default_rng(seed)
@@ -256,7 +254,7 @@ def better_examples(subject: FunctionSubject | ObjectSubject) -> Iterator[Functi
 
 
 def drawn(array: Any, axis: int, rng: np.random.Generator) -> Any:
-    """Return an array like one, with other numbers; labels 0 and 1 stay such, one in each row too; one or two rows become several."""
+    """Return other numbers in place of an array's; labels 0 and 1 stay such, one in each row too; one or two rows become several."""
     if not isinstance(array, np.ndarray) or not array.ndim:
         return array
     shape = list(array.shape)

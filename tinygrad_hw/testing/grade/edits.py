@@ -1,8 +1,8 @@
 """The small edits of a program that are tried: what somebody may have written wrongly, put right.
 
-``Edits(...)`` yields them for the expressions and statements that ran. Every edit knows its kind, which says what the mistake is called,
-and its cost: 1 for another name, operator, axis, sign, transpose or place; 2 for what is put in or moved; 3 for what is less likely; 4 for
-a value of the engine's that nothing in the program gives. What cannot fit by its shape is left out.
+``Edits(...)`` yields them for the expressions and statements that ran. Every edit has a kind, from which the mistake gets its name, and a
+cost: 1 for another name, operator, axis, sign, transpose or place; 2 for what is put in or moved; 3 for what is less likely; 4 for a value
+of the engine's that nothing in the program gives. What cannot fit by its shape is left out.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["ADDED", "DERIVATIVE", "KNOWN", "SCALED", "Edit", "Edits", "axis_of",
 DERIVATIVE = "__grade_derivative_{}__"
 KNOWN = "__grade_known__"
 SCALED, ADDED = "__grade_scaled__", "__grade_added__"  # every array in a container
-Way = tuple[str, int, str]  # kind, cost, text
+Alternative = tuple[str, int, str]  # of an expression: the kind of the edit, its cost, and the other text
 
 ORDERS = (("order", 1, "{1} @ {0}"), ("order", 2, "{1}.T @ {0}"), ("order", 2, "{1} @ {0}.T"), ("transpose", 2, "{0}.T @ {1}.T"))
 EITHER = (("surplus", 1, "{0}"), ("surplus", 1, "{1}"))
-OTHERWISE: dict[type, tuple[Way, ...]] = {
+OTHERWISE: dict[type, tuple[Alternative, ...]] = {
     ast.Mult: (
         ("entry by entry", 1, "{0} @ {1}"), ("factor", 1, "{0} / {1}"),
         ("entry by entry", 2, "{0}.T @ {1}"), ("entry by entry", 2, "{0} @ {1}.T"),
@@ -47,18 +47,9 @@ SLOPES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("({0} * (1 - {0}))", lambda x: x * (1 - x)), ("(1 - {0} ** 2)", lambda x: 1 - x**2), ("({0} > 0)", lambda x: x > 0),
 )  # fmt: skip
 KEPT = (
-    ast.Assign,
-    ast.AugAssign,
-    ast.AnnAssign,
-    ast.Return,
-    ast.Lambda,
-    ast.ListComp,
-    ast.DictComp,
-    ast.Tuple,
-    ast.List,
-    ast.Dict,
-    ast.keyword,
-)
+    ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Lambda, ast.ListComp, ast.DictComp,
+    ast.Tuple, ast.List, ast.Dict, ast.keyword,
+)  # fmt: skip
 
 written = cache(ast.unparse)  # of nodes that stay as they are while edits are yielded
 
@@ -79,7 +70,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Spot:
+class Site:
     """An expression that was computed, and where it stands."""
 
     unit: Unit
@@ -119,31 +110,28 @@ class Edits:
     found_slopes: dict[Any, list[str]] = field(default_factory=dict)
 
     @cached_property
-    def ways(self) -> list[tuple[Spot, Any]]:
-        """Every spot with what may stand there."""
+    def alternatives(self) -> list[tuple[Site, Any]]:
+        """Every site with what may stand there."""
         written.cache_clear()
-        return [(spot, way) for spot in self.spots for way in self.of_spot(spot)]
+        return [(site, other) for site in self.sites for other in self.of_site(site)]
 
     @cached_property
     def of_statements(self) -> list[Edit]:
         """Every edit of a statement."""
-        functions = [(u, node) for u in self.program.units for node in ast.walk(u.tree) if isinstance(node, (ast.FunctionDef, ast.Module))]
-        inside = {
-            node: unit for unit, function in functions for node in ast.walk(function) if not isinstance(node, (ast.Module, ast.ClassDef))
-        }
-        blocks = [(unit, node, name, getattr(node, name, None)) for node, unit in inside.items() for name in ("body", "orelse")]
+        nodes = [(u, node) for u in self.program.units for node in ast.walk(u.tree) if not isinstance(node, (ast.Module, ast.ClassDef))]
+        blocks = [(unit, node, name, getattr(node, name, None)) for unit, node in nodes for name in ("body", "orelse")]
         return [edit for unit, node, name, body in blocks if isinstance(body, list) for edit in self.of_block(unit, node, name, body)]
 
     def of_cost(self, cost: int) -> list[Edit]:
         """Return the edits of a cost."""
-        found = [spot.edit(*way) for spot, way in self.ways if way[1] == cost]
-        return [edit for edit in self.of_statements if edit.cost == cost] + found
+        of_expressions = [site.edit(*other) for site, other in self.alternatives if other[1] == cost]
+        return [edit for edit in self.of_statements if edit.cost == cost] + of_expressions
 
     @cached_property
-    def spots(self) -> list[Spot]:
+    def sites(self) -> list[Site]:
         """The expressions that were computed."""
 
-        def walk(unit: Unit, node: ast.AST, statement: ast.stmt | None, function: tuple[str, int]) -> Iterator[Spot]:
+        def walk(unit: Unit, node: ast.AST, statement: ast.stmt | None, function: tuple[str, int]) -> Iterator[Site]:
             if isinstance(node, ast.stmt):
                 statement = node
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
@@ -155,14 +143,14 @@ class Edits:
                 for place, part in enumerate(child if isinstance(child, list) else [child]):
                     ran = part in self.values or (is_number(part) and self.ran(statement))
                     if isinstance(part, ast.expr) and name != "func" and is_read(part) and ran:
-                        yield Spot(unit, node, name, place if isinstance(child, list) else None, part, statement, function)
+                        yield Site(unit, node, name, place if isinstance(child, list) else None, part, statement, function)
                     if isinstance(part, ast.AST) and not isinstance(part, ast.JoinedStr):
                         yield from walk(unit, part, statement, function)
 
-        return [spot for unit in self.program.units for spot in walk(unit, unit.tree, None, ("", 0))]
+        return [site for unit in self.program.units for site in walk(unit, unit.tree, None, ("", 0))]
 
     def ran(self, statement: ast.AST | None) -> bool:
-        """Tell whether a statement ran."""
+        """Return whether a statement ran."""
         return statement is not None and any(node in self.values for node in ast.walk(statement))
 
     def value(self, node: ast.AST) -> Any:
@@ -178,17 +166,17 @@ class Edits:
             for name, (_, value) in call.bindings.items():
                 if value.dtype.kind in "fb" and value.ndim:
                     scope.setdefault(name, []).append(value)
-        for spot in self.spots:
-            scope, value = found.setdefault(spot.function, {}), self.value(spot.node)
-            if value is not None and is_name(spot.node) and (value.ndim or isinstance(spot.node, ast.Name)):
-                scope[written(spot.node)] = self.values[spot.node]
+        for site in self.sites:
+            scope, value = found.setdefault(site.function, {}), self.value(site.node)
+            if value is not None and is_name(site.node) and (value.ndim or isinstance(site.node, ast.Name)):
+                scope[written(site.node)] = self.values[site.node]
         for function, scope in found.items():
             scope |= {text: [] for text in self.neighbours(function) if text not in scope}
         return found
 
     def neighbours(self, function: tuple[str, int]) -> Iterator[str]:
         """Yield what may stand beside ``zs[l]`` in a loop: ``zs[l - 1]``, ``zs[l + 1]``, and the same places of other lists."""
-        places = [spot.node for spot in self.spots if spot.function == function and isinstance(spot.node, ast.Subscript)]
+        places = [site.node for site in self.sites if site.function == function and isinstance(site.node, ast.Subscript)]
         index = lambda node: None if isinstance(node, ast.Constant) else self.value(node)
         lists = [
             p for p in places if self.value(p.value) is None and (i := index(p.slice)) is not None and i.dtype.kind == "i" and not i.ndim
@@ -201,34 +189,34 @@ class Edits:
     def helpers(self) -> list[str]:
         """What functions are called that are applied entry by entry, and what they would be called in the layers beside."""
         calls = [
-            spot.node for spot in self.spots if isinstance(spot.node, ast.Call) and len(spot.node.args) == 1 and not spot.node.keywords
+            site.node for site in self.sites if isinstance(site.node, ast.Call) and len(site.node.args) == 1 and not site.node.keywords
         ]
         alike = [call for call in calls if np.shape(self.value(call)) == np.shape(self.value(call.args[0])) != ()]
         texts = [written(call.func) for call in alike if not isinstance(call.func, ast.Call)]
         return list(dict.fromkeys([*texts, *(other for text in texts if "." in text for other in other_layers(text))]))
 
-    def of_spot(self, spot: Spot) -> Iterator[Any]:
+    def of_site(self, site: Site) -> Iterator[Any]:
         """Yield kind, cost and text of what may stand in the place of an expression."""
-        node, value = spot.node, self.value(spot.node)
+        node, value = site.node, self.value(site.node)
         if isinstance(node, ast.Constant):
-            yield from other_numbers(spot, node.value)
+            yield from other_numbers(site, node.value)
             return
-        yield from self.other_names(spot, value)
-        yield from self.of_kind(spot, node)
+        yield from self.other_names(site, value)
+        yield from self.of_kind(site, node)
         if value is not None and value.dtype.kind in "fb":
-            yield from self.with_slope(spot, value)
+            yield from self.with_slope(site, value)
             if value.ndim:
-                yield from self.with_more(spot, value)
-        elif value is None and spot.is_element and isinstance(node, ast.Name):
+                yield from self.with_more(site, value)
+        elif value is None and site.is_element and isinstance(node, ast.Name):
             yield from (("ratio", 2, f"{SCALED}({node.id}, {1 / ratio!r})", ratio) for ratio in self.ratios)
-            if isinstance(spot.parent, ast.Assign) and isinstance(spot.parent.targets[0], ast.Name):
-                yield "added", 2, f"{ADDED}({spot.parent.targets[0].id}, {node.id})"
+            if isinstance(site.parent, ast.Assign) and isinstance(site.parent.targets[0], ast.Name):
+                yield "added", 2, f"{ADDED}({site.parent.targets[0].id}, {node.id})"
 
-    def of_kind(self, spot: Spot, node: ast.expr) -> Iterator[Way]:
+    def of_kind(self, site: Site, node: ast.expr) -> Iterator[Alternative]:
         """Yield what may stand in the place of an operation, a comparison, a call or a slice."""
         if isinstance(node, ast.BinOp):
             yield from filled(OTHERWISE.get(type(node.op), ()), node.left, node.right)
-            yield from (("surplus", 1, product_of(rest)) for rest in without(factors_in(spot)))
+            yield from (("surplus", 1, product_of(rest)) for rest in without(factors_in(site)))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             yield "sign", 1, written(node.operand)
         elif isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE:
@@ -240,20 +228,20 @@ class Edits:
             yield from (("not summed", 2, f"({written(node.value)}){text}") for text in sums)
             yield from (("slice", 1, f"({written(node.value)})[{other}]") for other in ("1:", ":-1", ":"))
 
-    def other_names(self, spot: Spot, value: Any) -> Iterator[Way]:
+    def other_names(self, site: Site, value: Any) -> Iterator[Alternative]:
         """Yield other arrays of the same shape in the place of one, and other numbers for a number."""
-        node, statement = spot.node, spot.statement
-        if value is None or (not is_name(node) and (spot.is_element or not value.ndim)):
+        node, statement = site.node, site.statement
+        if value is None or (not is_name(node) and (site.is_element or not value.ndim)):
             return
         anything = statement is not None and statement.lineno <= self.crashed <= (statement.end_lineno or 0)
-        for text, others in self.scopes.get(spot.function, {}).items():
+        for text, others in self.scopes.get(site.function, {}).items():
             alike = [other for other in others if other.ndim == value.ndim]  # (what is too small may have been broadcast)
             fits = any(anything or all(n in (1, m) for n, m in zip(value.shape, other.shape)) for other in alike)
             is_other = self.is_later or not all(map(np.array_equal, others, self.values[node]))
             if text != written(node) and ((fits and is_other) if others else value.ndim):
                 yield "name", 1 if value.ndim and is_name(node) else 2, text
 
-    def other_names_throughout(self, node: ast.expr, scope: dict[str, list[Any]]) -> Iterator[Way]:
+    def other_names_throughout(self, node: ast.expr, scope: dict[str, list[Any]]) -> Iterator[Alternative]:
         """Yield an expression with one name for another that stands in it several times."""
         inner = [(written(part), self.value(part)) for part in ast.walk(node) if is_name(part) and np.ndim(self.value(part))]
         texts = [text for text, _ in inner]
@@ -261,7 +249,7 @@ class Edits:
             fitting = [other for other, xs in scope.items() if other != own and (not xs or xs[0].shape == value.shape)]
             yield from (("name", 1, renamed(written(node), own, other)) for other in fitting)
 
-    def other_calls(self, node: ast.Call) -> Iterator[Way]:
+    def other_calls(self, node: ast.Call) -> Iterator[Alternative]:
         """Yield another function, other axes, the arguments in another order."""
         called, args, keywords = written(node.func), list(map(written, node.args)), list(map(written, node.keywords))
         name = called.split(".")[-1]
@@ -280,57 +268,59 @@ class Edits:
         elif name == "einsum" and isinstance(node.args[0], ast.Constant):
             yield from ((kind, 1, f"{called}({', '.join([repr(text), *args[1:]])})") for kind, text in other_subscripts(node.args[0].value))
 
-    def with_slope(self, spot: Spot, value: np.ndarray) -> Iterator[Way]:
+    def with_slope(self, site: Site, value: np.ndarray) -> Iterator[Alternative]:
         """Yield an expression times a derivative that may be missing, and that derivative in its place."""
         shapes = [shape for _, x, _ in self.slopes for shape in ((), x.shape, x.shape[::-1], x.shape[1:], x.shape[:1], (*x.shape[-1:], 1))]
         if value.shape not in shapes:
             return
-        own = written(spot.node)
-        for text in self.slopes_in(spot.function, value.shape):
+        own = written(site.node)
+        for text in self.slopes_in(site.function, value.shape):
             yield "wrong derivative", 2, text
-            if not is_name(spot.node) or spot.is_element:
+            if not is_name(site.node) or site.is_element:
                 yield "factor missing", 2, f"({own}) * {text}"
-            yield from (("wrong derivative", 2, f"{product_of(rest)} * {text}") for rest in without(factors_in(spot)))
+            yield from (("wrong derivative", 2, f"{product_of(rest)} * {text}") for rest in without(factors_in(site)))
 
     def slopes_in(self, function: tuple[str, int], shape: tuple[int, ...]) -> list[str]:
         """Return how the derivatives of the activations may be written in a function: by the values, if these are known."""
         if (function, shape) not in self.found_slopes:
-            ways = [*SLOPES, *((DERIVATIVE.format(k) + "({0})", f) for k, (f, _, _) in enumerate(self.slopes))]
+            spellings = [*SLOPES, *((DERIVATIVE.format(k) + "({0})", f) for k, (f, _, _) in enumerate(self.slopes))]
             fits = lambda values: not values or (any(x.shape == shape for x in values) and values[0].dtype.kind != "i")
             names = [(text, values) for text, values in self.scopes.get(function, {}).items() if fits(values)]
-            found = [way.format(text) for text, values in names for way, f in ways if all(self.is_slope(f(x)) for x in values)]
+            found = [
+                spelling.format(text) for text, values in names for spelling, f in spellings if all(self.is_slope(f(x)) for x in values)
+            ]
             self.found_slopes[function, shape] = found
         return self.found_slopes[function, shape]
 
     def is_slope(self, value: Any) -> bool:
-        """Tell whether a value is that of a derivative, or a row of it."""
+        """Return whether a value is that of a derivative, or a row of it."""
         value = np.asarray(value, float)
         if not value.ndim:
             return any(np.isclose(slope, value, self.rtol, 0).any() for _, slope, _ in self.slopes)
         found = [match_of(value, slope, (), (), self.rtol) for _, slope, _ in self.slopes]
         return any(match is not None and match[0] == 1 for match in found)
 
-    def with_more(self, spot: Spot, value: np.ndarray) -> Iterator[Any]:
+    def with_more(self, site: Site, value: np.ndarray) -> Iterator[Any]:
         """Yield an array with a transpose, a factor, a sum, a term or a function more; and the engine's values in its place."""
-        text, scope = written(spot.node), self.scopes.get(spot.function, {})
-        own = text if is_name(spot.node) else f"({text})"
+        text, scope = written(site.node), self.scopes.get(site.function, {})
+        own = text if is_name(site.node) else f"({text})"
         if value.ndim == 2:
             yield "transpose", 1, re.sub(r"(\.T|\.transpose\(\))$", "", text) if text.endswith((".T", ".transpose()")) else f"{own}.T"
         for name, values in scope.items():
             shape = values[0].shape if values and values[0].dtype.kind == "f" else ()
-            if shape and shape in (value.shape, value.shape[1:] if spot.is_element else ()):
+            if shape and shape in (value.shape, value.shape[1:] if site.is_element else ()):
                 yield from (("term missing", 3, f"{own} {sign} {name}") for sign in "+-")
         yield from (("value", 4, f"{KNOWN}({k})") for k, known in enumerate(self.known) if known.shape == value.shape)
-        if isinstance(spot.parent, ast.BinOp) and isinstance(spot.parent.op, (ast.Add, ast.Sub)):
+        if isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, (ast.Add, ast.Sub)):
             yield from (("number", 2, f"{n} * {own}") for n in (2, 0.5))
-        if spot.is_element or isinstance(spot.parent, ast.Call):
+        if site.is_element or isinstance(site.parent, ast.Call):
             yield from (("function missing", 3, f"{helper}({text})") for helper in self.helpers)
-        if spot.is_element:
-            yield from self.kept_with_more(spot, own, value, scope)
+        if site.is_element:
+            yield from self.kept_with_more(site, own, value, scope)
 
-    def kept_with_more(self, spot: Spot, own: str, value: np.ndarray, scope: dict[str, list[Any]]) -> Iterator[Any]:
+    def kept_with_more(self, site: Site, own: str, value: np.ndarray, scope: dict[str, list[Any]]) -> Iterator[Any]:
         """Yield what a statement keeps with a factor, a share of an array or a sum more, or with another name throughout."""
-        yield from self.other_names_throughout(spot.node, scope)
+        yield from self.other_names_throughout(site.node, scope)
         yield from (("ratio", 2, f"{own} / {ratio!r}", ratio) for ratio in self.ratios)
         same_shape = [(name, values[0]) for name, values in scope.items() if values and values[0].shape == value.shape]
         for name, other in same_shape:
@@ -384,17 +374,17 @@ def other_places(unit: Unit, statement: ast.stmt) -> Iterator[Edit]:
             yield Edit("places", 1, parts[i].lineno, unit, changes, parts[i], parts[j], statement)
 
 
-def other_numbers(spot: Spot, value: Any) -> Iterator[Way]:
+def other_numbers(site: Site, value: Any) -> Iterator[Alternative]:
     """Yield other numbers in the place of one."""
-    called = getattr(spot.parent, "func", None)
-    if getattr(spot.parent, "arg", "") in ("axis", "keepdims") or (called is not None and written(called).endswith(("sum", "mean"))):
+    called = getattr(site.parent, "func", None)
+    if getattr(site.parent, "arg", "") in ("axis", "keepdims") or (called is not None and written(called).endswith(("sum", "mean"))):
         return
     others = [value + 1, value - 1, -value, 2 * value, value / 2]
-    others = others[:3] if isinstance(spot.parent, (ast.Subscript, ast.Call, ast.keyword)) or value == 0 else others
+    others = others[:3] if isinstance(site.parent, (ast.Subscript, ast.Call, ast.keyword)) or value == 0 else others
     yield from (("number", 1, repr(other)) for other in dict.fromkeys(others) if other != value)
 
 
-def other_sums(node: ast.Call, method: str, summed: str, ndim: int) -> Iterator[Way]:
+def other_sums(node: ast.Call, method: str, summed: str, ndim: int) -> Iterator[Alternative]:
     """Yield sums over other axes, means for sums, and what is summed."""
     own, kept = axis_of(node), any(keyword.arg == "keepdims" for keyword in node.keywords)
     for axis in ("", *map(str, range(ndim))):
@@ -425,10 +415,10 @@ def other_layers(text: str) -> list[str]:
     return [text.replace(number[0], str(int(number[0]) + step)) for step in (-1, 1)] if number else []
 
 
-def filled(ways: tuple[Way, ...], *operands: ast.expr) -> Iterator[Way]:
-    """Yield ways of writing an operation with its operands in them."""
+def filled(templates: tuple[Alternative, ...], *operands: ast.expr) -> Iterator[Alternative]:
+    """Yield other ways of writing an operation, with its operands in them."""
     texts = [f"({written(operand)})" for operand in operands]
-    yield from ((kind, cost, way.format(*texts)) for kind, cost, way in ways)
+    yield from ((kind, cost, template.format(*texts)) for kind, cost, template in templates)
 
 
 def renamed(text: str, old: str, new: str) -> str:
@@ -456,10 +446,10 @@ def factors_of(node: ast.AST, kinds: Any = (ast.Mult, ast.MatMult)) -> list[ast.
     return [node]
 
 
-def factors_in(spot: Spot) -> list[ast.AST]:
+def factors_in(site: Site) -> list[ast.AST]:
     """Return the factors of a product entry by entry, if it is not itself a factor of a longer one."""
-    is_inner = isinstance(spot.parent, ast.BinOp) and isinstance(spot.parent.op, ast.Mult)
-    return [] if is_inner else factors_of(spot.node, ast.Mult)
+    is_inner = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult)
+    return [] if is_inner else factors_of(site.node, ast.Mult)
 
 
 def without(factors: list[ast.AST]) -> Iterator[list[ast.AST]]:
@@ -474,17 +464,17 @@ def product_of(factors: list[ast.AST]) -> str:
 
 
 def is_number(node: Any) -> bool:
-    """Tell whether an expression is a number, written out."""
+    """Return whether an expression is a number, written out."""
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
 
 
 def is_name(node: Any) -> bool:
-    """Tell whether an expression is a name, an attribute or an entry of something."""
+    """Return whether an expression is a name, an attribute or an entry of something."""
     return isinstance(node, (ast.Name, ast.Subscript)) or (isinstance(node, ast.Attribute) and node.attr != "T")
 
 
 def reads(later: ast.stmt, earlier: ast.stmt) -> bool:
-    """Tell whether a statement reads what an earlier one assigns."""
+    """Return whether a statement reads what an earlier one assigns."""
     targets = [earlier.target] if isinstance(earlier, ast.AugAssign) else getattr(earlier, "targets", [])
     names = {written(target) for target in targets}
     return any(is_name(node) and is_read(node) and written(node) in names for node in ast.walk(later))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...equations import Equation
-from .quantities import Engine, Match, meant
+from .quantities import Engine, Match, matches_of
 from .subject import Step
 from .watch import Event
 
@@ -26,13 +26,13 @@ class Matched:
             if is_update and event.before is not None:
                 value = np.asarray(event.before, float) - value  # by how much it lowered a weight
             rtol = (1e-3 if is_update else 2e-4) if is_single else 1e-6 if is_update else 1e-7
-            found = meant(value, engine.quantities, engine.counts, step.rates, rtol)
+            found = matches_of(value, engine.quantities, engine.counts, step.rates, rtol)
             found = [match for match in found if match.quantity.kind != "given" or not is_update]
             if found:
                 self.matches[event.number] = found[0]
 
     def is_update(self, event: Event) -> bool:
-        """Tell whether an event changed a weight."""
+        """Return whether an event changed a weight."""
         return self.weight_of(event) in self.engine.weights and event.before is not None and event.before.shape == event.value.shape
 
     def rate(self, event: Event) -> float:
@@ -40,5 +40,5 @@ class Matched:
         return self.step.rates[0] if self.is_update(event) and self.step.rates else 1.0
 
     def makes(self, equation: Equation) -> bool:
-        """Tell whether an event is the whole of an equation."""
+        """Return whether an event is the whole of an equation."""
         return any(match.quantity.equation is equation and match.quantity.whole for match in self.matches.values())

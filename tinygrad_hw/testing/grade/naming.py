@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ...equations import Equation
 from .edits import Edit, axis_of, factors_of, is_name, path_to, product_of
 from .lines import Matched
 from .mistakes import Blame, Mistake, factor_mistake, kind_of
-from .quantities import Engine, Quantity, match_of, meant, ratio_of
+from .quantities import Engine, match_of, matches_of, ratio_of
 from .repair import Mended
 from .watch import Source
 from .words import MISTAKES
@@ -36,7 +36,7 @@ class Naming:
     def __init__(self, mended: Mended, engine: Engine) -> None:
         self.mended, self.edit, self.engine = mended, mended.edit, engine
         self.path = list(path_to(self.edit))
-        self.outer = next((node for node in self.path if self.values(node, True)), None)
+        self.outer = next((node for node in self.path if self.after(node)), None)
 
     def mistake(self) -> Mistake:
         """Return the mistake."""
@@ -45,23 +45,27 @@ class Naming:
         if kind in SCALING and ratio is not None:
             return factor_mistake(ratio, self.engine.counts)
         if kind in IN_A_DERIVATIVE and self.is_derivative():
-            inner = [self.quantity(next(iter(self.values(node, True)), None)) for node in self.path]
-            return Mistake("wrong derivative", next((text for _, text in filter(None, inner) if "′" in text), unparse(self.path[0])))
+            around = (self.symbol(first(self.after(node))) for node in self.path)
+            return Mistake("wrong derivative", next((text for text in around if "′" in text), unparse(self.path[0])))
         if kind in CALLED:
             return CALLED[kind](self, old, new)
         special = getattr(self, f"of_{kind.replace(' ', '_')}", None)
         if special is not None:
             return special(old, new)
-        return Mistake(kind if kind in MISTAKES["en"] else "other value", self.text(new, True), self.text(old, False))
+        return Mistake(kind if kind in MISTAKES["en"] else "other value", self.right(new), self.wrong(old))
 
-    def values(self, node: Any, after: bool) -> list[Any]:
-        """Return the values of an expression, before the edit or after."""
-        return (self.mended.after if after else self.mended.before).get(node, [])
+    def before(self, node: Any) -> list[Any]:
+        """Return the values of an expression before the edit."""
+        return self.mended.before.get(node, [])
+
+    def after(self, node: Any) -> list[Any]:
+        """Return the values of an expression after the edit."""
+        return self.mended.after.get(node, [])
 
     def pairs(self, node: Any) -> list[tuple[Any, Any]]:
         """Return the values of an expression before and after, where they differ."""
-        before = self.values(self.edit.old if node is self.edit.new else node, False)
-        return [(x, y) for x, y in zip(before, self.values(node, True)) if not np.array_equal(x, y)]
+        before = self.before(self.edit.old if node is self.edit.new else node)
+        return [(x, y) for x, y in zip(before, self.after(node)) if not np.array_equal(x, y)]
 
     def ratio(self) -> float | None:
         """Return by what factor the whole line was wrong, if it was by a factor."""
@@ -71,41 +75,41 @@ class Naming:
         return next((ratio_of(x, y, 1e-6) for x, y in self.pairs(self.outer) if np.size(x) == np.size(y) and np.any(y)), None)
 
     def is_derivative(self) -> bool:
-        """Tell whether the edit is in what computes a derivative."""
-        found = [value for node in self.path for value in self.values(node, True)[:1]]
+        """Return whether the edit is in what computes a derivative."""
+        found = [value for node in self.path for value in self.after(node)[:1]]
         matches = [match_of(value, slope, (), (), exactness(value)) for value in found for _, slope, _ in self.engine.slopes]
         return any(match is not None and match[0] == 1 for match in matches)
 
-    def quantity(self, value: Any) -> tuple[Quantity, str] | None:
-        """Return what a value is to the engine, and how that is written."""
+    def symbol(self, value: Any) -> str:
+        """Return how an array is written that the engine knows; empty for any other value."""
         if value is None or not np.ndim(value) or np.asarray(value).dtype.kind not in "fiub":
-            return None
-        found = meant(np.asarray(value, float), self.engine.quantities, self.engine.counts, (), exactness(value))
-        match = next(iter(found), None)
-        return None if match is None else (match.quantity, match.quantity.text + ("ᵀ" if match.form == "transposed" else ""))
+            return ""
+        match = first(matches_of(np.asarray(value, float), self.engine.quantities, self.engine.counts, (), exactness(value)))
+        return "" if match is None else match.quantity.text + ("ᵀ" if match.form == "transposed" else "")
 
     def written(self, value: Any, node: Any) -> str:
-        """Write what the engine calls a value; the code's own text where that is nothing known."""
-        found = self.quantity(value)
-        if found is not None:
-            return found[1]
-        slopes = [
-            text for _, slope, text in self.engine.slopes if np.shape(value) == () and np.isclose(slope, value or np.nan, 1e-7, 0).any()
-        ]
+        """Return what the engine calls a value; the code's own text where that is nothing known."""
+        if symbol := self.symbol(value):
+            return symbol
+        is_in = lambda slope: np.shape(value) == () and np.isclose(slope, value or np.nan, 1e-7, 0).any()
         shown = unparse(node) if isinstance(node, ast.AST) else ""
-        return next(iter(slopes), "" if "__grade" in shown else shown)
+        return next((text for _, slope, text in self.engine.slopes if is_in(slope)), "" if "__grade" in shown else shown)
 
-    def text(self, node: Any, after: bool) -> str:
-        """Write an expression."""
-        return self.written(next(iter(self.values(node, after)), None), node)
+    def right(self, node: Any) -> str:
+        """Return an expression as it should be."""
+        return self.written(first(self.after(node)), node)
+
+    def wrong(self, node: Any) -> str:
+        """Return an expression as it was."""
+        return self.written(first(self.before(node)), node)
 
     def of_name(self, old: Any, new: Any) -> Mistake:
-        if self.values(old, False) and not self.pairs(new):  # it differs in a later step alone
-            return Mistake("stale", self.text(new, True))
+        if self.before(old) and not self.pairs(new):  # it differs in a later step alone
+            return Mistake("stale", self.right(new))
         names = [{unparse(x): x for x in ast.walk(node) if is_name(x)} for node in (old, new)]
         swapped = [[x for text, x in these.items() if text not in those] for these, those in (names, names[::-1])]
         if not is_name(new) and all(swapped):  # one name for another throughout
-            right, wrong = self.text(swapped[1][0], True), self.text(swapped[0][0], False)
+            right, wrong = self.right(swapped[1][0]), self.wrong(swapped[0][0])
         else:
             before, after = next(iter(self.pairs(new)), (None, None))
             right, wrong = self.written(after, new), self.written(before, old)
@@ -113,41 +117,41 @@ class Naming:
         return Mistake(kind, right, wrong)
 
     def of_places(self, old: Any, new: Any) -> Mistake:
-        right, wrong = self.text(new, True), self.text(old, False)
+        right, wrong = self.right(new), self.wrong(old)
         return Mistake(kind_of(self.engine.writer, right, wrong), right, wrong)
 
     def of_value(self, old: Any, new: Any) -> Mistake:
         before, after = next(iter(self.pairs(new)), (np.nan, np.nan))
-        term = self.quantity(np.asarray(after) - before) if np.shape(before) == np.shape(after) != () else None
-        return Mistake("term missing", term[1]) if term else self.of_name(old, new) if self.quantity(before) else Mistake("unknown")
+        term = self.symbol(np.asarray(after) - before) if np.shape(before) == np.shape(after) != () else ""
+        return Mistake("term missing", term) if term else self.of_name(old, new) if self.symbol(before) else Mistake("unknown")
 
     def of_wrong_derivative(self, old: Any, new: Any) -> Mistake:
-        is_product = isinstance(new, ast.BinOp) and self.quantity(next(iter(self.values(new, True)), None)) is None
-        return Mistake("wrong derivative", self.text(new.right if is_product else new, True))
+        is_product = isinstance(new, ast.BinOp) and not self.symbol(first(self.after(new)))
+        return Mistake("wrong derivative", self.right(new.right if is_product else new))
 
     def of_surplus(self, old: Any, new: Any) -> Mistake:
         kept = [unparse(part) for part in factors_of(new)]
         parts = old.args if isinstance(old, ast.Call) and len(old.args) > 1 else factors_of(old)
         dropped = [part for part in parts if unparse(part) not in kept]
-        return Mistake("twice", self.text(dropped[0], False) if len(dropped) == 1 else product_of(dropped))
+        return Mistake("twice", self.wrong(dropped[0]) if len(dropped) == 1 else product_of(dropped))
 
     def of_number(self, old: Any, new: Any) -> Mistake:
         for node in self.path[::-1]:
             ratio = next((ratio_of(x, y, 1e-6) for x, y in self.pairs(node) if np.size(x) == np.size(y) > 1), None)
             if ratio is not None:
-                sign = Mistake("sign of a term", self.text(self.outer, True), self.text(node, True))
+                sign = Mistake("sign of a term", self.right(self.outer), self.right(node))
                 return sign if ratio < 0 else Mistake("scale", f"{ratio:.6g}")
         return Mistake("other value", unparse(new), unparse(old))
 
     def of_sign(self, old: Any, new: Any) -> Mistake:
         if isinstance(old, ast.AugAssign):
-            return Mistake("sign of a term", unparse(old.target), self.text(old.value, True))
-        return Mistake("sign of a term", self.text(self.outer, True), self.text(new, True))
+            return Mistake("sign of a term", unparse(old.target), self.right(old.value))
+        return Mistake("sign of a term", self.right(self.outer), self.right(new))
 
     def of_axis(self, old: Any, new: Any) -> Mistake:
         right, wrong = axis_of(new), axis_of(old)
         if "einsum" in unparse(new):
-            return Mistake("not summed", self.text(new, True))
+            return Mistake("not summed", self.right(new))
         return Mistake("axis", right, wrong) if right != wrong else Mistake("other value", unparse(new), unparse(old))
 
     def of_function_missing(self, old: Any, new: Any) -> Mistake:
@@ -156,6 +160,11 @@ class Naming:
                 if np.shape(before) == np.shape(after) == slope.shape and np.allclose(before * slope, after, 1e-6):
                     return Mistake("factor missing", text)
         return Mistake("function missing", unparse(new.func))
+
+
+def first(values: Iterable[Any]) -> Any:
+    """Return the first of some values; None if there is none."""
+    return next(iter(values), None)
 
 
 def target_of(statement: Any) -> str:
@@ -172,7 +181,7 @@ def blame_of(mended: Mended, engine: Engine, repaired: Matched, sources: Mapping
     """Return the mistake of an edit, with its line and the equation that it should compute."""
     edit = mended.edit
     naming = Naming(mended, engine)
-    made = next(iter(naming.values(naming.outer, True)), None)
+    made = first(naming.after(naming.outer))
     return Blame(edit.line, sources[edit.unit.file].text(edit.line), naming.mistake(), equation_of(edit, made, repaired))
 
 
@@ -190,15 +199,13 @@ def equation_of(edit: Edit, made: Any, repaired: Matched) -> Equation | None:
 # What the mistake is called that an edit mends, for a naming and what stood there before and after
 CALLED: dict[str, Callable[[Any, Any, Any], Mistake]] = {
     "layer": lambda n, old, new: Mistake("layers swapped", unparse(new.func), unparse(old.func)),
-    "factor missing": lambda n, old, new: Mistake("factor missing", n.text(new.right, True)),
-    "term sign": lambda n, old, new: Mistake("sign of a term", n.text(new, True), n.text(new.right, True)),
-    "term missing": lambda n, old, new: Mistake("term missing", n.text(new.right, True)),
+    "factor missing": lambda n, old, new: Mistake("factor missing", n.right(new.right)),
+    "term sign": lambda n, old, new: Mistake("sign of a term", n.right(new), n.right(new.right)),
+    "term missing": lambda n, old, new: Mistake("term missing", n.right(new.right)),
     "moved": lambda n, old, new: Mistake("update first", target_of(old), target_of(old)),
     "added": lambda n, old, new: Mistake("not summed", target_of(n.edit.statement)),
     "set": lambda n, old, new: Mistake("not reset", target_of(old)),
     "surplus statement": lambda n, old, new: Mistake("surplus line", target_of(old)),
     "stale": lambda n, old, new: Mistake("stale", target_of(old.body[0])),
-    "surplus term": lambda n, old, new: Mistake(
-        "surplus term", "", n.text(old.right if unparse(old.left) == unparse(new) else old.left, False)
-    ),
+    "surplus term": lambda n, old, new: Mistake("surplus term", "", n.wrong(old.right if unparse(old.left) == unparse(new) else old.left)),
 }

@@ -62,5 +62,5 @@ def own_loss(files: set[str], run: Callable[[], Any], seconds: float) -> Tensor:
 
 
 def is_loss(value: Any) -> bool:
-    """Tell whether a value is one number that depends on weights."""
+    """Return whether a value is one number that depends on weights."""
     return isinstance(value, Tensor) and value.ndim == 0 and value.requires_grad and bool(value._node.edges)

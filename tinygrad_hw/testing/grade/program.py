@@ -164,7 +164,7 @@ def coded(codes: list[tuple[FunctionType, CodeType]]) -> Iterator[None]:
 
 
 def is_read(node: ast.AST) -> bool:
-    """Tell whether an expression is read, not written to."""
+    """Return whether an expression is read, not written to."""
     return isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
 
 

@@ -1,7 +1,7 @@
 """What the engine knows of a loss: every value and every gradient, with its name, its equation and its number.
 
 ``Engine(loss)`` reads the equations of ``tg.explain``: its ``quantities`` are their sides, and the parts of these, such as σ′(z₂).
-``meant(array, quantities)`` finds those that an array is by value: as they are, transposed, times a factor such as N or −1, or a row of it.
+``matches_of(array, quantities)`` finds those that an array equals: as they are, transposed, times a factor such as N or −1, or a row of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...tensor import Tensor
 from ...transforms import vjp
 from ...trees import content
 
-__all__ = ["Engine", "Match", "Quantity", "meant", "ratio_of", "same"]
+__all__ = ["Engine", "Match", "Quantity", "matches_of", "ratio_of", "same"]
 
 STEP = 1e-5  # of a difference, which is exact to about 1e-10
 MOST_FACTORS = 5  # of a product whose partial products are known too
@@ -157,7 +157,7 @@ def variables(x: Expression) -> set[Variable]:
 
 # Comparing by value
 def same(x: np.ndarray, y: np.ndarray, rtol: float = 1e-7) -> bool:
-    """Tell whether two arrays of one shape agree, relative to their largest entry."""
+    """Return whether two arrays of one shape agree, relative to their largest entry."""
     if x.shape != y.shape:
         return False
     scale = max(np.abs(x).max(initial=0), np.abs(y).max(initial=0))
@@ -236,10 +236,10 @@ def row_of(array: np.ndarray, quantity: np.ndarray, allowed: np.ndarray, rtol: f
 ORDER = ["", "transposed", "row"]
 
 
-def meant(
+def matches_of(
     array: np.ndarray, quantities: Iterable[Quantity], counts: Iterable[int], rates: Iterable[float] = (), rtol: float = 1e-7
 ) -> list[Match]:
-    """Return the quantities that an array is by value, the likeliest first: whole equations before parts, no factor before a factor."""
+    """Return the quantities that an array equals, the likeliest first: whole equations before parts, no factor before a factor."""
     found = []
     counts, rates = tuple(counts), tuple(rates)
     for place, quantity in enumerate(quantities):

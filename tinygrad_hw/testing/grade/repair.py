@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...trees import mapped
+from ...trees import content, mapped
 from .edits import ADDED, DERIVATIVE, KNOWN, SCALED, Edit, Edits, is_name, path_to
 from .program import Program, coded
-from .quantities import Engine, Match, meant, ratio_of, same
-from .subject import FORWARD, FunctionSubject, ObjectSubject, Step
-from .watch import Guard, Runner, Watcher, content, quietly
+from .quantities import Engine, Match, matches_of, ratio_of, same
+from .subject import FORWARD, Step, Subject
+from .watch import Guard, Runner, Watcher, quietly
 
 __all__ = ["Mended", "Repairer", "Truth", "all_right", "is_right"]
 
@@ -28,22 +28,21 @@ Values = dict[ast.AST, list[Any]]  # of expressions
 
 
 class Outcome(NamedTuple):
-    """Which gradients are right, in which step, or so but for a factor; what is found and right where one is wrong; whether all is."""
+    """What a program gives after an edit."""
 
-    right: frozenset[tuple[Any, ...]]
-    wrong: list[tuple[np.ndarray, np.ndarray]]
-    done: bool
+    right: frozenset[tuple[Any, ...]]  # (step, weight) where a gradient is right, (step, weight, "ratio") where it is so but for a factor
+    wrong: list[tuple[np.ndarray, np.ndarray]]  # what the code gives and what is right, of the first step in which these differ
+    done: bool  # whether all gradients of all steps are right
 
 
 class Truth:
     """What the gradients of the weights should be, at any weights."""
 
-    def __init__(self, subject: FunctionSubject | ObjectSubject, loss: Callable[..., Any] | None) -> None:
+    def __init__(self, subject: Subject, loss: Callable[..., Any] | None) -> None:
         self.subject, self.loss = subject, loss
         self.known: dict[bytes, dict[str, np.ndarray]] = {}
-        self.unedited: Callable[[], contextlib.AbstractContextManager[Any]] = (
-            contextlib.nullcontext
-        )  # in which the code is as it was written
+        # in which the code is as it was written
+        self.unedited: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     def at(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the gradients by the name of the weight, without those that the loss does not depend on."""
@@ -57,7 +56,7 @@ class Truth:
 
 
 def is_right(found: Any, expected: np.ndarray, rtol: float) -> bool:
-    """Tell whether what was found for a weight is its gradient; of (1, h) for (h,) that is said elsewhere."""
+    """Return whether what was found for a weight is its gradient; (1, h) is right for (h,), too."""
     if found is None or found.value is None or np.size(found.value) != expected.size:
         return found is None and not expected.any()
     value = found.value.reshape(expected.shape)
@@ -65,32 +64,32 @@ def is_right(found: Any, expected: np.ndarray, rtol: float) -> bool:
     return fits and (same(value, expected, rtol) or bool(np.abs(value - expected).max(initial=0) <= 1e-14))
 
 
-def all_right(subject: FunctionSubject | ObjectSubject, truth: Truth, step: Step) -> bool:
-    """Tell whether every gradient of a step is right; where an optimiser changes the weights by more than that, whether it was computed."""
+def all_right(subject: Subject, truth: Truth, step: Step) -> bool:
+    """Return whether every gradient of a step is right; where an optimiser changes the weights by more, whether it was computed."""
     expected = truth.at(step.weights)
     settle_rate(step, expected)
-    wrong = [x for name, x in expected.items() if not is_right(step.found.get(name), x, subject.rtol(step.found.get(name)))]
+    wrong = [x for name, x in expected.items() if not is_right(step.gradients.get(name), x, subject.rtol(step.gradients.get(name)))]
     made = lambda x: any(e.value.shape == x.shape and same(np.asarray(e.value, float), x, subject.rtol(None)) for e in step.events)
     return not wrong or (has_momentum(step, expected) and all(map(made, wrong)))
 
 
 def has_momentum(step: Step, expected: Mapping[str, np.ndarray]) -> bool:
-    """Tell whether arrays beside the weights change in a step, which are no gradients."""
+    """Return whether arrays beside the weights change in a step, which are no gradients."""
     beside = [np.asarray(x) for name, x in step.after.items() if name not in expected or not expected[name].any()]
     moved = [x for x in beside if x.any() and not any(x.shape == g.shape and ratio_of(x, g, 1e-3) is not None for g in expected.values())]
-    return bool(moved) and any(found.is_update for found in step.found.values())
+    return bool(moved) and any(found.is_update for found in step.gradients.values())
 
 
 def settle_rate(step: Step, expected: Mapping[str, np.ndarray]) -> None:
     """Where the code keeps its rate of learning to itself, take the one that most of its changes speak for."""
-    if step.is_rate_known or not any(found.is_update for found in step.found.values()):
+    if step.is_rate_known or not any(found.is_update for found in step.gradients.values()):
         return
-    pairs = [(found.value, expected[name]) for name, found in step.found.items() if name in expected and found.value is not None]
+    pairs = [(found.value, expected[name]) for name, found in step.gradients.items() if name in expected and found.value is not None]
     ratios = [ratio for value, right in pairs if (ratio := ratio_of(value, right, 1e-4)) is not None]
     common = max(ratios, key=lambda r: sum(np.isclose(r, other, 1e-3) for other in ratios), default=0.0)
     if common > 0:
         step.rates = (step.rates[0] * common,)
-        for found in step.found.values():
+        for found in step.gradients.values():
             found.value = None if found.value is None else found.value / common
 
 
@@ -106,14 +105,14 @@ class Mended:
 class Repairer:
     """Tries the edits of a program: those that help are ``mended``, ``steps`` what was watched of the program then."""
 
-    def __init__(self, subject: FunctionSubject | ObjectSubject, truth: Truth, watcher: Watcher, steps: list[Step], engine: Engine) -> None:
+    def __init__(self, subject: Subject, truth: Truth, watcher: Watcher, steps: list[Step], engine: Engine) -> None:
         self.subject, self.truth, self.watcher, self.engine = subject, truth, watcher, engine
         self.mended, self.steps, self.is_complete = list[Mended](), list[Step](), False
         self.watched, self.has_momentum = steps[0], any(has_momentum(step, truth.at(step.weights)) for step in steps)
         self.functions = {call.function for call in watcher.calls}
         self.program, self.guard, self.seconds = Program(watcher.sources), Guard(), 1.0
         truth.unedited = lambda: coded(self.program.first)
-        self.matches: dict[bytes, Match | None] = {}  # what values are, by their content
+        self.matches: dict[Any, Match | None] = {}  # what values are, by their content
         self.known = list({(q.value.shape, np.round(q.value, 12).tobytes()): q.value for q in engine.quantities if q.value.ndim}.values())
 
     def run(self, count: int, edit: Edit | None = None) -> list[Step]:
@@ -127,27 +126,27 @@ class Repairer:
 
     def outcome(self, edit: Edit | None = None) -> Outcome:
         """Return the outcome of one step after an edit, and of two if the first is right."""
-        first = self.state(self.run(1, edit), 1)
-        return first if not first.done or self.has_momentum or (edit and edit.kind == "value") else self.state(self.run(2, edit), 2)
+        first = self.judged(self.run(1, edit), 1)
+        return first if not first.done or self.has_momentum or (edit and edit.kind == "value") else self.judged(self.run(2, edit), 2)
 
-    def state(self, steps: list[Step], count: int) -> Outcome:
-        """Return what is right in some steps, up to the first wrong one."""
-        known: set[tuple[Any, ...]] = set()
+    def judged(self, steps: list[Step], count: int) -> Outcome:
+        """Return what is right in the steps, up to the first wrong one."""
+        right: set[tuple[Any, ...]] = set()
         for k, step in enumerate(steps):
             expected = self.truth.at(step.weights)
             settle_rate(step, expected)
             wrong = []
-            for name, right in expected.items():
-                found, rtol = step.found.get(name), self.subject.rtol(step.found.get(name))
-                value = found.value if found is not None and found.value is not None else np.zeros(0)
-                if is_right(found, right, rtol):
-                    known |= {(k, name), (k, name, "ratio")}
+            for name, expected_one in expected.items():
+                gradient, rtol = step.gradients.get(name), self.subject.rtol(step.gradients.get(name))
+                value = gradient.value if gradient is not None and gradient.value is not None else np.zeros(0)
+                if is_right(gradient, expected_one, rtol):
+                    right |= {(k, name), (k, name, "ratio")}
                 else:
-                    known |= {(k, name, "ratio")} if right.size > 1 and ratio_of(value, right, rtol) is not None else set()
-                    wrong.append((value, right))
+                    right |= {(k, name, "ratio")} if expected_one.size > 1 and ratio_of(value, expected_one, rtol) is not None else set()
+                    wrong.append((value, expected_one))
             if wrong:
-                return Outcome(frozenset(known), wrong, False)
-        return Outcome(frozenset(known), [], len(steps) == count)
+                return Outcome(frozenset(right), wrong, False)
+        return Outcome(frozenset(right), [], len(steps) == count)
 
     def mend(self, seconds: float) -> None:
         """Edit the program until it is right, or nothing helps any more."""
@@ -157,18 +156,18 @@ class Repairer:
         known[KNOWN] = lambda k: np.array(self.known[k])
         with quietly(), self.guard, self.program.knowing(known), contextlib.ExitStack() as stack:
             start = time.monotonic()
-            now = self.outcome()
+            current = self.outcome()
             self.seconds = PATIENCE * (time.monotonic() - start) + 0.1
-            while not now.done and len(self.mended) < MOST_EDITS:
+            while not current.done and len(self.mended) < MOST_EDITS:
                 before = self.probed()
-                edit = self.best(now, before, deadline)
+                edit = self.best(current, before, deadline)
                 if edit is None:
                     break
                 stack.enter_context(self.program.edited(edit.unit, edit.changes))
                 self.mended.append(Mended(edit, before, self.probed()))
-                now = Outcome(now.right, [], True) if edit.kind == "value" else self.outcome()
+                current = Outcome(current.right, [], True) if edit.kind == "value" else self.outcome()
             self.steps = self.subject.steps(Watcher(self.subject.files, self.seconds + 1), 2) if self.mended else []
-        self.is_complete = now.done
+        self.is_complete = current.done
 
     def probed(self) -> Values:
         """Return the values of all expressions in one step, in the order in which they are computed."""
@@ -176,14 +175,17 @@ class Repairer:
             self.run(1)
         return values
 
-    def best(self, now: Outcome, values: Values, deadline: float) -> Edit | None:
-        """Return the likeliest edit that makes everything right; else the one that makes most right, and nothing wrong."""
+    def best(self, current: Outcome, values: Values, deadline: float) -> Edit | None:
+        """Return the likeliest edit that makes everything right; else the one that makes most right, and nothing wrong.
+
+        Of one cost the likeliest is tried first, so that the first that makes everything right is the answer.
+        """
         order = {node: place for place, node in enumerate(values)}
         self.made: dict[tuple[Any, ...], Match | None] = {}
         crashed = self.watcher.crash.line if self.watcher.crash is not None else 0
-        differences = [right - found for found, right in now.wrong if found.shape == right.shape]
+        differences = [right - found for found, right in current.wrong if found.shape == right.shape]
         rtol, slopes, calls = self.subject.rtol(None), self.engine.slopes, self.watcher.calls
-        later, ratios = all((0, name) in now.right for name in self.truth.at(self.watched.weights)), factors_between(now.wrong)
+        later, ratios = all((0, name) in current.right for name in self.truth.at(self.watched.weights)), factors_between(current.wrong)
         edits = Edits(self.program, values, calls, slopes, self.known, ratios, differences, crashed, rtol, later)
         partial: list[tuple[Any, Edit]] = []
         for cost in range(1, 4 if later else 5):
@@ -193,7 +195,7 @@ class Repairer:
                 after = self.outcome(edit)
                 if after.done:
                     return edit
-                if after.right > now.right:
+                if after.right > current.right:
                     partial.append(((-len(after.right), cost, self.rank(edit, order, values)), edit))
         return min(partial, key=lambda item: item[0], default=(None, None))[1]
 
@@ -217,30 +219,30 @@ class Repairer:
         return passed_on, is_known, not is_copy, inlined, edit.kind in UNLIKELY, place
 
     def made_around(self, edit: Edit, values: Values) -> Match | None:
-        """Return what the outermost expression around an edited one is that has a value."""
+        """Return what the outermost expression with a value is, of those around an edited one."""
         where = edit.statement, edit.changes[0].parent, edit.old
         if where not in self.made:
             outer = (edit.old if node is edit.new else node for node in path_to(edit))
-            self.made[where] = self.meant(next(filter(None, map(values.get, outer)), []))
+            self.made[where] = self.first_match(next(filter(None, map(values.get, outer)), []))
         return self.made[where]
 
     def calls_in(self, node: ast.AST) -> set[str]:
         """Return the program's own functions that an expression calls."""
         return self.functions & {ast.unparse(part.func).split(".")[-1] for part in ast.walk(node) if isinstance(part, ast.Call)}
 
-    def meant(self, found: list[Any]) -> Match | None:
+    def first_match(self, found: list[Any]) -> Match | None:
         """Return what the first value of an expression is."""
         if not found:
             return None
         value, engine = np.asarray(found[0], float), self.engine
         key = content(value)
         if key not in self.matches:
-            self.matches[key] = next(iter(meant(value, engine.quantities, engine.counts, (), self.subject.rtol(None))), None)
+            self.matches[key] = next(iter(matches_of(value, engine.quantities, engine.counts, (), self.subject.rtol(None))), None)
         return self.matches[key]
 
 
 def scales(statement: ast.stmt | None, values: Values) -> bool:
-    """Tell whether a statement multiplies or divides by a number."""
+    """Return whether a statement multiplies or divides by a number."""
     found = [node for node in ast.walk(statement) if isinstance(node, ast.BinOp)] if statement is not None else []
     products = [part for node in found if isinstance(node.op, (ast.Mult, ast.Div)) for part in (node.left, node.right)]
     return any(isinstance(part, ast.Constant) or any(np.ndim(x) == 0 for x in values.get(part, [])[:1]) for part in products)

@@ -10,7 +10,8 @@ import copy
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,11 @@ import numpy as np
 
 from ...graph import history
 from ...tensor import Tensor
-from ...trees import mapped
+from ...trees import leaves, mapped, paths, rebuilt
 from .own import own_loss
-from .watch import Event, Runner, Watcher, reachable
+from .watch import Event, Runner, Watcher, object_of, reachable
 
-__all__ = ["Found", "FunctionSubject", "ObjectSubject", "Step", "subject_of"]
+__all__ = ["CodeGradient", "FunctionSubject", "ObjectSubject", "Step", "Subject", "subject_of"]
 
 RATE = 0.5  # of learning, where the code asks for one
 X, Y, OUT, LR, EPOCHS, LENGTH, CACHE, GRADIENTS = "X", "y", "ŷ", "rate", "epochs", "N", "cache", "gradients"
@@ -46,11 +47,12 @@ BACKWARD = (
     "backward", "backward_pass", "backprop", "backpropagation", "back_propagation", "gradients", "gradient", "grad", "compute_gradients",
     "backpropagate", "backward_propagation", "compute_grads", "compute_gradient", "get_gradients", "calculate_gradients", "grads", "bp",
 )  # fmt: skip
+LOSS = ("loss", "compute_loss", "cost", "mse", "criterion")
 UPDATE = ("update", "update_weights", "update_parameters", "apply_gradients", "optimize", "step", "update_params", "apply")
 
 
 @dataclass
-class Found:
+class CodeGradient:
     """What the code says the gradient of a weight is, and whether the weight's change says so."""
 
     value: np.ndarray | None
@@ -60,11 +62,11 @@ class Found:
 
 @dataclass
 class Step:
-    """One step: the weights that it began with, what was made, the gradients found, the weights after it with what lies beside them."""
+    """One step: the weights that it began with, what was made, the gradients found, the weights after it and the arrays beside them."""
 
     weights: dict[str, np.ndarray]
     events: list[Event]
-    found: dict[str, Found]
+    gradients: dict[str, CodeGradient]
     after: dict[str, np.ndarray]
     rates: tuple[float, ...] = ()
     is_rate_known: bool = True
@@ -75,10 +77,10 @@ class Exactness:
 
     is_single = False  # whether the code computes in single precision
 
-    def rtol(self, found: Found | None) -> float:
+    def rtol(self, gradient: CodeGradient | None) -> float:
         """Return by how much a gradient may differ, more so where it is the difference of two near numbers."""
         rtol, eps = (2e-4, 1e-7) if self.is_single else (1e-7, 1e-15)
-        return max(rtol, 4 * eps * found.size) if found is not None else rtol
+        return max(rtol, 4 * eps * gradient.size) if gradient is not None else rtol
 
 
 class FunctionSubject(Exactness):
@@ -89,17 +91,17 @@ class FunctionSubject(Exactness):
         self.files = {inspect.unwrap(function).__code__.co_filename}
         self.name = function.__name__
         self.seconds = 10.0
-        self.data: set[str] = set()  # what is data although no name says so
-        self.defaults = {name: p.default for name, p in inspect.signature(function).parameters.items() if p.default is not p.empty}
+        self.data: set[str] = set()  # arguments that are data although their names do not say so
+        self.defaults = {name: p.default for name, p in parameters(function) if p.default is not p.empty}
         self.arrays = {name: np.asarray(array) for name, array in named(function, example).items()}
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return the arrays that a gradient may be asked of, by what they are called: those in containers, else those that are no data."""
+        """Return the arrays that a gradient may be asked of, by their names: those in containers, else those that are not data."""
         inside = {name: array for name, array in self.arrays.items() if "[" in name}
-        data = lambda name: ROLES.get(name.lower()) in (X, Y) or name in self.data
-        return inside or {name: array for name, array in self.arrays.items() if not data(name)}
+        is_data = lambda name: ROLES.get(name.lower()) in (X, Y) or name in self.data
+        return inside or {name: array for name, array in self.arrays.items() if not is_data(name)}
 
-    def tell_data(self, result: Any) -> None:
+    def recognise_data(self, result: Any) -> None:
         """Take the last arguments for data if no gradient of them was returned and they are as long as the data that names tell."""
         names, weights = list(self.weights()), self.weights()
         data = [array for name, array in self.arrays.items() if name not in weights]
@@ -122,28 +124,34 @@ class FunctionSubject(Exactness):
             first = len(watcher.events)
             result = watcher.run(self.function, *example)
             if k == 0 and isinstance(watcher, Watcher):
-                self.tell_data(result)
+                self.recognise_data(result)
                 weights = {name: weights[name] for name in self.weights()}
-            events, after = watcher.events[first:], dict(named(self.function, example))
-            found = {} if result is None else found_in(gradients_in(result, len(self.weights())), self.weights())
-            found = self.updates(found, weights, after) or found
-            steps.append(Step({name: np.array(x, float) for name, x in weights.items()}, events, found, after, self.rates(example)))
+            after = named(self.function, example)
+            returned = {} if result is None else matched(gradients_in(result, len(weights)), weights)
+            gradients = self.updates(returned, weights, after) or returned
+            start = {name: np.array(x, float) for name, x in weights.items()}
+            steps.append(Step(start, watcher.events[first:], gradients, after, self.rates(example)))
             if watcher.crash is not None:
                 break
         return steps
 
-    def updates(self, found: dict[str, Found], weights: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Found]:
+    def updates(self, returned: dict[str, CodeGradient], weights: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, CodeGradient]:
         """Return the gradients by how the weights have changed, where the code changes them, or returns others that are near to them."""
-        given = {name: f.value for name, f in found.items() if f.value is not None and f.value.shape == weights[name].shape}
-        size = lambda x: float(np.abs(x).sum())
-        is_near = sum(size(weights[name] - x) for name, x in given.items()) < sum(size(weights[name]) for name in given) / 2
-        moving = changed({name: weights[name] for name in weights}, after) if len(given) < len(weights) else []
-        new = given if is_near and len(given) == len(weights) else {name: after[name] for name in weights} if moving else {}
-        if not new or not (rates := self.rates(self.example)):
+        rates = self.rates(self.example)
+        given = {name: f.value for name, f in returned.items() if f.value is not None and f.value.shape == weights[name].shape}
+        size = lambda arrays: sum(float(np.abs(x).sum()) for x in arrays)
+        if len(given) < len(weights):
+            new = after if changed(weights, after) else {}
+        else:
+            new = given if size(weights[name] - x for name, x in given.items()) < size(weights.values()) / 2 else {}
+        if not new or not rates:
             return {}
-        return {name: Found((weights[name] - np.asarray(x, float)) / rates[0], True) for name, x in new.items()}
+        return {name: CodeGradient((x - np.asarray(new[name], float)) / rates[0], True) for name, x in weights.items()}
 
-    weight_of = staticmethod(lambda event: event.name)  # what the weight that an event may have changed is called
+    @staticmethod
+    def weight_of(event: Event) -> str:
+        """Return what the weight that an event may have changed is called."""
+        return event.name
 
     def rates(self, example: tuple[Any, ...]) -> tuple[float, ...]:
         """Return the numbers among the arguments that are called a rate of learning."""
@@ -152,7 +160,7 @@ class FunctionSubject(Exactness):
 
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
         """Return the loss as a Tensor, and the Tensors that stand for the weights."""
-        tensors = {name: Tensor(np.asarray(weights[name], float), requires_grad=True, name=short(name)) for name in names}
+        tensors = as_tensors(weights, names)
         data = {name: Tensor(np.asarray(x, float), name=short(name)) for name, x in named(self.function, self.example).items()}
         example = filled(wide(self.example), self.function, {**data, **tensors})
         return (own_loss(self.files, lambda: self.function(*example), self.seconds) if loss is None else loss(*example)), tensors
@@ -163,35 +171,38 @@ class ObjectSubject(Exactness):
 
     def __init__(self, thing: Any, example: tuple[Any, ...], name: str) -> None:
         self.thing, self.example, self.name = thing, example, name
-        self.own_types: dict[type, bool] = {}
         self.used: set[str] | None = None  # the arrays that the loss is computed from, once it is known
         self.epochs = 2  # of a loop; 1 where the weights of the object are those of the last epoch alone
         self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
-
-    def is_own(self, value: Any) -> bool:
-        """Tell whether attributes of a value are looked into."""
-        kind = type(value)
-        if kind not in self.own_types:
-            functions = (function for _, function in inspect.getmembers(kind, inspect.isfunction))
-            self.own_types[kind] = hasattr(value, "__dict__") and any(f.__code__.co_filename in self.files for f in functions)
-        return self.own_types[kind]
+        self.is_own = object_of(self.files)
+        self.forward, self.backward, self.update = self.method(*FORWARD), self.method(*BACKWARD), self.method(*UPDATE)
+        self.whole = self.method(*WHOLE) or self.method_of_data()
+        asking = [getattr(thing, m) for m in (*WHOLE, *BACKWARD, *UPDATE) if self.method(m)]
+        self.is_asked_for_rate = any(ROLES.get(p) == LR for method in asking for p in parameters_of(method))
 
     def keep_used(self, loss: Callable[..., Any] | None) -> None:
         """Take for weights only what the loss is computed from: not the gradients and sums that an object begins with as zeros."""
-        arrays = self.arrays()
-        out, tensors = self.loss_of(loss, arrays, arrays)
+        out, tensors = self.loss_of(loss, self.arrays, self.arrays)
         nodes = set(history([out._node]))
         self.used = {name for name, tensor in tensors.items() if tensor._node in nodes}
 
-    def weights(self, thing: Any = None) -> dict[str, np.ndarray]:
+    def weights(self) -> dict[str, np.ndarray]:
         """Return the arrays in the attributes that a gradient is asked of."""
-        return {name: array for name, array in self.arrays(thing).items() if self.used is None or name in self.used}
+        return self.used_of(self.arrays)
 
-    def arrays(self, thing: Any = None) -> dict[str, np.ndarray]:
-        """Return the floating arrays in the attributes."""
-        found = reachable(self.thing if thing is None else thing, "", self.is_own)
-        arrays = {name: array for name, array in found if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim}
+    def used_of(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return those of some arrays that the loss is computed from."""
+        return {name: array for name, array in arrays.items() if self.used is None or name in self.used}
+
+    @functools.cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The floating arrays in the attributes of the object given."""
+        return self.arrays_in(self.thing)
+
+    def arrays_in(self, thing: Any) -> dict[str, np.ndarray]:
+        """Return the floating arrays in the attributes of an object, but for data that it keeps."""
+        arrays = {name: array for name, array in reachable(thing, "", self.is_own) if is_floating(array) and array.ndim}
         return {name: array for name, array in arrays.items() if not any(array is x or is_copy(array, x) for x in self.example)}
 
     def with_weights(self, weights: Mapping[str, Any]) -> Any:
@@ -205,57 +216,63 @@ class ObjectSubject(Exactness):
         """Return the first of some methods that the object has."""
         return next((name for name in names if callable(getattr(self.thing, name, None)) and self.is_students(name)), None)
 
-    def whole(self) -> str | None:
-        """Return the method that trains: by its name, or because it takes X and y."""
+    def method_of_data(self) -> str | None:
+        """Return the first method that takes X and y."""
         public = [name for name in vars(type(self.thing)) if not name.startswith("_") and self.is_students(name)]
         roles = {name: [ROLES.get(p.lower()) for p in parameters_of(getattr(self.thing, name))] for name in public}
-        return self.method(*WHOLE) or next((name for name in public if X in roles[name] and Y in roles[name]), None)
+        return next((name for name in public if X in roles[name] and Y in roles[name]), None)
 
     def is_students(self, name: str) -> bool:
-        """Tell whether a method is one of the files'."""
+        """Return whether a method is one of the files'."""
         code = getattr(getattr(type(self.thing), name, None), "__code__", None)
         return code is not None and code.co_filename in self.files
 
     def steps(self, watcher: Runner, count: int) -> list[Step]:
         """Train two steps: by its own loop, or by forward, backward and update in turn."""
         thing = copy.deepcopy(self.thing)
-        whole = self.whole()
-        if self.method(*BACKWARD) is None and whole is not None:
-            return self.own_loop(watcher, thing, whole, count)
-        steps, names = [], list(self.weights())
+        if self.backward is None and self.whole is not None:
+            return self.own_loop(watcher, thing, self.whole, count)
+        steps, weights = [], self.start()
         for _ in range(count):
-            weights, first = {name: np.array(self.weights(thing)[name], float) for name in names}, len(watcher.events)
+            first = len(watcher.events)
             result = self.one_step(watcher, thing)
-            if watcher.crash is None and not changed(weights, self.weights(thing)) and (update := self.method(*UPDATE)):
-                watcher.run(getattr(thing, update), **bound(getattr(thing, update), self.known() | {GRADIENTS: result}))
-            steps.append(self.step(watcher.events[first:], weights, self.weights(thing), result, thing))
+            if watcher.crash is None and self.update and not changed(weights, self.used_of(self.arrays_in(thing))):
+                update = getattr(thing, self.update)
+                watcher.run(update, **bound(update, self.known() | {GRADIENTS: result}))
+            after = self.used_of(self.arrays_in(thing))
+            steps.append(self.step(watcher.events[first:], weights, after, result, thing))
             if watcher.crash is not None:
                 break
-            if not changed(weights, self.weights(thing)):
-                for name in names:
-                    put(thing, name, moved(self.weights(thing)[name], 0))
+            if not changed(weights, after):
+                after = {name: moved(after[name], 0) for name in weights}
+                for name, x in after.items():
+                    put(thing, name, x)
+            weights = {name: np.array(after[name], float) for name in weights}
         return steps
+
+    def start(self) -> dict[str, np.ndarray]:
+        """Return copies of the weights of the object given."""
+        return {name: np.array(x, float) for name, x in self.weights().items()}
 
     def one_step(self, watcher: Runner, thing: Any) -> Any:
         """Run forward and backward; return what backward returned."""
         known, out = self.known(), None
-        forward, backward = self.method(*FORWARD), self.method(*BACKWARD)
-        if backward is None:
+        if self.backward is None:
             raise TypeError(f"{self.name} has no method to grade: none of {', '.join(BACKWARD)}, nor of {', '.join(WHOLE)}")
-        if forward is not None and not self.calls(backward, forward):
-            out = watcher.run(getattr(thing, forward), **bound(getattr(thing, forward), known))
-        if watcher.crash is None:
-            return watcher.run(getattr(thing, backward), **bound(getattr(thing, backward), known | self.after_forward(out)))
-        return None
+        if self.forward is not None and not self.calls(self.backward, self.forward):
+            out = watcher.run(getattr(thing, self.forward), **bound(getattr(thing, self.forward), known))
+        if watcher.crash is not None:
+            return None
+        return watcher.run(getattr(thing, self.backward), **bound(getattr(thing, self.backward), known | self.after_forward(out)))
 
     def calls(self, backward: str, forward: str) -> bool:
-        """Tell whether backward runs forward itself, on each sample perhaps: it names it, and takes nothing of what forward gives."""
+        """Return whether backward runs forward itself, on each sample perhaps: it names it, and takes nothing of what forward gives."""
         method = getattr(type(self.thing), backward)
         return forward in method.__code__.co_names and not {OUT, CACHE} & {ROLES.get(p.lower()) for p in parameters_of(method)}
 
     def after_forward(self, out: Any) -> dict[str, Any]:
-        """Return what forward has computed: the prediction, told by the shape of y, and what it saved."""
-        arrays = [array for _, array in reachable(out, "", lambda _: False)] if not isinstance(out, Tensor) else [out]
+        """Return what forward has computed: the prediction, recognised by the shape of y, and what it saved."""
+        arrays = [array for _, array in reachable(out, "")] if not isinstance(out, Tensor) else [out]
         arrays += [part for part in out if isinstance(part, Tensor)] if isinstance(out, (tuple, list)) else []
         y = self.example[1] if len(self.example) > 1 else None
         fitting = [array for array in arrays if y is None or array.shape == np.shape(y)]
@@ -265,30 +282,18 @@ class ObjectSubject(Exactness):
 
     def own_loop(self, watcher: Runner, thing: Any, whole: str, count: int) -> list[Step]:
         """Let the object train itself for two epochs, or twice for one, and cut what it made into steps."""
-        start = {k: np.array(x, float) for k, x in self.weights(thing).items()}
-        changes: dict[str, int] = {}
-        seen = 0
-
-        def enough(watcher: Any) -> bool:
-            nonlocal seen
-            for event in watcher.events[seen:]:
-                name = attribute(event.name)
-                if name in start and event.before is not None:
-                    changes[name] = changes.get(name, 0) + 1
-            seen = len(watcher.events)
-            most = max(changes.values(), default=0)
-            return (len(changes) == len(start) and min(changes.values()) >= count and most > count) or most > 4 * count
-
-        watcher.enough = enough
+        start = self.start()
+        watcher.enough = changed_enough(set(start), count)
         if not isinstance(watcher, Watcher):
-            ways = {name: way_to(name) for name in start}
-            watcher.look = lambda: ((name, at(thing, way)) for name, way in ways.items())
+            places = {name: steps_of(name) for name in start}
+            watcher.watched = lambda: ((name, at(thing, steps)) for name, steps in places.items())
+        train = getattr(thing, whole)
         rounds: list[list[Event]] = []
         while len(rounds) < count and watcher.crash is None:
             first, before = len(watcher.events), len(rounds)
-            watcher.run(getattr(thing, whole), **bound(getattr(thing, whole), self.known()))
+            watcher.run(train, **bound(train, self.known()))
             rounds += cut(watcher.events[first:], set(start))
-            takes_epochs = EPOCHS in [ROLES.get(p) for p in parameters_of(getattr(thing, whole))]
+            takes_epochs = EPOCHS in [ROLES.get(p) for p in parameters_of(train)]
             if len(rounds) == 1 and min(count, self.epochs) > 1 and takes_epochs:
                 self.epochs = 1
                 watcher.events[first:] = []
@@ -300,26 +305,27 @@ class ObjectSubject(Exactness):
         for events in rounds[:count] or [[]]:
             after = dict(weights)
             for event in events:
-                if attribute(event.name) in start and event.before is not None:
-                    after[attribute(event.name)] = np.array(event.value, float)
+                if name := weight_changed_by(event, start):
+                    after[name] = np.array(event.value, float)
             steps.append(self.step(events, weights, after, None, thing))
             weights = after
         return steps
 
     def step(self, events: list[Event], weights: Mapping[str, Any], after: Mapping[str, Any], result: Any, thing: Any) -> Step:
-        """Say where each weight's gradient is found: in its change, in what was returned, or in an attribute."""
+        """Find each weight's gradient: in its change, in what was returned, or in an attribute."""
         rates, known = self.rates(thing)
+        arrays = self.arrays_in(thing)
         start = {name: np.asarray(x, float) for name, x in weights.items()}
         lowered = {name: x - np.asarray(after[name], float) for name, x in start.items() if np.shape(after[name]) == x.shape}
         size = lambda name: float(np.abs(start[name]).max() / max(np.abs(lowered[name]).max(), 1e-300))
-        gradient = lambda name: Found(lowered[name] / rates[0], True, size(name)) if name in lowered else Found(None, True)
-        found = {name: gradient(name) for name in changed(weights, after)}
-        if not found:
+        of_change = lambda name: CodeGradient(lowered[name] / rates[0], True, size(name)) if name in lowered else CodeGradient(None, True)
+        gradients = {name: of_change(name) for name in changed(weights, after)}
+        if not gradients:
             known, returned = True, gradients_in(result, len(weights))  # (nothing was updated: a rate plays no part)
-            made = [(path, x) for path, x in [*returned, *self.arrays(thing).items()] if path not in weights and np.ndim(x)]
-            found = found_in(made, start, returned)
-        now = self.arrays(thing)
-        return Step(start, events, found, {name: now[name] for name in self.arrays() if name in now} | dict(after), rates, known)
+            made = [(path, x) for path, x in [*returned, *arrays.items()] if path not in weights and np.ndim(x)]
+            gradients = matched(made, start, returned)
+        beside = {name: arrays[name] for name in self.arrays if name in arrays}
+        return Step(start, events, gradients, beside | dict(after), rates, known)
 
     @staticmethod
     def weight_of(event: Event) -> str:
@@ -329,8 +335,7 @@ class ObjectSubject(Exactness):
     def rates(self, thing: Any) -> tuple[tuple[float, ...], bool]:
         """Return the rate of learning, and whether it is known."""
         own = [float(x) for name, x in vars(thing).items() if ROLES.get(name.lower()) == LR and isinstance(x, (int, float, np.floating))]
-        asked = any(ROLES.get(p) == LR for m in (*WHOLE, *BACKWARD, *UPDATE) if self.method(m) for p in parameters_of(getattr(thing, m)))
-        return (tuple(own), True) if own and not asked else ((RATE,), asked)
+        return (tuple(own), True) if own and not self.is_asked_for_rate else ((RATE,), self.is_asked_for_rate)
 
     def known(self) -> dict[str, Any]:
         """Return what the arguments of methods are, by their part."""
@@ -339,35 +344,32 @@ class ObjectSubject(Exactness):
 
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
         """Return the loss as a Tensor, and the Tensors that stand for the weights."""
-        tensors = {name: Tensor(np.asarray(weights[name], float), requires_grad=True, name=short(name)) for name in names}
+        tensors = as_tensors(weights, names)
         thing = self.with_weights(tensors)
         example = [Tensor(x, name=name) for x, name in zip(wide(self.example), ("X", "y"))]
         if loss is not None:
             return loss(thing, *example), tensors
         known = {X: example[0], Y: example[1] if len(example) > 1 else None, LR: RATE, EPOCHS: 1, LENGTH: len(self.example[0])}
+        call = lambda name, known: getattr(thing, name)(**bound(getattr(thing, name), known))
 
         def run() -> Any:
-            out = None
-            if self.method(*BACKWARD) is None and (whole := self.whole()):
-                return getattr(thing, whole)(**bound(getattr(thing, whole), known))
-            if forward := self.method(*FORWARD):
-                out = getattr(thing, forward)(**bound(getattr(thing, forward), known))
-            if measure := self.method("loss", "compute_loss", "cost", "mse", "criterion"):
-                return getattr(thing, measure)(**bound(getattr(thing, measure), known | self.after_forward(out)))
-            backward = getattr(thing, str(self.method(*BACKWARD)))
-            return backward(**bound(backward, known | self.after_forward(out)))
+            if self.backward is None and self.whole:
+                return call(self.whole, known)
+            out = call(self.forward, known) if self.forward else None
+            return call(self.method(*LOSS) or str(self.backward), known | self.after_forward(out))
 
         return own_loss(self.files, run, self.seconds), tensors
 
 
-def subject_of(gradients: Any, example: tuple[Any, ...]) -> FunctionSubject | ObjectSubject:
+Subject = FunctionSubject | ObjectSubject
+
+
+def subject_of(gradients: Any, example: tuple[Any, ...]) -> Subject:
     """Return what is to be graded, for a function, a class or an object."""
     if inspect.isclass(gradients):
         return ObjectSubject(made(gradients, example), example, gradients.__name__)
     if inspect.isfunction(gradients):
         return FunctionSubject(gradients, example)
-    if callable(gradients) and not hasattr(type(gradients), "__dict__"):
-        raise TypeError(f"grade takes a Python function, a class or an object, not {gradients!r}")
     return ObjectSubject(gradients, example, type(gradients).__name__)
 
 
@@ -405,8 +407,8 @@ def bound(method: Callable[..., Any], known: Mapping[str, Any]) -> dict[str, Any
 
 
 def is_copy(array: np.ndarray, x: np.ndarray) -> bool:
-    """Tell whether an array is a copy of data; one of equal entries, as a bias at the start, may be like them by chance."""
-    return np.array_equal(array, x) and bool(np.ptp(array) > 0)
+    """Return whether an array is a copy of data; one of equal entries, as a bias at the start, may be like them by chance."""
+    return array.shape == np.shape(x) and np.array_equal(array, x) and bool(np.ptp(array) > 0)
 
 
 def parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
@@ -428,48 +430,47 @@ def parameters_of(function: Callable[..., Any], count: int | None = None) -> lis
 
 
 def named(function: Callable[..., Any], example: tuple[Any, ...]) -> dict[str, Any]:
-    """Return the floating arrays of arguments by what they are called: W1, or p['W1']."""
-    found: dict[str, Any] = {}
-    for name, value in zip(parameters_of(function, len(example)), example):
-        found |= {path: array for path, array in reachable(value, name, lambda _: False) if is_floating(array)}
-    return found
+    """Return the floating arrays of arguments by their names: W1, or p['W1']."""
+    return {name: x for name, x in zip(names_in(function, example), leaves(example)) if is_floating(x)}
 
 
 def filled(example: tuple[Any, ...], function: Callable[..., Any], arrays: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the arguments with other arrays in the place of those with a name."""
-    return tuple(replaced(value, name, arrays) for name, value in zip(parameters_of(function, len(example)), example))
+    """Return copies of the arguments, other arrays in the place of those with a name."""
+    copied = lambda x: np.array(x) if isinstance(x, np.ndarray) else x
+    parts = (arrays[name] if name in arrays else copied(x) for name, x in zip(names_in(function, example), leaves(example)))
+    return tuple(rebuilt(example, parts))
 
 
-def replaced(value: Any, name: str, arrays: Mapping[str, Any]) -> Any:
-    if name in arrays:
-        return arrays[name]
-    if isinstance(value, dict):
-        return {key: replaced(part, f"{name}[{key!r}]", arrays) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)([replaced(part, f"{name}[{k}]", arrays) for k, part in enumerate(value)])
-    return np.array(value) if isinstance(value, np.ndarray) else value
+def names_in(function: Callable[..., Any], example: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the name of each leaf of arguments."""
+    return (path for name, value in zip(parameters_of(function, len(example)), example) for path in paths(value, name))
 
 
-def way_to(path: str) -> list[tuple[bool, Any]]:
+def as_tensors(weights: Mapping[str, Any], names: Iterable[str]) -> dict[str, Tensor]:
+    """Return Tensors of weights, each with a name for equations."""
+    return {name: Tensor(np.asarray(weights[name], float), requires_grad=True, name=short(name)) for name in names}
+
+
+def steps_of(path: str) -> list[tuple[bool, Any]]:
     """Return the steps of a path such as ``.W1``, ``.layers[0].W``, ``.p['W1']``: whether each is an attribute, and which."""
     steps = re.findall(r"\.(\w+)|\[(-?\d+)\]|\[([^\]]+)\]", path)
     return [(bool(name), name or (int(place) if place else key.strip("'\""))) for name, place, key in steps]
 
 
-def at(thing: Any, way: list[tuple[bool, Any]]) -> Any:
-    """Return what is where a way leads."""
-    for is_attribute, step in way:
+def at(thing: Any, steps: list[tuple[bool, Any]]) -> Any:
+    """Return what is where the steps of a path lead."""
+    for is_attribute, step in steps:
         thing = getattr(thing, step) if is_attribute else thing[step]
     return thing
 
 
 def put(thing: Any, path: str, array: Any) -> None:
     """Put an array where a path leads."""
-    *way, (is_attribute, end) = way_to(path)
+    *steps, (is_attribute, end) = steps_of(path)
     if is_attribute:
-        setattr(at(thing, way), end, array)
+        setattr(at(thing, steps), end, array)
     else:
-        at(thing, way)[end] = array
+        at(thing, steps)[end] = array
 
 
 @functools.cache
@@ -505,19 +506,21 @@ def weight_named(word: str, names: list[str]) -> str | None:
 
 
 def is_floating(value: Any) -> bool:
-    """Tell whether a value is an array of floating numbers."""
+    """Return whether a value is an array of floating numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def gradients_in(result: Any, count: int) -> list[tuple[str, Any]]:
     """Return so many arrays of what was returned: without the loss, that may stand beside the gradients."""
-    found = list(reachable(result, "", lambda _: False))
+    found = list(reachable(result, ""))
     if isinstance(result, (tuple, list)) and len(found) > count:
         found = [(path, array) for path, array in found if np.ndim(array) or path.count("[") > 1]
     return found
 
 
-def found_in(arrays: list[tuple[str, Any]], weights: Mapping[str, Any], rest: list[tuple[str, Any]] | None = None) -> dict[str, Found]:
+def matched(
+    arrays: list[tuple[str, Any]], weights: Mapping[str, Any], rest: list[tuple[str, Any]] | None = None
+) -> dict[str, CodeGradient]:
     """Match gradients to the weights: by paths that are built alike, by names, else the rest by their order."""
     names, chosen = list(weights), dict[str, Any]()
     for path, array in arrays:
@@ -527,7 +530,7 @@ def found_in(arrays: list[tuple[str, Any]], weights: Mapping[str, Any], rest: li
         keys = alike or [key for word in words for key in [weight_named(word, names)] if key]
         if keys and (rest is None or np.shape(array) == np.shape(weights[keys[0]])):
             chosen.setdefault(keys[0], array)
-    return {name: Found(np.array(x, float)) for name, x in (chosen or in_order(arrays if rest is None else rest, weights)).items()}
+    return {name: CodeGradient(np.array(x, float)) for name, x in (chosen or in_order(arrays if rest is None else rest, weights)).items()}
 
 
 def in_order(arrays: list[tuple[str, Any]], weights: Mapping[str, Any]) -> dict[str, Any]:
@@ -538,9 +541,30 @@ def in_order(arrays: list[tuple[str, Any]], weights: Mapping[str, Any]) -> dict[
     return {name: array for name, (_, array) in zip(order, arrays)}
 
 
+def changed_enough(weights: set[str], count: int) -> Callable[[Any], bool]:
+    """Return a function that says when a loop of training may be stopped: each weight has changed in every step, and one once more."""
+    changes: Counter[str] = Counter()
+    seen = 0
+
+    def enough(watcher: Runner) -> bool:
+        nonlocal seen
+        changes.update(filter(None, (weight_changed_by(event, weights) for event in watcher.events[seen:])))
+        seen = len(watcher.events)
+        most = max(changes.values(), default=0)
+        return (len(changes) == len(weights) and min(changes.values()) >= count and most > count) or most > 4 * count
+
+    return enough
+
+
+def weight_changed_by(event: Event, weights: Collection[str]) -> str:
+    """Return which of the weights an event has changed; empty if none."""
+    name = attribute(event.name)
+    return name if event.before is not None and name in weights else ""
+
+
 def cut(events: list[Event], weights: set[str]) -> list[list[Event]]:
     """Cut what a loop of training made into steps: a step ends with the last weight that changes before the round begins anew."""
-    changes = [attribute(event.name) if event.before is not None and attribute(event.name) in weights else "" for event in events]
+    changes = [weight_changed_by(event, weights) for event in events]
     every = set(changes) - {""}
     steps, start, end, changed = [], 0, 0, set[str]()
     for place, name in enumerate(changes):

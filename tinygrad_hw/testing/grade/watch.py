@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import ctypes
+import inspect
 import io
 import linecache
 import sys
@@ -23,7 +24,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Call", "Crash", "Event", "Guard", "Runner", "Source", "Stopped", "Watcher", "quietly", "reachable"]
+from ...trees import content
+
+__all__ = ["Call", "Crash", "Event", "Guard", "Runner", "Source", "Stopped", "Watcher", "object_of", "quietly", "reachable"]
 
 DEEPEST = 3  # how many containers or objects an array may lie in
 POLL = 0.05  # seconds between two looks at the clock
@@ -53,14 +56,14 @@ class Guard:
         self.note: Callable[[FrameType | None], None] = lambda frame: None
 
     def __enter__(self) -> Guard:
-        threading.Thread(target=self.look, daemon=True).start()
+        threading.Thread(target=self.watch_clock, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.is_over.set()
 
-    def look(self) -> None:
-        """Look at the clock until it is over."""
+    def watch_clock(self) -> None:
+        """Look at the clock until the code is done."""
         while not self.is_over.wait(POLL):
             with self.lock:
                 if time.monotonic() > self.until:
@@ -125,7 +128,7 @@ class Crash:
 
 
 class Runner:
-    """Runs functions of some files; of the arrays that ``look`` yields every change is an event. A guard given stands for its own."""
+    """Runs functions of some files; every change of the arrays that ``watched`` yields is an event. A guard given is used for its own."""
 
     def __init__(self, files: set[str], seconds: float = 10.0, guard: Guard | None = None) -> None:
         self.files, self.seconds, self.guard = files, seconds, guard
@@ -133,13 +136,13 @@ class Runner:
         self.events: list[Event] = []
         self.calls: list[Call] = []
         self.crash: Crash | None = None  # what ended the code before its end
-        self.look: Callable[[], Iterator[tuple[str, Any]]] | None = None
+        self.watched: Callable[[], Iterator[tuple[str, Any]]] | None = None  # yields the arrays to watch, by their names
         self.enough: Callable[[Any], bool] = lambda _: False  # when to stop
         self.content: dict[str, bytes] = {}
 
     def run(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call f and return its result; None where it ended early. What the code prints is thrown away."""
-        before = sys.gettrace()
+        tracer = sys.gettrace()
         try:
             with contextlib.ExitStack() as stack:
                 guard = self.guard or stack.enter_context(quietly()) or stack.enter_context(Guard())
@@ -149,29 +152,29 @@ class Runner:
         except Stopped:
             return None
         except (Exception, SystemExit) as error:
-            sys.settrace(before)
+            sys.settrace(tracer)
             self.crash = self.crash or self.crashed(error)
             return None
         finally:
-            sys.settrace(before)
+            sys.settrace(tracer)
 
     def begin(self) -> None:
-        """Begin to look."""
-        if self.look is not None:
-            self.content = {name: array.tobytes() for name, array in self.look()}
-            sys.settrace(lambda frame, event, arg: self.looked if frame.f_code.co_filename in self.files else None)
+        """Begin to watch."""
+        if self.watched is not None:
+            self.content = {name: array.tobytes() for name, array in self.watched()}
+            sys.settrace(lambda frame, event, arg: self.note_changes if frame.f_code.co_filename in self.files else None)
 
-    def looked(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def note_changes(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Note which of the arrays have changed."""
-        assert self.look is not None
-        for name, array in self.look():
-            now = array.tobytes()
-            if now != self.content[name]:
-                self.content[name], value = now, np.array(array)
+        assert self.watched is not None
+        for name, array in self.watched():
+            content = array.tobytes()
+            if content != self.content[name]:
+                self.content[name], value = content, np.array(array)
                 self.events.append(Event(len(self.events), frame.f_lineno, "", name, value, value, None))
         if self.enough(self):
             raise Stopped
-        return self.looked
+        return self.note_changes
 
     def note_time_out(self, frame: FrameType | None) -> None:
         """Note that the time was over."""
@@ -188,8 +191,9 @@ class Watcher(Runner):
     def __init__(self, files: set[str], seconds: float = 10.0) -> None:
         super().__init__(files, seconds)
         self.sources = {file: Source(file) for file in files}
+        self.is_own = object_of(files)
         self.frames: dict[FrameType, Call] = {}
-        self.known: dict[int, tuple[Any, bytes, bool]] = {}  # id → the array, its content, and whether an event made it
+        self.known: dict[int, tuple[Any, Any, bool]] = {}  # id → the array, its content, and whether an event made it
 
     def begin(self) -> None:
         """Begin to watch."""
@@ -227,7 +231,7 @@ class Watcher(Runner):
                 raise Stopped
         elif event == "return":
             call.returned = arg
-            for name, array in reachable(arg, "", self.is_users):
+            for name, array in reachable(arg, "", self.is_own):
                 if id(array) not in self.known or self.known[id(array)][1] != content(array):
                     self.add(frame, call, name, array, None)
             del self.frames[frame]
@@ -266,19 +270,14 @@ class Watcher(Runner):
     def crashed(self, error: BaseException) -> Crash:
         """Describe what ended the code: where in the files, and the traceback through them alone."""
         steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename in self.files]
-        told = "".join(["Traceback (most recent call last):\n", *traceback.format_list(steps), *traceback.format_exception_only(error)])
+        text = "".join(["Traceback (most recent call last):\n", *traceback.format_list(steps), *traceback.format_exception_only(error)])
         line = (error.lineno or 0) if isinstance(error, SyntaxError) else (steps[-1].lineno or 0) if steps else 0
-        return Crash(line, self.sources[steps[-1].filename].text(line) if steps else "", error, told)
+        return Crash(line, self.sources[steps[-1].filename].text(line) if steps else "", error, text)
 
     def arrays(self, frame: FrameType) -> Iterator[tuple[str, Any]]:
         """Yield the arrays that can be reached from a frame, with what they are called."""
         for name, value in list(frame.f_locals.items()):
-            yield from reachable(value, name, self.is_users)
-
-    def is_users(self, value: Any) -> bool:
-        """Tell whether an object is one of a class of the files."""
-        code = getattr(getattr(type(value), "__init__", None), "__code__", None)
-        return code is not None and code.co_filename in self.files
+            yield from reachable(value, name, self.is_own)
 
 
 class Source:
@@ -295,7 +294,21 @@ class Source:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
 
 
-def reachable(value: Any, name: str, opened: Callable[[Any], bool], depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
+def object_of(files: set[str]) -> Callable[[Any], bool]:
+    """Return a function that says whether a value is an object of a class whose functions are in some files."""
+    known: dict[type, bool] = {}
+
+    def is_own(value: Any) -> bool:
+        kind = type(value)
+        if kind not in known:
+            functions = (function for _, function in inspect.getmembers(kind, inspect.isfunction))
+            known[kind] = hasattr(value, "__dict__") and any(function.__code__.co_filename in files for function in functions)
+        return known[kind]
+
+    return is_own
+
+
+def reachable(value: Any, name: str, opened: Callable[[Any], bool] = lambda _: False, depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
     """Yield the arrays in a value: itself, the entries of lists, tuples and dicts, the attributes of objects that may be opened."""
     if is_number(value):
         yield name, value
@@ -311,10 +324,5 @@ def reachable(value: Any, name: str, opened: Callable[[Any], bool], depth: int =
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is an array, or one of NumPy's numbers, that is looked at."""
+    """Return whether a value is an array, or one of NumPy's numbers, that is looked at."""
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fiub" and value.size <= LARGEST
-
-
-def content(array: Any) -> bytes:
-    """Return what tells the content of an array from another's."""
-    return bytes(str((array.shape, array.dtype)), "ascii") + array.tobytes()
