@@ -21,7 +21,7 @@ from ...graph import history
 from ...tensor import Tensor
 from ...trees import leaves, mapped, paths, rebuilt
 from .own import own_loss
-from .watch import Event, Runner, Watcher, object_of, reachable
+from .watch import Event, Runner, Watcher, reachable
 
 __all__ = ["CodeGradient", "FunctionSubject", "ObjectSubject", "Step", "Subject", "subject_of"]
 
@@ -175,11 +175,19 @@ class ObjectSubject(Exactness):
         self.epochs = 2  # of a loop; 1 where the weights of the object are those of the last epoch alone
         self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
-        self.is_own = object_of(self.files)
+        self.own_types: dict[type, bool] = {}
         self.forward, self.backward, self.update = self.method(*FORWARD), self.method(*BACKWARD), self.method(*UPDATE)
         self.whole = self.method(*WHOLE) or self.method_of_data()
         asking = [getattr(thing, m) for m in (*WHOLE, *BACKWARD, *UPDATE) if self.method(m)]
         self.is_asked_for_rate = any(ROLES.get(p) == LR for method in asking for p in parameters_of(method))
+
+    def is_own(self, value: Any) -> bool:
+        """Return whether attributes of a value are looked into: whether a function of its class is one of the files'."""
+        kind = type(value)
+        if kind not in self.own_types:
+            functions = (function for _, function in inspect.getmembers(kind, inspect.isfunction))
+            self.own_types[kind] = hasattr(value, "__dict__") and any(f.__code__.co_filename in self.files for f in functions)
+        return self.own_types[kind]
 
     def keep_used(self, loss: Callable[..., Any] | None) -> None:
         """Take for weights only what the loss is computed from: not the gradients and sums that an object begins with as zeros."""

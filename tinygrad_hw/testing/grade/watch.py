@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import ctypes
-import inspect
 import io
 import linecache
 import sys
@@ -26,7 +25,7 @@ import numpy as np
 
 from ...trees import content
 
-__all__ = ["Call", "Crash", "Event", "Guard", "Runner", "Source", "Stopped", "Watcher", "object_of", "quietly", "reachable"]
+__all__ = ["Call", "Crash", "Event", "Guard", "Runner", "Source", "Stopped", "Watcher", "quietly", "reachable"]
 
 DEEPEST = 3  # how many containers or objects an array may lie in
 POLL = 0.05  # seconds between two looks at the clock
@@ -191,7 +190,6 @@ class Watcher(Runner):
     def __init__(self, files: set[str], seconds: float = 10.0) -> None:
         super().__init__(files, seconds)
         self.sources = {file: Source(file) for file in files}
-        self.is_own = object_of(files)
         self.frames: dict[FrameType, Call] = {}
         self.known: dict[int, tuple[Any, Any, bool]] = {}  # id → the array, its content, and whether an event made it
 
@@ -231,7 +229,7 @@ class Watcher(Runner):
                 raise Stopped
         elif event == "return":
             call.returned = arg
-            for name, array in reachable(arg, "", self.is_own):
+            for name, array in reachable(arg, "", self.is_users):
                 if id(array) not in self.known or self.known[id(array)][1] != content(array):
                     self.add(frame, call, name, array, None)
             del self.frames[frame]
@@ -277,7 +275,12 @@ class Watcher(Runner):
     def arrays(self, frame: FrameType) -> Iterator[tuple[str, Any]]:
         """Yield the arrays that can be reached from a frame, with what they are called."""
         for name, value in list(frame.f_locals.items()):
-            yield from reachable(value, name, self.is_own)
+            yield from reachable(value, name, self.is_users)
+
+    def is_users(self, value: Any) -> bool:
+        """Return whether an object is one of a class of the files."""
+        code = getattr(getattr(type(value), "__init__", None), "__code__", None)
+        return code is not None and code.co_filename in self.files
 
 
 class Source:
@@ -292,20 +295,6 @@ class Source:
     def text(self, line: int) -> str:
         """Return a line, without what indents it."""
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
-
-
-def object_of(files: set[str]) -> Callable[[Any], bool]:
-    """Return a function that says whether a value is an object of a class whose functions are in some files."""
-    known: dict[type, bool] = {}
-
-    def is_own(value: Any) -> bool:
-        kind = type(value)
-        if kind not in known:
-            functions = (function for _, function in inspect.getmembers(kind, inspect.isfunction))
-            known[kind] = hasattr(value, "__dict__") and any(function.__code__.co_filename in files for function in functions)
-        return known[kind]
-
-    return is_own
 
 
 def reachable(value: Any, name: str, opened: Callable[[Any], bool] = lambda _: False, depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
