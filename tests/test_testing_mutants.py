@@ -253,7 +253,7 @@ def test_a_test_that_ends_its_process_or_computes_without_end_has_failed(tmp_pat
             while grad(np.log)(1.0) < 0:
                 pass
     """
-    done = graded_against("[_of_rule(f, 0, 'negated', _negated) for f in (np.exp, np.log)]", tmp_path, tests)
+    done = graded_against("[_of_rule(f, 0, 'negated', MISTAKES['a wrong sign']) for f in (np.exp, np.log)]", tmp_path, tests)
     assert "caught   elementwise: exp: negated  [a crash]" in done.stdout
     assert "caught   elementwise: log: negated  [the time limit]" in done.stdout
 
@@ -275,7 +275,7 @@ def test_examples_that_fail_are_not_stored(tmp_path):
         def test_exp(x):
             assert grad(np.exp)(x) > 0
     """
-    done = graded_against("[_of_rule(np.exp, 0, 'negated', _negated)]", tmp_path, tests)
+    done = graded_against("[_of_rule(np.exp, 0, 'negated', MISTAKES['a wrong sign'])]", tmp_path, tests)
     assert "caught 1 of 1" in done.stdout
     assert not (tmp_path / ".hypothesis" / "examples").exists()
 

@@ -107,32 +107,11 @@ def mutants() -> list[Mutant]:
 
 
 # Mistakes that fit any rule
-def _negated(vjp: Vjp) -> Vjp:
-    return lambda g, out, *args, **kwargs: -vjp(g, out, *args, **kwargs)
-
-
-def _doubled(vjp: Vjp) -> Vjp:
-    return lambda g, out, *args, **kwargs: 2 * vjp(g, out, *args, **kwargs)
-
-
-def _without_cotangent(vjp: Vjp) -> Vjp:
-    return lambda g, out, *args, **kwargs: vjp(0 * g + 1, out, *args, **kwargs)
-
-
-def _once_only(vjp: Vjp) -> Vjp:
-    plain = lambda a: a.detach() if isinstance(a, Tensor) else a
-    return lambda g, out, *args, **kwargs: vjp(g, plain(out), *map(plain, args), **kwargs)
-
-
-def _transposed(vjp: Vjp) -> Vjp:
-    return lambda g, out, *args, **kwargs: np.swapaxes(vjp(g, out, *args, **kwargs), -1, -2)
-
-
-def _as_identity(vjp: Vjp) -> Vjp:
-    return lambda g, out, *args, **kwargs: g
-
-
-MISTAKES = {"a wrong sign": _negated, "a factor of 2": _doubled, "an ignored cotangent": _without_cotangent}
+MISTAKES: dict[str, Callable[[Vjp], Vjp]] = {
+    "a wrong sign": lambda vjp: lambda *args, **kwargs: -vjp(*args, **kwargs),
+    "a factor of 2": lambda vjp: lambda *args, **kwargs: 2 * vjp(*args, **kwargs),
+    "an ignored cotangent": lambda vjp: lambda g, *args, **kwargs: vjp(0 * g + 1, *args, **kwargs),
+}
 STEPS = {np.floor, np.ceil, np.trunc, np.rint, np.sign, np.floor_divide}
 FLAT = {(np.copysign, 1), (np.heaviside, 0)}
 
@@ -144,7 +123,8 @@ def _systematic() -> Iterator[Mutant]:
         for i, vjp in enumerate(row.vjps if not isinstance(row.vjps, Each) else [row.vjps.vjp]):
             if vjp is None or not str(vjp.__module__).startswith("tinygrad_hw.rules"):
                 continue
-            mistake, change = ("the slope of the identity", _as_identity) if function in STEPS or (function, i) in FLAT else next(mistakes)
+            is_flat = function in STEPS or (function, i) in FLAT
+            mistake, change = ("the slope of the identity", lambda vjp: lambda g, *args, **kwargs: g) if is_flat else next(mistakes)
             yield _of_rule(function, i, f"{mistake} in the rule of argument {i}", change)
 
 
@@ -174,25 +154,24 @@ def _replaced(function: Any, i: int, mistake: str, wrong: Vjp) -> Mutant:
     return _of_rule(function, i, mistake, lambda right: wrong)
 
 
-def _swapped(function: Any, i: int) -> Mutant:
-    """Return the mutant that gives one argument the other's rule."""
-    other = RULES[function].vjps[1 - i]
-    return _replaced(function, i, f"the rule of argument {1 - i} for argument {i}", other)
-
-
 def _spread(g: Any, axis: Any, keepdims: bool) -> Any:
     """Return the cotangent of a reduction, its folded axes put back."""
     return g if keepdims or axis is None else np.expand_dims(g, axis)
 
 
 def _in_rules() -> Iterator[Mutant]:
-    """Yield known slips of the pen and of the mind, topic by topic."""
+    """Yield mistakes that are known to be made, topic by topic."""
     r, s, n = reductions, shaping, neural
-    swapped: list[Any] = [np.subtract, np.divide, np.power, np.arctan2, np.matmul, np.hypot, np.maximum]
-    yield from (_swapped(function, int(function is np.power)) for function in swapped)
-    once: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.sqrt, n.sigmoid, r.logsumexp, np.prod, r.softmax]
-    yield from (_of_rule(function, 0, "right once, but not differentiable again", _once_only) for function in once)
-    yield from (_of_rule(np.matmul, i, f"a transposed cotangent of argument {i}", _transposed) for i in (0, 1))
+    plain = lambda a: a.detach() if isinstance(a, Tensor) else a
+    differentiable_once = lambda vjp: lambda g, *args, **kwargs: vjp(g, *map(plain, args), **kwargs)
+    transposed = lambda vjp: lambda *args, **kwargs: np.swapaxes(vjp(*args, **kwargs), -1, -2)
+
+    swapped: list[Any] = [np.subtract, np.divide, np.arctan2, np.matmul, np.hypot, np.maximum]
+    for function, i in [*((function, 0) for function in swapped), (np.power, 1)]:
+        yield _replaced(function, i, f"the rule of argument {1 - i} for argument {i}", RULES[function].vjps[1 - i])
+    several: list[Any] = [np.exp, np.tanh, np.multiply, np.sin, np.log, np.matmul, np.sqrt, n.sigmoid, r.logsumexp, np.prod, r.softmax]
+    yield from (_of_rule(function, 0, "right once, but not differentiable again", differentiable_once) for function in several)
+    yield from (_of_rule(np.matmul, i, f"a transposed cotangent of argument {i}", transposed) for i in (0, 1))
 
     yield _replaced(np.power, 0, "x^y for x^(y-1)", lambda g, out, x, y: g * y * out)
     yield _replaced(np.power, 0, "y out / x, nan at 0", lambda g, out, x, y: g * y * out / x)

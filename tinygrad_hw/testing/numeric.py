@@ -1,6 +1,6 @@
-"""Numeric derivatives of a function along a line, from its values alone: the oracle for what the rules say.
+"""Numeric derivatives of a function along a line, from its values alone: what the rules are compared with.
 
-A line takes a number and returns an array; every entry of it is differentiated for itself.
+A line is a function of a number that returns an array; every entry of it is differentiated for itself.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def one_sided_slopes(line: Line, noise: float = EPS, near: float = 1.0, off: Cal
     near : float
         How far the line is looked at, relative to the usual steps.
     off : callable, optional
-        Tells of a step how far off the points at that distance are, relative to it.
+        Of a step, how far off the points at that distance are, relative to it.
 
     Returns
     -------
     Slope
-        Infinite where the differences grow without bound. A side on which the function is not defined counts as the other one;
-        where neither is, the error is infinite.
+        Infinite where the differences grow without bound. Where the function is not defined on one side, the derivative is that of the
+        other one; where it is on neither, the error is infinite.
     """
     middle, steps = np.real(line(0.0)), near * STEPS
     ahead, behind = ([np.real(line(sign * h)) for h in steps] for sign in (1, -1))
@@ -65,16 +65,16 @@ def one_sided_slopes(line: Line, noise: float = EPS, near: float = 1.0, off: Cal
     roundings = [size / h + (off(h) if off else 0.0) * np.abs(q) for h, size, q in zip(steps, sizes, right)]
     right_limit, right_error = _limit(right, 4, roundings)
     left_limit, left_error = _limit(left, 4, roundings)
-    both, both_error = _limit([(p - m) / (2 * h) for h, p, m in zip(steps, ahead, behind)], 16, roundings)
+    central, central_error = _limit([(p - m) / (2 * h) for h, p, m in zip(steps, ahead, behind)], 16, roundings)
     only_left, only_right = np.isnan(right_limit), np.isnan(left_limit)
     apart = np.abs(right_limit - left_limit) > 10 * (right_error + left_error) + 1e-6 * np.maximum(np.abs(right_limit), np.abs(left_limit))
     one_sided = np.isinf(right_limit) | np.isinf(left_limit) | apart | only_left | only_right
     right_limit, left_limit = np.where(only_left, left_limit, right_limit), np.where(only_right, right_limit, left_limit)
     error = np.where(only_left, left_error, np.where(only_right, right_error, right_error + left_error))
     return Slope(
-        np.where(one_sided, np.minimum(left_limit, right_limit), both),
-        np.where(one_sided, np.maximum(left_limit, right_limit), both),
-        np.where(one_sided, np.where(np.isnan(right_limit), np.inf, error), both_error),
+        np.where(one_sided, np.minimum(left_limit, right_limit), central),
+        np.where(one_sided, np.maximum(left_limit, right_limit), central),
+        np.where(one_sided, np.where(np.isnan(right_limit), np.inf, error), central_error),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import inspect
 import io
 import multiprocessing
@@ -65,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def in_own_process(file: Path, options: argparse.Namespace) -> Sheet:
-    """Grade a file in a process of its own; what it prints is lost, and its end, however it comes, is not ours."""
+    """Grade a file in a process of its own, so that however it ends, this one goes on."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(sender, str(file), options), daemon=True)
@@ -84,36 +83,27 @@ def in_own_process(file: Path, options: argparse.Namespace) -> Sheet:
 
 
 def work(sender: Any, file: str, options: argparse.Namespace) -> None:
-    """Grade a file and send what was found; a sentence where it could not be graded."""
+    """Grade a file and send what was found; a sentence where it could not be graded. What it prints is lost, and it has no keyboard."""
     os.environ.setdefault("MPLBACKEND", "Agg")
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        silence(nowhere)
-        try:
-            sender.send(graded(Path(file), options))
-        except Exception as error:  # whatever the file made happen is its result
-            sender.send(f"{type(error).__name__}: {error}")
-
-
-def silence(nowhere: Any) -> None:
-    """Let what is printed by other means than Python's go nowhere, and let nothing be asked of the keyboard."""
-    for number in (1, 2):
-        os.dup2(nowhere.fileno(), number)
+    with open(os.devnull, "w") as nowhere:
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
     sys.stdin = io.StringIO()
+    try:
+        sender.send(graded(Path(file), options))
+    except Exception as error:  # whatever the file made happen is its result
+        sender.send(f"{type(error).__name__}: {error}")
 
 
 def graded(file: Path, options: argparse.Namespace) -> Sheet:
     """Grade a file in this process."""
     np.random.seed(0)
-    teacher, _ = ({}, None) if options.teacher is None else loaded(options.teacher, options.seconds)
+    teacher = {} if options.teacher is None else loaded(options.teacher, options.seconds)[0]
     space, crash = loaded(file, options.seconds)
     thing = chosen(space, options.name)
     if thing is None:
-        why = (
-            crash.traceback or str(crash.error)
-            if crash is not None
-            else WORDS[options.language]["nothing"].format(", ".join((*BACKWARD, *WHOLE)))
-        )
-        return Sheet.ungraded(file.name, why, options.language)
+        nothing = WORDS[options.language]["nothing"].format(", ".join((*BACKWARD, *WHOLE)))
+        return Sheet.ungraded(file.name, crash.traceback or str(crash.error) if crash is not None else nothing, options.language)
     loss, example = teacher.get("loss", None), teacher.get("example", space.get("example"))
     example = example() if callable(example) else example
     if example is None and not inspect.isclass(thing):

@@ -53,10 +53,9 @@ class Sheet:
     @classmethod
     def ungraded(cls, name: str, why: str, language: str) -> Sheet:
         """Return the sheet of what could not be graded."""
-        said = f"{name}: {WORDS[language]['ungraded']}: {why}"
-        return cls(
-            name, said, f"<div class='grade'><pre class='wrong'>{escape(said)}</pre></div>", 0, 0, (), why.splitlines()[-1], False, False
-        )
+        text = f"{name}: {WORDS[language]['ungraded']}: {why}"
+        section = f"<div class='grade'><pre class='wrong'>{escape(text)}</pre></div>"
+        return cls(name, text, section, 0, 0, (), why.splitlines()[-1], False, False)
 
 
 class Grade:
@@ -114,8 +113,8 @@ class Grade:
 
     def where(self, blame: Blame) -> str:
         """Say where a mistake is and what it is."""
-        said = self.sentence(blame)
-        text = self.word("wrong", blame.line, said) if blame.line else self.word("nowhere", said)
+        what = self.sentence(blame)
+        text = self.word("wrong", blame.line, what) if blame.line else self.word("nowhere", what)
         return f"{text} {self.word('step', self.found.step)}" if self.found.step > 1 else text
 
     def what(self, line: Line) -> str:
@@ -124,9 +123,9 @@ class Grade:
             return self.word("wrong here")
         if not line.quantity:
             return ""
-        said = self.word("is", line.quantity) if line.factor == 1 else self.word("times", self.factor(line.factor), line.quantity)
-        said = f"{said}, {self.word(line.form)}" if line.form else said
-        return f"{said} ({self.word('follows')})" if line.verdict == "follows" else said
+        text = self.word("is", line.quantity) if line.factor == 1 else self.word("times", self.factor(line.factor), line.quantity)
+        text = f"{text}, {self.word(line.form)}" if line.form else text
+        return f"{text} ({self.word('follows')})" if line.verdict == "follows" else text
 
     def factor(self, factor: float) -> str:
         """Write a factor: N where it is the length of the batch."""
@@ -138,7 +137,7 @@ class Grade:
         return f"{sign}{abs(factor):.6g}"
 
     def notes(self) -> list[str]:
-        """Return what is said of the data."""
+        """Return what the data hide, in words."""
         return [NOTES[self.language][kind].format(*pieces) for kind, *pieces in self.found.notes]
 
     def sheet(self) -> Sheet:
@@ -158,10 +157,8 @@ class Grade:
         if self.found.lines:
             width = min(max(wide(line.text) for line in self.found.lines), 72)
             out += ["", self.word("lines")]
-            out += [
-                f"  {SIGNS[line.verdict]} {line.number:>4}  {padded(line.text, width)}  {self.what(line)}".rstrip()
-                for line in self.found.lines
-            ]
+            for line in self.found.lines:
+                out.append(f"  {SIGNS[line.verdict]} {line.number:>4}  {padded(line.text, width)}  {self.what(line)}".rstrip())
         out += ["", self.word("marks")]
         out += [f"  {SIGNS[mark.verdict]}  {mark.text}   {verdict_word(mark.verdict, self.language)}" for mark in self.found.marks]
         if self.found.crash is not None and self.found.crash.traceback:
