@@ -127,9 +127,7 @@ class Batched:
     mT = property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged.")
     real = property(lambda self: np.real(self), lambda self, value: self.real.__setitem__(..., value), doc="The real part.")
     imag = property(lambda self: np.imag(self), lambda self, value: self.imag.__setitem__(..., value), doc="The imaginary part.")
-    flat = property(
-        lambda self: Flat(self), lambda self, value: self.put(range(self.size), value), doc="The numbers of one entry in a row."
-    )
+    flat = property(lambda self: Flat(self), lambda self, value: self.put(range(self.size), value), doc="The numbers of one entry.")
 
     @property
     def size(self) -> int:

@@ -24,8 +24,7 @@ class SGD(Optimizer):
         τ, how much of the gradient is left out of the direction.
     nesterov : bool
         Whether to step along the direction as it will be after the step; needs momentum, and no dampening.
-    weight_decay : float
-        λ.
+    weight_decay : float, λ
 
     Notes
     -----
@@ -105,8 +104,7 @@ class Adam(Optimizer):
         β₁ and β₂, how much of the means of g and of g² is kept, both in [0, 1).
     eps : float
         ε, added to the denominator.
-    weight_decay : float
-        λ.
+    weight_decay : float, λ
 
     Notes
     -----
@@ -167,8 +165,7 @@ class AdamW(Adam):
     Parameters
     ----------
     parameters, lr, betas, eps : see ``Adam``.
-    weight_decay : float
-        λ.
+    weight_decay : float, λ
 
     Notes
     -----
@@ -208,12 +205,8 @@ class RMSprop(Optimizer):
     parameters, lr : see ``Optimizer``.
     alpha : float
         α, how much of the mean of g² is kept, in [0, 1).
-    eps : float
-        ε, added to the denominator.
-    weight_decay : float
-        λ.
-    momentum : float
-        μ, how much of the last step's direction b is kept.
+    eps, weight_decay : see ``Adam``.
+    momentum : float, μ, see ``SGD``.
     centered : bool
         Whether to take the mean of g away, so that v is an estimate of the variance.
 
@@ -227,8 +220,7 @@ class RMSprop(Optimizer):
         d = g / (√v + ε), or g / (√(v - m²) + ε) if centered
         b ← μ b + d,  θ ← θ - γ b
 
-    The formulas are PyTorch's (``torch.optim.RMSprop``), after Tieleman & Hinton (2012), lecture 6.5 of "Neural networks
-    for machine learning", and Graves (2013), "Generating sequences with recurrent neural networks", for the centred form.
+    The formulas are PyTorch's (``torch.optim.RMSprop``), after Tieleman & Hinton (2012) and, for the centred form, Graves (2013).
 
     Examples
     --------
@@ -280,12 +272,9 @@ class Adagrad(Optimizer):
     parameters, lr : see ``Optimizer``.
     lr_decay : float
         η, by which the rate falls with the steps.
-    weight_decay : float
-        λ.
     initial_accumulator_value : float
         s at first.
-    eps : float
-        ε, added to the denominator.
+    weight_decay, eps : see ``Adam``.
 
     Notes
     -----
@@ -295,8 +284,7 @@ class Adagrad(Optimizer):
         s ← s + g²
         θ ← θ - γ / (1 + (t - 1) η) g / (√s + ε)
 
-    The formulas are PyTorch's (``torch.optim.Adagrad``), after Duchi, Hazan & Singer (2011), "Adaptive subgradient methods for online
-    learning and stochastic optimization".
+    The formulas are PyTorch's (``torch.optim.Adagrad``), after Duchi, Hazan & Singer (2011).
 
     Examples
     --------
