@@ -26,7 +26,7 @@ from weakref import finalize
 import numpy as np
 
 from .backward import arrays, sweep, values
-from .batching import Batched, activated, active_levels, entry_by_entry, linearized_for_all, on_whole_arrays, rows_at_once
+from .batching import Batched, activated, active_levels, entry_by_entry, linearized_for_all, name_of, on_whole_arrays, rows_at_once
 from .errors import BatchError, DTypeError, GradientError, ShapeError
 from .graph import Node, by_number, leaf, next_number, reachable_results
 from .rules import RULES, Each, Rule, dispatched, rule
@@ -592,10 +592,6 @@ def checked_leaves(tree: Any, given: Any, what: str) -> Iterator[Any]:
 
 def as_array(x: Any) -> Any:
     return x if stands_in(x) else np.asarray(x)
-
-
-def name_of(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", repr(f))
 
 
 # Memory for time

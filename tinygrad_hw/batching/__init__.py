@@ -5,11 +5,11 @@ known of each function's axes (``axes.py``). It knows no calculus: gradients are
 """
 
 from . import axes
-from .batched import Batched, active_levels, entry_by_entry
+from .batched import Batched, active_levels, entry_by_entry, name_of
 from .inside import activated, leaves_replaced, linearized_for_all, on_whole_arrays, rows_at_once
 from .vmap import vmap
 
 __all__ = [
-    "Batched", "activated", "active_levels", "axes", "entry_by_entry", "leaves_replaced", "linearized_for_all", "on_whole_arrays",
-    "rows_at_once", "vmap",
+    "Batched", "activated", "active_levels", "axes", "entry_by_entry", "leaves_replaced", "linearized_for_all", "name_of",
+    "on_whole_arrays", "rows_at_once", "vmap",
 ]  # fmt: skip

@@ -375,7 +375,7 @@ def elementwise(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function for each entry of the batches among its arguments, and stack what it returns."""
-    batches, name = batches_in((args, kwargs)), getattr(function, "__name__", repr(function))
+    batches, name = batches_in((args, kwargs)), name_of(function)
     levels = common_levels(batches)
     sizes = tuple(level.size for level in levels)
 
@@ -393,6 +393,11 @@ def entry_by_entry(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         if any(shares_entries(y, x._raw) for x in batches):  # (a view is stacked in a copy: a write to that would be lost)
             values(stack).flags.writeable = False
     return rebuilt(like, [Batched(stack, levels) for stack in stacks])
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    """Return what to call a function in an error."""
+    return getattr(f, "__name__", repr(f))
 
 
 def shares_entries(part: Any, whole: Any) -> bool:

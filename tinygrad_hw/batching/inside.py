@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..trees import is_module, leaves, mapped, opened, rebuilt
-from .batched import Batched, Level, Levels, active_levels, at_levels, expanded, with_axes
+from .batched import Batched, Level, Levels, active_levels, at_levels, expanded, name_of, with_axes
 
 __all__ = ["activated", "linearized_for_all", "on_whole_arrays", "rows_at_once"]
 
@@ -59,7 +59,7 @@ def linearized_for_all(linearized: Callable[..., Any], f: Callable[..., Any], ar
             out = f(*(given.get(n, arg) for n, arg in enumerate(args)), **kwargs)
             return mapped(lambda y: expanded(y, levels), out)
 
-    whole.__name__ = getattr(f, "__name__", repr(f))
+    whole.__name__ = name_of(f)
     with activated(()):
         numbers = [wanted.index(n) for n in places] if several else 0
         out, pullback, aux = linearized(whole, tuple(xs), {}, numbers, has_aux)

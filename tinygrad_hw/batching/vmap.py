@@ -12,7 +12,7 @@ from ..errors import BatchError
 from ..graph import leaf
 from ..tensor import Tensor, handle, require_numbers
 from ..trees import is_module, leaves, mapped, rebuilt, skeleton
-from .batched import Batched, Level, Levels, active_levels, expanded, with_axes
+from .batched import Batched, Level, Levels, active_levels, expanded, name_of, with_axes
 from .draws import Draws
 from .inside import activated, one_level_less
 
@@ -77,7 +77,7 @@ def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any,
     """Call f once for all entries of a batch (outside of ``batched``, so that this can be pickled with the function in it)."""
     axes = axes_for(args, in_axes)
     outer = active_levels.get()
-    level = Level(size_of(args, axes, name(f)))
+    level = Level(size_of(args, axes, name_of(f)))
     levels = (*outer, level)
     given = rebuilt(args, [into_batch(x, axis, outer, levels) for x, axis in zip(leaves(args), axes)])
     draws = Draws(f, (args, kwargs))
@@ -94,7 +94,7 @@ def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any,
     as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
     ends = spread(out_axes, out, "out_axes")
     shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
-    results = [out_of_batch(y, axis, outer, levels, name(f)) for y, axis in zip(leaves(out), ends)]
+    results = [out_of_batch(y, axis, outer, levels, name_of(f)) for y, axis in zip(leaves(out), ends)]
     return rebuilt(out, results if outer else [as_result(y, as_tensors, shared) for y in results])
 
 
@@ -205,8 +205,3 @@ def as_result(y: Any, as_tensor: bool, shared: list[Any]) -> Any:
         y = np.copy(y)
     shared.append(y)
     return handle(leaf(y)) if as_tensor else y
-
-
-def name(f: Callable[..., Any]) -> str:
-    """Return what to call a function in an error."""
-    return getattr(f, "__name__", repr(f))
