@@ -5,6 +5,7 @@ A gradient gets a name, δ, where it is used more than once; everything else is 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,39 +15,33 @@ import numpy as np
 
 from ..backward import fit
 from ..graph import Node, reachable_results
-from ..naming import Names, Thing
+from ..naming import Names
 from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
-from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, occurrences, parts_of
+from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, is_call, occurrences, parts_of
 from .simplify import (
     ONE,
     call,
     express,
     factored,
     is_basic,
+    one_minus,
     product,
     scalars_apart,
     side_by_side,
     simpler,
     substitute,
     sum_of,
+    times,
     without_ones,
 )
 from .symbols import Symbol, Unreadable
 
-__all__ = ["Derivation", "Line", "Reading", "contribution", "is_array"]
+__all__ = ["Derivation", "Line", "contribution", "is_array"]
 
 LONGEST, DEEPEST, FARTHEST = 12, 9, 10  # an expression of more atoms, levels or operations gets a name
 TOO_LONG = 30  # a rule that says more than this is no formula
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a node's rules say: the cotangent of ``parent`` as an expression of ``g``, the result and the arguments."""
-
-    parent: Node
-    expression: Expression
 
 
 @dataclass(frozen=True)
@@ -99,25 +94,20 @@ class Derivation:
         self.variable(root)
         self.names = Names([root], names)
         self.operands = {node: [self.operand(node, i) for i in range(len(node.args))] for node in self.order}
-        self.labels = {self.atom(thing): label for thing, label in self.names.labels.items() if self.takes_part(thing)}
+        self.labels = {x: label for thing, label in self.names.labels.items() if (x := self.atom(thing)) is not None}
         self.batch: Variable | None = None
         self.definitions: dict[Any, tuple[Expression, Expression]] = {}
         self.gradient = {node: Variable(np.shape(node.value)) for node in (*self.order, *self.leaves())}
         self.one_hot: dict[Expression, Expression] = {}
         self.classes: dict[Variable, Expression] = {}
         read = {node: self.read_call(node) for node in self.order}
-        self.between = self.names.inside_softmax | {node for node, call in read.items() if classes_of(call) is not None}
+        self.inside_loss = self.names.inside_softmax | {node for node, call in read.items() if classes_of(call) is not None}
         self.calls = {node: self.with_one_hot(call) for node, call in read.items()}
         self.readings = {node: self.read_rules(node) for node in reversed(self.order)}
-        self.often = self.used_often()
-        self.kept = {node for node in self.order if node in self.names.descriptive}
+        self.reused = self.find_reused()
         self.complements = self.find_complements()
-        while True:
-            self.written = self.write_forward()
-            self.assumed: dict[Expression, Expression] = {}
-            missing = self.write_backward()
-            if not missing:
-                break
+        self.kept = {node for node in self.order if node in self.names.descriptive}
+        while missing := self.write():
             self.kept |= missing
 
     # What takes part
@@ -155,17 +145,17 @@ class Derivation:
         return tuple(args)
 
     # Reading
-    def read_rules(self, node: Node) -> list[Reading]:
-        """Read a node's rules, and add up what they say of one parent."""
+    def read_rules(self, node: Node) -> dict[Node, Expression]:
+        """Return what a node's rules say of the cotangent of each parent."""
         g, out, args = self.gradient[node], self.variable(node), self.arguments(node)
-        found: dict[Node, list[Expression]] = {}
+        found: dict[Node, list[Expression]] = defaultdict(list)
         for edge in node.edges:
             expression = contribution(edge, g, out, args, node)
             expression = self.with_batch(node, absorbed(expression, out, self.calls[node]))
             if self.primes and len(args) == 1 and isinstance(args[0], Symbol) and not node.kwargs:
                 expression = self.as_prime(node, expression, g, args[0].expression)
-            found.setdefault(edge[0], []).append(expression)
-        return [Reading(parent, sum_of(expressions)) for parent, expressions in found.items()]
+            found[edge[0]].append(expression)
+        return {parent: sum_of(expressions) for parent, expressions in found.items()}
 
     def as_prime(self, node: Node, x: Expression, g: Expression, argument: Expression) -> Expression:
         """Write g ⊙ f′(x) for what a rule says of an entry-by-entry function, unless f′ is no longer than its name."""
@@ -178,7 +168,7 @@ class Derivation:
             z = Variable(argument.shape)
             general = substitute(factor, {argument: z, self.values[node]: Call(function, (z,), {}, x.shape)})
             self.definitions[function] = Prime(function, z, general), general
-        return product([(g, 1), (Prime(function, argument, factor), 1)])
+        return times(g, Prime(function, argument, factor))
 
     def with_batch(self, node: Node, x: Expression) -> Expression:
         """Write the number of rows that a mean divides by as N."""
@@ -202,17 +192,16 @@ class Derivation:
             classes = classes_of(part)
             if not isinstance(part, Call) or classes is None or part in self.one_hot:
                 continue
-            value, shape = part.args[0], part.args[0].shape if part.function is shaping.getitem else part.shape
+            value, shape = part.args[0], part.args[0].shape if is_call(part, shaping.getitem) else part.shape
             rows = next((rows for rows, known in self.classes.items() if known == classes and rows.shape == shape), Variable(shape))
             if rows not in self.classes:
-                is_call = part.function is neural.one_hot
-                self.numbers[rows] = evaluate(part, self.numbers) if is_call else np.eye(shape[1])[evaluate(classes, self.numbers)]
+                self.numbers[rows] = np.eye(shape[-1])[evaluate(classes, self.numbers)]
                 self.classes[rows] = classes
             self.one_hot[part] = rows
-            if part.function is shaping.getitem:
-                self.one_hot[part] = call(np.sum, (product([(rows, 1), (value, 1)]),), {"axis": 1}, shape[:1])
-            elif part.function is shaping.scatter:
-                self.one_hot[part] = product([(rows, 1), (call(np.expand_dims, (value, 1), {}, (shape[0], 1)), 1)])
+            if is_call(part, shaping.getitem):
+                self.one_hot[part] = call(np.sum, (times(rows, value),), {"axis": 1}, shape[:1])
+            elif is_call(part, shaping.scatter):
+                self.one_hot[part] = times(rows, call(np.expand_dims, (value, 1), {}, (shape[0], 1)))
         return substitute(x, self.one_hot) if self.one_hot else x
 
     def read_call(self, node: Node) -> Expression:
@@ -228,141 +217,134 @@ class Derivation:
         return Call(node.rule.function, plain, node.kwargs, shape)
 
     # Writing
-    def takes_part(self, thing: Thing | None) -> bool:
-        """Tell whether something that has a name can stand in an equation."""
-        return thing in self.values or thing in self.names.arrays
+    def write(self) -> set[Node]:
+        """Write all lines; return the nodes whose gradient needs a name but has none."""
+        self.written = self.write_forward()
+        self.assumed: dict[Expression, Expression] = {}
+        return self.write_backward()
 
-    def atom(self, thing: Any) -> Expression:
-        """Return the expression that stands for a node's value or is a constant."""
-        return self.values[thing] if isinstance(thing, Node) else Constant(self.names.arrays[thing])
+    def atom(self, thing: Any) -> Expression | None:
+        """Return the expression that stands for something that has a name; None if it is in no equation."""
+        return Constant(self.names.arrays[thing]) if thing in self.names.arrays else self.values.get(thing)
 
     def find_complements(self) -> dict[Expression, Expression]:
         """Return what to write for constants that the program made as 1 − y, for a y that has a name."""
-        wanted = [self.atom(thing) for thing in (*self.names.by_user, self.names.target) if self.takes_part(thing)]
-        named = list(filter(self.is_constant, wanted))
+        named = [x for x in map(self.atom, (*self.names.by_user, self.names.target)) if x is not None and self.is_constant(x)]
         found: dict[Expression, Expression] = {}
         for c in [atom for atom, label in self.labels.items() if label.base == "c" and self.is_constant(atom) and atom not in named]:
             value = evaluate(c, self.numbers)
             y = next((y for y in named if np.array_equal(value, 1 - np.asarray(evaluate(y, self.numbers)))), None)
             if y is not None:
-                found[c] = sum_of([ONE, product([(y, 1)], -1)])
+                found[c] = one_minus(y)
         return found
 
-    def used_often(self) -> set[Node]:
+    def find_reused(self) -> set[Node]:
         """Return the nodes whose value is used twice, or needed by a rule."""
         needed: dict[Expression, int] = {}
         for readings in self.readings.values():
-            for reading in readings:
-                occurrences(reading.expression, needed)
+            for expression in readings.values():
+                occurrences(expression, needed)
         return {node for node in self.order if self.values[node] in needed or len(self.names.users.get(node, ())) > 1}
 
     def write_forward(self) -> list[Line]:
         """Return the forward equations; what is not shown is written out where it is used."""
         lines, self.shown = [], self.kept.copy()
         self.inline: dict[Expression, Expression] = dict(self.complements)
-        self.recalled: dict[Expression, Expression] = {}  # what several operations come to, by its name
+        self.computed: dict[Expression, Expression] = {}  # what a line has computed → its name
         self.shares: dict[Expression, tuple[int, np.ndarray]] = {}
         merged: dict[Node, int] = {}
         for node in self.order:
             right = substitute(self.calls[node], self.inline)
             written_out = [self.things[atom] for atom in self.operands[node] if isinstance(atom, Variable)]
             merged[node] = 1 + sum([merged.get(operand, 0) for operand in written_out if operand not in self.shown])
-            if node not in self.between and (is_long(right, merged[node]) or (node in self.often and not is_light(right))):
+            if node not in self.inside_loss and (is_long(right, merged[node]) or (node in self.reused and not is_light(right))):
                 self.shown.add(node)
             if node in self.shown:
                 lines.append(Line(node, self.values[node], factored(right), "forward"))
                 if isinstance(right, Call):
-                    self.recalled |= recalled(right, self.values[node])
-                if isinstance(right, Call) and right.function is neural.softmax and right.shape:
+                    self.computed |= computed_by(right, self.values[node])
+                if is_call(right, neural.softmax) and right.shape:
                     self.shares |= dict.fromkeys((right, self.values[node]), shares(right))
             else:
                 self.inline[self.values[node]] = right
         return lines
 
     def write_backward(self) -> set[Node]:
-        """Sweep over the graph with formulas; return the nodes whose gradient needs a name, and who have none."""
+        """Sweep over the graph with formulas; return the nodes whose gradient needs a name but has none."""
         lines: list[Line] = []
         missing: set[Node] = set()
         merged: dict[Node, int] = {}
-        waiting: dict[Node, list[Expression]] = {self.root: [product([(Ones(np.shape(self.root.value)), 1)])]}
-        last_use = {parent: node for node in reversed(self.order) for parent, _, _ in node.edges if not parent.edges}
-        finished: dict[Node, list[Node]] = {}
-        for leaf, node in sorted(last_use.items(), key=lambda item: item[0].number):
-            finished.setdefault(node, []).append(leaf)
+        waiting: dict[Node, list[Expression]] = defaultdict(list, {self.root: [times(Ones(np.shape(self.root.value)))]})
+        last_uses = {parent: node for node in reversed(self.order) for parent, _, _ in node.edges if not parent.edges}
+        finished: dict[Node, list[Node]] = defaultdict(list)  # the leaves whose last use a node is
+        for leaf, node in last_uses.items():
+            finished[node].append(leaf)
         pending: list[Node] = []
         for node in reversed(self.order):
-            if node not in waiting:
-                continue
             g = self.gradient[node]
             total = side_by_side(sum_of(waiting.pop(node)))
             readings = self.readings[node]
-            uses = sum(occurrences(reading.expression).get(g, 0) for reading in readings)
-            far = merged.pop(node, 0) + 1
-            is_softmax = node.rule.name == "log_softmax" or any(reading.parent in self.names.inside_softmax for reading in readings)
+            uses = sum(occurrences(expression).get(g, 0) for expression in readings.values())
+            operations = merged.pop(node, 0) + 1
+            is_softmax = node.rule.name == "log_softmax" or any(parent in self.names.inside_softmax for parent in readings)
             is_short = is_atomic(total) or (is_softmax and total.size <= 4) or self.is_shorter_inline(node, total)
-            if (uses > 1 and not is_short) or is_long(total, far):
-                far = 0
-                self.finish(pending, waiting, lines)
+            if (uses > 1 and not is_short) or is_long(total, operations):
+                operations = 0
+                lines += self.leaf_lines(pending, waiting)
                 lines.append(Line(node, g, factored(total), "delta"))
                 total = g
                 if node not in self.shown:
                     missing.add(node)
-            here = {**self.local(node), g: total}
-            for reading in readings:
-                merged[reading.parent] = max(merged.get(reading.parent, 0), far)
-                waiting.setdefault(reading.parent, []).append(self.contributed(reading, here))
-            pending += finished.get(node, [])
-        self.finish(pending or ([self.root] if not self.order else []), waiting, lines)
-        self.backward = lines
+            for parent, contributed in self.contributions(node, total).items():
+                merged[parent] = max(merged.get(parent, 0), operations)
+                waiting[parent].append(contributed)
+            pending += finished[node]
+        self.backward = lines + self.leaf_lines(pending or ([self.root] if not self.order else []), waiting)
         return missing
 
-    def contributed(self, reading: Reading, here: dict[Expression, Expression]) -> Expression:
-        """Return a reading with expressions put in the place of variables, simplified."""
-        found = self.with_one_hot(substitute(reading.expression, here))
-        return self.folded(self.by_name(simpler(self.folded(self.by_name(found)))))
+    def contributions(self, node: Node, total: Expression) -> dict[Node, Expression]:
+        """Return what a node passes on to each parent, written out and simplified, where its own gradient is ``total``."""
+        atoms: list[Any] = [self.values[node], *self.operands[node]]
+        written_out = {atom: self.inline[atom] for atom in atoms if atom in self.inline} | {self.gradient[node]: total}
+        found = {parent: self.with_one_hot(substitute(x, written_out)) for parent, x in self.readings[node].items()}
+        return {parent: self.with_known_sums(self.by_name(simpler(self.with_known_sums(self.by_name(x))))) for parent, x in found.items()}
 
     def by_name(self, x: Expression) -> Expression:
         """Return x with the names of what the forward lines have computed."""
-        known = {part: self.recalled[part] for part in parts_of(x) if part in self.recalled}
+        known = {part: self.computed[part] for part in parts_of(x) if part in self.computed}
         return substitute(x, known) if known else x
 
     def is_shorter_inline(self, node: Node, total: Expression) -> bool:
         """Tell whether writing a node's gradient out makes what it passes on no longer than the gradient itself."""
-        here = {**self.local(node), self.gradient[node]: total}
-        return sum(self.contributed(reading, here).size for reading in self.readings[node]) <= total.size
+        return sum(x.size for x in self.contributions(node, total).values()) <= total.size
 
-    def local(self, node: Node) -> dict[Expression, Expression]:
-        """Return what is written out of a node's value and arguments."""
-        atoms = [self.values[node], *[atom for atom in self.operands[node] if atom is not None]]
-        return {atom: self.inline[atom] for atom in atoms if atom in self.inline}
-
-    def finish(self, pending: list[Node], waiting: dict[Node, list[Expression]], lines: list[Line]) -> None:
-        """Write the gradients of the leaves whose last use has been swept."""
-        for leaf in sorted(pending, key=lambda node: node.number):
-            lines += [Line(leaf, self.gradient[leaf], factored(sum_of(waiting.pop(leaf))), "gradient")]
+    def leaf_lines(self, pending: list[Node], waiting: dict[Node, list[Expression]]) -> list[Line]:
+        """Return the gradients of the leaves whose last use has been swept; none is pending then."""
+        leaves = sorted(pending, key=lambda node: node.number)
         pending.clear()
+        return [Line(leaf, self.gradient[leaf], factored(sum_of(waiting.pop(leaf))), "gradient") for leaf in leaves]
 
-    def folded(self, x: Expression) -> Expression:
+    def with_known_sums(self, x: Expression) -> Expression:
         """Write a sum over constants and softmaxes that is one whole number everywhere as that number, and remember it."""
-        numbers: dict[Expression, Expression] = {part: n for part in parts_of(x) if (n := self.whole(part)) is not None}
+        numbers: dict[Expression, Expression] = {part: n for part in parts_of(x) if (n := self.whole_number(part)) is not None}
         self.assumed |= numbers
         products = [part for part in parts_of(x) if isinstance(part, Product)] if self.classes else []
-        numbers |= {part: rows for part in products if (rows := self.chosen(part)) is not None}
+        numbers |= {part: rows for part in products if (rows := self.one_hot_quotient(part)) is not None}
         return substitute(x, numbers) if numbers else x
 
-    def chosen(self, x: Product) -> Expression | None:
+    def one_hot_quotient(self, x: Product) -> Expression | None:
         """Write Y ⊙ p / Σ₁ (Y ⊙ p) as Y; None for what is no such product."""
         for total, exponent in x.factors:
-            both = total.parts[0] if exponent == -1 and isinstance(total, Call) and total.function is np.sum else None
+            both = total.parts[0] if exponent == -1 and is_call(total, np.sum) else None
             rows = next((rows for rows in self.classes if isinstance(both, Product) and (rows, 1) in both.factors), None)
             if rows is not None and isinstance(both, Product) and set(both.factors) < set(x.factors) and len(total.shape) == 2:
                 rest = [factor for factor in x.factors if factor[0] != total and factor not in both.factors]
                 return product([(rows, 1), *rest], x.coefficient)
         return None
 
-    def whole(self, x: Expression) -> Expression | None:
+    def whole_number(self, x: Expression) -> Expression | None:
         """Return the whole number that every entry of a sum is, or None; shares of a softmax add up to 1, whatever they are."""
-        if not isinstance(x, Call) or x.function is not np.sum:
+        if not is_call(x, np.sum):
             return None
         bare = [scalars_apart(term) for term in (x.parts[0].parts if isinstance(x.parts[0], Sum) else x.parts)]
         rests = [rest for _, rest in bare]
@@ -382,24 +364,24 @@ class Derivation:
         return known or (node is not None and not node.edges and not node.requires_grad)
 
 
-def recalled(x: Call, name: Variable) -> dict[Expression, Expression]:
-    """Return what a value's name stands for: the call that it is; of p = σ(z) also exp(−z) as (1 − p) / p."""
+def computed_by(x: Call, name: Variable) -> dict[Expression, Expression]:
+    """Return what a line computes, with its name: the call on its right; of p = σ(z) also exp(−z) as (1 − p) / p."""
     if x.function is not neural.sigmoid:
         return {x: name}
     inverse = Call(np.exp, (product([(x.parts[0], 1)], -1),), {}, x.shape)
-    return {x: name, inverse: product([(sum_of([ONE, product([(name, 1)], -1)]), 1), (name, -1)])}
+    return {x: name, inverse: product([(one_minus(name), 1), (name, -1)])}
 
 
 def shares(x: Call) -> tuple[int, np.ndarray]:
     """Return the axis along which a softmax adds up to 1, and an array that does so."""
     axis = dict(zip(("axis",), x.args[1:]), **x.kwargs).get("axis", -1) % len(x.shape)
-    return axis, np.broadcast_to(np.expand_dims(np.arange(x.shape[axis]) == 0, [i for i in range(len(x.shape)) if i != axis]), x.shape)
+    return axis, np.indices(x.shape)[axis] == 0
 
 
 def classes_of(x: Expression) -> Expression | None:
     """Return the classes, if x holds their one-hot rows, or takes from there or scatters to there."""
-    classes: Any = x.args[0] if isinstance(x, Call) and x.function is neural.one_hot else None
-    if isinstance(x, Call) and x.function in (shaping.scatter, shaping.getitem) and isinstance(x.args[0], Expression):
+    classes: Any = x.args[0] if is_call(x, neural.one_hot) else None
+    if is_call(x, shaping.scatter, shaping.getitem) and isinstance(x.args[0], Expression):
         shape = x.shape if x.function is shaping.scatter else x.args[0].shape
         rows, *rest = x.args[1] if isinstance(x.args[1], tuple) else (None,)
         in_order = len(shape) == 2 == 1 + len(rest) and np.array_equal(np.asarray(rows, object), np.arange(shape[0]))
@@ -418,12 +400,8 @@ def absorbed(x: Expression, out: Expression, call: Expression) -> Expression:
 def is_involved(x: Expression) -> bool:
     """Tell whether a factor is more than a power, a number, or one function of one thing."""
     if isinstance(x, Product):
-        return any(is_involved(base) or (isinstance(base, Call) and comparison(base)) for base, _ in x.factors)
-    return isinstance(x, Sum) or (isinstance(x, Call) and (comparison(x) or any(part.parts for part in x.parts)))
-
-
-def comparison(x: Call) -> bool:
-    return x.function in COMPARISONS
+        return any(map(is_involved, x.parts))
+    return isinstance(x, Sum) or is_call(x, *COMPARISONS) or (isinstance(x, Call) and any(part.parts for part in x.parts))
 
 
 def is_long(x: Expression, operations: int) -> bool:
@@ -434,19 +412,18 @@ def is_long(x: Expression, operations: int) -> bool:
 def is_atomic(x: Expression) -> bool:
     """Tell whether a gradient is so short that it needs no name of its own: a number times one thing at most."""
     if not isinstance(x, Product):
-        return not x.parts or (isinstance(x, Call) and x.function is shaping.scatter and without_ones(x.parts[0]) == ONE)
+        return not x.parts or (is_call(x, shaping.scatter) and without_ones(x.parts[0]) == ONE)
     return all(map(is_atomic, x.parts)) and sum(bool(base.shape) for base, _ in x.factors) <= 1
 
 
 def is_light(x: Expression) -> bool:
     """Tell whether an expression is so short that it can be written out wherever it is needed."""
     calls = [part for part in parts_of(x) if isinstance(part, (Call, Prime))]
-    return x.size <= 3 and all(
-        isinstance(part, Call) and (part.function in (np.transpose, np.swapaxes, np.exp, np.tanh) or is_slice(part)) for part in calls
-    )
+    return x.size <= 3 and all(is_call(part, np.transpose, np.swapaxes, np.exp, np.tanh) or is_slice(part) for part in calls)
 
 
-def is_slice(x: Call) -> bool:
+def is_slice(x: Expression) -> bool:
     """Tell whether a call takes slices of something that has a name."""
-    is_taken = x.function is shaping.getitem and isinstance(x.parts[0], Variable)
-    return is_taken and is_basic(x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],))
+    if not is_call(x, shaping.getitem) or not isinstance(x.parts[0], Variable):
+        return False
+    return is_basic(x.args[1] if isinstance(x.args[1], tuple) else (x.args[1],))
