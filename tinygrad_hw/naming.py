@@ -31,8 +31,8 @@ from .rules.shaping import astype, getitem, setitem
 from .trees import content, leaves
 
 __all__ = [
-    "GREEK", "LOW", "Fingerprint", "Label", "Names", "Path", "Thing", "clean", "fingerprint", "is_formula", "is_place", "label_of",
-    "subscripted",
+    "GREEK", "SUBSCRIPTS", "SUPERSCRIPTS", "Fingerprint", "Label", "Names", "Path", "Thing", "clean", "fingerprint", "is_formula",
+    "is_place", "label_of", "subscripted",
 ]  # fmt: skip
 
 GREEK = {
@@ -42,11 +42,11 @@ GREEK = {
 }  # fmt: skip
 HATS = {"yhat": "ŷ", "y_pred": "ŷ", "y_hat": "ŷ"}
 MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
-HIGHER = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-LETTERS = {letter: name for table in (GREEK, HATS, HIGHER) for name, letter in table.items()}
+SUPERSCRIPTS = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+LETTERS = {letter: name for table in (GREEK, HATS, SUPERSCRIPTS) for name, letter in table.items()}
 LETTERS |= {mark: f"_{name}" for name, mark in MARKS.items()}
-LOW = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
-HIGH = {low: letter for letter, low in LOW.items()}
+SUBSCRIPTS = dict(zip("0123456789×aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₓₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
+LETTER_OF = {low: letter for letter, low in SUBSCRIPTS.items()}
 CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 PLACE = re.compile(r"layers\.\d+\.\w+|weight|bias")
 UNSAFE = re.compile(
@@ -92,7 +92,8 @@ def label_of(text: str) -> Label:
     """Read a name as base and subscript: ``W1``, ``W_1`` and ``W₁`` as W₁, ``gamma`` as γ, ``y_pred`` as ŷ, LaTeX as it is set."""
     if (latex := label_of_latex(text)) is not None:
         return latex
-    plain = re.sub(f"[{''.join(HIGH)}]+$", lambda low: "_" + "".join(map(HIGH.__getitem__, low[0])), normalize("NFC", clean(text)))
+    ending = f"[{''.join(LETTER_OF)}]+$"
+    plain = re.sub(ending, lambda low: "_" + "".join(map(LETTER_OF.__getitem__, low[0])), normalize("NFC", clean(text)))
     match = re.fullmatch(r"([^\W\d_](?:[\w.]*[^\W\d_])?)_?([0-9]+)", plain) or re.fullmatch(r"([^\W\d_]|[a-z]{2,7})_(\w+)", plain)
     base, sub = match.groups() if match and plain not in HATS else (plain, "")
     if len(base) > 1 and not sub.isdigit() and base not in GREEK:
@@ -111,14 +112,14 @@ def label_of_latex(text: str) -> Label | None:
     if match is None:
         return None
     base, power, sub, later = match.groups()
-    raised = "".join([HIGHER[digit] for digit in power or later or ""])
+    raised = "".join([SUPERSCRIPTS[digit] for digit in power or later or ""])
     return Label(base + raised, (sub or "").strip("{}"), text)
 
 
 def subscripted(base: str, index: str) -> str:
     """Return a base with an index below it, as plain text: x₁, xᵢ, W_out."""
-    low = "".join([LOW.get(letter, letter) for letter in index])
-    is_short = sum(letter.isalpha() for letter in index) < 2 and all(letter in HIGH or letter == "," for letter in low)
+    low = "".join([SUBSCRIPTS.get(letter, letter) for letter in index])
+    is_short = sum(letter.isalpha() for letter in index) < 2 and all(letter in LETTER_OF or letter == "," for letter in low)
     return base + low if is_short else f"{base}_{index}"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import partial, reduce
+from operator import add
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -17,8 +19,8 @@ from ..rules import RULES, shaping
 from ..trees import content, leaves, mapped
 
 __all__ = [
-    "Call", "Constant", "Expression", "Number", "Ones", "Opaque", "Prime", "Product", "Shape", "Sum", "Variable", "decimal", "evaluate",
-    "expressions_in", "is_call", "joint", "magnitude", "moves_entries", "occurrences", "parts_of",
+    "Call", "Constant", "Expression", "Number", "Ones", "Opaque", "Prime", "Product", "Shape", "Sum", "Variable", "arguments", "decimal",
+    "evaluate", "expressions_in", "is_call", "joint", "magnitude", "moves_entries", "occurrences", "parts_of",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -182,16 +184,23 @@ def evaluate(x: Expression, values: Mapping[Expression, Any]) -> Any:
     if isinstance(x, Product):
         return multiplied(x.coefficient, [evaluate(base, values) for base, _ in x.factors], [exponent for _, exponent in x.factors])
     if isinstance(x, Sum):
-        total = evaluate(x.parts[0], values)
-        for term in x.parts[1:]:
-            total = total + evaluate(term, values)
-        return total
+        return reduce(add, [evaluate(term, values) for term in x.parts])
     if isinstance(x, Prime):
         return evaluate(x.factor, values)
     if isinstance(x, Opaque):
         return x.vjp(evaluate(x.parts[0], values))
     assert isinstance(x, Call), "a variable without a value"
-    args, kwargs = mapped(lambda v: evaluate(v, values) if isinstance(v, Expression) else v, (x.args, x.kwargs))
+    return called(x, partial(evaluate, values=values))
+
+
+def arguments(x: Call, change: Callable[[Expression], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call, positional and named, with each expression in them changed."""
+    return mapped(lambda value: change(value) if isinstance(value, Expression) else value, (x.args, x.kwargs))
+
+
+def called(x: Call, compute: Callable[[Expression], Any]) -> Any:
+    """Call a call's function on the arrays that its arguments are computed to be."""
+    args, kwargs = arguments(x, compute)
     return getattr(x.function, "on_arrays", x.function)(*args, **kwargs)
 
 
@@ -214,14 +223,10 @@ def multiplied(coefficient: Number, bases: list[Any], exponents: list[Number]) -
 def magnitude(x: Expression, values: Mapping[Expression, Any]) -> Any:
     """Compute x with absolute values in every sum: the scale by which rounding errors are judged, whatever cancels in x."""
     if isinstance(x, Sum):
-        total = magnitude(x.parts[0], values)
-        for term in x.parts[1:]:
-            total = total + magnitude(term, values)
-        return total
+        return reduce(add, [magnitude(term, values) for term in x.parts])
     if isinstance(x, Product):
         sizes = [magnitude(base, values) if exponent > 0 else np.abs(evaluate(base, values)) for base, exponent in x.factors]
         return multiplied(max(x.coefficient, -x.coefficient), sizes, [exponent for _, exponent in x.factors])
     if isinstance(x, Call) and (x.function is np.matmul or moves_entries(x.function)):
-        args, kwargs = mapped(lambda v: magnitude(v, values) if isinstance(v, Expression) else v, (x.args, x.kwargs))
-        return getattr(x.function, "on_arrays", x.function)(*args, **kwargs)
+        return called(x, partial(magnitude, values=values))
     return np.abs(evaluate(x, values))

@@ -49,8 +49,8 @@ def explained(printed: list[str], derivation: Derivation) -> list[str]:
 
 def axes_in_words(low: str) -> str:
     """Return ``axes 0 and 2`` for ₀,₂."""
-    digits = ["₀₁₂₃₄₅₆₇₈₉".index(digit) for digit in low.split(",")]
-    return f"axis {digits[0]}" if len(digits) == 1 else f"axes {', '.join(map(str, digits[:-1]))} and {digits[-1]}"
+    *digits, last = low.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")).split(",")
+    return f"axes {', '.join(digits)} and {last}" if digits else f"axis {last}"
 
 
 def notes(derivation: Derivation, labels: Mapping[Expression, Label], shapes: bool) -> Iterable[tuple[Side, ...]]:

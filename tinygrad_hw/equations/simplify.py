@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..rules import neural, reductions, shaping
-from ..trees import content, mapped
+from ..trees import content
 from .expressions import (
     Call,
     Constant,
@@ -27,6 +27,7 @@ from .expressions import (
     Product,
     Shape,
     Sum,
+    arguments,
     decimal,
     expressions_in,
     is_call,
@@ -377,8 +378,7 @@ def rebuilt(x: Expression, change: Callable[[Expression], Expression]) -> Expres
     if isinstance(x, Opaque):
         return Opaque(x.name, x.vjp, change(x.parts[0]), x.shape, x.reason)
     assert isinstance(x, Call)
-    args, kwargs = mapped(lambda value: change(value) if isinstance(value, Expression) else value, (x.args, x.kwargs))
-    return call(x.function, args, kwargs, x.shape)
+    return call(x.function, *arguments(x, change), x.shape)
 
 
 def substitute(x: Expression, new: Mapping[Expression, Expression]) -> Expression:

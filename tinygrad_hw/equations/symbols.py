@@ -17,7 +17,7 @@ from ..rules import COMPOSITIONS, FORMULAS, RULES, SPELLINGS, shaping
 from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..trees import mapped
 from .expressions import Constant, Expression, Ones, joint
-from .simplify import call, express, product
+from .simplify import call, express, times
 
 __all__ = ["Symbol", "Unreadable"]
 
@@ -42,14 +42,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     size = property(lambda self: int(np.prod(self.shape)))
     T = property(lambda self: np.transpose(self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))
-
-    @property
-    def real(self) -> Symbol:
-        return apply(np.real, (self,), {}) if self.dtype.kind == "c" else self
-
-    @property
-    def imag(self) -> Any:
-        return apply(np.imag, (self,), {}) if self.dtype.kind == "c" else np.zeros(self.shape, self.dtype)
+    real = property(lambda self: np.real(self))
+    imag = property(lambda self: np.imag(self))
 
     def astype(self, dtype: Any, **kwargs: Any) -> Symbol:
         """Return the same expression: only a truth value becomes something else by being a number."""
@@ -125,7 +119,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     shape, dtype = kind_of(function, args, kwargs)
     expression = call(function, mapped(operand, args), mapped(operand, kwargs), shape)
     if expression.shape != shape:
-        expression = product([(expression, 1), (Ones(shape), 1)])
+        expression = times(expression, Ones(shape))
     return Symbol(expression, dtype)
 
 

@@ -6,49 +6,44 @@ its subclasses know how a name, a power or a fraction is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from html import escape
 from math import isqrt, pi, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import numpy as np
 
-from ..naming import GREEK, LOW, Label, clean, is_formula, subscripted
+from ..naming import GREEK, SUBSCRIPTS, SUPERSCRIPTS, Label, clean, is_formula, subscripted
 from ..rules import convolution, gaussian, linalg, neural, shaping
 from ..rules.functions import COMPARISONS, SIGNS
-from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal
+from .expressions import Call, Constant, Expression, Number, Ones, Opaque, Prime, Product, Sum, decimal, is_call
 from .simplify import FOLDS
 
 __all__ = ["Bar", "Gradient", "Latex", "MathML", "Side", "Space", "Text", "Words", "is_along_channels"]
 
 
-@dataclass(frozen=True)
-class Gradient:
+class Gradient(NamedTuple):
     """∂L/∂x."""
 
     of: Label
     by: Label
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """∈ ℝ of a shape."""
 
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """The cotangent of x, written x̄."""
 
     of: Label
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """A sentence."""
 
     text: str
@@ -56,9 +51,7 @@ class Words:
 
 Side = Expression | Label | Gradient | Space | Bar | Words
 
-HIGH = tuple("⁰¹²³⁴⁵⁶⁷⁸⁹")
-RAISED = str.maketrans("0123456789", "".join(HIGH))
-WRITE, SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(6)
+WRITE, SUM, PRODUCT, MATMUL, POSTFIX, ATOM = range(6)  # how tightly parts hold together
 
 RELATIONS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 GLYPHS: dict[Any, str] = {
@@ -87,25 +80,23 @@ class Text:
         return self.word(text)
 
     def number(self, text: str) -> str:
-        """Set a number."""
         return text
 
     def row(self, *pieces: str) -> str:
-        """Set pieces side by side."""
         return "".join(pieces)
 
+    def listed(self, pieces: Iterable[str]) -> str:
+        return self.symbol(", ").join(pieces)
+
     def brackets(self, inside: str, left: str = "(", right: str = ")") -> str:
-        """Set something in brackets."""
         return self.row(self.symbol(left), inside, self.symbol(right))
 
     def above(self, base: str, exponent: str) -> str:
-        """Set an exponent."""
         if exponent in "′ᵀ":
             return base + exponent
-        return base + exponent.translate(RAISED) if exponent.isdigit() else f"{base}^({exponent})"
+        return base + "".join([SUPERSCRIPTS[digit] for digit in exponent]) if exponent.isdigit() else f"{base}^({exponent})"
 
     def below(self, base: str, index: str) -> str:
-        """Set an index."""
         return subscripted(base, index)
 
     def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
@@ -128,17 +119,17 @@ class Text:
     # The notation
     def write(self, x: Expression) -> str:
         """Set an expression."""
-        return self.parts(x)[0]
+        return self.with_level(x)[0]
 
     def at(self, level: int, x: Expression) -> str:
         """Set an expression in brackets if it binds less than the level."""
-        text, own = self.parts(x)
+        text, own = self.with_level(x)
         return text if own >= level else self.brackets(text)
 
-    def parts(self, x: Expression) -> tuple[str, int]:
-        """Set an expression; return it with how tightly it binds."""
+    def with_level(self, x: Expression) -> tuple[str, int]:
+        """Set an expression; return it with how tightly it holds together."""
         if x in self.labels:
-            return self.label(self.labels[x]), POSTFIX if self.labels[x].base[-1:] in HIGH else ATOM
+            return self.label(self.labels[x]), POSTFIX if self.labels[x].base[-1:] in SUPERSCRIPTS.values() else ATOM
         if isinstance(x, Product):
             return self.product(x)
         if isinstance(x, Sum):
@@ -148,7 +139,8 @@ class Text:
         if isinstance(x, Constant):
             return self.literal(x.value), ATOM
         if isinstance(x, Prime):
-            return self.row(self.above(self.function(x.function), self.symbol("′")), self.arguments(x.parts)), ATOM
+            prime = self.above(self.function(x.function), self.symbol("′"))
+            return self.row(prime, self.brackets(self.write(x.parts[0]))), ATOM
         if isinstance(x, Opaque):
             name = self.row(self.word("vjp"), self.brackets(self.word(x.name), "[", "]"))
             return self.row(name, self.brackets(self.row(self.write(x.parts[0]), self.symbol(", "), self.symbol("…")))), ATOM
@@ -175,7 +167,7 @@ class Text:
             return self.number(number or "1"), ATOM
         if len(factors) == 1 and not number:
             (base, exponent), *_ = factors
-            return self.power(base, exponent, SUM), self.parts(base)[1] if exponent == 1 else POSTFIX
+            return self.power(base, exponent, SUM), self.with_level(base)[1] if exponent == 1 else POSTFIX
         arrays = [f for f in factors if f[0].shape]
         scalars = [f for f in factors if not f[0].shape]
         pieces = [self.power(base, exponent, POSTFIX) for base, exponent in scalars]
@@ -213,11 +205,12 @@ class Text:
 
     def application(self, x: Call) -> tuple[str, int]:
         """Set a function's name with its arguments in brackets."""
-        named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in x.kwargs.items()]
-        over_last = x.function in (neural.softmax, neural.log_softmax) and x.args[1:] in ((), (-1,), (len(x.shape) - 1,))
-        shown = [] if over_last else x.args[1:]
-        listed = [*map(self.argument, x.args[:1]), *map(self.argument, shown), *named]
-        return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
+        over_last = is_call(x, neural.softmax, neural.log_softmax) and x.args[1:] in ((), (-1,), (len(x.shape) - 1,))
+        shown = x.args[:1] if over_last else x.args
+        return self.applied(x.function, [*map(self.argument, shown), *self.options(x.kwargs)]), ATOM
+
+    def applied(self, function: Any, pieces: list[str]) -> str:
+        return self.row(self.function(function), self.brackets(self.listed(pieces)))
 
     def matmul(self, x: Call) -> tuple[str, int]:
         """Set a matrix product: x y."""
@@ -227,8 +220,8 @@ class Text:
     def reshaped(self, x: Call) -> tuple[str, int] | None:
         """Set a reduction that only loses axes of length 1 as the reduction, and a vector with an entry a channel as the vector."""
         inside = x.parts[0]
-        is_kept = isinstance(inside, Call) and inside.function in FOLDS and inside.kwargs.get("keepdims")
-        return self.parts(inside) if is_along_channels(x) or (is_kept and as_long(inside.shape) == as_long(x.shape)) else None
+        is_kept = is_call(inside, *FOLDS) and inside.kwargs.get("keepdims")
+        return self.with_level(inside) if is_along_channels(x) or (is_kept and as_long(inside.shape) == as_long(x.shape)) else None
 
     def norm(self, x: Call) -> tuple[str, int]:
         """Set ‖x‖, over axes if it is not over all."""
@@ -248,48 +241,43 @@ class Text:
         *_, stride, padding, dilation, groups = x.args
         left, right = x.parts
         given = (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1), ("groups", (groups,), 1))
-        options = [(name, value) for name, value, usual in given if set(value) != {usual}]
-        shown = [(name, value[0] if len(set(value)) == 1 else value) for name, value in options]
-        named = [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in shown]
+        shown = {name: value[0] if len(set(value)) == 1 else value for name, value, usual in given if set(value) != {usual}}
         sign = self.symbol(f" {PRODUCT_SIGNS[x.function]} ")
         text = self.row(self.at(POSTFIX, left), sign, self.at(POSTFIX, right))
-        return (self.brackets(self.symbol(", ").join([text, *named])), ATOM) if named else (text, PRODUCT)
+        return (self.brackets(self.listed([text, *self.options(shown)])), ATOM) if shown else (text, PRODUCT)
 
     def transposed(self, x: Call) -> tuple[str, int] | None:
         """Set xᵀ, if it is the last two axes that are exchanged."""
         ndim = len(x.shape)
-        matrix = len(x.args) == 1 if x.function is np.transpose else {i % ndim for i in x.args[1:]} == {ndim - 1, ndim - 2}
-        return (self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX) if matrix else None
+        of_matrices = len(x.args) == 1 if x.function is np.transpose else {i % ndim for i in x.args[1:]} == {ndim - 1, ndim - 2}
+        return (self.above(self.at(POSTFIX, x.parts[0]), self.symbol("ᵀ")), POSTFIX) if of_matrices else None
 
     def entries(self, x: Call) -> tuple[str, int]:
         """Set x[index]."""
         index = new_axes(x) if x.function is np.expand_dims else x.args[1]
-        return self.row(self.at(ATOM, x.parts[0]), self.brackets(self.index(index), "[", "]")), ATOM
+        return self.row(self.at(ATOM, x.parts[0]), self.index(index)), ATOM
 
     def scattered(self, x: Call) -> tuple[str, int]:
         """Set scatter(values, [index], shape)."""
         values, index, shape = x.args
-        listed = [self.argument(values), self.brackets(self.index(index), "[", "]"), self.argument(shape)]
-        return self.row(self.function(x.function), self.brackets(self.symbol(", ").join(listed))), ATOM
+        return self.applied(x.function, [self.argument(values), self.index(index), self.argument(shape)]), ATOM
 
     def written(self, x: Call) -> tuple[str, int]:
         """Set a write: x with [index] = value."""
         array, value, index, steps, *_ = (*x.args, ())
         views = [self.view(*step) for step in steps]
-        place = [] if views and index is Ellipsis else [self.brackets(self.index(index), "[", "]")]
+        place = [] if views and index is Ellipsis else [self.index(index)]
         words = [self.symbol(" "), self.word("with"), self.symbol(" ")]
         return self.row(self.at(SUM, array), *words, *views, *place, self.symbol(" = "), self.argument(value)), WRITE
 
     def view(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Set one step from an array to a view of it."""
         if function is shaping.getitem:
-            return self.brackets(self.index(args[0]), "[", "]")
+            return self.index(args[0])
         if function is np.transpose and args in ((), (None,)):
             return self.symbol("ᵀ")
-        named = [self.row(self.word(key), self.symbol("="), self.argument(value)) for key, value in kwargs.items()]
-        return self.row(
-            self.symbol("."), self.function(function), self.brackets(self.symbol(", ").join([*map(self.argument, args), *named]))
-        )
+        arguments = self.listed([*map(self.argument, args), *self.options(kwargs)])
+        return self.row(self.symbol("."), self.function(function), self.brackets(arguments))
 
     def fold(self, x: Call) -> tuple[str, int]:
         """Set a reduction: over all axes, or saying which."""
@@ -302,12 +290,11 @@ class Text:
         named = [self.symbol(", "), self.word("axis"), self.symbol("="), self.number(index)] if index else []
         return self.row(self.function(x.function), self.brackets(self.row(self.write(x.parts[0]), *named))), ATOM
 
-    def arguments(self, args: tuple[Any, ...]) -> str:
-        """Set arguments in brackets."""
-        return self.brackets(self.symbol(", ").join(map(self.argument, args)))
+    def options(self, values: Mapping[str, Any]) -> list[str]:
+        """Set each argument that is given by its name."""
+        return [self.row(self.word(name), self.symbol("="), self.argument(value)) for name, value in values.items()]
 
     def function(self, function: Callable[..., Any]) -> str:
-        """Set a function's name."""
         return self.word(GLYPHS.get(function, getattr(function, "__name__", str(function))))
 
     def argument(self, value: Any) -> str:
@@ -316,7 +303,7 @@ class Text:
             return self.write(value)
         if isinstance(value, (tuple, list)):
             end = self.symbol(",") if len(value) == 1 else ""
-            return self.brackets(self.row(self.symbol(", ").join(map(self.argument, value)), end))
+            return self.brackets(self.row(self.listed(map(self.argument, value)), end))
         if isinstance(value, np.ndarray):
             return self.literal(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -330,20 +317,17 @@ class Text:
         if value.ndim == 0:
             return self.argument(value.item())
         if value.ndim == 1 and value.size <= 6:
-            return self.brackets(self.symbol(", ").join([self.argument(v) for v in value.tolist()]), "[", "]")
+            return self.brackets(self.listed(map(self.argument, value.tolist())), "[", "]")
         return self.brackets(self.row(self.extent(value.shape), self.word(" array")), "[", "]")
 
     def extent(self, shape: tuple[int, ...]) -> str:
-        """Set a shape."""
         return self.symbol("×").join([self.number(str(n)) for n in shape])
 
     def index(self, index: Any) -> str:
-        """Set an index in NumPy's notation."""
-        parts = index if isinstance(index, tuple) else (index,)
-        return self.symbol(", ").join([self.place(part) for part in parts])
+        """Set an index in NumPy's notation, in brackets."""
+        return self.brackets(self.listed(map(self.index_part, index if isinstance(index, tuple) else (index,))), "[", "]")
 
-    def place(self, part: Any) -> str:
-        """Set one part of an index."""
+    def index_part(self, part: Any) -> str:
         if part is Ellipsis:
             return self.symbol("…")
         if isinstance(part, slice):
@@ -384,7 +368,7 @@ NOTATIONS: dict[Any, Callable[[Text, Call], tuple[str, int] | None]] = {
     np.expand_dims: Text.entries,
     shaping.scatter: Text.scattered,
     shaping.setitem: Text.written,
-    shaping.astype: lambda self, x: self.parts(x.parts[0]),
+    shaping.astype: lambda self, x: self.with_level(x.parts[0]),
     **dict.fromkeys(PRODUCT_SIGNS, Text.convolution),
     np.outer: Text.outer,
     linalg.euclidean: Text.norm,
@@ -405,24 +389,24 @@ def is_along_channels(x: Call) -> bool:
     return x.function is np.reshape and is_vector and len(x.shape) > 2 and as_long(x.shape) == as_long(inside.shape)
 
 
-def coefficient(x: Number, alone: bool) -> tuple[str, str]:
-    """Return how to set a positive number: what stands above the line and what below, "" for 1; a decimal stands above."""
+def coefficient(x: Number, is_whole: bool) -> tuple[str, str]:
+    """Return how to set a positive number, a coefficient or the whole product: what stands above the line and what below, "" for 1."""
     top, bottom = x.numerator, x.denominator
-    if max(top, bottom) <= 12 or (bottom == 1 and top < 10**15) or (top == 1 and bottom < 10**6 and not alone):
+    if max(top, bottom) <= 12 or (bottom == 1 and top < 10**15) or (top == 1 and bottom < 10**6 and not is_whole):
         return str(top) if top != 1 else "", str(bottom) if bottom != 1 else ""
-    return root(float(decimal(x))) or (short(x), "")
+    return as_root(float(decimal(x))) or (as_decimal(x), "")
 
 
-def root(x: float) -> tuple[str, str] | None:
+def as_root(x: float) -> tuple[str, str] | None:
     """Return what stands above and below the line of a root, such as 1 / √3 or 1 / √(2π), if a number is one to all its digits."""
     for unit, name in ((1.0, ""), (pi, "π")):
         square = Fraction(x * x * unit).limit_denominator(1000)
         if 0 < square.numerator <= 1000 and abs(sqrt(square / unit) - x) <= 4e-16 * x and len(repr(x)) > 14:
-            return rooted(square.numerator, ""), rooted(square.denominator, name)
+            return root(square.numerator, ""), root(square.denominator, name)
     return None
 
 
-def rooted(n: int, name: str) -> str:
+def root(n: int, name: str) -> str:
     """Return √n, or √(n name), as text; "" for 1."""
     if name:
         return f"√({n}{name})" if n > 1 else f"√{name}"
@@ -430,7 +414,7 @@ def rooted(n: int, name: str) -> str:
     return f"√{n}" if whole * whole != n else str(whole) if whole > 1 else ""
 
 
-def short(x: Number) -> str:
+def as_decimal(x: Number) -> str:
     """Return a number as the decimal that a float prints as."""
     digits = decimal(x)
     return repr(float(digits)) if -300 < digits.adjusted() < 300 else str(digits).lower()
@@ -474,7 +458,7 @@ class Latex(Text):
         return safe if len(text) == 1 else rf"\mathrm{{{safe}}}"
 
     def words(self, text: str) -> str:
-        signs = {sign: LATEX[sign] + " " for sign in "⊙∗⋆Σᵀ×…≥≤≠"} | {low: f"_{{{high}}}" for high, low in LOW.items()}
+        signs = {sign: LATEX[sign] + " " for sign in "⊙∗⋆Σᵀ×…≥≤≠"} | {low: f"_{{{letter}}}" for letter, low in SUBSCRIPTS.items()}
         return rf"\mathrm{{{''.join(signs.get(c) or WORDS.get(c, SPECIAL.get(c, c)) for c in text)}}}"
 
     def number(self, text: str) -> str:
@@ -530,16 +514,16 @@ class MathML(Text):
         return f"<mrow>{''.join(pieces)}</mrow>"
 
     def above(self, base: str, exponent: str) -> str:
-        return f"<msup>{one(base)}{one(exponent)}</msup>"
+        return f"<msup>{grouped(base)}{grouped(exponent)}</msup>"
 
     def below(self, base: str, index: str) -> str:
-        return f"<msub>{one(base)}{one(index)}</msub>"
+        return f"<msub>{grouped(base)}{grouped(index)}</msub>"
 
     def fraction(self, top: str, bottom: str, top_binds: bool, bottom_binds: bool) -> str:
-        return f"<mfrac>{one(top)}{one(bottom)}</mfrac>"
+        return f"<mfrac>{grouped(top)}{grouped(bottom)}</mfrac>"
 
     def bar(self, label: Label) -> str:
-        return f"<mover>{one(self.label(label))}<mo>¯</mo></mover>"
+        return f"<mover>{grouped(self.label(label))}<mo>¯</mo></mover>"
 
     def equation(self, *sides: Side, relation: str = "=") -> str:
         strut = "<mspace height='1.3em' depth='0.9em'/>"
@@ -547,6 +531,6 @@ class MathML(Text):
         return f"<math xmlns='http://www.w3.org/1998/Math/MathML' displaystyle='true'><mrow>{strut}{inside}</mrow></math>"
 
 
-def one(pieces: str) -> str:
+def grouped(pieces: str) -> str:
     """Return pieces of MathML as one element."""
     return f"<mrow>{pieces}</mrow>"
