@@ -373,14 +373,13 @@ def draw(
     gradients = replay(seeds)[1] if seeds and "gradient" in show else {}
     reasons = [why_no_gradient(t) for t in outputs if not t.requires_grad]
     title = " · ".join(filter(None, (title, f"nothing was recorded: {reasons[0]}" if reasons and len(reasons) == len(outputs) else "")))
-    look = Look(show, depth, max_nodes, title, legend, direction, theme, edges, chosen(recorded, highlight))
+    look = Look(show, depth, max_nodes, title, legend, direction, theme, edges, highlighted(recorded, highlight))
     return Drawing(recorded, look, seeds, gradients)
 
 
 def arrays_of(recorded: Recorded, trail: Sequence[Swept] | None, gradients: Mapping[Node, Any]) -> dict[Key, Any]:
     """Return the arrays of a graph, by the keys that the steps name them by."""
-    vertices = recorded.vertices
-    return numbers([vertex.node for vertex in vertices], [vertex.value for vertex in vertices], trail or (), gradients)
+    return numbers([vertex.node for vertex in recorded.vertices], [vertex.value for vertex in recorded.vertices], trail or (), gradients)
 
 
 def epochs(recorded: Recorded, known: Mapping[Key, Any], history: Any) -> list[tuple[int, dict[Key, Any]]]:
@@ -423,11 +422,8 @@ def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: 
         raise TypeError("draw() needs a Tensor: draw(loss), or draw(a, b) for several")
     for output in outputs:
         if not isinstance(output, Tensor):
-            hint = (
-                "give several outputs one by one: draw(a, b)"
-                if isinstance(output, (list, tuple))
-                else "only a Tensor remembers how it was computed"
-            )
+            one_by_one, only_tensors = "give several outputs one by one: draw(a, b)", "only a Tensor remembers how it was computed"
+            hint = one_by_one if isinstance(output, (list, tuple)) else only_tensors
             raise TypeError(f"draw() takes Tensors, not {type(output).__name__}: {hint}")
     unknown = set(show) - set(SHOWN)
     if unknown:
@@ -444,7 +440,7 @@ def choice(name: str, value: Any, known: tuple[str, ...]) -> None:
         raise ValueError(f"draw({name}={value!r}): give one of {', '.join(map(repr, known))}")
 
 
-def chosen(recorded: Recorded, highlight: Any) -> frozenset[int]:
+def highlighted(recorded: Recorded, highlight: Any) -> frozenset[int]:
     """Return the vertices whose names, or whose tensors, were given."""
     if highlight is None:
         return frozenset()

@@ -60,8 +60,7 @@ def computed_again(recorded: Recorded, seeds: Mapping[Node, Any] | None, known: 
         trail: list[Swept] = []
         start = {order[nodes.index(node)]._node: Tensor(seed) for node, seed in (seeds or {}).items()}
         gradients = sweep(start, tensors, trail=trail)
-        mine: list[Node | None] = [x._node if isinstance(x, Tensor) else None for x in order]
-        found = numbers(mine, order, trail, {step.node: step.g for step in trail} | gradients)
+        found = numbers([getattr(x, "_node", None) for x in order], order, trail, {step.node: step.g for step in trail} | gradients)
         keys[:] = [key for key, x in found.items() if isinstance(x, Tensor)]
         return [found[key] for key in keys]
 

@@ -30,8 +30,8 @@ def words(array: np.ndarray) -> str:
     lost = f", {array.size - finite.size} not finite" if array.dtype.kind == "f" and finite.size < array.size else ""
     rows, columns = table_shape(array)
     part = ", some rows and columns of it" if rows > ROWS or columns > COLUMNS else ""
-    flat = ", the column laid flat" if array.ndim > 1 and columns > 1 == array.shape[-1] else ""
-    return f"shape {shape_text(array.shape)}{figures}{lost}{part}{flat}"
+    as_row = ", the column laid flat" if array.ndim > 1 and columns > 1 == array.shape[-1] else ""
+    return f"shape {shape_text(array.shape)}{figures}{lost}{part}{as_row}"
 
 
 def heat(array: np.ndarray) -> list[Any] | None:
@@ -39,7 +39,7 @@ def heat(array: np.ndarray) -> list[Any] | None:
     if array.ndim == 0 or array.size < 2 or array.dtype.kind not in "fiub":
         return None
     rows, columns = table_shape(array)
-    table = array.reshape(rows, columns).astype(float)[np.ix_(picked(rows, ROWS), picked(columns, COLUMNS))]
+    table = array.reshape(rows, columns).astype(float)[np.ix_(evenly_spaced(rows, ROWS), evenly_spaced(columns, COLUMNS))]
     finite = np.isfinite(table)
     largest = np.abs(table[finite]).max(initial=0) or 1.0
     levels = np.full(table.shape, NO_NUMBER, np.uint8)
@@ -48,26 +48,19 @@ def heat(array: np.ndarray) -> list[Any] | None:
 
 
 def table_shape(array: np.ndarray) -> tuple[int, int]:
-    """Return the shape of an array laid out as rows: its last axis runs along them; a column is laid flat."""
+    """Return the shape of an array as rows: its last axis runs along them; a column is shown as one row."""
     columns = int(array.shape[-1]) if array.ndim else 1
     columns = array.size if columns == 1 else columns
     return (array.size // columns if columns else 0), columns
 
 
-def picked(count: int, most: int) -> np.ndarray:
+def evenly_spaced(count: int, most: int) -> np.ndarray:
     """Return at most so many of the first ``count`` places, evenly spaced."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 def entries(value: Any) -> str:
     """Return the entries of an array, the middle left out where there are many."""
-    options: Any = {
-        "precision": FIGURES,
-        "threshold": FEW,
-        "edgeitems": 2,
-        "separator": ", ",
-        "max_line_width": WIDTH,
-        "floatmode": "maxprec",
-    }
-    text = np.array2string(np.asarray(value), **options)
+    limits: Any = {"threshold": FEW, "edgeitems": 2, "max_line_width": WIDTH}
+    text = np.array2string(np.asarray(value), precision=FIGURES, separator=", ", floatmode="maxprec", **limits)
     return "\n".join(map(clean, text.split("\n")))

@@ -93,7 +93,6 @@ def caption(recorded: Recorded, boxes: Sequence[Box], omitted: int, title: str |
 
 
 def box_of(recorded: Recorded, group: Group, look: Look, gradients: Mapping[Node, Any], reached: set[int]) -> Box:
-    """Return the box of a group."""
     vertex = recorded.vertices[group.members[-1]]
     value, several = vertex.value, bool(group.title or group.times)
     gradient = gradients.get(vertex.node) if vertex.node is not None else None
@@ -134,15 +133,14 @@ def contents(recorded: Recorded, group: Group) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes in the unit in which it reads best."""
-    unit = next((unit for unit in ("B", "kB", "MB", "GB") if count < 1000 * 1000 ** ("B", "kB", "MB", "GB").index(unit)), "TB")
-    amount = count / 1000 ** ("B", "kB", "MB", "GB", "TB").index(unit)
-    return f"{amount:.3g} {unit}"
+    power = min((len(str(count)) - 1) // 3, 4)
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reached: set[int]) -> list[Arrow]:
     """Return an arrow for each use; uses between groups that hold more than one vertex are one arrow that says how many."""
     owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    turn = {vertex: time for group in groups for vertex, time in repetitions(group).items()}
+    repetition = {vertex: k for group in groups for vertex, k in repetitions(group).items()}
     arrows: list[Arrow] = []
     several: dict[tuple[int, int, str], list[int]] = {}  # the operands of each use
     flowing: set[tuple[int, int, str]] = set()
@@ -154,7 +152,7 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
                 if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
                     continue  # (a leaf that is drawn with an operation that uses it)
                 if is_several(group) or is_several(groups[tail]):
-                    use = tail, head, between(groups[tail], group, turn.get(operand), turn.get(member))
+                    use = tail, head, between(groups[tail], group, repetition.get(operand), repetition.get(member))
                     several.setdefault(use, []).append(operand)
                     flowing |= {use} if flows(vertex, i) else set()
                 elif tail != head:
@@ -162,8 +160,8 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
                     arrows.append(replace(arrow, highlighted=operand in reached and member in reached))
     for (tail, head, kind), operands in several.items():
         if tail != head or kind == "next":
-            lit = not reached.isdisjoint(groups[tail].members) and not reached.isdisjoint(groups[head].members)
-            arrow = Arrow(tail, head, gradient=(tail, head, kind) in flowing, highlighted=lit)
+            highlighted = not any(reached.isdisjoint(groups[end].members) for end in (tail, head))
+            arrow = Arrow(tail, head, gradient=(tail, head, kind) in flowing, highlighted=highlighted)
             carried = carried_names(recorded, groups[tail], operands)
             arrows += arrows_of_several(arrow, kind, len(operands), len(groups[head].times), carried)
     return arrows
@@ -221,8 +219,5 @@ def is_repeated(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
 def arrows_from_beyond(recorded: Recorded, groups: Sequence[Group]) -> list[Arrow]:
     """Return an arrow from the box of what is not drawn to each group that uses some of it."""
     drawn = {member for group in groups for member in group.members}
-    return [
-        Arrow(0, head + 1)
-        for head, group in enumerate(groups)
-        if any(operand not in drawn for member in group.members for operand in recorded.vertices[member].operands)
-    ]
+    operands = [{operand for member in group.members for operand in recorded.vertices[member].operands} for group in groups]
+    return [Arrow(0, head + 1) for head, used in enumerate(operands) if not used <= drawn]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,12 @@ SHAPES: dict[str, dict[str, str]] = {
 WEIGHTS = {"input": "1", "parameter": "1", "constant": "1", "outside": "1", "omitted": "0"}  # how straight an arrow should be
 LONGEST_LINE, NARROW_LINE, LONGEST_TITLE = 46, 12, 70
 WIDEST_CAPTION = 70
+ARROWS: dict[str, Callable[[Arrow], bool]] = {
+    "solid arrow: a gradient flows back along it": lambda arrow: arrow.gradient and not arrow.broadcast,
+    "dashed arrow: broadcasting repeats the operand": lambda arrow: arrow.broadcast,
+    "grey arrow: no gradient flows back along it": lambda arrow: not arrow.gradient,
+    "thick arrow, next: to the next repetition": lambda arrow: arrow.to_next,
+}
 
 
 @dataclass(frozen=True)
@@ -67,17 +74,20 @@ def dot(picture: Picture) -> graphviz.Digraph:
     )  # fmt: skip
     if picture.legend:
         graph.node("legend", legend(picture, palette), id="legend", shape="plaintext", style="", **{"class": "legend"})
-    frames = Frames(graph, palette)
+    frames: dict[tuple[str, ...], graphviz.Digraph] = {(): graph}
     for i, box in enumerate(picture.boxes):
-        frames.inside(box.path).node(f"n{i}", **box_attributes(i, box, palette, NARROW_LINE if sideways else LONGEST_LINE))
-    frames.close()
+        for n, title in enumerate(box.path, 1):
+            if box.path[:n] not in frames:
+                frames[box.path[:n]] = frame_of(title, len(frames), palette)
+        frames[box.path].node(f"n{i}", **box_attributes(i, box, palette, NARROW_LINE if sideways else LONGEST_LINE))
+    for path in sorted(filter(None, frames), key=len, reverse=True):  # (each into the one around it, the innermost first)
+        frames[path[:-1]].subgraph(frames[path])
     for i, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_attributes(i, arrow, picture, palette))
     return graph
 
 
 def arrow_attributes(i: int, arrow: Arrow, picture: Picture, palette: Palette) -> dict[str, str]:
-    """Return the attributes of an arrow."""
     look = {} if arrow.gradient else {"color": palette.soft, "fontcolor": palette.soft}
     if arrow.highlighted:
         look = {"color": palette.highlight, "penwidth": "2.4"}
@@ -93,32 +103,12 @@ def arrow_attributes(i: int, arrow: Arrow, picture: Picture, palette: Palette) -
     }
 
 
-class Frames:
-    """Nested frames, one for each module; what is put inside a path opens those that it lies in."""
-
-    def __init__(self, graph: graphviz.Digraph, palette: Palette) -> None:
-        self.graph, self.palette = graph, palette
-        self.open: dict[tuple[str, ...], graphviz.Digraph] = {(): graph}
-
-    def inside(self, path: tuple[str, ...]) -> graphviz.Digraph:
-        """Return the frame of a path."""
-        for n in range(1, len(path) + 1):
-            if path[:n] not in self.open:
-                number = len(self.open)
-                frame = graphviz.Digraph(f"cluster_{number}")
-                title = path[n - 1]
-                frame.attr(
-                    label=quoted([title]), id=f"m{number}", style="dashed,rounded", color=self.palette.frame, labeljust="l", labelloc="t",
-                    **{"class": "module"},
-                )  # fmt: skip
-                self.open[path[:n]] = frame
-        return self.open[path]
-
-    def close(self) -> None:
-        """Put each frame into the one around it, the innermost first."""
-        for path in sorted(self.open, key=len, reverse=True):
-            if path:
-                self.open[path[:-1]].subgraph(self.open[path])
+def frame_of(title: str, number: int, palette: Palette) -> graphviz.Digraph:
+    """Return an empty frame, which stands for a module."""
+    frame = graphviz.Digraph(f"cluster_{number}")
+    look = {"style": "dashed,rounded", "color": palette.frame, "labeljust": "l", "labelloc": "t", "class": "module"}
+    frame.attr(label=quoted([title]), id=f"m{number}", **look)
+    return frame
 
 
 def legend(picture: Picture, palette: Palette) -> str:
@@ -138,19 +128,10 @@ def legend(picture: Picture, palette: Palette) -> str:
 
 def arrow_legend(picture: Picture) -> list[str]:
     """Return a line for each kind of arrow that occurs."""
-    plain = any(arrow.gradient and not arrow.broadcast for arrow in picture.arrows)
-    repeated = any(arrow.broadcast for arrow in picture.arrows)
-    data = any(not arrow.gradient for arrow in picture.arrows)
-    return [
-        *(["solid arrow: a gradient flows back along it"] if plain else []),
-        *(["dashed arrow: broadcasting repeats the operand"] if repeated else []),
-        *(["grey arrow: no gradient flows back along it"] if data else []),
-        *(["thick arrow, next: to the next repetition"] if any(arrow.to_next for arrow in picture.arrows) else []),
-    ]
+    return [line for line, holds in ARROWS.items() if any(map(holds, picture.arrows))]
 
 
 def box_attributes(i: int, box: Box, palette: Palette, longest: int) -> dict[str, Any]:
-    """Return the attributes of a box."""
     inside, border = palette.kinds[box.kind]
     faded = {"fontcolor": palette.soft, "color": palette.soft, "fillcolor": palette.back} if box.faded else {}
     return {
@@ -188,8 +169,6 @@ def in_words(box: Box) -> str:
     return ", ".join(filter(None, (first, box.kind, box.about, shape, *figures)))
 
 
-def quoted(texts: list[str], left: bool = False) -> str:
+def quoted(texts: list[str]) -> str:
     """Return lines of arbitrary text as one string of the DOT language that draws exactly them."""
-    end = r"\l" if left else r"\n"
-    escaped = [str(graphviz.escape(clean(text).replace("&", "&amp;"))) for text in texts]
-    return graphviz.nohtml(end.join(escaped) + (end if left else ""))
+    return graphviz.nohtml(r"\n".join([str(graphviz.escape(clean(text).replace("&", "&amp;"))) for text in texts]))

@@ -26,7 +26,7 @@ LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
 WORDS_IN_TITLE = 4
 RUN = ("run",)  # the words of a run that was put into one group
-WIDELY = 6  # more uses of a value than one body makes
+MOST_USES = 6  # of a value by one body
 LEAVES = ("constant", "input", "parameter")
 
 
@@ -56,13 +56,8 @@ def fold(
 ) -> tuple[list[Group], int]:
     """Return at most ``most`` groups, in order, and how many vertices are in none of them.
 
-    Parameters
-    ----------
-    recorded : the graph.
-    most : how many groups there may be.
-    depth : draw modules at this depth as one group each, even where there is room.
-    cut : how many groups there may be where some are left out; by default as many.
-    longest : close further modules, and draw repeated bodies once, where more groups would lie one behind the other.
+    Modules at a ``depth`` are one group each, even where there is room. Where some groups are left out, at most ``cut`` are kept; where
+    more than ``longest`` would lie one behind the other, further modules are closed and repeated bodies drawn once.
     """
     fitting: list[Group] = []
     groups: list[Group] = []
@@ -137,18 +132,18 @@ def uses_of_leaves(vertices: Sequence[Vertex], groups: Sequence[Group]) -> dict[
     """Return for each leaf the groups that use it, each with the repetition in which it does."""
     uses: dict[int, list[tuple[int, int]]] = {i: [] for i, vertex in enumerate(vertices) if not vertex.operation}
     for i, group in enumerate(groups):
-        turn = repetitions(group)
+        repetition = repetitions(group)
         for member in group.members:
             for operand in vertices[member].operands:
                 if operand in uses:
-                    uses[operand].append((i, turn.get(member, 0)))
+                    uses[operand].append((i, repetition.get(member, 0)))
     return uses
 
 
 def belongs_to_one_time(groups: Sequence[Group], uses: Sequence[tuple[int, int]]) -> bool:
     """Tell whether all uses are in one repetition of one body."""
     runs = {groups[i].run for i, _ in uses}
-    return len(runs) == 1 and None not in runs and len({turn for _, turn in uses}) == 1
+    return len(runs) == 1 and None not in runs and len({repetition for _, repetition in uses}) == 1
 
 
 def members_of(groups: Iterable[Group]) -> tuple[int, ...]:
@@ -157,7 +152,6 @@ def members_of(groups: Iterable[Group]) -> tuple[int, ...]:
 
 
 def single(vertices: Sequence[Vertex], i: int) -> Group:
-    """Return a group of one vertex."""
     return Group((i,), "", vertices[i].path)
 
 
@@ -248,9 +242,8 @@ def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> 
         starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
         saved = period * ((ends - starts) // period)
         often = saved >= max(least, period)
-        candidates += [
-            (-s, period, start, end + period) for s, start, end in zip(saved[often].tolist(), starts[often].tolist(), ends[often].tolist())
-        ]
+        spans = np.stack([-saved, starts, ends + period], axis=1)[often].tolist()
+        candidates += [(less, period, start, end) for less, start, end in spans]
     taken = np.zeros(len(groups), bool)
     runs = {}
     for _, period, start, end in sorted(candidates):
@@ -286,11 +279,8 @@ def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, 
     likeness, looks = np.empty(len(groups), int), np.empty(len(groups), int)
     for i, group in enumerate(groups):
         used = [operand for member in group.members for operand in vertices[member].operands if vertices[operand].operation]
-        far = [
-            -operand if uses[operand] > WIDELY else min(back, LONGEST_PERIOD + 1)
-            for operand in used
-            if (back := i - owner.get(operand, i)) > 1
-        ]
+        back = {operand: min(i - owner.get(operand, i), LONGEST_PERIOD + 1) for operand in used}
+        far = [-operand if uses[operand] > MOST_USES else back[operand] for operand in used if back[operand] > 1]
         look = group.words, np.shape(vertices[group.members[-1]].value)
         looks[i] = numbers.setdefault(look, len(numbers))
         likeness[i] = numbers.setdefault((look, tuple(far)), len(numbers))
@@ -310,13 +300,8 @@ def nearest(vertices: Sequence[Vertex], outputs: Sequence[int], groups: Sequence
     found = dict.fromkeys(owner[output] for output in outputs)
     ring = list(found)
     while ring and len(found) < most:
-        ahead = dict.fromkeys(
-            owner[operand]
-            for i in ring
-            for member in groups[i].members
-            for operand in vertices[member].operands
-            if owner[operand] not in found
-        )
+        operands = [operand for i in ring for member in groups[i].members for operand in vertices[member].operands]
+        ahead = dict.fromkeys(owner[operand] for operand in operands if owner[operand] not in found)
         ring = sorted(ahead, reverse=True)
         found.update(ahead)
     return [groups[i] for i in sorted(list(found)[:most])]

@@ -69,9 +69,8 @@ def argument(value: Any) -> str:
     if isinstance(value, (np.number, float, complex, np.ndarray)):
         return f"({number(value)})" if np.iscomplexobj(value) else number(value)
     if isinstance(value, slice):
-        return ":".join(
-            "" if part is None else str(part) for part in (value.start, value.stop, value.step)[: 2 if value.step is None else 3]
-        )
+        parts = (value.start, value.stop, value.step)[: 2 if value.step is None else 3]
+        return ":".join("" if part is None else str(part) for part in parts)
     if isinstance(value, (tuple, list)):
         inner = ", ".join(map(argument, value))
         return f"({inner},)" if isinstance(value, tuple) and len(value) == 1 else f"({inner})" if isinstance(value, tuple) else f"[{inner}]"

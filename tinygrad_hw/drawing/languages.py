@@ -49,8 +49,8 @@ class Words:
     def fragment(self, match: re.Match[str]) -> str:
         """Return a text of HTML in the language, with the space around it."""
         text = match[0].strip()
-        said = self(unescape(text))
-        return match[0] if said == unescape(text) else match[0].replace(text, escape(said, quote=False))
+        translated = self(unescape(text))
+        return match[0] if translated == unescape(text) else match[0].replace(text, escape(translated, quote=False))
 
 
 def pattern(english: str) -> str:

@@ -31,13 +31,13 @@ class LayoutError(TinygradError, RuntimeError):
     """A drawing could not be laid out: no engine, no end, or an engine's own error."""
 
 
-def engine() -> tuple[str, list[str]] | None:
-    """Return the layout engine that there is, as its name and the command that starts it, the format left out."""
+def engine(form: str = "svg") -> tuple[str, list[str]] | None:
+    """Return the layout engine that there is, as its name and the command that draws in a format; None if there is none."""
     program = shutil.which("dot")
     if program:
-        return f"dot ({program})", [program, "-T"]
+        return f"dot ({program})", [program, f"-T{form}"]
     if find_spec("pygraphviz"):
-        return "pygraphviz", [sys.executable, "-c", WORKER]
+        return "pygraphviz", [sys.executable, "-c", WORKER, form]
     return None
 
 
@@ -49,12 +49,11 @@ def render(dot: str, form: str) -> bytes:
     LayoutError
         If there is no layout engine, if it fails or takes longer than a minute, or if the picture is too large for a bitmap.
     """
-    found = engine()
+    found = engine(form)
     if found is None:
         raise LayoutError(REMEDIES)
     name, command = found
     dot = dot if name == "pygraphviz" else dot.replace("\0", "\n")
-    command = [*command[:-1], command[-1] + form] if command[-1] == "-T" else [*command, form]
     try:
         done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

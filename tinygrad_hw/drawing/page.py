@@ -23,7 +23,7 @@ from .dot import arrow_legend, dot, in_words
 from .languages import LANGUAGES, Words
 from .layout import LayoutError, render_svgs
 from .modules import View
-from .picture import KINDS, Picture
+from .picture import KINDS, Box, Picture
 from .recorded import Recorded
 from .steps import Key, Line, Question, Step, Swept, details, steps
 from .svg import polished
@@ -68,20 +68,22 @@ class Lesson:
 
 def page(lesson: Lesson, language: str) -> str:
     """Return the page in a language; where the graph is too large to step through, or there is no layout engine, it says so."""
-    say, piece = Words(language), pieces()
+    say = Words(language)
+    piece = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n(?=<!-- |$)", read("page.html"), re.DOTALL))  # what a page is put together from
     pictures = [replace(picture, legend=False, theme="light") for picture in [view.picture for view in lesson.views] or [lesson.picture]]
     all_steps = [steps(lesson.recorded, view, lesson.trail or ()) for view in lesson.views]
     stepping = any(len(each) > 1 for each in all_steps)
     drawn, reasons = drawn_pictures(pictures)
-    notices = [*reasons, *why_no_steps(lesson), *why_no_backward(lesson)]
+    notices = [*reasons, *why_not_all(lesson)]
     style, script = map(read, ("page.css", "page.js"))
-    program = f"const program = {maker(lesson.program.source)}" if lesson.program else "const program = null"
+    program = f"const program = {maker(lesson.program.source) if lesson.program else 'null'}"
+    caption = escape(say(clean(pictures[0].caption)))
     return say.markup(piece["shell"]).format(
         lang=LANGUAGES[language],
         policy=escape(policy(style, program, script)),
-        title=escape(say(clean(pictures[0].caption))),
+        title=caption,
         style=style,
-        caption=escape(say(clean(pictures[0].caption))),
+        caption=caption,
         controls=say.markup(piece["controls"]) if stepping else "",
         rise=piece["rise"],
         pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{say.markup(svg)}</div>' for k, svg in enumerate(drawn)),
@@ -103,32 +105,21 @@ def read(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def pieces() -> dict[str, str]:
-    """Return the pieces that a page is put together from, by their names."""
-    return dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n(?=<!-- |$)", read("page.html"), re.DOTALL))
-
-
 def maker(module: str) -> str:
     """Return a JavaScript module's ``make`` as an expression."""
     return f"(() => {{\n{re.sub('^export ', '', module, flags=re.MULTILINE)}return make;\n}})()".replace("</", "<\\/")
 
 
-def why_no_steps(lesson: Lesson) -> list[str]:
-    """Say why a graph cannot be stepped through."""
-    picture, has_steps = lesson.picture, any(vertex.operation for vertex in lesson.recorded.vertices)
-    if lesson.views:
-        return [] if has_steps else ["There is nothing to step through: no operation was recorded."]
-    return [
-        f"This graph is too large to step through: {picture.total} vertices are more than the {len(picture.boxes)} boxes drawn. "
-        "Draw a part of it (an earlier tensor), or raise max_nodes=."
-    ]
-
-
-def why_no_backward(lesson: Lesson) -> list[str]:
-    """Say why there is no backward to step through."""
-    if not lesson.views or lesson.trail is not None or not any(vertex.operation for vertex in lesson.recorded.vertices):
-        return []
-    return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
+def why_not_all(lesson: Lesson) -> list[str]:
+    """Say why a graph cannot be stepped through, or why not backward."""
+    if not lesson.views:
+        boxes = f"{lesson.picture.total} vertices are more than the {len(lesson.picture.boxes)} boxes drawn"
+        return [f"This graph is too large to step through: {boxes}. Draw a part of it (an earlier tensor), or raise max_nodes=."]
+    if not any(vertex.operation for vertex in lesson.recorded.vertices):
+        return ["There is nothing to step through: no operation was recorded."]
+    if lesson.trail is None:
+        return ["Only forward is shown: backward starts from one number that requires a gradient, or from a cotangent (draw(t, grad=g))."]
+    return []
 
 
 def explained(all_steps: Iterable[Sequence[Step]]) -> str:
@@ -184,16 +175,11 @@ def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequen
     """Return what the script needs. An array is named by its place among ``arrays``."""
     keys = list(lesson.known)
     slots = {key: slot for slot, key in enumerate(keys)}
-    views = [view_data(lesson, view, slots) for view in lesson.views] or [folded_data(lesson.picture)]
+    views = [view_data(lesson, view, slots) for view in lesson.views] or [
+        picture_data(lesson.picture, [box_data(box, [only_line(box)]) for box in lesson.picture.boxes])
+    ]
     for found, each in zip(views, all_steps):
-        found["steps"] = [
-            {
-                **vars(step),
-                "lines": [row(line, slots) for line in step.lines],
-                "questions": [asked(question, slots) for question in step.questions],
-            }
-            for step in each
-        ]
+        found["steps"] = [step_data(step, slots) for step in each]
     program = lesson.program
     return {
         "views": views,
@@ -221,28 +207,34 @@ def in_words_of(say: Words, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def step_data(step: Step, slots: Mapping[Key, int]) -> dict[str, Any]:
+    lines, questions = [row(line, slots) for line in step.lines], [asked(question, slots) for question in step.questions]
+    return {**vars(step), "lines": lines, "questions": questions}
+
+
 def view_data(lesson: Lesson, view: View, slots: Mapping[Key, int]) -> dict[str, Any]:
     """Return what the script needs of a picture; its steps are put in later."""
     shows: dict[int, int] = {box: i for i, box in view.owner.items()}  # (the last of a box's vertices gives its result)
     boxes = []
     for box, about in enumerate(view.picture.boxes):
         i = shows[box]
-        lines = details(lesson.recorded, i, lesson.known) if about.kind != "folded" else [Line(clean(in_words(about)), "", None)]
-        boxes.append({
-            "name": clean(about.name), "lines": [row(line, slots) for line in lines], "opens": view.opens[box],
-            "value": slots["value", i] if about.value else None, "gradient": slots.get(("gradient", i)) if about.gradient else None,
-        })  # fmt: skip
-    arrows = view.picture.arrows
-    return {"title": clean(view.title), "parent": view.parent, "boxes": boxes, "heads": [arrow.head for arrow in arrows], "steps": []}
+        lines = [row(line, slots) for line in details(lesson.recorded, i, lesson.known)] if about.kind != "folded" else [only_line(about)]
+        gradient = slots.get(("gradient", i)) if about.gradient else None
+        boxes.append(box_data(about, lines, view.opens[box], slots["value", i] if about.value else None, gradient))
+    return picture_data(view.picture, boxes) | {"title": clean(view.title), "parent": view.parent}
 
 
-def folded_data(picture: Picture) -> dict[str, Any]:
-    """Return what the script needs of a picture that cannot be stepped through."""
-    boxes = [
-        {"name": clean(box.name), "lines": [[clean(in_words(box)), "", None, "", False]], "opens": None, "value": None, "gradient": None}
-        for box in picture.boxes
-    ]
+def picture_data(picture: Picture, boxes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"title": "", "parent": None, "boxes": boxes, "heads": [arrow.head for arrow in picture.arrows], "steps": []}
+
+
+def box_data(box: Box, lines: list[Any], opens: int | None = None, value: int | None = None, gradient: int | None = None) -> dict[str, Any]:
+    return {"name": clean(box.name), "lines": lines, "opens": opens, "value": value, "gradient": gradient}
+
+
+def only_line(box: Box) -> list[Any]:
+    """Return the line that says what a box is, as the script takes it."""
+    return row(Line(clean(in_words(box)), "", None), {})
 
 
 def row(line: Line, slots: Mapping[Key, int]) -> list[Any]:

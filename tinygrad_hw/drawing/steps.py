@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ PRODUCTS = {np.matmul, np.dot}
 FEWEST_WRONG = 2
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a step: what it is, the formula it comes from (as text, and as MathML if there is any), and the key of its array."""
 
     what: str
@@ -41,8 +40,7 @@ class Line:
     hidden: bool = False
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """What a learner may guess before it is shown: what an operand gets, the right answer and wrong ones."""
 
     about: str
@@ -107,17 +105,17 @@ def start(recorded: Recorded, view: View) -> Step:
     """Return the step before the first operation."""
     given = [i for i in view.owner if not recorded.vertices[i].operation or i not in view.members]
     named = [i for i in given if view.picture.boxes[view.owner[i]].kind != "folded"]
-    lines = tuple(
-        Line(f"{shortened(recorded.vertices[i].name)}, {view.picture.boxes[view.owner[i]].kind}", "", ("value", i)) for i in named
-    )
     boxes = tuple(view.owner[i] for i in named)
+    kinds = [view.picture.boxes[box].kind for box in boxes]
+    lines = tuple(Line(f"{shortened(recorded.vertices[i].name)}, {kind}", "", ("value", i)) for i, kind in zip(named, kinds))
     return Step("start", "What is given", "These values are given; everything else is computed from them.", None, boxes, boxes, (), lines)
 
 
 def forward(recorded: Recorded, view: View) -> list[Step]:
     """Return a step for each operation or closed module, in the order of creation."""
     found = []
-    runs = made(recorded, view)
+    results = sorted(i for i in view.members if recorded.vertices[i].operation)
+    runs = [(box, list(run)) for box, run in groupby(results, lambda i: view.owner[i])]
     for k, (box, run) in enumerate(runs, 1):
         about = view.picture.boxes[box]
         shown = handed_on(recorded, view, box, run)
@@ -133,12 +131,6 @@ def forward(recorded: Recorded, view: View) -> list[Step]:
         costs = sum(work(recorded.vertices[i]) for i in run)
         found.append(Step("forward", f"Forward {k} of {len(runs)}: {title}", sentence, box, (box,), (box,), arrows, lines, costs))
     return found
-
-
-def made(recorded: Recorded, view: View) -> list[tuple[int, list[int]]]:
-    """Return the boxes that something is computed in, each with the results in it."""
-    results = sorted(i for i in view.members if recorded.vertices[i].operation)
-    return [(box, list(run)) for box, run in groupby(results, lambda i: view.owner[i])]
 
 
 def handed_on(recorded: Recorded, view: View, box: int, run: Sequence[int]) -> list[int]:
@@ -160,15 +152,14 @@ class Backward:
 
     def steps(self) -> list[Step]:
         """Return a step for each node, or each closed module, that the sweep takes."""
-        turns = groupby(enumerate(self.trail), lambda turn: self.box_of(turn[1]))
-        runs = [(box, list(run)) for box, run in turns]
-        count, k, found = sum(box is not None for box, _ in runs), 0, []
+        runs = [(box, list(run)) for box, run in groupby(enumerate(self.trail), lambda item: self.box_of(item[1]))]
+        count = sum(box is not None for box, _ in runs)
+        found: list[Step] = []
         for box, run in runs:
             if box is None:
                 self.seen.update(parent for _, swept in run for parent, _, _ in swept.node.edges)
             else:
-                k += 1
-                found.append(self.step(box, run, f"Backward {k} of {count}"))
+                found.append(self.step(box, run, f"Backward {len(found) + 1} of {count}"))
         return found
 
     def box_of(self, swept: Swept) -> int | None:
@@ -215,11 +206,10 @@ class Backward:
         )
 
     def sentence(self, vertex: Vertex, swept: Swept) -> str:
-        """Say what a node's turn does: the chain rule, and where paths meet."""
+        """Say what the sweep does at a node: the chain rule, and where paths meet."""
         names = list(dict.fromkeys(shortened(self.recorded.vertices[self.position[parent]].name) for parent, _, _ in swept.node.edges))
         each = f"{names[0]} gets" if len(names) == 1 else f"each of {', '.join(names[:-1])} and {names[-1]} gets"
-        paths = [parent for parent, _, _ in swept.node.edges if self.uses[parent] > 1]
-        more = " What comes along several paths adds up." if paths else ""
+        more = " What comes along several paths adds up." if any(self.uses[parent] > 1 for parent, _, _ in swept.node.edges) else ""
         return f"Of {shortened(vertex.name)} = {expression(self.recorded, vertex)}, {each} what arrives × the local derivative.{more}"
 
     def contribution(self, vertex: Vertex, edge: Edge, operand: Vertex, at: tuple[int, int], sums: tuple[Any, Any]) -> list[Line]:

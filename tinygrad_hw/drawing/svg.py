@@ -25,9 +25,7 @@ def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) 
     prefix = f"g{hashlib.sha256(dot.encode()).hexdigest()[:8]}_" if prefix is None else prefix
     root = ElementTree.fromstring(svg)
     words = {f"n{i}": in_words(box) for i, box in enumerate(picture.boxes)}
-    words.update(
-        {f"e{i}": " → ".join(picture.boxes[end].name for end in (arrow.tail, arrow.head)) for i, arrow in enumerate(picture.arrows)}
-    )
+    words |= {f"e{i}": f"{picture.boxes[arrow.tail].name} → {picture.boxes[arrow.head].name}" for i, arrow in enumerate(picture.arrows)}
     for element in root.iter(f"{{{SVG}}}g"):
         title, name = element.find(f"{{{SVG}}}title"), element.get("id", "")
         if title is not None:

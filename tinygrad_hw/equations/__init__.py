@@ -147,8 +147,7 @@ class Equations:
         width = len(str(len(self.forward) + len(self.backward)))
         out = []
         for title, equations in (("Forward", self.forward), ("Backward", self.backward)):
-            if equations:
-                out += [title, *[f"  {f'({e.number})':>{width + 2}}  {e.text}" for e in equations], ""]
+            out += [title, *[f"  {f'({e.number})':>{width + 2}}  {e.text}" for e in equations], ""] if equations else []
         if self.notes:
             out += ["where", *[f"  {note.text}" for note in self.notes], ""]
         return "\n".join(out[:-1])
@@ -226,12 +225,13 @@ class Equations:
         The text does not tell whether an axis that is added up stays, with length 1: either will do.
         """
         text = Text(self._labels)
+        calls = [part for part in parts_of(line.right) if isinstance(part, Call)]
+        indices = [Constant(leaf) for part in calls for leaf in leaves(part.args) if isinstance(leaf, np.ndarray)]
         names = {text.label(self._labels[atom]): evaluate(atom, values) for atom in occurrences(line.right) if atom in self._labels}
-        upright = [part for part in parts_of(line.right) if isinstance(part, Call) and is_along_channels(part)]
-        names |= {text.write(part): evaluate(part, values) for part in upright}
-        names |= {text.label(self._labels[index]): index.value for index in indices_in(line.right) if index in self._labels}
-        parts = [*parts_of(line.right), *[part for _, rule in self._derivation.definitions.values() for part in parts_of(rule)]]
-        functions = {text.function(part.function): part.function for part in parts if isinstance(part, Call)}
+        names |= {text.write(part): evaluate(part, values) for part in calls if is_along_channels(part)}
+        names |= {text.label(self._labels[index]): index.value for index in indices if index in self._labels}
+        calls += [part for _, rule in self._derivation.definitions.values() for part in parts_of(rule) if isinstance(part, Call)]
+        functions = {text.function(part.function): part.function for part in calls}
         primes = {
             text.function(f): lambda z, prime=prime, rule=rule: evaluate(rule, {prime.parts[0]: z})
             for f, (prime, rule) in self._derivation.definitions.items()
@@ -399,13 +399,10 @@ def formula(
 
 def argument_names(vjp: Any, count: int) -> list[Label]:
     """Return what a rule calls the arguments of its function."""
-    parameters = list(inspect.signature(vjp).parameters.values())[2:]
     names: list[str] = []
-    for parameter in parameters:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            names += [f"{parameter.name}{k}" for k in range(1, count + 1)]
-        else:
-            names.append(parameter.name)
+    for parameter in list(inspect.signature(vjp).parameters.values())[2:]:
+        several = parameter.kind is parameter.VAR_POSITIONAL
+        names += [f"{parameter.name}{k}" for k in range(1, count + 1)] if several else [parameter.name]
     return [label_of(name) for name in names[:count]]
 
 
@@ -419,12 +416,6 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     if derivation.batch is not None:
         labels[derivation.batch] = names.reserve(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
-
-
-def indices_in(x: Expression) -> list[Constant]:
-    """Return the arrays that stand inside the indices of an expression."""
-    calls = [part for part in parts_of(x) if isinstance(part, Call)]
-    return [Constant(leaf) for part in calls for leaf in leaves(part.args) if isinstance(leaf, np.ndarray)]
 
 
 def gradients(derivation: Derivation) -> dict[Node, Any]:

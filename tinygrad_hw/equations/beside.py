@@ -39,21 +39,17 @@ class Beside:
 
     def __str__(self) -> str:
         width = max(len(line) for line, equation in self.rows if equation or len(self.rows) == 1)
-        return "\n".join(
-            [f"{line:<{width}}  # ({equation.number})  {equation.text}" if equation else line for line, equation in self.rows] + [""]
-        )
+        lines = [f"{line:<{width}}  # ({equation.number})  {equation.text}" if equation else line for line, equation in self.rows]
+        return "\n".join([*lines, ""])
 
     def __repr__(self) -> str:
         return f"<Beside: {len(self.rows)} lines, {sum(equation is not None for _, equation in self.rows)} with an equation>"
 
     def html(self) -> str:
         """Return a table of HTML: each line of the program, highlighted, and its equation."""
-        rows = "".join(
-            f"<tr><td><code>{highlighted(line)}</code></td>"
-            + (f"<td>({equation.number})</td><td>{equation.mathml}</td></tr>" if equation else "<td></td><td></td></tr>")
-            for line, equation in self.rows
-        )
-        return f"{STYLE}<table class='beside'>{rows}</table>"
+        rows = [(highlighted(line), *((f"({e.number})", e.mathml) if e else ("", ""))) for line, e in self.rows]
+        cells = "".join(f"<tr><td><code>{line}</code></td><td>{number}</td><td>{math}</td></tr>" for line, number, math in rows)
+        return f"{STYLE}<table class='beside'>{cells}</table>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self.html()}

@@ -38,7 +38,7 @@ def explained(printed: list[str], derivation: Derivation) -> list[str]:
         found.append("a vector with an entry for each channel is added to every place of the channel")
     found += [sentence for sign, sentence in SENTENCES.items() if sign in text]
     found += ["[a > b] is 1 where that holds, else 0"] if re.search(r"\[[^]\n]+ [=≠<>≥≤] ", text) else []
-    found += ["I is the identity matrix"] if any(label == Label("I") for label in derivation.labels.values()) else []
+    found += ["I is the identity matrix"] if Label("I") in derivation.labels.values() else []
     found += [
         f"{label} is an array of shape {atom.shape} that the program brought along"
         for atom, label in derivation.labels.items()

@@ -102,7 +102,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return function(*mapped(stand_in, args), **mapped(stand_in, kwargs))
     if function in ALWAYS:
         return np.bool_(ALWAYS[function])
-    if function in (np.equal, np.not_equal) and any(is_infinite(arg) for arg in args):
+    if function in (np.equal, np.not_equal) and any(isinstance(arg, (float, np.floating)) and np.isinf(arg) for arg in args):
         return np.bool_(function is np.not_equal)
     if function is shaping.astype and args[0].dtype.kind in "iufc" and np.dtype(args[1]).kind in "fc":
         return Symbol(args[0].expression, args[1])
@@ -127,10 +127,6 @@ def is_mask(value: Any) -> bool:
     """Tell whether an index holds truth values that are not known."""
     parts = value if isinstance(value, tuple) else (value,)
     return any(isinstance(part, Symbol) and part.dtype.kind == "b" and not isinstance(part.expression, Constant) for part in parts)
-
-
-def is_infinite(value: Any) -> bool:
-    return isinstance(value, (float, np.floating)) and np.isinf(value)
 
 
 def operand(value: Any) -> Any:

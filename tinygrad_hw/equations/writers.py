@@ -112,9 +112,10 @@ class Text:
     def label(self, label: Label) -> str:
         """Set a name with its subscript."""
         base = self.word(label.base)
-        sub = self.label(label.sub) if isinstance(label.sub, Label) else self.number(label.sub) if label.sub.isdigit() else None
-        whole = self.below(base, sub if sub is not None else self.word(str(label.sub))) if label.sub else base
-        return self.brackets(whole) if is_formula(label) else whole
+        if label.sub:
+            set_sub = self.label if isinstance(label.sub, Label) else self.number if label.sub.isdigit() else self.word
+            base = self.below(base, set_sub(label.sub))  # type: ignore[arg-type]
+        return self.brackets(base) if is_formula(label) else base
 
     # The notation
     def write(self, x: Expression) -> str:
@@ -187,8 +188,7 @@ class Text:
         text = ""
         for term in x.parts:
             minus = isinstance(term, Product) and term.coefficient < 0
-            if isinstance(term, Product) and minus:
-                term = Product(-term.coefficient, term.factors)
+            term = Product(-term.coefficient, term.factors) if isinstance(term, Product) and minus else term
             sign = self.symbol(" − " if minus else " + ") if text else self.symbol("−") if minus else ""
             text = self.row(text, sign, self.at(PRODUCT, term)) if text or sign else self.at(PRODUCT, term)
         return text
@@ -213,9 +213,10 @@ class Text:
         return self.row(self.function(function), self.brackets(self.listed(pieces)))
 
     def matmul(self, x: Call) -> tuple[str, int]:
-        """Set a matrix product: x y."""
-        left, right = x.parts
-        return self.row(self.at(MATMUL, left), self.symbol(" "), self.at(POSTFIX, right)), MATMUL
+        """Set a matrix product, x y, or the product of a column with a row, x yᵀ."""
+        left, right = self.at(MATMUL, x.parts[0]), self.at(POSTFIX, x.parts[1])
+        right = self.above(right, self.symbol("ᵀ")) if x.function is np.outer else right
+        return self.row(left, self.symbol(" "), right), MATMUL
 
     def reshaped(self, x: Call) -> tuple[str, int] | None:
         """Set a reduction that only loses axes of length 1 as the reduction, and a vector with an entry a channel as the vector."""
@@ -228,13 +229,7 @@ class Text:
         options = dict(zip(("axis", "keepdims"), x.args[1:])) | x.kwargs
         axis, sign = options.get("axis"), self.symbol("‖")
         text = self.row(sign, self.write(x.parts[0]), sign)
-        axes = sorted(int(i) % len(x.parts[0].shape) for i in np.atleast_1d(axis)) if axis is not None else ()
-        return self.below(text, self.number(",".join(map(str, axes)))) if axes else text, ATOM
-
-    def outer(self, x: Call) -> tuple[str, int]:
-        """Set the product of a column with a row: x yᵀ."""
-        left, right = x.parts
-        return self.row(self.at(MATMUL, left), self.symbol(" "), self.above(self.at(POSTFIX, right), self.symbol("ᵀ"))), MATMUL
+        return text if axis is None else self.below(text, self.number(axes_text(axis, len(x.parts[0].shape)))), ATOM
 
     def convolution(self, x: Call) -> tuple[str, int]:
         """Set a convolution: x ∗ W, with its stride and its padding if it has any."""
@@ -282,8 +277,7 @@ class Text:
     def fold(self, x: Call) -> tuple[str, int]:
         """Set a reduction: over all axes, or saying which."""
         ndim, axis = len(x.parts[0].shape), x.kwargs.get("axis")
-        axes = sorted({int(i) % ndim for i in np.atleast_1d(axis)}) if ndim and axis is not None else []
-        index = ",".join(map(str, axes)) if len(axes) < ndim else ""
+        index = axes_text(axis, ndim) if axis is not None and np.size(axis) < ndim else ""
         if x.function is np.sum:
             sign = self.symbol("Σ")
             return self.row(self.below(sign, self.number(index)) if index else sign, self.symbol(" "), self.at(MATMUL, x.parts[0])), PRODUCT
@@ -370,11 +364,15 @@ NOTATIONS: dict[Any, Callable[[Text, Call], tuple[str, int] | None]] = {
     shaping.setitem: Text.written,
     shaping.astype: lambda self, x: self.with_level(x.parts[0]),
     **dict.fromkeys(PRODUCT_SIGNS, Text.convolution),
-    np.outer: Text.outer,
+    np.outer: Text.matmul,
     linalg.euclidean: Text.norm,
     np.reshape: Text.reshaped,
     np.absolute: lambda self, x: (self.brackets(self.argument(x.args[0]), "|", "|"), ATOM),
 }
+
+
+def axes_text(axis: Any, ndim: int) -> str:
+    return ",".join(map(str, sorted({int(i) % ndim for i in np.atleast_1d(axis)})))
 
 
 def as_long(shape: tuple[int, ...]) -> tuple[int, ...]:
