@@ -19,7 +19,7 @@ TIMEOUT = 60
 WORKER = """
 import sys, pygraphviz
 for text in sys.stdin.buffer.read().decode().split("\\0"):
-    sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format=sys.argv[1], prog="dot"))
+    sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format=sys.argv[1][2:], prog="dot"))
 """
 REMEDIES = (
     "no layout engine for pictures was found: install Graphviz so that `dot` is on PATH (apt install graphviz, brew install graphviz), "
@@ -31,13 +31,13 @@ class LayoutError(TinygradError, RuntimeError):
     """A drawing could not be laid out: no engine, no end, or an engine's own error."""
 
 
-def engine(form: str = "svg") -> tuple[str, list[str]] | None:
-    """Return the layout engine that there is, as its name and the command that draws in a format; None if there is none."""
+def engine() -> tuple[str, list[str]] | None:
+    """Return the layout engine that there is, as its name and the command that starts it; None if there is none."""
     program = shutil.which("dot")
     if program:
-        return f"dot ({program})", [program, f"-T{form}"]
+        return f"dot ({program})", [program]
     if find_spec("pygraphviz"):
-        return "pygraphviz", [sys.executable, "-c", WORKER, form]
+        return "pygraphviz", [sys.executable, "-c", WORKER]
     return None
 
 
@@ -49,13 +49,13 @@ def render(dot: str, form: str) -> bytes:
     LayoutError
         If there is no layout engine, if it fails or takes longer than a minute, or if the picture is too large for a bitmap.
     """
-    found = engine(form)
+    found = engine()
     if found is None:
         raise LayoutError(REMEDIES)
     name, command = found
     dot = dot if name == "pygraphviz" else dot.replace("\0", "\n")
     try:
-        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run([*command, f"-T{form}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         raise LayoutError(
             f"{name} did not end within {TIMEOUT} s: draw fewer boxes (max_nodes=...) or collapse modules (depth=1)"
