@@ -131,8 +131,8 @@ def of_views_and_writes():
             v,
             "recorded_write",
             "the gradient of what is not overwritten is cut off",
-            "parents = (node if node.requires_grad else None,",
-            "parents = (None,",
+            "(node if node.requires_grad else None, source)",
+            "(None, source)",
         ),
         (
             v,

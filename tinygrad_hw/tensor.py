@@ -230,7 +230,7 @@ def takes_precedence(kind: type) -> bool:
 
 def operand(other: Any) -> Any:
     """Return the other operand of an operator as NumPy can compute with it; NotImplemented for a batch, whose operators come first."""
-    if isinstance(other, (ndarray, np.generic)):
+    if type(other) is ndarray or isinstance(other, (ndarray, np.generic)):  # (the first test is for speed)
         return require_numbers(other)
     if isinstance(other, (float, int, complex)):
         return other
@@ -264,10 +264,12 @@ def require_numbers(array: Any) -> Any:
 
 
 def refuse_masks(*arrays: Any) -> None:
-    if any(isinstance(array, MaskedArray) for array in arrays):
-        raise DTypeError(
-            "a masked array cannot be a Tensor or stand beside one, which has no mask: use m.filled(value), or np.where(m.mask, 0, m.data)"
-        )
+    for array in arrays:
+        if isinstance(array, MaskedArray):
+            raise DTypeError(
+                "a masked array cannot be a Tensor or stand beside one, which has no mask: "
+                "use m.filled(value), or np.where(m.mask, 0, m.data)"
+            )
 
 
 UNTIL_KEPT = "until kept"  # ``Node.mutable`` of an array that a write may change in place, until a graph keeps it

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import BatchError, DetachError, DTypeError, GradientError, operands_do_not_fit
-from .graph import NOTHING, Node, leaf
+from .graph import NOTHING, Node, leaf, next_number
 from .operators import ARITHMETIC, BITWISE
 from .rules import COMPOSITIONS, NO_DERIVATIVE, RULES, Rule, shaping
 from .rules.elementwise import of_parts
@@ -130,7 +130,8 @@ def view_of(x: Tensor, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
         kwargs = kwargs | {"order": "F" if np.isfortran(array) else "C"}
     records = is_recording()
     out = apply_step(node, rule, args, kwargs, records)
-    if not shares(out._node.value, array):
+    value = out._node.value
+    if getattr(value, "base", None) is not array and not shares(value, array):
         return out
     if node.mutable:
         out._node.mutable = True
@@ -281,7 +282,7 @@ class Memory(NamedTuple):
 class WriteResult(Node):
     """The result of a write. Its value lies in memory that later writes may change: then it is restored from the log when it is used."""
 
-    __slots__ = ()
+    __slots__ = ("memory", "version")
     memory: Memory
     version: int  # the length of the log after this write
 
@@ -342,7 +343,7 @@ def write(target: Tensor, index: Any, value: Any) -> None:
         value = stacked(value)
     refuse_masks(value)
     with write_lock:
-        root, steps = root_of(target), steps_to(target)
+        root = root_of(target)
         require_writable(target, root)
         source = value._node if isinstance(value, Tensor) else None
         wanted = source is not None and source.requires_grad and is_recording() and root.dtype.kind in "fc"
@@ -354,16 +355,16 @@ def write(target: Tensor, index: Any, value: Any) -> None:
                     "make the tensor to write into from a batched one (np.zeros_like(x)), or join results with np.stack"
                 )
             layout = shaping.layout(parts[0]) if hasattr(parts[0], "flags") else None
-            rebind(root, record(SETITEM, (root, value if wanted else plain(value), index, steps, layout), {})._node)
+            rebind(root, record(SETITEM, (root, value if wanted else plain(value), index, steps_to(target), layout), {})._node)
         elif not (root._node.parents or wanted):
             with shape_error_explained(target, value, index):
                 array_to_write(target)[index] = plain(value)
-        elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps):
+        elif root.dtype.kind == "c" and any(function in (np.real, np.imag) for function, _, _ in steps_to(target)):
             write_part(target, index, value)
         else:
             with shape_error_explained(target, value, index):
-                made = recorded_write(root._node, steps, private_copy(index), value, source if wanted else None)
-            rebind(root, made)
+                node = recorded_write(root._node, steps_to(target), private_copy(index), value, source if wanted else None)
+            rebind(root, node)
 
 
 def rebind(target: Tensor, node: Node) -> None:
@@ -424,9 +425,12 @@ def recorded_write(node: Node, steps: tuple[Step, ...], index: Any, value: Any, 
     else:
         memory, before = Memory(array.copy(order="K"), []), array_to_keep(node)
         apply_views(memory.array, steps)[index] = entries
-    parents = (node if node.requires_grad else None, source)
-    out: Any = result(None, SETITEM, (before, entries, index, steps, layout), parents, SETITEM.vjps)._node
-    out.__class__, out.memory, out.version, out.mutable = WriteResult, memory, len(memory.log), UNTIL_KEPT
+    out = new(WriteResult)
+    out.memory, out.version = memory, len(memory.log)
+    out.rule, out.args, out.kwargs = SETITEM, (before, entries, index, steps, layout), NOTHING
+    out.parents, out.vjps = (node if node.requires_grad else None, source), SETITEM.vjps
+    out.number = next_number()
+    out.requires_grad, out.keeps_grad, out.mutable = True, False, UNTIL_KEPT
     return out
 
 
