@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,6 @@ class Draw(NamedTuple):
     kwargs: dict[str, Any]
 
     def __call__(self) -> Any:
-        """Draw."""
         return getattr(self.generator, self.method)(*self.args, **self.kwargs)
 
 
@@ -41,7 +41,7 @@ class Generator(np.random.Generator):
         self._plain = np.random.Generator(self.bit_generator)  # (whose methods may call each other)
         self._user, self._tape, self._drawn = generator, tape, drawn
 
-    def _draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _draw(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Draw from the copy, and note the draw; for another thread, draw from the user's generator."""
         if self._tape.is_over():
             return getattr(self._user, method)(*args, **kwargs)
@@ -58,11 +58,6 @@ class Generator(np.random.Generator):
         return self._drawn(Draw(self._user, method, args, kwargs), value)
 
 
-def _drawing(method: str) -> Callable[..., Any]:
-    """Return the method of the stand-in that draws by the generator's method of this name."""
-    return lambda self, *args, **kwargs: self._draw(method, args, kwargs)
-
-
 for _name in dir(np.random.Generator):
     if not _name.startswith("_") and callable(getattr(np.random.Generator, _name)):
-        setattr(Generator, _name, _drawing(_name))
+        setattr(Generator, _name, partialmethod(Generator._draw, _name))

@@ -79,18 +79,14 @@ class Entry:
         self.mirrors: list[tuple[Node, np.ndarray]] = []
         self.quick: Callable[..., Any] | None = None
         self.violations = 0
-        self._text: str | None = None
         self._states: list[tuple[np.random.Generator, Any]] = []
         self._read: Callable[[], list[Any]] | None = None
 
     def source(self, name: str) -> str:
-        """Return the program as source text."""
-        if self._text is None:
-            results = ["the result" if len(self.program.results) - len(self.written) == 1 else "the results"]
-            results += ["the new values"] if self.program.updates or self.written else []
-            program = shortened(apply(self.readable, tuple(set(PASSES) - READABLE)))
-            self._text = source_of(program, name, f"Return {' and '.join(results)}.")
-        return self._text
+        results = ["the result" if len(self.program.results) - len(self.written) == 1 else "the results"]
+        results += ["the new values"] if self.program.updates or self.written else []
+        program = shortened(apply(self.readable, tuple(set(PASSES) - READABLE)))
+        return source_of(program, name, f"Return {' and '.join(results)}.")
 
     # Running
     def call(self, values: list[Any]) -> Any:

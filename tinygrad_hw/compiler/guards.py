@@ -133,11 +133,9 @@ class Place(Guard):
             return ABSENT
 
     def write(self, value: Any) -> None:
-        """Put something else there."""
         self.kind.write(self.container, self.key, value)
 
     def reading(self, bound: Bound) -> str:
-        """Return the code that reads it."""
         return self.kind.code.format(bound(self.container), self.key if self.kind is ATTRIBUTE else bound(self.key))
 
     def code(self, bound: Bound) -> str:
@@ -360,7 +358,6 @@ def is_foreign_module(module: types.ModuleType | None) -> bool:
 
 
 def is_of_this_package(kind: type) -> bool:
-    """Tell whether a class is one of this package."""
     return kind.__module__.partition(".")[0] == __package__.partition(".")[0]
 
 
@@ -453,7 +450,6 @@ class Watch:
         return any(not guard.holds() and has_stand_in(guard.read()) for guard in self.guards)
 
     def restore(self) -> None:
-        """Put everything back as it was."""
         for guard in self.guards:
             if not guard.holds():
                 guard.restore()

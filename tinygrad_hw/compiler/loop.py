@@ -69,7 +69,7 @@ class Loop:
 
     def stacks(self) -> list[np.ndarray]:
         """Return an empty array for each result of the steps, with a row for each step."""
-        values = [np.asarray(value_of(y)) for y in self.body.results[self.carried :]]
+        values = [np.asarray(getattr(y, "value", y)) for y in self.body.results[self.carried :]]
         return [np.empty((self.count, *value.shape), value.dtype) for value in values]
 
     def plan(self, step: Program, planned: Callable[[Program], Plan]) -> None:
@@ -200,12 +200,7 @@ class NativeLoop(NativePlan):
         carried, rows = self.steps.carried, self.steps.rows
         given = [np.zeros(x.shape, x.dtype) if isinstance(x, np.ndarray) else x for x in super().like_recorded()]
         given[carried : carried + rows] = [np.zeros((1, *np.shape(x)), np.asarray(x).dtype) for x in given[carried : carried + rows]]
-        return given + [np.zeros((1, *np.shape(y)), np.asarray(y).dtype) for y in map(value_of, self.program.results[carried:])]
-
-
-def value_of(y: Any) -> Any:
-    """Return what a result came to when it was recorded."""
-    return y.value if isinstance(y, Op) else y
+        return given + [stack[:1] for stack in self.steps.stacks()]
 
 
 def writable(x: Any) -> Any:

@@ -99,21 +99,26 @@ class Program:
         )
 
 
+DIFFERS = (
+    "recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like "
+    "would be frozen as they were: make them outside, and give them as arguments"
+)
+
+
 def compare(first: Program, second: Program) -> None:
     """Raise if two recordings of one function with the same arguments differ."""
     twin: dict[Op, Op] = dict(zip(first.inputs, second.inputs))
     for a, b in zip(first.ops, second.ops):
         if a.function != b.function or not alike(a.args, b.args, twin) or not alike(a.kwargs, b.kwargs, twin):
-            raise differs(a)
+            raise error_of(a, DIFFERS)
         twin[a] = b
     if len(first.ops) != len(second.ops):
-        raise differs(max(first.ops, second.ops, key=len)[-1])
+        raise error_of(max(first.ops, second.ops, key=len)[-1], DIFFERS)
     if not alike(first.results, second.results, twin) or not alike(first.updates, second.updates, twin):
         raise CompileError("the function returned something else when it was recorded a second time with the same arguments")
 
 
 def same(x: Any, y: Any) -> bool:
-    """Tell whether two constants are the same."""
     return x is y or content(x) == content(y)
 
 
@@ -135,12 +140,3 @@ def alike(x: Any, y: Any, twin: dict[Op, Op], same: Callable[[Any, Any], bool] =
 def error_of(op: Op, why: str) -> CompileError:
     """Return the error for a call, with the line that it stands on."""
     return CompileError(f"{op.place[0]}, line {op.place[1]}: {why}" if op.place else why)
-
-
-def differs(op: Op) -> CompileError:
-    """Return the error for a call that was another when the function was recorded a second time."""
-    return error_of(
-        op,
-        "recorded a second time with the same arguments, the code did something else here. Random numbers, counters and the like "
-        "would be frozen as they were: make them outside, and give them as arguments",
-    )

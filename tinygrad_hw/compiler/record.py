@@ -72,7 +72,10 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
             stage.set()
             with watching_calls(tape) if watch.looks_outside and not named else nullcontext():
                 out = function(*args)
-            require_same_parts(args, stage.arguments)
+            if [*map(id, leaves(args))] != [*map(id, stage.arguments)]:
+                raise CompileError(
+                    "the function changes a list or a dict that it was given, which the caller would not see: return a new one"
+                )
             if named:
                 name_locals(tape.frames)
             recorded = stage.recorded(out, named)
@@ -137,11 +140,12 @@ class Stage:
             place.write(self.places[-1][2])
 
     def stand_ins(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments with a stand-in for each array, tensor and floating number in them."""
-        names: list[str] = []
-        for name, arg in zip(argument_names(function, args), args):
-            count = len(leaves(arg))
-            names += [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
+        try:
+            arguments = inspect.signature(function).bind(*args).arguments
+        except (TypeError, ValueError):
+            arguments = {f"x{i + 1}": x for i, x in enumerate(args)}
+        counts = {name: len(leaves(argument)) for name, argument in arguments.items()}
+        names = [name if count == 1 else f"{name}{i + 1}" for name, count in counts.items() for i in range(count)]
 
         def stand_in(i: int, x: Any) -> Any:
             if type(x) in STATIC:
@@ -289,13 +293,6 @@ class Stage:
         return {kept._op: op_or_constant(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
 
 
-def require_same_parts(args: tuple[Any, ...], parts: list[Any]) -> None:
-    """Raise if the function has put other things into the lists and dicts that it was given."""
-    current = leaves(args)
-    if len(current) != len(parts) or any(x is not y for x, y in zip(current, parts)):
-        raise CompileError("the function changes a list or a dict that it was given, which the caller would not see: return a new one")
-
-
 def require_all_known(program: Program) -> None:
     """Raise if a program uses a value that is none of its own: one of a step of a loop."""
     known = {*program.inputs, *program.ops}
@@ -315,19 +312,6 @@ def op_or_constant(y: Any) -> Any:
     """Return a value as an op, or as the constant that it is."""
     y = y._node.value if isinstance(y, Tensor) else y
     return y._op if isinstance(y, Traced) else y
-
-
-def argument_names(function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
-    """Return what the function calls its positional arguments."""
-    try:
-        bound = inspect.signature(function).bind(*args)
-    except (TypeError, ValueError):
-        return [f"x{i + 1}" for i, _ in enumerate(args)]
-    names: list[str] = []
-    for name, value in bound.arguments.items():
-        variadic = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-        names += [f"{name}{i + 1}" for i, _ in enumerate(value)] if variadic else [name]
-    return names
 
 
 def swept(tape: Recording, loss: Any, parameters: list[Node], named: bool) -> tuple[dict[Node, Any], dict[int, Traced]]:

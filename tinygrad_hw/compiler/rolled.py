@@ -176,12 +176,10 @@ class Rolled:
         return None
 
     def op_at(self, position: int) -> Op:
-        """Return the op at a position."""
         return self.calls[position] if position >= 0 else self.program.inputs[position + len(self.program.inputs)]
 
     # Writing the loops
     def program_of_loops(self) -> Program:
-        """Return the program with loops for the steps."""
         self.find()
         if not self.loops:
             return self.program
@@ -195,7 +193,6 @@ class Rolled:
         return self.program.made_of(self.ops, self.renewed)
 
     def renewed(self, tree: Any) -> Any:
-        """Return arguments with each op replaced."""
         return replaced(tree, Op, self.current)
 
     def current(self, op: Op) -> Op:
@@ -223,7 +220,6 @@ class Rolled:
         return op
 
     def write_loop(self, steps: Steps) -> None:
-        """Add the loop of some steps."""
         numbers, keys = steps.numbers, dict.fromkeys(steps.keys)
         spans = {key: self.span(key, steps.times) for key in keys if key[0] == "row"}
         spans |= {key: (self.current(self.op_at(key[2])), int(n[0]), int(n[-1])) for key, n in numbers.items() if key[0] == "entry"}
@@ -351,7 +347,6 @@ def is_of_doubles(op: Op) -> bool:
 
 
 def numbers_in(op: Op) -> list[Any]:
-    """Return the numbers in a call that may differ from step to step."""
     found: list[Any] = []
     with_numbers(op, op.args, lambda number: found.append(number))
     return found

@@ -71,7 +71,6 @@ class Sizes:
     arguments: dict[Op, tuple[Any, Any]]
 
     def shape(self, op: Op) -> tuple[Any, ...]:
-        """Return the lengths of an op's axes."""
         return self.shapes.get(op, op.shape)
 
     def call(self, op: Op) -> tuple[Any, Any]:
@@ -103,7 +102,6 @@ def sizes_of(program: Program, record: Record) -> Sizes:
 
 
 def length_of(group: list[Axis]) -> int:
-    """Return the length that the axes of a group have."""
     op, axis = group[0]
     return op.shape[axis]
 
@@ -213,7 +211,6 @@ def same_but_for_numbers(a: Any, b: Any) -> bool:
 
 
 def is_number(x: Any) -> bool:
-    """Tell whether an argument is one number."""
     return isinstance(x, (*NUMBERS, np.generic)) or (isinstance(x, np.ndarray) and x.ndim == 0)
 
 

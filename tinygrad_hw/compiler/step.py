@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import gc
 import inspect
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial, wraps
 from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
@@ -274,11 +273,10 @@ class CompiledFunction(Generic[Result]):
         key = (repr(skeleton(args)), *map(signature, values))
         entry = self._entries.pop(key, None)
         if entry is None:
-            with no_collection():
-                recorded = self._recorded(args)
-                if not recorded.settled:  # (this step sets up what the optimiser remembers)
-                    return None, self._eagerly(args)
-                entry = self._planned(recorded, args)
+            recorded = self._recorded(args)
+            if not recorded.settled:  # (this step sets up what the optimiser remembers)
+                return None, self._eagerly(args)
+            entry = self._planned(recorded, args)
         if entry.written:
             captured = [array.place.read() for array in self._watch.arrays] + [tensor._node.value for tensor, _ in self._watch.tensors]
             entry.require_apart(parts, captured)
@@ -328,7 +326,6 @@ class CompiledFunction(Generic[Result]):
         return second
 
     def _run(self, args: tuple[Any, ...], named: bool = False) -> Recorded:
-        """Record the function once."""
         recording_threads.add(get_ident())
         try:
             return record(self.function, args, self._watch, self.optimizer, named)
@@ -336,7 +333,6 @@ class CompiledFunction(Generic[Result]):
             recording_threads.discard(get_ident())
 
     def _require_unchanged(self) -> None:
-        """Raise if the function has changed something that it uses."""
         what = self._watch.changed()
         if what is not None:
             raise CompileError(f"{self.__name__} changes {what}, which would happen at the first call only: return it, or do it outside")
@@ -411,7 +407,6 @@ class CompiledFunction(Generic[Result]):
         return self._eagerly(args)
 
     def _forget(self) -> None:
-        """Discard all plans."""
         self._entries.clear()
         self._last = None
 
@@ -676,18 +671,6 @@ def warn(message: str, category: type[Warning]) -> None:
     frame = frame_outside()
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, registry=registry)
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep Python from searching for cycles inside: much is made here and little of it is let go, and it would take a third of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def put_last(cache: dict[Any, Any], key: Any, value: Any) -> None:

@@ -25,9 +25,7 @@ stores: WeakKeyDictionary[Any, Store] = WeakKeyDictionary()
 
 def store_of(optimizer: Any) -> Store:
     """Return the optimiser's store, the same for all that is compiled with it."""
-    if optimizer not in stores:
-        stores[optimizer] = Store(optimizer)
-    return stores[optimizer]
+    return stores.get(optimizer) or stores.setdefault(optimizer, Store(optimizer))
 
 
 class Store:

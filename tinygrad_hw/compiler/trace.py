@@ -66,7 +66,6 @@ class Op:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The value's shape; () for a number, and for several results of one call."""
         return getattr(self.value, "shape", ())
 
     @property
@@ -76,7 +75,6 @@ class Op:
 
     @property
     def uses(self) -> list[Op]:
-        """The ops in the arguments."""
         uses: list[Op] = []
         for x in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
             if type(x) is Op:
@@ -145,7 +143,6 @@ class Recording:
         self.depth, self.looped = 0, False  # the number of loops whose step is being recorded, and whether there has been one
 
     def input(self, value: Any, *role: Any, name: str | None = None) -> Traced:
-        """Return the stand-in for an input."""
         op = Op(None, (), {}, value, role)
         op.name = name
         return Traced(self, op)
@@ -193,12 +190,11 @@ class Recording:
 
     def refused(self, why: str) -> CompileError:
         """Return the error for what cannot be compiled, which is raised at the end if the code catches it."""
-        error = refused(why)
+        error = error_at(frame_outside(), why)
         self.refusal = self.refusal or error
         return error
 
     def add(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Op:
-        """Write a call down."""
         op = Op(function, args, kwargs, value)
         op.stage = self.stage
         if self.place is None:
@@ -223,12 +219,10 @@ def on_values(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 
 
 def value_of(x: Traced) -> Any:
-    """Return what a stand-in holds."""
     return x._op.value
 
 
 def op_of(x: Traced) -> Op:
-    """Return the op that a stand-in stands for."""
     return x._op
 
 
@@ -238,11 +232,6 @@ def frame_outside() -> Any:
     while frame is not None and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
         frame = frame.f_back
     return frame
-
-
-def refused(why: str) -> CompileError:
-    """Return the error for what cannot be compiled, with the line it stands on."""
-    return error_at(frame_outside(), why)
 
 
 def error_at(frame: Any, why: str) -> CompileError:
@@ -265,12 +254,10 @@ def function_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool
 
 
 def operators(ufunc: Callable[..., Any], plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operator and its reflection."""
     return function_of(ufunc, plain), function_of(ufunc, plain, swap=True)
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that calls a NumPy function on the stand-in."""
     return lambda self, *args, **kwargs: function(self, *args, **kwargs)
 
 
@@ -422,15 +409,12 @@ class Traced:
     conj = conjugate = method(np.conjugate)
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
-        """Return the entries in another shape."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
 
     def transpose(self, *axes: Any) -> Any:
-        """Return the axes in another order."""
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """Return the entries in another dtype."""
         return self if self.dtype == dtype else self._recording.call(astype, (self, np.dtype(dtype)), {})
 
     # Decisions and conversions, which would make a value a constant of the program
@@ -462,5 +446,4 @@ class Traced:
 
 
 def astype(x: Any, dtype: Any) -> Any:
-    """Return x in another dtype."""
     return x.astype(dtype) if isinstance(x, np.generic) else np.asarray(x).astype(dtype)  # (of a scalar a scalar)
