@@ -120,8 +120,6 @@ class Guard:
 class Place(Guard):
     """A variable, an attribute or an entry, which must hold the same thing."""
 
-    __slots__ = ("container", "key", "kind", "name", "value")
-
     def __init__(self, kind: Kind, container: Any, key: Any, name: str) -> None:
         self.kind, self.container, self.key, self.name = kind, container, key, name
         self.value = self.read()
@@ -154,8 +152,6 @@ class Place(Guard):
 
 class Parts(Guard):
     """A container, whose entries must be the same; where each of few entries has a guard of its own, the code compares their number."""
-
-    __slots__ = ("container", "entries", "keys", "name", "ordered")
 
     def __init__(self, container: Any, name: str, ordered: bool = True) -> None:
         self.container, self.name, self.ordered = container, name, ordered
@@ -195,8 +191,6 @@ class Parts(Guard):
 class Size(Guard):
     """The number of names that a class defines, which must be equal."""
 
-    __slots__ = ("kind", "name", "names")
-
     def __init__(self, kind: type) -> None:
         self.kind, self.names, self.name = kind, set(vars(kind)), kind.__name__
 
@@ -217,8 +211,6 @@ class Size(Guard):
 class Alike(Guard):
     """Entries of several dicts, which must be one thing."""
 
-    __slots__ = ("dicts", "key", "name")
-
     def __init__(self, dicts: list[dict[str, Any]], key: str) -> None:
         self.dicts, self.key, self.name = dicts, key, key
 
@@ -231,8 +223,6 @@ class Alike(Guard):
 
 class Content(Guard):
     """The bytes of an array, of NumPy's or another kind, which must be equal."""
-
-    __slots__ = ("array", "content", "name")
 
     def __init__(self, array: Any, name: str) -> None:
         self.array, self.name = array, name
@@ -265,8 +255,6 @@ class Array(Guard):
     frozen : what it contained, if the code decided something by that.
     variable : what it is called in the quick test, and after it.
     """
-
-    __slots__ = ("array", "fixed", "form", "frozen", "name", "place", "variable")
 
     def __init__(self, array: np.ndarray, place: Place, fixed: bool, variable: str) -> None:
         self.array, self.place, self.fixed, self.variable, self.name = array, place, fixed, variable, place.name

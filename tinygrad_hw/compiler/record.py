@@ -329,12 +329,9 @@ def swept(tape: Recording, loss: Any, parameters: list[Node], named: bool) -> tu
     tape.stage = "backward"
     cotangents = backward.sweep({loss._node: cotangent(loss, None)}, read, trail=trail if named else None)
     grads = {i: cotangents[node] for i, node in enumerate(parameters) if node in cotangents}
-    return {step.node: step.g for step in trail}, {i: g if isinstance(g, Traced) else constant(tape, g) for i, g in grads.items()}
-
-
-def constant(tape: Recording, g: Any) -> Traced:
-    """Return a gradient that depends on nothing as a value of the program."""
-    return Traced(tape, tape.add(np.array, (g,), {}, g))
+    return {step.node: step.g for step in trail}, {
+        i: g if isinstance(g, Traced) else Traced(tape, tape.add(np.array, (g,), {}, g)) for i, g in grads.items()
+    }
 
 
 def is_number(kept: Any) -> bool:

@@ -156,7 +156,13 @@ class Rolled:
             return "outside", int(column[0])
         if column[0] < steps.start and (places[1:] == places[1]).all() and -steps.period <= places[1] < 0:
             return "carried", int(places[1]) + steps.period, int(column[0])
-        return self.row(column, steps.start)
+        for number, earlier in enumerate(self.loops):
+            if earlier.start <= column.min() and column.max() < min(earlier.end, steps.start):
+                step, place = earlier.locate(column)
+                stride = step[1] - step[0]
+                if (place == place[0]).all() and abs(stride) == 1 and (np.diff(step) == stride).all():
+                    return "row", number, int(place[0]), int(step[0]), int(stride)
+        return None
 
     def places_needed(self, steps: Steps, carried: set[int]) -> set[int]:
         """Return the places in a step whose values are needed later, and not only what is carried at the end."""
@@ -164,16 +170,6 @@ class Rolled:
         users = self.used[within & ~((steps.start <= self.user) & (self.user < steps.end))]
         found = [steps.locate(i) for i in {*users.tolist(), *self.wanted} if steps.start <= i < steps.end]
         return {place for step, place in found if step < steps.times - 1 or place not in carried}
-
-    def row(self, column: np.ndarray, start: int) -> Key:
-        """Return the key of a value that comes from the steps of an earlier loop, one after the other; or None."""
-        for number, earlier in enumerate(self.loops):
-            if earlier.start <= column.min() and column.max() < min(earlier.end, start):
-                step, place = earlier.locate(column)
-                stride = step[1] - step[0]
-                if (place == place[0]).all() and abs(stride) == 1 and (np.diff(step) == stride).all():
-                    return ("row", number, int(place[0]), int(step[0]), int(stride))
-        return None
 
     def op_at(self, position: int) -> Op:
         return self.calls[position] if position >= 0 else self.program.inputs[position + len(self.program.inputs)]
@@ -221,7 +217,12 @@ class Rolled:
 
     def write_loop(self, steps: Steps) -> None:
         numbers, keys = steps.numbers, dict.fromkeys(steps.keys)
-        spans = {key: self.span(key, steps.times) for key in keys if key[0] == "row"}
+        spans: dict[Key, Any] = {}  # by key an array, and the rows of it that the first and the last step take
+        for key in keys:
+            if key[0] == "row":
+                _, number, place, first, stride = key
+                rows = [self.row_number(number, step) for step in (first, first + stride * (steps.times - 1))]
+                spans[key] = (self.results[number].stacked[place], *rows)
         spans |= {key: (self.current(self.op_at(key[2])), int(n[0]), int(n[-1])) for key, n in numbers.items() if key[0] == "entry"}
         backwards = sum(np.sign(last - first) for _, first, last in spans.values()) < 0
         given: dict[Key, Any] = {key: self.current(self.op_at(key[2])) for key in keys if key[0] == "carried"}
@@ -251,11 +252,6 @@ class Rolled:
                     one_by_one = abs(column[1] - column[0]) == 1 and (np.diff(column) == column[1] - column[0]).all() and column.min() >= 0
                     found[("entry", place, source[1]) if entry and one_by_one else ("number", place, i)] = column
         return found
-
-    def span(self, key: Key, count: int) -> tuple[Op, int, int]:
-        """Return the stack of an earlier loop, the row that the first step takes of it, and the one that the last step takes."""
-        _, number, place, step, stride = key
-        return self.results[number].stacked[place], self.row_number(number, step), self.row_number(number, step + stride * (count - 1))
 
     def rows(self, whole: Op, first: int, last: int, backwards: bool) -> Op:
         """Return the rows of an array, from the one for the first step to the one for the last, in the order of a loop."""

@@ -158,13 +158,13 @@ class Recording:
         arrays: set[int] = set()
         todo, seen = [op], {op}
         while todo:
-            here = todo.pop()
-            if here.function is None:
-                if here.role[0] != "array":
+            x = todo.pop()
+            if x.function is None:
+                if x.role[0] != "array":
                     return False
-                arrays.add(here.role[1])
-            todo += [x for x in here.uses if x not in seen]
-            seen.update(here.uses)
+                arrays.add(x.role[1])
+            todo += {*x.uses} - seen
+            seen.update(x.uses)
         self.frozen |= arrays
         return True
 
