@@ -113,9 +113,9 @@ AXES.update({function: COMPOSITIONS[function] for function in AS_COMPOSED})
     np.nansum, np.nanprod, np.nanmax, np.nanmin, np.nanmean, np.nanstd, np.nanvar, np.nanmedian, reductions.logsumexp,
     linalg.euclidean,
 )  # fmt: skip
-def fold(function: Any, x: Any, axis: Axis = None, *args: Any, **kwargs: Any) -> Any:
-    """Call a function that folds axes, all of an entry's if none is given."""
-    if isinstance(x, Batched) and axis is None and not x.ndim:  # (an entry is one number: fold an axis of one)
+def reduce_axes(function: Any, x: Any, axis: Axis = None, *args: Any, **kwargs: Any) -> Any:
+    """Call a function that reduces axes, all of an entry's if none is given."""
+    if isinstance(x, Batched) and axis is None and not x.ndim:  # (an entry is one number: reduce an axis of size 1)
         x, axis, kwargs = Batched(x._raw[..., None], x._levels), 0, {**kwargs, "keepdims": False}
     return on_whole_array(function, [FIRST], x, axis, *args, **kwargs)
 
@@ -145,14 +145,14 @@ def along_shared(function: Any, x: Any, s: Any, axis: Axis) -> Any:
 
 @axes_of(neural.softmax_cross_entropy, neural.softmax_error)
 def along_rows(function: Any, x: Any, target: Any) -> Any:
-    """Call a function of rows, and of what belongs to each, on a stack of both."""
+    """Call a function of rows and of a target for each row."""
     levels = levels_of(x, target)
     return Batched(function(expanded(x, levels), expanded(target, levels)), levels)
 
 
 @axes_of(np.quantile, np.percentile, np.nanquantile, np.nanpercentile)
 def quantile(function: Any, a: Any, q: Any, axis: Axis = None, *args: Any, **kwargs: Any) -> Any:
-    """Call a function that folds axes, and puts those of q in front."""
+    """Call a function that reduces axes, and puts those of q in front."""
     found = on_whole_array(function, [(1, "axis", None)], a, q, axis, *args, **kwargs) if np.ndim(a) else NotImplemented
     if not np.ndim(q) or found is NotImplemented:
         return found
@@ -175,7 +175,7 @@ def outer_of(ufunc: Any) -> Callable[..., Any]:
 
 def reduce_of(ufunc: Any) -> Callable[..., Any]:
     """Return how ``ufunc.reduce`` is called on whole batches."""
-    return lambda x, axis=0, *args, **kwargs: fold(ufunc.reduce, x, axis, *args, **kwargs)
+    return lambda x, axis=0, *args, **kwargs: reduce_axes(ufunc.reduce, x, axis, *args, **kwargs)
 
 
 for ufunc in [u for u in vars(np).values() if isinstance(u, np.ufunc) and u.nin == 2 and u.nout == 1 and u.signature is None]:
@@ -293,7 +293,7 @@ def matmul(function: Any, x: Any, y: Any, **kwargs: Any) -> Any:
     m, n = np.ndim(x), np.ndim(y)
     if not m or not n or np.shape(x)[-1] != np.shape(y)[-2 if n > 1 else 0]:
         return NotImplemented
-    if not isinstance(y, Batched) and n <= 2:  # (the batch's axes are rows more)
+    if not isinstance(y, Batched) and n <= 2:  # (the batch's axes are further rows)
         return Batched(x._raw @ y, x._levels)
     if n == 1 and m <= 2 and not isinstance(x, Batched):
         return Batched(y._raw @ (x.T if m == 2 else x), y._levels)
@@ -329,7 +329,7 @@ def einsum(function: Any, subscripts: str, *operands: Any) -> Any:
 
 @axes_of(products.einsum_view)
 def einsum_view(function: Any, x: Any, subscripts: str) -> Any:
-    """Turn the axes of every entry of a batch: a view."""
+    """Permute the axes of every entry of a batch: a view."""
     label, result = subscripts.split("->")
     return Batched(np.einsum(f"...{label}->...{result}", x._raw), x._levels)
 
@@ -488,15 +488,15 @@ def written_where(mask: Batched, value: Any, x: Batched) -> Any:
     return shaping.astype(np.where(np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim))), value, x), x.dtype)
 
 
-def differs_for_all(x: Batched, levels: Levels) -> bool:
-    """Tell whether a batch has an entry of its own for each at all of these levels, so that what differs can be written into it."""
+def has_entry_for_each(x: Batched, levels: Levels) -> bool:
+    """Tell whether a batch has a separate entry for each at all of these levels, so that values that differ can be written into it."""
     return len(levels) <= len(x._levels) and x._raw.shape[: len(levels)] == sizes_of(levels)
 
 
 def write(x: Batched, index: Any, value: Any) -> None:
     """Write a value into each entry at the index, in place."""
     levels = levels_of(x, value, index)
-    if not differs_for_all(x, levels):
+    if not has_entry_for_each(x, levels):
         raise BatchError(f"vmap: what is batched cannot be written into what is the same for all entries; {WRITE}")
     if is_mask(index):
         index, value = ..., written_where(index, value, x)
@@ -511,7 +511,7 @@ AXES["write"] = write
 def write_by_function(function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Let a function write into each entry, which is a view of the whole array."""
     levels = common_levels(batches_in((x, *args, *kwargs.values())))
-    if not isinstance(x, Batched) or not differs_for_all(x, levels):
+    if not isinstance(x, Batched) or not has_entry_for_each(x, levels):
         raise BatchError(f"vmap: {function.__name__} of what is batched into what is the same for all entries; {WRITE}")
     for place in np.ndindex(sizes_of(levels)):
         entries, options = entries_at(place, ((x, *args), kwargs))
@@ -549,7 +549,7 @@ def pool(function: Any, *args: Any) -> Any:
 
 @axes_of(convolution.convolution, convolution.convolution_x)
 def convolve(function: Any, x: Any, w: Any, *settings: Any) -> Any:
-    """Convolve with kernels, or go back through it; kernels of each entry's own are those of its groups of channels."""
+    """Convolve, or compute the cotangent of x; where kernels differ between entries, each entry is a group of channels."""
     if not isinstance(w, Batched):
         return pool(lambda x: function(x, w, *settings), x)
     levels = levels_of(x, w)

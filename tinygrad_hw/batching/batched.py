@@ -20,6 +20,7 @@ import numpy as np
 
 from ..backward import values
 from ..errors import BatchError
+from ..operators import ARITHMETIC, BITWISE, COMPARISONS, METHODS, OF_ONE_TENSOR
 from ..rules import COMPOSITIONS, RULES, neural, reductions, shaping
 from ..tensor import Tensor, by_position
 from ..trees import leaves, mapped, rebuilt, skeleton
@@ -48,7 +49,7 @@ MISFITS = (BatchError, ValueError, TypeError, IndexError)
 
 
 # Operators and methods
-def binary(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def operator_pair(ufunc: Any, plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return an operator and its reflection."""
 
     def direct(self: Batched, other: Any) -> Any:
@@ -78,12 +79,12 @@ def operand(x: Any) -> Any:
     return x if hasattr(x, "dtype") or isinstance(x, NUMBERS) else NotImplemented
 
 
-def unary(ufunc: Any) -> Callable[..., Any]:
+def elementwise_method(ufunc: Any) -> Callable[..., Any]:
     """Return a method of no arguments."""
     return lambda self: Batched(ufunc(self._raw), self._levels)
 
 
-def method(function: Callable[..., Any]) -> Callable[..., Any]:
+def method_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that calls a function on the batch."""
     return lambda self, *args, **kwargs: function(self, *args, **kwargs)
 
@@ -116,6 +117,7 @@ class Batched:
     __hash__ = object.__hash__
     _raw: Any
     _levels: Levels
+    astype: Any  # (as all methods and operators with a function of NumPy's set below the class)
 
     def __init__(self, raw: Any, levels: Levels) -> None:
         self._raw, self._levels = raw, levels
@@ -179,49 +181,6 @@ class Batched:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return np.copy(self)
-
-    # Operators
-    __add__, __radd__ = binary(np.add, operator.add)
-    __sub__, __rsub__ = binary(np.subtract, operator.sub)
-    __mul__, __rmul__ = binary(np.multiply, operator.mul)
-    __truediv__, __rtruediv__ = binary(np.divide, operator.truediv)
-    __floordiv__, __rfloordiv__ = binary(np.floor_divide, operator.floordiv)
-    __mod__, __rmod__ = binary(np.remainder, operator.mod)
-    __pow__, __rpow__ = binary(np.power, operator.pow)
-    __and__, __rand__ = binary(np.bitwise_and, operator.and_)
-    __or__, __ror__ = binary(np.bitwise_or, operator.or_)
-    __xor__, __rxor__ = binary(np.bitwise_xor, operator.xor)
-    __lshift__, __rlshift__ = binary(np.left_shift, operator.lshift)
-    __rshift__, __rrshift__ = binary(np.right_shift, operator.rshift)
-    __eq__ = binary(np.equal, operator.eq)[0]
-    __ne__ = binary(np.not_equal, operator.ne)[0]
-    __lt__, __gt__ = binary(np.less, operator.lt)[0], binary(np.greater, operator.gt)[0]
-    __le__, __ge__ = binary(np.less_equal, operator.le)[0], binary(np.greater_equal, operator.ge)[0]
-    __iadd__, __isub__, __imul__ = in_place(operator.add), in_place(operator.sub), in_place(operator.mul)
-    __itruediv__, __ifloordiv__, __imod__ = in_place(operator.truediv), in_place(operator.floordiv), in_place(operator.mod)
-    __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
-    __iand__, __ior__, __ixor__ = in_place(operator.and_), in_place(operator.or_), in_place(operator.xor)
-    __ilshift__, __irshift__ = in_place(operator.lshift), in_place(operator.rshift)
-    __neg__, __pos__, __abs__ = unary(np.negative), unary(np.positive), unary(np.absolute)
-    __invert__ = unary(np.invert)
-    __matmul__, __round__, __divmod__ = method(np.matmul), method(np.round), method(np.divmod)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return np.matmul(other, self)
-
-    # Methods
-    exp, log, sqrt, square, abs = unary(np.exp), unary(np.log), unary(np.sqrt), unary(np.square), unary(np.absolute)
-    sin, cos, tanh, conj, conjugate = unary(np.sin), unary(np.cos), unary(np.tanh), unary(np.conjugate), unary(np.conjugate)
-    sigmoid, relu, softplus = method(neural.sigmoid), method(neural.relu), method(neural.softplus)
-    gelu, log_sigmoid, leaky_relu = method(neural.gelu), method(neural.log_sigmoid), method(neural.leaky_relu)
-    softmax, log_softmax, logsumexp = method(neural.softmax), method(neural.log_softmax), method(neural.logsumexp)
-    sum, mean, prod, max, min = method(np.sum), method(np.mean), method(np.prod), method(np.max), method(np.min)
-    var, std, ptp, cumsum, cumprod = method(np.var), method(np.std), method(np.ptp), method(np.cumsum), method(np.cumprod)
-    argmax, argmin, argsort, searchsorted = method(np.argmax), method(np.argmin), method(np.argsort), method(np.searchsorted)
-    all, any, nonzero, round = method(np.all), method(np.any), method(np.nonzero), method(np.round)
-    ravel, squeeze, swapaxes, put = method(np.ravel), method(np.squeeze), method(np.swapaxes), method(np.put)
-    repeat, take, diagonal, trace, dot = method(np.repeat), method(np.take), method(np.diagonal), method(np.trace), method(np.dot)
-    copy, choose, astype = method(np.copy), method(np.choose), method(shaping.astype)
 
     # Methods that take other arguments than NumPy's functions of their names
     compress = lambda self, condition, axis=None: np.compress(condition, self, axis)
@@ -291,6 +250,28 @@ class Batched:
         raise BatchError("vmap: .backward() would add up the gradients of all entries; use tg.vmap(tg.grad(f)) for a gradient for each")
 
 
+for name, ufunc in (ARITHMETIC | BITWISE | COMPARISONS).items():
+    plain = getattr(operator, f"__{name}__")
+    direct, reflected = operator_pair(ufunc, plain)
+    setattr(Batched, f"__{name}__", direct)
+    if name not in COMPARISONS:
+        setattr(Batched, f"__r{name}__", reflected)
+        setattr(Batched, f"__i{name}__", in_place(plain))
+
+CALLED_ON_A_BATCH: dict[str, Callable[..., Any]] = {
+    **METHODS, "sum": np.sum, "mean": np.mean, "prod": np.prod, "max": np.max, "min": np.min, "logsumexp": neural.logsumexp,
+    "put": np.put, "copy": np.copy, "astype": shaping.astype, "__round__": np.round, "__divmod__": np.divmod,
+    "__matmul__": np.matmul, "__rmatmul__": lambda x, y: np.matmul(y, x),  # (which is not elementwise)
+}  # fmt: skip
+for name, function in CALLED_ON_A_BATCH.items():
+    setattr(Batched, name, method_of(function))
+
+ON_EACH_NUMBER: dict[str, Callable[..., Any]] = {
+    **OF_ONE_TENSOR, "__invert__": np.invert, "conj": np.conjugate, "conjugate": np.conjugate,
+}  # fmt: skip
+for name, function in ON_EACH_NUMBER.items():
+    setattr(Batched, name, elementwise_method(function))
+
 BOTH_WAYS = "np.where(condition, x, y) computes both and chooses for each entry"
 STAY = "NumPy's functions and the operators take it as it is; do this outside, on what the function returns"
 TAKE = "tg.Tensor(array)[index] takes an index for each entry, and so does an array that is an argument (with None in in_axes)"
@@ -347,7 +328,7 @@ def batches_in(args: Any) -> list[Batched]:
 
 
 def composed(function: Any) -> Callable[..., Any] | None:
-    """Return how a function is written in others, or None; None too inside itself, where it is called on plain values."""
+    """Return the composition of a function, or None if it has none or is inside of it already (there it is called on plain values)."""
     body, inside = COMPOSITIONS.get(function), composing.get()
     if body is None or function in inside:
         return None

@@ -1,4 +1,4 @@
-"""Whether a function has drawn random numbers, and the way back.
+"""Whether a function has drawn random numbers, and how to undo that.
 
 A function that vmap calls once for all entries would draw once for all. So the generators that it can reach are looked at before and
 after: those in its arguments, in the variables around it, in the globals that its code names, and in what these hold.

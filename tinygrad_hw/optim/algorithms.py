@@ -81,7 +81,7 @@ class SGD(Optimizer):
             grad = grad + self.momentum * state["direction"] if self.nesterov else state["direction"]
         step = self.lr * grad
         if step.size > 10_000 and type(step) is np.ndarray:
-            return np.subtract(value, step, step)  # (large arrays need not be laid out anew)
+            return np.subtract(value, step, step)  # (a second large array costs more than the subtraction)
         return value - step
 
 
