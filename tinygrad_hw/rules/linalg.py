@@ -26,7 +26,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from .elementwise import _nonzero, conj, squared
 from .reductions import Axis, count, products_of_others, restored
 from .shaping import array, floats
-from .table import composition, dispatched, formula, no_derivative, rule
+from .table import composition, dispatched, formula, no_derivative, own_code, rule
 
 Shape = tuple[int, ...]
 
@@ -399,9 +399,6 @@ def _np_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermiti
     return _named_tuple(np.linalg.svd)(u, _real(s), vh) if compute_uv else _real(s)
 
 
-composition(np.linalg.svdvals)(lambda x, /: np.linalg.svd(x, compute_uv=False))
-
-
 @dispatched
 def cholesky(a: Any) -> Any:
     """Return the lower triangle L of a = L Lᴴ."""
@@ -546,10 +543,8 @@ def _cond(x: Any, p: Any = None) -> Any:
 
 # Others
 composition(np.trace)(lambda a, offset=0, axis1=0, axis2=1, dtype=None, out=None: np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype))
-composition(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1, dtype))
-composition(np.linalg.diagonal)(lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1))
-composition(np.linalg.matmul)(lambda x1, x2, /: x1 @ x2)
-composition(np.linalg.matrix_transpose)(lambda x, /: np.swapaxes(x, -1, -2))
+for short in (np.linalg.trace, np.linalg.diagonal, np.linalg.matmul, np.linalg.matrix_transpose, np.linalg.svdvals):
+    composition(short)(own_code(short))
 
 
 @composition(np.cross, checked=True)

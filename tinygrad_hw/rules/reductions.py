@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .elementwise import HALF, _nonzero, conj, gap, squared, values_of
-from .table import SPELLINGS, composition, dispatched, formula, like_first, no_derivative, rule
+from .table import SPELLINGS, composition, dispatched, formula, like_first, no_derivative, own_code, rule
 
 Axis = int | tuple[int, ...] | None
 
@@ -419,9 +419,9 @@ def _spreading(spread: Any, without_nan: bool = False) -> Any:
     return call
 
 
-def _running(accumulate: Any, axis: int | None = None) -> Any:
-    """Return a cumulative function with NumPy's further arguments, by default over this axis."""
-    return lambda a, axis=axis, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
+def _running(accumulate: Any) -> Any:
+    """Return a cumulative function with NumPy's further arguments."""
+    return lambda a, axis=None, dtype=None, out=None: accumulate(a if dtype is None else a.astype(dtype), axis=axis)
 
 
 rule(repeated, lambda g, out, x, shape: g, call=np.broadcast_to, kind="movement")
@@ -458,25 +458,15 @@ SPELLINGS.update({
 composition(np.ptp)(lambda a, axis=None, out=None, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims))
 
 
-def _cumulative(accumulate: Any, neutral: int) -> Any:
-    """Return a cumulative function of the Array API standard, with the empty sum or product in front if that is wanted."""
-
-    def call(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
-        axis = axis[0] if isinstance(axis, tuple) else axis
-        found = _running(accumulate)(x, axis, dtype)
-        if not include_initial:
-            return found
-        axis = (axis or 0) % found.ndim
-        first = np.full((*found.shape[:axis], 1, *found.shape[axis + 1 :]), neutral, found.dtype)
-        return np.concatenate([first, found], axis)
-
-    return call
+def _accumulate(running: Any) -> Any:
+    """Return a ufunc's ``accumulate``, whose axis may be a tuple of one."""
+    return lambda a, axis=0, dtype=None, out=None: running(a, axis[0] if isinstance(axis, tuple) else axis, dtype)
 
 
-composition(np.add.accumulate, checked=True)(_running(np.cumsum, 0))
-composition(np.multiply.accumulate, checked=True)(_running(np.cumprod, 0))
-composition("cumulative_sum", checked=True)(_cumulative(np.cumsum, 0))
-composition("cumulative_prod", checked=True)(_cumulative(np.cumprod, 1))
+composition(np.add.accumulate, checked=True)(_accumulate(np.cumsum))
+composition(np.multiply.accumulate, checked=True)(_accumulate(np.cumprod))
+for running in ("cumulative_sum", "cumulative_prod"):  # (of NumPy 2.1)
+    composition(running)(own_code(getattr(np, running, None)))
 composition(np.logaddexp.reduce, checked=True)(_summing(logsumexp, -np.inf, np.logaddexp))
 
 

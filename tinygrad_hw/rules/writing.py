@@ -11,7 +11,7 @@ import numpy as np
 
 from .reductions import values_of
 from .shaping import array, astype, getitem
-from .table import composition, is_scalar, stands_in
+from .table import composition, is_scalar
 
 
 @composition(np.full_like)
@@ -54,34 +54,24 @@ def _only_safely(values: Any, target: Any) -> Any:
     return array(values) if exempt else _castable(values, target, "safe")
 
 
-def _repeated(values: Any, places: Any) -> Any:
-    """Return the values at these places, the values being repeated as often as needed."""
-    values = np.ravel(values)
-    return values[places % max(values.size, 1)] if values.size else values
-
-
 @composition(np.place, as_written=True)
 def _place(arr: Any, mask: Any, vals: Any) -> None:
     mask, vals = np.reshape(array(mask).astype(bool), arr.shape), _only_safely(vals, arr)
     if vals.size == 0 and np.any(mask):
         raise ValueError("Cannot insert from an empty array!")
-    _fill(arr, mask, vals)
+    _write_where(mask, arr, vals, np.cumsum(mask) - 1)
 
 
-def _fill(arr: Any, mask: Any, values: Any) -> None:
-    """Write the values where the mask is true, one after the other, and again from the first."""
-    if stands_in(mask) and values.size:  # (the places may not be known, while a program is recorded)
-        found = getitem(np.ravel(values).astype(arr.dtype), (np.cumsum(mask) - 1) % values.size)
-        arr[...] = np.where(mask, np.reshape(found, arr.shape), arr)
-        return
-    arr[mask] = _repeated(values, np.arange(np.count_nonzero(mask)))
+def _write_where(mask: Any, a: Any, values: Any, places: Any) -> None:
+    """Write to a where the mask is true; the places say which of the values, which are repeated as often as needed."""
+    if values.size:
+        found = getitem(np.ravel(values).astype(a.dtype), places % values.size)
+        a[...] = np.where(mask, np.reshape(found, a.shape), a)
 
 
 @composition(np.putmask, as_written=True)
 def _putmask(a: Any, /, mask: Any, values: Any) -> None:
-    mask, values = np.reshape(array(mask).astype(bool), a.shape), _only_safely(values, a)
-    if values.size:
-        a[...] = np.where(mask, np.reshape(_repeated(values, np.arange(a.size)), a.shape), a)
+    _write_where(np.reshape(array(mask).astype(bool), a.shape), a, _only_safely(values, a), np.arange(a.size))
 
 
 @composition(np.put_along_axis, as_written=True)
@@ -94,4 +84,4 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> No
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     marks = np.zeros(a.shape, bool)
     np.fill_diagonal(marks, True, wrap)
-    _fill(a, marks, array(val))
+    _write_where(marks, a, array(val), np.cumsum(marks) - 1)
