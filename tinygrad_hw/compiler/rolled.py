@@ -227,7 +227,7 @@ class Rolled:
         backwards = sum(np.sign(last - first) for _, first, last in spans.values()) < 0
         given: dict[Key, Any] = {key: self.current(self.op_at(key[2])) for key in keys if key[0] == "carried"}
         carried = [key[1] for key in given]
-        given |= {key: self.rows(*span, backwards) for key, span in spans.items()}
+        given |= {key: self.rows(span, backwards) for key, span in spans.items()}
         given |= {key: n[:: -1 if backwards else 1] for key, n in numbers.items() if key[0] == "number"}
         block = self.calls[steps.end - steps.period : steps.end]
         body, outside = self.body(steps, block, given)
@@ -253,8 +253,9 @@ class Rolled:
                     found[("entry", place, source[1]) if entry and one_by_one else ("number", place, i)] = column
         return found
 
-    def rows(self, whole: Op, first: int, last: int, backwards: bool) -> Op:
+    def rows(self, span: tuple[Op, int, int], backwards: bool) -> Op:
         """Return the rows of an array, from the one for the first step to the one for the last, in the order of a loop."""
+        whole, first, last = span
         low, high = min(first, last), max(first, last) + 1
         if (low, high) != (0, len(whole.value)):
             whole = self.add(whole, operator.getitem, (whole, slice(low, high)), whole.value[low:high])
