@@ -2,7 +2,7 @@
 
 ``a + b``, ``np.add(a, b)``, ``array + b``; ``t.exp()``, ``np.exp(t)``; ``t.sum()``, ``np.sum(t)``; ``tg.sigmoid(t)``: each gives what
 ``record`` of the function's row would give, with less call overhead. ``FAST_UNARY`` and ``FAST_BINARY``
-say which of these to call for a function, so that NumPy's two protocols cost no more than a method.
+say which of these to call for a function, so that a call by NumPy's two protocols is as fast as a method.
 """
 
 from __future__ import annotations

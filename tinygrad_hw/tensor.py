@@ -8,8 +8,8 @@ argument requires a gradient, records a node. ``backward`` then sweeps over what
     >>> x.grad
     array([2., 4.])
 
-The graph's values are its own: what goes in is copied, what comes out is a copy, read-only, or (a leaf's ``.data``)
-copied whenever it is used again. So no later write can turn a gradient wrong.
+Nobody else can change the values in a graph: what goes in is copied; what comes out is a copy or read-only, or (a leaf's
+``.data``) the graph copies it each time that it is used. So no later write can make a gradient wrong.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ grad_lock = held_during_fork(threading.Lock())
 
 
 class no_grad(Scope):
-    """Record nothing inside: a context manager and a decorator, for this thread and task alone.
+    """Record nothing inside: a context manager and a decorator, for this thread and task only.
 
     Parameters
     ----------
     function : callable, optional
-        What to decorate, where it stands as ``@no_grad`` without parentheses; generator and asynchronous functions too.
+        What to decorate with ``@no_grad`` without parentheses; generator and asynchronous functions, too.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class no_grad(Scope):
 
 
 class always_recording:
-    """Record inside a ``with``, even where that stands inside ``no_grad``."""
+    """Record inside a ``with``, even inside ``no_grad``."""
 
     def __enter__(self) -> None:
         self.token = recording.set(True)
@@ -377,7 +377,7 @@ class Tensor:
         """The gradient that ``backward`` has added up, or None: an ndarray of this tensor's shape and dtype, its own.
 
         Of a complex tensor a + bi it is ∂L/∂a - i ∂L/∂b (as in JAX and HIPS autograd); L falls fastest along minus its conjugate.
-        A result keeps none unless ``retain_grad`` was called: reading it says so in a warning.
+        A result keeps none unless ``retain_grad`` was called: reading it gives a warning.
         """
         node = self._node
         if node.grad is None and node.parents and not node.keeps_grad:
@@ -706,7 +706,7 @@ def along_axes(ufunc: np.ufunc, inputs: tuple[Any, ...], axes: list[Any], kwargs
 
 
 def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call what stands for a NumPy function: a replacement, a row, a composition, itself if it has no derivative; raise if none does."""
+    """Call a NumPy function's replacement, row or composition, or the function itself if it has no derivative; else raise."""
     function = np.nonzero if function is np.where and len(args) == 1 and not kwargs else SPELLINGS.get(function, function)
     if function in REPLACEMENTS:
         return REPLACEMENTS[function](*args, **kwargs)
@@ -782,7 +782,7 @@ def call_composition(function: Any, body: Any, args: tuple[Any, ...], kwargs: di
 
 
 def shares_memory(results: Any, arrays: list[Any]) -> bool:
-    """Tell whether one of a function's results may lie in the memory of an argument."""
+    """Tell whether one of a function's results may share memory with an argument."""
     share = lambda x, y: isinstance(x, ndarray) and np.may_share_memory(x, y) if isinstance(y, ndarray) else y.is_view_of(x)
     return any(share(x, y) for y in leaves(results) if isinstance(y, ndarray) or hasattr(y, "is_view_of") for x in arrays)
 
@@ -823,7 +823,7 @@ def is_special_function(ufunc: np.ufunc) -> bool:
 
 
 def by_position(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments in the function's own order, so that tensors among the keywords are seen."""
+    """Return the arguments in the order of the function's parameters, so that tensors among the keywords are found."""
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.args, bound.kwargs

@@ -61,7 +61,7 @@ class Gradient(Protocol):
 
 
 class ValueAndGradient(Protocol):
-    """A function that returns a number besides."""
+    """A function that returns a number as well."""
 
     @overload
     def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]: ...
@@ -96,7 +96,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     argnums : int or sequence of int
         The positional arguments to differentiate with respect to; negative ones count from the end.
     has_aux : bool
-        Whether f returns a pair: the number to differentiate, and something else to hand on.
+        Whether f returns a pair: the number to differentiate, and anything else, which is returned as it is.
 
     Returns
     -------
@@ -725,7 +725,7 @@ def split_results(whole: Any, out: Any) -> Any:
 
 # One vector for a tree
 def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return all numbers of a tree as one vector, and the function that makes a tree of such a vector again.
+    """Return all numbers of a tree as one vector, and the function that turns such a vector into a tree again.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ class View(Tensor):
     __slots__ = ("_cached_node", "_cached_root_array", "_cached_root_node", "_in_no_grad", "_parent", "_root", "_step")
     _root: Tensor  # the tensor that owns the entries
     _parent: Tensor  # what this is a view of: the root, or a view of it
-    _step: Step | None  # how it is made of its parent; None once it is a leaf of its own
+    _step: Step | None  # how it is made of its parent; None once it has become a leaf itself
     _cached_node: Node  # the node when the view was last computed,
     _cached_root_node: Node  # the root's node then,
     _cached_root_array: Any  # and the array of that node
@@ -98,7 +98,7 @@ class View(Tensor):
     def requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and not self._root.requires_grad:
             require_differentiable(self.dtype)
-            self._root = self._parent = Tensor(self, requires_grad=True, name=self.name)  # (from now on a leaf of its own)
+            self._root = self._parent = Tensor(self, requires_grad=True, name=self.name)  # (from now on it is a leaf)
             self._step = None
         elif requires_grad != self._node.requires_grad:
             raise GradientError(f"{label(self)} is a view of a tensor that requires a gradient: detach() it, or tell its base")
@@ -167,7 +167,7 @@ def shares(value: Any, array: Any) -> bool:
     """Tell whether a value is a view of an array, or the array itself."""
     if isinstance(value, ndarray):
         base = value.base
-        if base is not None and not isinstance(base, ndarray):  # (``as_strided`` puts an object of its own between)
+        if base is not None and not isinstance(base, ndarray):  # (``as_strided`` gives an intermediate object)
             base = getattr(base, "base", None)
         return value is array or (base is not None and (base is array or base is array.base))
     return hasattr(value, "is_view_of") and value.is_view_of(array)
