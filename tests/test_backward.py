@@ -244,7 +244,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES.values()), ids=list(CHANGES))
-@pytest.mark.parametrize("lent", [False, True])
+@pytest.mark.parametrize("held_by_user", [False, True])
 @pytest.mark.parametrize(
     "f",
     [
@@ -258,9 +258,9 @@ CHANGES = {
         lambda x: np.sum(x.ravel() * x.T),
     ],
 )
-def test_a_leaf_changed_between_forward_and_backward_has_the_gradient_of_the_values_used(f, change, lent):
+def test_a_leaf_changed_between_forward_and_backward_has_the_gradient_of_the_values_used(f, change, held_by_user):
     (x,) = leaves_of([X])
-    if lent:
+    if held_by_user:
         x.data[1] = 2.0
     y = f(x)
     change(x)

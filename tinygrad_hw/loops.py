@@ -102,17 +102,19 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any = None, l
 def length_of(xs: Any, length: int | None) -> int:
     if length is not None and (isinstance(length, bool) or not hasattr(length, "__index__") or index(length) < 0):
         raise ShapeError(f"scan: length is the number of steps, not {length!r}")
-    lengths = {path: np.shape(x)[:1] for path, x in zip(paths(xs), leaves(xs))}
-    if not lengths and length is None:
-        raise ShapeError("scan: without xs the number of steps is not known: give length")
-    for path, n in lengths.items():
-        if not n:
+    counts: dict[str, int] = {}
+    for path, x in zip(paths(xs), leaves(xs)):
+        if not np.shape(x):
             raise ShapeError(f"scan: xs{path} is one number, and has no rows to take one step after the other")
-    counts = {n for (n,) in lengths.values()} | ({index(length)} if length is not None else set())
-    if len(counts) > 1:
-        found = ", ".join([f"xs{path} has {n}" for path, (n,) in lengths.items()] + ([f"length is {length}"] if length is not None else []))
+        counts[f"xs{path} has"] = np.shape(x)[0]
+    if length is not None:
+        counts["length is"] = index(length)
+    if not counts:
+        raise ShapeError("scan: without xs the number of steps is not known: give length")
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{what} {n}" for what, n in counts.items())
         raise ShapeError(f"scan: all xs must have as many rows as there are steps: {found}")
-    return int(counts.pop())
+    return int(next(iter(counts.values())))
 
 
 def as_array(x: Any) -> Any:

@@ -89,12 +89,7 @@ class View(Tensor):
             return self._cached_node
         return recomputed(self)
 
-    @property
-    def requires_grad(self) -> bool:
-        """Whether a gradient flows to this tensor."""
-        return self._node.requires_grad
-
-    @requires_grad.setter
+    @Tensor.requires_grad.setter  # type: ignore[attr-defined]
     def requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and not self._root.requires_grad:
             require_differentiable(self.dtype)
