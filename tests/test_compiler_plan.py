@@ -11,7 +11,7 @@ from plan_checker import Overwritten, check_plan
 import tinygrad_hw as tg
 from tinygrad_hw import Tensor, compile, optim
 from tinygrad_hw.compiler import plan as planner
-from tinygrad_hw.compiler.plan import Arena, Overwriting, Plan
+from tinygrad_hw.compiler.plan import Plan
 from tinygrad_hw.trees import leaves
 
 RNG = np.random.default_rng(3)
@@ -76,23 +76,22 @@ def plans():
 
 SLIPS = [
     (Plan, "last_uses", "last[y] = max(last.get(y, -1), self.order[op])", "last.setdefault(y, self.order[op])"),
-    (Plan, "allocated", "self.last[whole] = max(self.last[whole], self.last[op])", "pass"),
-    (Plan, "allocated", "arena.stretches[number][2] = max(arena.stretches[number][2], self.last[whole])", "pass"),
-    (Plan, "allocated", "0 if whole in lasting else self.order[op]", "self.order[op]"),
+    (Plan, "allocate", "self.last[whole] = max(self.last[whole], self.last[op])", "pass"),
+    (Plan, "allocate", "stretch.last = self.last[whole]", "stretch.last = self.last[op]"),
+    (Plan, "allocate", "0 if whole in lasting or not reuse else self.order[op]", "self.order[op]"),
     (Plan, "parts_in_place", "parts[x] = (whole, start * whole.value.itemsize)", "parts[x] = (whole, start)"),
     (Plan, "parts_in_place", 'start += getattr(x, "value", x).size', "start += 1"),
     (Plan, "parts_in_place", "self.joined[whole].append(x)", "pass"),
-    (Overwriting, "whole_of", "self.plan.last[x] == self.plan.order[op]", "self.plan.last[x] <= self.plan.order[op] + 1"),
-    (Overwriting, "whole_of", "self.plan.last[x] == self.plan.order[op]", "True"),
-    (Overwriting, "part_of", "any(np.may_share_memory(y.value, x.value) for y in later)", "False"),
-    (Arena, "placed", "until < first or last < since", "until <= first or last <= since"),
-    (Arena, "placed", "until < first or last < since", "until < first or since < last"),
-    (Arena, "placed", "if low - start >= nbytes:", "if low - start >= nbytes - 64:"),
-    (Arena, "reserve", "-(-nbytes // ALIGNMENT) * ALIGNMENT", "nbytes // ALIGNMENT * ALIGNMENT"),
+    (Plan, "overwritten_by", "self.last[x] == self.order[op]", "self.last[x] <= self.order[op] + 1"),
+    (Plan, "overwritten_by", "self.last[x] == self.order[op]", "True"),
+    (planner, "place", "last < stretch.first or stretch.last < first", "last <= stretch.first or stretch.last <= first"),
+    (planner, "place", "last < stretch.first or stretch.last < first", "last < stretch.first or first < stretch.last"),
+    (planner, "place", "if low - stretch.start >= stretch.nbytes:", "if low - stretch.start >= stretch.nbytes - 64:"),
+    (planner, "place", "-(-stretch.nbytes // ALIGNMENT) * ALIGNMENT", "stretch.nbytes // ALIGNMENT * ALIGNMENT"),
     (Plan, "result", "name if own else", "name if True else"),
     (Plan, "copies_to_fixed", "self.argument(new) for _, new", "self.argument(old) for old, new"),
     (Plan, "fill", "start += value.size", "start += 1"),
-    (Plan, "lay_out", "starts[place] + self.parts.get(op, (op, 0))[1]", "starts[place]"),
+    (Plan, "lay_out", "stretch.start + self.parts.get(op, (op, 0))[1]", "stretch.start"),
     (Plan, "lay_out", "self.fixed[target] for op, target", "np.array(self.fixed[target]) for op, target"),
     (Plan, "computed_in_place", "[*args, self.name(op), *kwargs]", "[*args[::-1], self.name(op), *kwargs]"),
     (Plan, "argument", "return self.name(x)", "return self.name(x.uses[0] if x.uses else x)"),
@@ -104,13 +103,13 @@ def test_right_plans_pass():
         check_plan(made, np.random.default_rng(1))
 
 
-@pytest.mark.parametrize("place, name, right, wrong", SLIPS)
-def test_a_slip_in_the_planner_is_caught(place, name, right, wrong, monkeypatch):
-    source = textwrap.dedent(inspect.getsource(getattr(place, name)))
+@pytest.mark.parametrize("owner, name, right, wrong", SLIPS)
+def test_a_slip_in_the_planner_is_caught(owner, name, right, wrong, monkeypatch):
+    source = textwrap.dedent(inspect.getsource(getattr(owner, name)))
     assert right in source
     space = {}
     exec(f"from __future__ import annotations\n{source.replace(right, wrong)}", vars(planner), space)
-    monkeypatch.setattr(place, name, space[name])
+    monkeypatch.setattr(owner, name, space[name])
     with pytest.raises((Overwritten, ValueError, TypeError, KeyError, IndexError, AssertionError)):  # (many a slip does not even run)
         for made in plans():
             check_plan(made, np.random.default_rng(1))

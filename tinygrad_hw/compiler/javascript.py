@@ -19,21 +19,20 @@ import numpy as np
 
 from ..errors import CompileError
 from ..rules import neural, reductions, shaping
-from .program import Program
+from ..rules.functions import SIGNS
+from .calls import REDUCED_BY, TRANSPOSES, axes_of, axis_of, folded_axes, full_index, order_of_axes, shape_of
+from .program import Program, error_of
 from .sizes import Sized, Sizes
-from .source import STAGES, Writer, place_of
-from .trace import NUMBERS, Op, Recording, Traced, astype, operands, replaced
+from .source import Writer
+from .trace import NUMBERS, Op, Recording, Traced, astype, replaced
 
 __all__ = ["expanded", "javascript_of"]
 
 ARRAYS = {"f8": "Float64Array", "f4": "Float32Array", "i8": "Int32Array", "i4": "Int32Array", "b1": "Uint8Array"}
 
 # Each function of numbers, as JavaScript of its arguments
-INFIX = {
-    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", operator.add: "+", operator.sub: "-", operator.mul: "*",
-    operator.truediv: "/", np.power: "**", np.float_power: "**", operator.pow: "**", np.greater: ">", np.less: "<",
-    np.greater_equal: ">=", np.less_equal: "<=", np.equal: "===", np.not_equal: "!==", np.logical_and: "&&", np.logical_or: "||",
-    np.logical_xor: "!==",
+INFIX = {function: sign for function, sign in SIGNS.items() if sign not in ("@", "//", "%")} | {
+    np.float_power: "**", np.equal: "===", np.not_equal: "!==", np.logical_and: "&&", np.logical_or: "||", np.logical_xor: "!==",
 }  # fmt: skip
 MATH = {
     np.exp: "exp", np.expm1: "expm1", np.log: "log", np.log1p: "log1p", np.log2: "log2", np.log10: "log10", np.sqrt: "sqrt",
@@ -48,7 +47,7 @@ FORMS = {
     np.where: "{0} ? {1} : {2}", np.isnan: "Number.isNaN({0})", np.isfinite: "Number.isFinite({0})",
     np.isinf: "(Math.abs({0}) === Infinity)",
     np.isposinf: "({0} === Infinity)", np.isneginf: "({0} === -Infinity)", np.copysign: "copysign({0}, {1})", np.exp2: "2 ** {0}",
-    np.copy: "{0}", np.ascontiguousarray: "{0}", np.conjugate: "{0}", np.real: "{0}", np.array: "{0}", np.asarray: "{0}",
+    **dict.fromkeys((np.copy, np.ascontiguousarray, np.conjugate, np.real, np.array, np.asarray), "{0}"),
     np.logaddexp: "logaddexp({0}, {1})", neural.relu: "Math.max({0}, 0)", np.heaviside: "({0} > 0 ? 1 : {0} < 0 ? 0 : {1})",
 }  # fmt: skip
 HELPERS = {
@@ -61,7 +60,6 @@ FOLDS: dict[Any, tuple[str, str]] = {  # what a reduction starts with, and what 
     np.minimum: ("Infinity", "{0} = Math.min({0}, {1})"), np.logical_and: ("true", "{0} = {0} && !!{1}"),
     np.logical_or: ("false", "{0} = {0} || !!{1}"),
 }  # fmt: skip
-TRANSPOSES = {np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose}
 MOVES = TRANSPOSES | {
     np.expand_dims, np.squeeze, np.reshape, np.ravel, np.broadcast_to, operator.getitem, np.flip,
 }  # fmt: skip
@@ -78,17 +76,20 @@ def _one_hot(classes: Any, count: int, dtype: Any = float) -> Any:
     return np.equal(classes[..., None], np.arange(count)).astype(dtype)
 
 
+def _class_weights(x: Any, target: Any) -> Any:
+    return _one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
+
+
 def _softmax_cross_entropy(x: Any, target: Any) -> Any:
-    weights = _one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
+    weights = _class_weights(x, target)
     below = x - np.maximum.reduce(x, axis=-1, keepdims=True)
     whole = np.log(np.add.reduce(np.exp(below), axis=-1, keepdims=True))
     return np.add.reduce(np.where(np.equal(weights, 0), 0.0, weights * (whole - below)), axis=-1)
 
 
 def _softmax_error(x: Any, target: Any) -> Any:
-    weights = _one_hot(target, x.shape[-1], x.dtype) if target.dtype.kind in "iu" else target
     e = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True))
-    return -reductions.excess_by_masks(weights, e / np.add.reduce(e, axis=-1, keepdims=True), -1)
+    return -reductions.excess_by_masks(_class_weights(x, target), e / np.add.reduce(e, axis=-1, keepdims=True), -1)
 
 
 def _var(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
@@ -144,17 +145,15 @@ class Module:
     def __init__(self, program: Program, sizes: Sizes) -> None:
         self.program, self.sizes = program, sizes
         self.numpy = Writer(program)
+        self.numpy.taken |= set(sizes.names)
         self.users = program.users()
         self.names: dict[Op, str] = {op: str(op.name) for op in program.inputs}
         self.lines: list[str] = []
         self.memory: list[str] = []
         self.constants: dict[str, str] = {}
         self.helpers: set[str] = set()
-        self.depth, self.counter = 1, 0
-        self.active: list[str] = []  # the indices of the loops that are open
-        self.order = {op: k for k, op in enumerate(program.ops)}
-        self.updates = {new: old for old, new in program.updates if isinstance(new, Op) and new in self.order and old.shape}
-        self.in_place: dict[Op, Op] = {}
+        self.depth = 1
+        self.open_loops: list[str] = []  # their indices
         for op in (*program.inputs, *program.ops):
             if op.function is not None and not is_known(op):
                 raise refused(op, getattr(op.function, "__name__", str(op.function)))
@@ -162,60 +161,30 @@ class Module:
                 raise refused(op, f"arrays of {op.value.dtype}")
         self.checks = {op: outcome for op, outcome in program.checks if isinstance(op, Op)}
 
-    def may_overwrite(self, new: Op, old: Op) -> bool:
-        """Tell whether a new value may be written over the old one at once: an entry needs its own old one, and nothing does later."""
-        if new in self.program.results or not self.is_flat(new) or old.dtype != new.dtype:
-            return False
-        order = self.order
-
-        def reads(x: Op) -> bool:  # what is not stored yet is computed where it is used
-            return x is old or (x not in self.names and order.get(x, -1) < order[new] and any(map(reads, x.uses)))
-
-        later = [op for op in self.program.ops if order[op] > order[new]]
-        return not any(reads(x) for op in later for x in op.uses) and old not in self.program.results
-
     # The module
     def text(self, name: str, doc: str) -> str:
         """Return the whole text."""
         self.write_body()
-        results = [*map(self.result, self.program.results), *self.finish_updates()]
+        results = [*map(self.result, self.program.results), *self.update()]
         returned = results[0] if len(results) == 1 else f"[{', '.join(results)}]"
         inputs = ", ".join(str(op.name) for op in self.program.inputs)
         lengths = ", ".join(f"{key} = {value}" for key, value in self.sizes.names.items())
-        kept = ", ".join(self.names[op] for op in self.program.ops if op in self.names and op.shape and op not in self.in_place)
+        stored = ", ".join(self.names[op] for op in self.program.ops if op in self.names and op.shape)
         out = [f"// {doc}", *[HELPERS[helper] for helper in sorted(self.helpers)], ""]
         out += [f"export function make({{{lengths}}} = {{}}) {{", *self.memory]
         out += [f"  const {value} = {code};" for code, value in self.constants.items()]
         out += ["", f"  function {name}({inputs}) {{", *self.lines, f"    return {returned};", "  }", ""]
-        out += [f"  {name}.memory = {{{kept}}};", f"  {name}.sizes = {{{', '.join(self.sizes.names)}}};", f"  return {name};", "}", ""]
+        out += [f"  {name}.memory = {{{stored}}};", f"  {name}.sizes = {{{', '.join(self.sizes.names)}}};", f"  return {name};", "}", ""]
         return "\n".join(out)
 
     def write_body(self) -> None:
         """Write what has a line in the NumPy source, each with that line above it."""
-        stage = place = None
-        for op in self.program.ops:
-            code, level = self.numpy.expression(op)
-            if not (self.numpy.kept(op, code) or self.needs_memory(op)):
-                self.numpy.written[op] = (code, level)
-                continue
-            if op.stage != stage and (stage is not None or op.stage != "forward"):
-                self.lines += ["", f"    // {STAGES[op.stage]}"]
-            if (op.place, op.stage) != (place, stage) and op.stage != "update" and place_of(op.place):
-                self.lines.append(f"    // {place_of(op.place)}")
-            stage, place = op.stage, op.place
-            self.names[op] = self.numpy.names[op] = op.name or op.hint or self.numpy.invented()
-            self.lines.append(f"    // {self.names[op]} = {code}")
-            self.write_op(op)
-
-    def write_op(self, op: Op) -> None:
-        """Write the loops that compute an op."""
-        if op in self.updates and self.may_overwrite(op, self.updates[op]):
-            self.in_place[op] = self.updates[op]
-        self.store(op)
-        if op in self.in_place:
-            self.names[op] = self.names[self.in_place[op]]
-        if op in self.checks:
-            self.put(f"if (Boolean({self.names[op]}) !== {str(self.checks[op]).lower()}) throw new RangeError({DECIDED!r});")
+        for op, comments, code in self.numpy.statements(self.needs_memory):
+            self.names[op] = str(self.numpy.names[op])
+            self.lines += [f"    // {line}" if line else "" for line in (*comments, f"{self.names[op]} = {code}")]
+            self.store(op)
+            if op in self.checks:
+                self.put(f"if (Boolean({self.names[op]}) !== {str(self.checks[op]).lower()}) throw new RangeError({DECIDED!r});")
 
     def needs_memory(self, op: Op) -> bool:
         """Tell whether a value that the NumPy source writes where it is used is stored here, since it would be computed many times."""
@@ -234,7 +203,7 @@ class Module:
 
     def repeats(self, op: Op, user: Op) -> bool:
         """Tell whether an op would be computed again and again in what uses it: it is broadcast there, or gathered from."""
-        is_broadcast = user.function not in REDUCED and prod(op.shape) < prod(user.shape)
+        is_broadcast = user.function not in REDUCED_BY and prod(op.shape) < prod(user.shape)
         return is_broadcast or user.function in (np.take, shaping.scatter)
 
     def result(self, x: Any) -> str:
@@ -243,74 +212,67 @@ class Module:
             return self.names[x] if x in self.names else self.value(x, [])
         return self.number(x)
 
-    def finish_updates(self) -> list[str]:
-        """Put new values that could not be written at once in their places; return the code of those that are numbers."""
+    def update(self) -> list[str]:
+        """Put new values in the places of the old ones; return the code of those that are numbers."""
         numbers = []
         for old, new in self.program.updates:
             if not old.shape:
                 numbers.append(self.result(new))
-            elif isinstance(new, Op) and new not in self.in_place and new is not old:
-                self.lines.append(f"    {self.names[old]}.set({self.names[new]});")
+            elif isinstance(new, Op) and new is not old:
+                self.put(f"{self.names[old]}.set({self.names[new]});")
         return numbers
 
     # Loops
     def store(self, op: Op) -> None:
         """Write the loops that compute an op into its memory, or a number."""
-        if op.function is shaping.scatter:
+        shape, name = self.sizes.shape(op), self.names[op]
+        if shape:
             self.declare(op)
+        if op.function is shaping.scatter:
             self.scatter(op)
-            return
-        shape = self.sizes.shape(op)
-        if not shape:
-            self.put(f"const {self.names[op]} = {self.value_of(op, [])};")
-            return
-        target = self.names[self.in_place[op]] if op in self.in_place else self.declare(op)
-        if self.is_flat(op):
-            p = self.fresh("p")
-            self.loop(
-                p,
-                product(shape),
-                lambda: self.put(f"{target}[{p}] = {unbracketed(self.value_of(op, [p]))};"),
-            )
-            return
-        self.each_entry(shape, lambda index: self.put(f"{target}[{flat(index, shape)}] = {unbracketed(self.value_of(op, index))};"))
+        elif shape:
+            write = lambda index: self.put(f"{name}[{flat(index, shape)}] = {unbracketed(self.value_of(op, index))};")
+            if self.is_flat(op):
+                p = self.unused("p")
+                self.loop(p, product(shape), lambda: write([p]))
+            else:
+                self.each_entry(shape, write)
+        else:
+            self.put(f"const {name} = {self.value_of(op, [])};")
 
     def is_flat(self, op: Op) -> bool:
         """Tell whether one loop over all entries will do: everything read has the op's own shape, or is a number."""
-        if not is_entrywise(op):
-            return False
-        for x in operands((op.args, op.kwargs)):
-            if x.shape and (self.sizes.shape(x) != self.sizes.shape(op) or not (x in self.names or self.is_flat(x))):
-                return False
-        return all(not isinstance(arg, np.ndarray) or arg.ndim == 0 for arg in op.args)
+        return is_entrywise(op) and all(
+            shape_of(x) == () or (
+                isinstance(x, Op) and self.sizes.shape(x) == self.sizes.shape(op) and (x in self.names or self.is_flat(x))
+            )
+            for x in op.args
+        )  # fmt: skip
 
-    def declare(self, op: Op) -> str:
-        """Make the memory of an op; return its name."""
-        name, kind = self.names[op], ARRAYS[op.value.dtype.str[1:]]
-        self.memory.append(f"  const {name} = new {kind}({product(self.sizes.shape(op))});")
-        return name
+    def declare(self, op: Op) -> None:
+        """Make the memory of an op."""
+        kind = ARRAYS[op.value.dtype.str[1:]]
+        self.memory.append(f"  const {self.names[op]} = new {kind}({product(self.sizes.shape(op))});")
 
     def each_entry(self, shape: Any, body: Callable[[Index], None]) -> None:
         """Write a loop over each axis that is longer than 1, and inside them what ``body`` writes for an index."""
-        index = [self.fresh(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+        index = [self.unused(letter) if n != 1 else "0" for letter, n in zip(INDICES, shape)]
+        self.loops([(i, code_of(n)) for i, n in zip(index, shape) if n != 1], lambda: body(index))
 
-        def inside(axis: int) -> None:
-            if axis == len(shape):
-                body(index)
-            elif shape[axis] == 1:
-                inside(axis + 1)
-            else:
-                self.loop(index[axis], code_of(shape[axis]), lambda: inside(axis + 1))
-
-        inside(0)
+    def loops(self, ends: list[tuple[str, str]], body: Callable[[], None]) -> None:
+        """Write a loop to the end of each index, and inside them what ``body`` writes."""
+        if ends:
+            self.loop(*ends[0], lambda: self.loops(ends[1:], body))
+        else:
+            body()
 
     def loop(self, index: str, end: str, body: Callable[[], None]) -> None:
         """Write a loop."""
         self.put(f"for (let {index} = 0; {index} < {end}; {index}++) {{")
         self.depth += 1
-        self.active.append(index)
+        self.open_loops.append(index)
         body()
-        self.active.pop()
+        self.open_loops.pop()
         self.depth -= 1
         self.put("}")
 
@@ -318,14 +280,10 @@ class Module:
         """Write a line."""
         self.lines.append("  " * (self.depth + 1) + line)
 
-    def fresh(self, letter: str) -> str:
+    def unused(self, letter: str) -> str:
         """Return a name for an index or a sum: the letter, with a number where it is in use or the name of a value."""
-        taken = {op.name or op.hint for op in (*self.program.inputs, *self.program.ops)} | set(self.names.values()) | set(self.sizes.names)
-        if letter not in taken and letter in INDICES and letter not in self.active:
-            return letter
-        self.counter += 1
-        name = f"{letter}{self.counter}"
-        return name if name not in taken else self.fresh(letter)
+        is_free = letter in INDICES and letter not in self.open_loops and letter not in self.numpy.taken
+        return letter if is_free else self.numpy.unused(letter)
 
     # Values
     def value(self, x: Any, index: Index) -> str:
@@ -334,7 +292,7 @@ class Module:
             return self.constant(x, index)
         if x in self.names:
             shape = self.sizes.shape(x)
-            return f"{self.names[x]}[{index[0] if len(index) == 1 != len(shape) else flat(index, shape)}]" if shape else self.names[x]
+            return f"{self.names[x]}[{flat(index, shape)}]" if shape else self.names[x]
         return self.value_of(x, index)
 
     def value_of(self, op: Op, index: Index) -> str:
@@ -346,7 +304,7 @@ class Module:
             return self.entrywise(op, [self.value(arg, self.broadcast(x, op, index)) for arg, x in zip(args, op.args)])
         if op.function in PRODUCTS:
             return self.matrix_product(op, index)
-        if op.function in REDUCED:
+        if op.function in REDUCED_BY:
             return self.reduction(op, index)
         if op.function is astype:
             value = self.value(op.args[0], index)
@@ -356,8 +314,8 @@ class Module:
             return f"Math.min(Math.max({x}, {low}), {high})"
         if op.function in (np.zeros_like, np.ones_like):
             return "0" if op.function is np.zeros_like else "1"
-        if op.function is np.take and kwargs.get("axis", args[2] if len(args) > 2 else None) is not None:
-            return self.gathered(op, kwargs.get("axis", args[2] if len(args) > 2 else None), index)
+        if op.function is np.take and (axis := kwargs.get("axis", args[2] if len(args) > 2 else None)) is not None:
+            return self.gathered(op, axis, index)
         raise refused(op, getattr(op.function, "__name__", str(op.function)))
 
     def entrywise(self, op: Op, values: list[str]) -> str:
@@ -379,23 +337,16 @@ class Module:
         """Return the index into an operand that belongs to an index into the result."""
         if not isinstance(x, (Op, np.ndarray)) or not x.shape:
             return []
-        if len(index) == 1 and len(op.shape) != 1:
-            return index  # (one loop over all entries)
+        if len(index) != len(op.shape):
+            return index
         own = self.sizes.shape(x) if isinstance(x, Op) else x.shape
         return ["0" if n == 1 else i for n, i in zip(own, index[len(index) - len(own) :])]
 
     def accumulated(self, start: str, step: str, ends: list[tuple[str, str]], value: Callable[[], str]) -> str:
         """Write loops that fold values into a variable; return its name."""
-        total = self.fresh("s")
+        total = self.unused("s")
         self.put(f"let {total} = {start};")
-
-        def inside(k: int) -> None:
-            if k == len(ends):
-                self.put(step.format(total, unbracketed(value())) + ";")
-            else:
-                self.loop(ends[k][0], ends[k][1], lambda: inside(k + 1))
-
-        inside(0)
+        self.loops(ends, lambda: self.put(step.format(total, unbracketed(value())) + ";"))
         return total
 
     def matrix_product(self, op: Op, index: Index) -> str:
@@ -411,7 +362,7 @@ class Module:
             lengths = self.sizes.shape(x)[:-2]
             return ["0" if n == 1 else i for n, i in zip(lengths, batch[len(batch) - len(lengths) :])]
 
-        k, length = self.fresh("k"), self.sizes.shape(a)[-1]
+        k, length = self.unused("k"), self.sizes.shape(a)[-1]
         if length == 1:
             return f"({self.value(a, [*stack(a), *row, '0'])} * {self.value(b, [*stack(b), '0', *column])})"
         step = lambda: f"{self.value(a, [*stack(a), *row, k])} * {self.value(b, [*stack(b), k, *column])}"
@@ -420,14 +371,11 @@ class Module:
     def reduction(self, op: Op, index: Index) -> str:
         """Return the code of an entry of a sum, a maximum and such: loops before it fold the entries."""
         x = op.args[0]
-        start, step = FOLDS[REDUCED[op.function]]
-        shape, axis = self.sizes.shape(x), op.kwargs.get("axis", 0 if getattr(op.function, "__name__", "") == "reduce" else None)
-        if len(op.args) > 1:
-            axis = op.args[1]
-        gone = axes_of(axis, len(shape))
+        start, step = FOLDS[REDUCED_BY[op.function]]
+        shape, gone = self.sizes.shape(x), folded_axes(op)
         left = iter([i for k, i in enumerate(index) if not (op.kwargs.get("keepdims") and k in gone)])
         letters = iter(INDICES[-3:] + INDICES)
-        inner = [(self.fresh(next(letters)) if shape[k] != 1 else "0") if k in gone else next(left) for k in range(len(shape))]
+        inner = [(self.unused(next(letters)) if shape[k] != 1 else "0") if k in gone else next(left) for k in range(len(shape))]
         ends = [(inner[k], code_of(shape[k])) for k in sorted(gone) if shape[k] != 1]
         total = self.accumulated(start, step, ends, lambda: self.value(x, inner))
         return f"({total} ? 1 : 0)" if start in ("true", "false") else total
@@ -440,10 +388,10 @@ class Module:
         if op.function is np.broadcast_to:
             return self.broadcast(x, op, index)
         if op.function in TRANSPOSES:
-            axes = op.function(np.empty([k + 1 for k in range(len(x.shape))]), *op.args[1:], **op.kwargs).shape
-            return [index[axes.index(k + 1)] for k in range(len(x.shape))]
+            order = order_of_axes(op)
+            return [index[order.index(axis)] for axis in range(len(order))]
         if op.function is np.flip:
-            turned = axes_of(op.kwargs.get("axis", op.args[1] if len(op.args) > 1 else None), len(index))
+            turned = axes_of(axis_of(op), len(index))
             return [f"{code_of(n)} - 1 - {i}" if k in turned else i for k, (i, n) in enumerate(zip(index, shape))]
         own = self.sizes.shape(x)
         if [n for n in shape if n != 1] == [n for n in own if n != 1]:
@@ -453,7 +401,7 @@ class Module:
 
     def sliced(self, op: Op, key: Any, index: Index) -> Index:
         """Return the index into what was indexed by numbers, slices, None, ..., and arrays of places that stand beside each other."""
-        x, keys, out = op.args[0], full_key(key, len(op.args[0].shape)), []
+        x, keys, out = op.args[0], full_index(key, len(op.args[0].shape)), []
         arrays = [part for part in keys if is_places(part)]
         together = [k for k, part in enumerate(keys) if is_places(part)]
         if arrays and (together != list(range(together[0], together[-1] + 1)) or len({part.shape for part in arrays}) > 1):
@@ -479,7 +427,7 @@ class Module:
     def gathered(self, op: Op, axis: int, index: Index) -> str:
         """Return the code of an entry of np.take along an axis, by places in one array."""
         x, places = op.args[:2]
-        axis, count = axis % len(x.shape), np.ndim(getattr(places, "value", places))
+        axis, count = axis % len(x.shape), len(shape_of(places))
         place = self.value(places, index[axis : axis + count])
         return self.value(x, [*index[:axis], place, *index[axis + count :]])
 
@@ -503,12 +451,12 @@ class Module:
             if " " not in x.code:
                 return x.code
             if x.code not in self.constants:
-                self.constants[x.code] = self.fresh("c")
+                self.constants[x.code] = self.unused("c")
             return self.constants[x.code]
         if isinstance(x, np.ndarray) and x.ndim:
             code = f"{ARRAYS[x.dtype.str[1:]]}.of({', '.join(map(self.number, x.ravel()))})"
             if code not in self.constants:
-                self.constants[code] = self.fresh("c")
+                self.constants[code] = self.unused("c")
             return f"{self.constants[code]}[{flat(index, x.shape)}]"
         return self.number(x)
 
@@ -524,44 +472,21 @@ class Module:
         return f"({code})" if code[0] == "-" else code
 
 
-REDUCED: dict[Any, Any] = {ufunc.reduce: ufunc for ufunc in FOLDS} | {
-    np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.all: np.logical_and, np.any: np.logical_or,
-}  # fmt: skip
-
-
 def is_entrywise(op: Op) -> bool:
     """Tell whether a call works entry by entry, in a way that is known here."""
     known = op.function in INFIX or op.function in MATH or op.function in FORMS or (op.function in OF_TRUTHS and op.dtype == np.bool_)
     return known and not {"where", "out"} & op.kwargs.keys()
 
 
-def axes_of(axis: Any, ndim: int) -> set[int]:
-    """Return the axes that an ``axis`` argument means; a number has none."""
-    if not ndim:
-        return set()
-    return set(range(ndim)) if axis is None else {a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
-
-
 def is_known(op: Op) -> bool:
     """Tell whether a call is of a function that can be written."""
     others = {shaping.scatter, astype, np.clip, np.zeros_like, np.ones_like, np.take}
-    return is_entrywise(op) or op.function in MOVES | PRODUCTS | others or op.function in REDUCED
+    return is_entrywise(op) or op.function in MOVES | PRODUCTS | others or op.function in REDUCED_BY
 
 
 def is_places(part: Any) -> bool:
     """Tell whether a part of an index is an array of places."""
     return isinstance(part, (Op, np.ndarray)) and len(part.shape) > 0 and part.dtype.kind == "i"
-
-
-def full_key(key: Any, ndim: int) -> list[Any]:
-    """Return an index with a part for each axis, its ... written out."""
-    keys = list(key if isinstance(key, tuple) else (key,))
-    missing = ndim - sum(part is not None and part is not Ellipsis for part in keys)
-    place = next((k for k, part in enumerate(keys) if part is Ellipsis), None)
-    if place is not None:
-        keys[place : place + 1] = [slice(None)] * missing
-        return keys
-    return [*keys, *[slice(None)] * missing]
 
 
 def code_of(n: Any) -> str:
@@ -581,7 +506,9 @@ def product(shape: tuple[Any, ...]) -> str:
 
 
 def flat(index: Index, shape: tuple[Any, ...]) -> str:
-    """Return the place of an entry in memory as code."""
+    """Return the place of an entry in memory as code; an index of one part for several axes is the place itself."""
+    if len(index) != len(shape):
+        return index[0]
     terms = []
     for axis, i in enumerate(index):
         stride = [factor(n) for n in shape[axis + 1 :] if n != 1]
@@ -624,10 +551,10 @@ def unbracketed(code: str) -> str:
     return code[1:-1]
 
 
-def refused(op: Any, what: str) -> CompileError:
+def refused(op: Op, what: str) -> CompileError:
     """Return the error for what cannot be written, with the line it stands on."""
-    where = f"{op.place[0]}, line {op.place[1]}: " if isinstance(op, Op) and op.place else ""
-    return CompileError(
-        f"{where}JavaScript can be written of functions of numbers, matrix products, sums and the like, transposes, new shapes, slices, "
-        f"np.where and np.take; not of {what}"
+    return error_of(
+        op,
+        "JavaScript can be written of functions of numbers, matrix products, sums and the like, transposes, new shapes, slices, "
+        f"np.where and np.take; not of {what}",
     )

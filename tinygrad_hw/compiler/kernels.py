@@ -12,19 +12,20 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Collection
 from heapq import heapify, heappop, heappush
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import CompileError
 from ..rules.shaping import scatter
+from .calls import REDUCED_BY, SYMBOLS, VIEWS, shape_of
 from .layout import end_to_end, like, part
 from .loop import Loop, NativeLoop
-from .native import JOINING, SPREADING, NativePlan, indices, is_short, reduced_by, slices_of
-from .plan import SYMBOLS, VIEWS
+from .native import JOINING, SPREADING, NativePlan, has_code, is_basic, is_entry, is_short
 from .program import Program
 from .simplify import all_finite
-from .trace import NUMBERS, Op, astype, elementwise, operands, replaced
+from .trace import NUMBERS, Op, astype, operands, replaced
 
 __all__ = ["MOST", "in_kernels"]
 
@@ -34,7 +35,6 @@ AHEAD = 10  # calls that a kernel may take from behind one that waits for it: wh
 FEWEST = 4  # calls for which a kernel is made
 SMALL = 200  # multiplications of a product: NumPy does larger ones as well
 NOT_TOLD = {*VIEWS, np.dot, np.matmul, end_to_end}  # what NumPy does as well
-INDICES = (int, slice, type(None), type(Ellipsis))
 
 
 class Kernel:
@@ -78,7 +78,7 @@ class Kernel:
                 ends[op.dtype] = start + op.value.size
         self.blocks = [np.empty(size, dtype) for dtype, size in ends.items()]
         fixed = {inside[op]: part(self.blocks[i], start, op.shape) for op, (i, start) in self.places.items()}
-        plan = NativePlan(Program(inputs, [inside[op] for op in ops], [inside[op] for op in results]), fixed, lent=self.blocks)
+        plan = NativePlan(Program(inputs, [inside[op] for op in ops], [inside[op] for op in results]), fixed, outputs=self.blocks)
         key = (plan.text, *plan.kinds_out)
         self.nbytes = 0 if key in plans else plan.nbytes
         if key not in plans:
@@ -135,7 +135,7 @@ class Scheduler:
 
     def place(self, op: Op) -> None:
         """Put a call into the group, or in front of it, or let it wait for the group."""
-        if has_code_for_view(op, self.group) if is_view(op) else has_code(op):
+        if has_code_for_view(op, self.group) if is_view(op) else is_worth_compiling(op):
             self.group[op] = None
             self.release(op)
         elif any(x in self.group for x in op.uses):
@@ -214,40 +214,25 @@ class Scheduler:
         return replaced(tree, Op, lambda op: self.instead.get(op, op))
 
 
-# What Numba has code for
-def has_code(op: Op) -> bool:
-    """Tell whether Numba has code for a call, and is not slower by it than NumPy."""
+# What Numba computes
+def is_worth_compiling(op: Op) -> bool:
+    """Tell whether Numba has code for a call, knows its dtypes, and is not slower by it than NumPy."""
+    copies = op.function in (*JOINING, *SPREADING, scatter)
+    read = op.args[0] if op.function in JOINING else op.args[:1] if copies else op.args
     if is_entry(op):
         return is_plain(op.args[0])
-    if op.function in JOINING:
-        return is_plain(op) and type(op.args[0]) in (tuple, list) and all(map(is_plain, op.args[0])) and not set(op.kwargs) - {"axis"}
-    if op.function is scatter:
-        return is_plain(op) and is_plain(op.args[0]) and slices_of(op.args[1], op.shape) is not None
-    if op.function in SPREADING:
-        return is_plain(op) and is_plain(op.args[0]) and op.shape != ()
-    if is_short(op) or not all(map(is_plain, (op, *op.args))):
+    if not has_code(op) or not all(map(is_plain, (op, *read))):
         return False
+    if copies:
+        return op.shape != ()
     if op.function in (np.dot, np.matmul):
         return is_small_product(op)
-    if getattr(op.function, "__name__", "") in ("reduce", "accumulate", "outer", "at"):
-        ufunc = reduced_by(op.function)
-        return ufunc is not None and is_plain_reduction(op, ufunc)
-    return op.function is all_finite or (not op.kwargs and has_formula(op))
-
-
-def has_formula(op: Op) -> bool:
-    """Tell whether a kernel can compute an op's numbers or entries from those of its arguments."""
-    if op.function is astype or (op.function is np.where and len(op.args) == 3):
-        return op.shape != ()
-    return op.function in SYMBOLS or (elementwise(op) and len(op.args) == op.function.nin and op.function in known_ufuncs())
-
-
-def is_entry(op: Op) -> bool:
-    """Tell whether an op takes one number out of an array."""
-    x = op.args[0] if op.function is operator.getitem else None
-    return isinstance(x, Op) and isinstance(x.value, np.ndarray) and isinstance(op.value, np.generic) and all(
-        type(i) is int for i in indices(op.args[1])
-    )  # fmt: skip
+    if op.function in REDUCED_BY:
+        return is_plain_reduction(op) and not is_short(op)
+    if op.function in (np.where, astype):
+        return op.shape != () and not is_short(op)
+    known = op.function is all_finite or op.function in SYMBOLS or op.function in known_ufuncs()
+    return known and not is_short(op)
 
 
 def is_view(op: Op) -> bool:
@@ -270,20 +255,15 @@ def is_plain(x: Any) -> bool:
 
 def is_small_product(op: Op) -> bool:
     """Tell whether a product is one of few numbers."""
-    shapes = [np.shape(getattr(x, "value", x)) for x in op.args]
-    if op.kwargs or len(shapes) != 2 or not all(0 < len(shape) <= 2 for shape in shapes) or np.asarray(op.value).dtype.kind != "f":
-        return False
-    return int(np.prod(shapes[0])) * (shapes[1][-1] if len(shapes[1]) == 2 else 1) <= SMALL
+    shapes = [shape_of(x) for x in op.args]
+    return np.asarray(op.value).dtype.kind == "f" and prod(shapes[0]) * (shapes[1][-1] if len(shapes[1]) == 2 else 1) <= SMALL
 
 
-def is_plain_reduction(op: Op, ufunc: np.ufunc) -> bool:
-    """Tell whether a reduction is over axes of what has entries, by a function with a known start."""
-    x = op.args[0]
-    known = len(op.args) == 1 and set(op.kwargs) <= {"axis", "keepdims", "initial"}
-    if not known or not isinstance(x.value, np.ndarray) or not x.value.ndim or not x.value.size:
-        return False
-    floating = ufunc not in (np.maximum, np.minimum) or x.value.dtype.kind == "f"
-    return floating and is_plain(op.kwargs.get("initial", 0))
+def is_plain_reduction(op: Op) -> bool:
+    """Tell whether a reduction is of what has entries, by a function with a known start."""
+    x = op.args[0].value
+    floating = REDUCED_BY[op.function] not in (np.maximum, np.minimum) or x.dtype.kind == "f"
+    return floating and x.size > 0 and is_plain(op.kwargs.get("initial", 0))
 
 
 def has_code_for_view(op: Op, group: dict[Op, None]) -> bool:
@@ -296,7 +276,7 @@ def has_code_for_view(op: Op, group: dict[Op, None]) -> bool:
     if op.function in (np.reshape, np.ravel):
         return x.function not in VIEWS and x.value.flags.c_contiguous
     if op.function is operator.getitem:
-        return all(isinstance(i, INDICES) for i in indices(op.args[1]))
+        return is_basic(op.args[1])
     return op.function in (np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.broadcast_to)
 
 

@@ -26,15 +26,16 @@ from ..errors import CompileError
 from ..rules.functions import COMPARISONS, SIGNS
 from ..rules.reductions import broadcast_to
 from ..rules.shaping import barrier, scatter
+from .calls import REDUCED_BY, SYMBOLS, TRANSPOSES, axes_of, axis_of, folded_axes, full_index, order_of_axes, shape_of
 from .layout import end_to_end
-from .plan import SYMBOLS, VIOLATED, Plan
+from .plan import VIOLATED, Plan
 from .program import Program
 from .simplify import all_finite
 from .trace import NUMBERS, Op, astype, elementwise, operands
 
 __all__ = ["NUMPY_ONLY", "NativePlan", "require_numba"]
 
-NUMPY_ONLY = ("sum_by_product", "side_by_side", "negate_weights", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
+NUMPY_ONLY = ("sum_by_product", "bias_in_product", "cast_first", "reuse_buffers", "work_in_place")
 EXPONENTIAL = Path(__file__).with_name("exponential.py")
 IMPORTS = ["import numpy as np", f"from {__package__}.{EXPONENTIAL.stem} import cosh, exp, log, log1p, plus, tanh, times"]
 OWN = {np.exp: "exp", np.tanh: "tanh", np.cosh: "cosh", np.log: "log", np.log1p: "log1p"}
@@ -71,7 +72,7 @@ class NativePlan(Plan):
     text : its source.
     looped : whether the kernel does several steps at a time: of a program that updates something and has a number as its one result.
     groups : the ops in the order in which they are computed, those together that share a loop.
-    lent : of the memory in ``fixed``, what is given anew at each run, after the variables. Results that lie there are not returned.
+    outputs : the arrays in ``fixed`` that are given anew at each run, after the variables. Results that lie there are not returned.
     """
 
     kernel: Callable[..., Any]
@@ -79,22 +80,15 @@ class NativePlan(Plan):
     repeats = True  # whether the code stands in a loop of n runs
 
     def __init__(
-        self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = (), lent: Sequence[np.ndarray] = ()
+        self, program: Program, fixed: dict[Op, np.ndarray], without: tuple[str, ...] = (), outputs: Sequence[np.ndarray] = ()
     ) -> None:
         require_numba()
-        self.lent, self.results = lent, [y for y in program.results if y not in fixed] if lent else program.results
+        self.outputs, self.results = outputs, [y for y in program.results if y not in fixed] if outputs else program.results
         self.numbers = {old: new for old, new in program.updates if old not in fixed}
-        self.looped = bool(program.updates) and len(program.results) == 1 and np.shape(getattr(program.results[0], "value", 0)) == ()
+        self.looped = bool(program.updates) and len(program.results) == 1 and shape_of(program.results[0]) == ()
         self.memories: list[np.ndarray] = []
         self.labels: dict[tuple[int, str], str] = {}
         self.counter = count(1)
-        for op in program.ops:
-            if isinstance(op.value, (tuple, list)):
-                raise unsupported(getattr(op.function, "__name__", str(op.function)), op)
-            if isinstance(op.value, np.ndarray) and not op.value.ndim:
-                raise unsupported("an array of no axes", op)
-            if is_short(op):
-                raise unsupported(f"{op.function.__name__} of {op.dtype}", op)
         super().__init__(program, fixed, (*without, *NUMPY_ONLY))
 
     # Memory
@@ -104,6 +98,10 @@ class NativePlan(Plan):
 
     def lay_out(self) -> None:
         """Find each buffer its place: what a loop computes for itself alone needs none, and what it reads stays to its end."""
+        for op in self.program.ops:
+            has_no_axes = isinstance(op.value, np.ndarray) and not op.value.ndim
+            if has_no_axes or is_short(op) or (self.kinds[op] != "view" and not has_code(op)):
+                raise no_code_for(getattr(op.function, "__name__", str(op.function)))
         self.users, wanted = self.program.users(), set(operands(self.program.wanted()))
         self.groups = self.grouped()
         for group in self.groups:
@@ -151,7 +149,7 @@ class NativePlan(Plan):
         try:
             self.kernel(0, *given)
         except (NumbaError, NotImplementedError) as error:
-            raise unsupported(str(error).partition("\n")[0]) from None
+            raise no_code_for(str(error).partition("\n")[0]) from None
         except Exception:  # (Numba's cache is broken, in one of many ways)
             self.kernel = compiled_here(self.text)
             self.kernel(0, *given)
@@ -163,12 +161,13 @@ class NativePlan(Plan):
 
     def runner(self) -> Callable[..., Any]:
         """Return what runs the kernel once, and returns the results; of a step the loss, and the new numbers if there are some."""
+        space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED}
         given = [f"x{i}" for i, _ in enumerate(self.variables)]
-        numbers = [x if op.shape else f"scalar({x})" for op, x in zip(self.variables, given)]
-        blocks = {block.ctypes.data: f"y{i}" for i, block in enumerate(self.lent)}
-        memory = [blocks.get(array.ctypes.data, f"m{i}") for i, array in enumerate(self.memories)]
-        bound = {name: array for name, array in zip(memory, self.memories) if name[0] == "m"}
-        space = {"kernel": self.kernel, "losses": self.losses, "scalar": scalar, "VIOLATED": VIOLATED} | bound
+        outputs = {array.ctypes.data: f"y{i}" for i, array in enumerate(self.outputs)}
+        args = [x if op.shape else f"scalar({x})" for op, x in zip(self.variables, given)]
+        for i, array in enumerate(self.memories):
+            args.append(outputs.get(array.ctypes.data, f"m{i}"))
+            space[f"m{i}"] = array
         if self.looped:
             out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
         else:
@@ -176,8 +175,8 @@ class NativePlan(Plan):
             outs = [f"done[{i}]" if kind is np.ndarray else f"kind_{i}(done[{i}])" for i, kind in enumerate(self.kinds_out, 1)]
             out = outs[0] if len(outs) == 1 else f"[{', '.join(outs)}]"
         text = (
-            f"def make({', '.join(space)}):\n    def run({', '.join([*given, *blocks.values()])}):\n"
-            f"        done = kernel({', '.join(['1', 'losses', *numbers, *memory])})\n"
+            f"def make({', '.join(space)}):\n    def run({', '.join([*given, *outputs.values()])}):\n"
+            f"        done = kernel({', '.join(['1', 'losses', *args])})\n"
             f"        return {out} if done[0] else VIOLATED\n    return run"
         )
         made: dict[str, Any] = {}
@@ -200,14 +199,13 @@ class NativePlan(Plan):
 
     def write(self) -> str:
         """Return the source of the kernel."""
-        head = [*self.converted_variables(), *self.located_arrays()]
-        variables = [self.names[op] for op in self.variables]
+        self.head = self.converted_variables()
         body = [*self.calls(), *self.ending()]
-        head = [*needed(head, body), "zero = losses.size >> 40"]
+        variables = [self.names[op] for op in self.variables]
         lines = [f"def kernel(n, losses, {', '.join([*variables, *self.labels.values()])}):"]
-        lines += [f"    {line}" for line in head] + (["    for k in range(n):"] if self.repeats else [])
+        lines += [f"    {line}" for line in (*self.head, "zero = losses.size >> 40")] + (["    for k in range(n):"] if self.repeats else [])
         lines += [f"{'        ' if self.repeats else '    '}{left_rolled(line)}" for line in body]
-        lines += [f"    return {self.returned('n')}"] if self.looped else []
+        lines += [f"    return {self.outcome('n')}"] if self.looped else []
         return "\n".join([*IMPORTS, "", "", *lines, ""])
 
     def converted_variables(self) -> list[str]:
@@ -217,19 +215,6 @@ class NativePlan(Plan):
             name = self.names[op] = f"x{next(self.counter)}"
             if op.shape == () and op.dtype in (np.float32, np.float64):
                 lines.append(f"{name} = np.{np.dtype(op.dtype).name}({name})")
-        return lines
-
-    def located_arrays(self) -> list[str]:
-        """Name the arrays that have their place in memory, and the views of variables; return the code that makes them."""
-        lines = []
-        for op, array in self.arrays.items():
-            if array.ndim and (code := self.located(array)):
-                self.names[op] = f"a{next(self.counter)}"
-                lines.append(f"{self.names[op]} = {code}")
-        for op in self.program.ops:
-            if self.kinds[op] == "view" and op not in self.names and op.args[0] in self.names:
-                self.names[op] = f"a{next(self.counter)}"
-                lines.append(f"{self.names[op]} = {self.view(op)}")
         return lines
 
     def calls(self) -> list[str]:
@@ -243,7 +228,7 @@ class NativePlan(Plan):
     def tests_after(self, op: Op) -> list[str]:
         """Return the code that gives up where a decision goes the other way."""
         outcomes = [outcome for checked, outcome in self.program.checks if checked is op]
-        return [f"if {'not ' if outcome else ''}{self.number(op)}: return {self.returned('k')}" for outcome in outcomes]
+        return [f"if {'not ' if outcome else ''}{self.number(op)}: return {self.outcome('k')}" for outcome in outcomes]
 
     def ending(self) -> list[str]:
         """Return the code that stores new values and hands out results."""
@@ -251,7 +236,7 @@ class NativePlan(Plan):
         read = [self.whole(new) for _, new in self.copied]
         held = {i for i, (_, new) in enumerate(self.copied) if self.root.get(new, new) in self.fixed}
         lines = [f"copy_{i} = {read[i]}.copy()" for i in held]
-        lines += [f"{self.names[old]}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.copied)]
+        lines += [f"{self.whole(old)}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.copied)]
         self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in self.results]
         if not self.looped:
             self.kinds_out += [type(new.value) if isinstance(new, Op) else type(new) for new in self.numbers.values()]
@@ -259,8 +244,8 @@ class NativePlan(Plan):
         lines.append(f"losses[k] = {self.number(program.results[0])}")
         return lines + [f"{self.names[old]} = {self.number(new)}" for old, new in self.numbers.items()]
 
-    def returned(self, done: str) -> str:
-        """Return the code of what the kernel returns."""
+    def outcome(self, done: str) -> str:
+        """Return the code of what the kernel returns where it ends without results."""
         if not self.looped:
             zeros = [self.zero(y) for y in [*self.results, *self.numbers.values()]]
             return f"({', '.join(['0', *zeros])},)"
@@ -296,42 +281,40 @@ class NativePlan(Plan):
                     whole = base.reshape(-1).view(np.uint8)
                     self.memories.append(whole[: whole.size // array.itemsize * array.itemsize].view(array.dtype))
                 return self.labels[key], offset // array.itemsize
-        raise unsupported("an array that lies elsewhere")
+        raise no_code_for("an array that lies elsewhere")
 
     def view(self, op: Op) -> str:
         """Return the code of a view."""
-        x = self.names[op.args[0]]
-        if op.function is np.transpose and not op.kwargs:
-            axes = op.args[1] if len(op.args) > 1 else None
-            return f"{x}.T" if axes is None else f"{x}.transpose({tuple(axes)})"
-        if op.function is np.swapaxes and not op.kwargs:
-            order = list(range(len(op.shape)))
-            i, j = op.args[1:]
-            order[i], order[j] = order[j], order[i]
-            return f"{x}.transpose({tuple(order)})"
+        x = self.whole(op.args[0]) if op.args else ""
+        if op.function in TRANSPOSES:
+            return f"{x}.transpose({order_of_axes(op)})"
         if op.function in (np.reshape, np.ravel):
             return f"{x}.reshape({op.shape})"
         if op.function is np.broadcast_to:
             return f"np.broadcast_to({x}, {op.shape})"
-        if op.function in (np.expand_dims, np.squeeze):
-            return f"{x}[{', '.join(axes_text(op.args[0].value, op))}]"
-        if op.function is operator.getitem and all(isinstance(i, (int, slice, type(None), type(Ellipsis))) for i in indices(op.args[1])):
-            return f"{x}[{', '.join(index_text(i) for i in indices(op.args[1]))}]"
-        raise unsupported(f"{op.function.__name__}", op)
+        if op.function is np.expand_dims:
+            added = axes_of(axis_of(op), len(op.shape))
+            return f"{x}[{', '.join('None' if axis in added else ':' for axis, _ in enumerate(op.shape))}]"
+        if op.function is np.squeeze:
+            shape, axis = op.args[0].shape, axis_of(op)
+            gone = {i for i, n in enumerate(shape) if n == 1} if axis is None else axes_of(axis, len(shape))
+            return f"{x}[{', '.join('0' if axis in gone else ':' for axis, _ in enumerate(shape))}]"
+        if op.function is operator.getitem and is_basic(op.args[1]):
+            return f"{x}[{', '.join(map(index_text, indices(op.args[1])))}]"
+        raise no_code_for(getattr(op.function, "__name__", "an array whose entries lie apart"))
 
     def loopable(self, op: Op) -> bool:
         """Tell whether an op is computed entry by entry."""
         if op.shape == () or self.kinds[op] == "view":
             return False
-        plain = elementwise(op) and not op.kwargs and len(op.args) == op.function.nin
-        return plain or (op.function is np.where and len(op.args) == 3) or op.function in (astype, *SPREADING)
+        return elementwise(op) or op.function in (np.where, astype, *SPREADING)
 
     def loop(self, group: list[Op]) -> list[str]:
         """Return one loop that computes several ops of one shape."""
         shape = group[0].shape
         variables = [f"i{axis}" for axis in range(len(shape))]
         local: dict[Op, str] = {}
-        lines, kept = [], []
+        lines, made = [], []
         same: dict[str, str] = {}  # what the innermost loop reads again and again, by its name
         for op in group:
             local[op] = f"v{next(self.counter)}"
@@ -341,26 +324,25 @@ class NativePlan(Plan):
                     args[i] = same.setdefault(arg, f"u{next(self.counter)}")
             lines.append(f"{local[op]} = {self.formula(op, args)}")
             if self.kinds[op] != "local":
-                if op not in self.names:
-                    self.names[op] = f"o{next(self.counter)}"
-                    kept.append(f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})")
+                made += self.made_memory(op)
                 lines.append(f"{self.at(op, variables)} = {local[op]}")
-        return [*kept, *nested(variables, shape, lines, [f"{name} = {code}" for code, name in same.items()])]
+        return [*made, *nested(variables, shape, lines, [f"{name} = {code}" for code, name in same.items()])]
 
     def entry(self, arg: Any, op: Op, variables: list[str], local: dict[Op, str]) -> str:
         """Return the code of the entry of an argument that an entry of the result is computed from."""
         if isinstance(arg, Op) and arg in local:
             return local[arg]
-        shape = arg.shape if isinstance(arg, Op) else np.shape(arg)
-        if shape == ():
+        if (shape := shape_of(arg)) == ():
             return self.number(arg, op)
         axes = [variables[len(variables) - len(shape) + axis] if n > 1 or variables == [] else "0" for axis, n in enumerate(shape)]
         return self.at(arg, axes)
 
     def at(self, x: Any, place: list[str]) -> str:
-        """Return the code of an entry: where memory and strides are known, straight from the memory."""
+        """Return the code of an entry: where memory and strides are known, straight from the memory; a number is its own."""
+        if shape_of(x) == ():
+            return self.number(x)
         array = self.arrays.get(x) if isinstance(x, Op) else None
-        if array is None or not array.ndim:
+        if array is None:
             return f"{self.whole(x)}[{', '.join(place)}]"
         label, start = self.spot(array)
         steps = [(i, stride // array.itemsize) for i, stride in zip(place, array.strides) if i != "0"]
@@ -369,49 +351,34 @@ class NativePlan(Plan):
 
     def formula(self, op: Op, args: list[str]) -> str:
         """Return the code of an op on numbers."""
-        function = op.function
-        if function in SYMBOLS or function in COMPARISONS:
-            return f"{args[0]} {SIGNS[function]} {args[1]}"
-        if function in FORMULAS:
-            return FORMULAS[function].format(*args)
+        function, bound = op.function, op.args[-1]
         if function in (np.logical_and, np.bitwise_and) and {getattr(x, "dtype", None) for x in op.args} == {np.dtype(bool)}:
             return f"({args[0]} & {args[1]})"
-        bound = op.args[-1]
         if function in (np.maximum, np.minimum) and not isinstance(bound, Op) and np.shape(bound) == () and not np.isnan(bound):
             return f"({args[1]} if {args[0]} {'<' if function is np.maximum else '>'} {args[1]} else {args[0]})"
         if function is astype:
             return f"np.{op.dtype.name}({args[0]})"
         if function in OWN:
             return f"{OWN[function]}({args[0]})" if op.dtype == np.float64 else f"np.{op.dtype.name}({OWN[function]}({args[0]}))"
-        if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
-            return f"np.{op.function.__name__}({', '.join(args)})"
-        raise unsupported(getattr(function, "__name__", str(function)), op)
+        return called(function, args)
+
+    def made_memory(self, op: Op) -> list[str]:
+        """Return the code that makes the memory of a result that has no place in the plan's."""
+        if op.shape == () or op in self.arrays:
+            return []
+        self.names[op] = f"o{next(self.counter)}"
+        return [f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})"]
 
     def single(self, op: Op) -> list[str]:
         """Return the code of an op that is no loop over the entries of its result."""
-        function = op.function
-        if op.shape != () and op not in self.names and op.function is not end_to_end:
-            self.names[op] = f"o{next(self.counter)}"
-            made = [f"{self.names[op]} = np.empty({op.shape}, np.{op.dtype.name})"]
-        else:
-            made = []
-        if function is end_to_end:
-            return self.fill(op)
         if self.kinds[op] == "view":
-            return [f"{self.names[op]} = {self.view(op) if op.shape else self.number(op.args[0])}"]
-        if function in (np.dot, np.matmul) and all(np.shape(getattr(x, "value", x)) for x in op.args):
-            return made + self.product(op)
-        if (ufunc := reduced_by(function)) is not None:
-            return made + self.reduction(op, ufunc)
-        if function is all_finite:
-            return self.finite(op)
-        if function is scatter:
-            return made + self.scattered(op)
-        if function in JOINING:
-            return made + self.beside(op)
-        if op.shape == ():
-            return self.single_number(op)
-        raise unsupported(getattr(function, "__name__", str(function)), op)
+            self.names[op] = f"o{next(self.counter)}"
+            return [f"{self.names[op]} = {self.view(op)}"]
+        printers = {
+            end_to_end: self.fill, np.dot: self.product, np.matmul: self.product, all_finite: self.finite, scatter: self.scattered,
+            np.stack: self.beside, np.concatenate: self.beside,
+        }  # fmt: skip
+        return [*self.made_memory(op), *printers.get(op.function, self.reduction if op.function in REDUCED_BY else self.single_number)(op)]
 
     def single_number(self, op: Op) -> list[str]:
         """Return the code of an op that gives a number."""
@@ -424,11 +391,9 @@ class NativePlan(Plan):
     def product(self, op: Op) -> list[str]:
         """Return the code of a product of matrices or of a matrix and a vector."""
         x, y = op.args
-        (xs, ys) = (np.shape(getattr(arg, "value", arg)) for arg in (x, y))
-        if len(xs) > 2 or len(ys) > 2:
-            raise unsupported("a product of stacked matrices", op)
+        xs, ys = shape_of(x), shape_of(y)
         if min(xs + ys) >= NARROW and prod(xs) * (ys[-1] if len(ys) == 2 else 1) >= LARGE and importlib.util.find_spec("scipy"):
-            return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.names[op]})"]
+            return [f"np.dot({self.whole(x)}, {self.whole(y)}, {self.whole(op)})"]
         rows, columns = ["i0"] * (len(xs) - 1), ["i1"] * (len(ys) - 1)
         left, right = self.at(x, [*rows, "i2"]), self.at(y, ["i2", *columns])
         if not columns or ys[1] == 1:
@@ -453,58 +418,57 @@ class NativePlan(Plan):
         elif ufunc in (np.add, np.multiply) and op.dtype.kind == "f":
             steps = [f"{t} = {'plus' if ufunc is np.add else 'times'}({t}, {value})"]
         else:
-            steps = [f"{t} = {joined(ufunc, t, value)}"]
-        target = self.names[op] if op.shape == () else self.at(op, place)
+            steps = [f"{t} = {called(ufunc, [t, value])}"]
+        target = self.at(op, place)
         outer = [i for i in place if i != "0"]
         return nested(
             outer, [n for i, n in zip(place, op.shape) if i in outer], [*first, *nested(inner, shape, steps), f"{target} = {last}"]
         )
 
-    def reduction(self, op: Op, ufunc: np.ufunc) -> list[str]:
+    def reduction(self, op: Op) -> list[str]:
         """Return the code of a reduction."""
-        x = op.args[0]
-        if set(op.kwargs) - {"axis", "keepdims", "initial"} or len(op.args) > 1:
-            raise unsupported(f"{ufunc.__name__}.reduce with {', '.join(map(repr, op.kwargs))}", op)
-        if x.shape == ():
-            raise unsupported(f"{ufunc.__name__}.reduce of a number", op)
-        shape, folded = x.shape, axes_of(op.kwargs.get("axis", 0), len(x.shape))
-        variables = [f"i{i}" for i in range(len(shape))]
+        x, ufunc, folded = op.args[0], REDUCED_BY[op.function], folded_axes(op)
+        variables = [f"i{i}" for i in range(len(x.shape))]
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
         value, initial = self.at(x, variables), op.kwargs.get("initial")
         start = STARTS[ufunc] if initial is None else self.number(initial, op)
-        kept = len(shape) - len(folded)
+        kept = len(x.shape) - len(folded)
         if min(folded, default=kept) == kept:  # (the last axes)
-            return self.folded(op, ufunc, left, variables[kept:], shape[kept:], value, start)
+            return self.folded(op, ufunc, left, variables[kept:], x.shape[kept:], value, start)
         outer, target = [f"o{i}" for i in range(len(op.shape))], self.at(op, left)
         return [
             *nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"]),
-            *nested(variables, shape, [f"{target} = {joined(ufunc, target, value)}"]),
+            *nested(variables, x.shape, [f"{target} = {called(ufunc, [target, value])}"]),
         ]
 
     def scattered(self, op: Op) -> list[str]:
         """Return the code that puts an array at an index of zeros."""
-        g, slices = op.args[0], slices_of(op.args[1], op.shape)
-        if slices is None:
-            raise unsupported("scatter at an index of arrays", op)
-        outer = [f"o{i}" for i in range(len(op.shape))]
-        zeros = nested(outer, op.shape, [f"{self.at(op, outer)} = 0"])
-        free = iter(axis for axis in range(len(g.shape)) if axis not in added_axes(op.args[1], g.shape))
-        place = [str(part) if isinstance(part, int) else f"({part.start} + i{next(free)} * {part.step})" for part in slices]
+        g, outer = op.args[0], [f"o{i}" for i in range(len(op.shape))]
         inner = [f"i{i}" for i in range(len(g.shape))]
-        return [*zeros, *nested(inner, g.shape, [f"{self.at(op, place)} = {self.at(g, inner) if g.shape else self.number(g)}"])]
+        place, free, lengths = [], iter(inner), iter(op.shape)
+        for part in full_index(op.args[1], len(op.shape)):
+            if part is None:
+                next(free)
+            elif isinstance(part, slice):
+                start, _, step = part.indices(next(lengths))
+                place.append(f"({start} + {next(free)} * {step})")
+            else:
+                place.append(str(part % next(lengths)))
+        zeros = nested(outer, op.shape, [f"{self.at(op, outer)} = 0"])
+        return [*zeros, *nested(inner, g.shape, [f"{self.at(op, place)} = {self.at(g, inner)}"])]
 
     def beside(self, op: Op) -> list[str]:
         """Return the code that puts arrays beside each other, along an axis of theirs or a new one."""
-        axis = (op.args[1] if len(op.args) > 1 else op.kwargs.get("axis", 0)) % len(op.shape)
+        axis = axis_of(op, 0) % len(op.shape)
         lines, start = [], 0
         for x in op.args[0]:
-            shape = x.shape if isinstance(x, Op) else np.shape(x)
+            shape = shape_of(x)
             inner = [f"i{i}" for i in range(len(shape))]
             if op.function is np.stack:
                 place, length = [*inner[:axis], str(start), *inner[axis:]], 1
             else:
                 place, length = [*inner[:axis], f"({start} + {inner[axis]})", *inner[axis + 1 :]], shape[axis]
-            lines += nested(inner, shape, [f"{self.at(op, place)} = {self.at(x, inner) if shape else self.number(x)}"])
+            lines += nested(inner, shape, [f"{self.at(op, place)} = {self.at(x, inner)}"])
             start += length
         return lines
 
@@ -514,8 +478,8 @@ class NativePlan(Plan):
         lines = [f"{self.names[op]} = True"]
         for x in op.args:
             variables = [f"i{i}" for i in range(len(x.shape))]
-            value = self.at(x, variables) if x.shape else self.number(x)
-            lines += nested(variables, x.shape, [f"{self.names[op]} = {self.names[op]} and np.isfinite({value})"])
+            test = f"{self.names[op]} and np.isfinite({self.at(x, variables)})"
+            lines += nested(variables, x.shape, [f"{self.names[op]} = {test}"])
         return lines
 
     def fill(self, op: Op) -> list[str]:
@@ -526,32 +490,35 @@ class NativePlan(Plan):
             if any(x is other for other in self.joined.get(op, op.args)):
                 variables = [f"i{i}" for i in range(len(x.shape))]
                 terms = [f"{v} * {prod(x.shape[axis + 1 :])}" for axis, v in enumerate(variables)]
-                value = self.at(x, variables) if variables else self.number(x)
-                lines += nested(variables, x.shape, [f"{self.at(op, [' + '.join([str(start), *terms])])} = {value}"])
+                place = " + ".join([str(start), *terms])
+                lines += nested(variables, x.shape, [f"{self.at(op, [place])} = {self.at(x, variables)}"])
             start += size
         return lines
 
     def whole(self, x: Any) -> str:
-        """Return the code of an array."""
+        """Return the code of an array: its name, which is defined in front of the loop if it has none yet, or its entries."""
         if isinstance(x, Op):
             if x not in self.names:
-                raise unsupported("an array that is not there", x)
+                code = self.located(self.arrays[x]) if x in self.arrays else ""
+                code = code or self.view(x)
+                self.names[x] = f"a{next(self.counter)}"
+                self.head.append(f"{self.names[x]} = {code}")
             return self.names[x]
         if isinstance(x, np.ndarray) and x.size <= 1000 and x.dtype.kind in "fiub":
-            return f"np.array({x.ravel().tolist()}, np.{x.dtype.name}).reshape({x.shape})".replace("nan", "np.nan").replace("inf", "np.inf")
-        raise unsupported(f"a constant {type(x).__name__}")
+            return with_names(f"np.array({x.ravel().tolist()}, np.{x.dtype.name}).reshape({x.shape})")
+        raise no_code_for(f"a constant {type(x).__name__}")
 
     def number(self, x: Any, op: Op | None = None) -> str:
         """Return the code of a number, of the dtype that it takes on in an op."""
-        if isinstance(x, Op) and x not in self.names and x in self.arrays:
-            self.names[x] = f"{self.located(self.arrays[x].reshape(1))}[0]"
         if isinstance(x, Op):
+            if x not in self.names and x in self.arrays:
+                self.names[x] = "{}[{}]".format(*self.spot(self.arrays[x]))
             code, weak = self.names[x], not isinstance(x.value, (np.ndarray, np.generic))
         else:
             value = x.item() if isinstance(x, (np.ndarray, np.generic)) else x
             if not isinstance(value, NUMBERS) or isinstance(value, complex):
-                raise unsupported(f"a constant {type(x).__name__}", op)
-            code, weak = repr(value) if np.isfinite(value) else {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(value)], True
+                raise no_code_for(f"a constant {type(x).__name__}")
+            code, weak = with_names(repr(value)), True
         if weak and op is not None and op.dtype == np.float32:
             return f"np.float32({code})"
         return f"({code})" if code[0] == "-" else code
@@ -559,26 +526,53 @@ class NativePlan(Plan):
     def given(self, y: Any) -> str:
         """Return the code of a result: an array of its own, or a number."""
         if isinstance(y, Op):
-            return self.number(y) if y.shape == () else self.names[y] if y in self.fresh else f"{self.whole(y)}.copy()"
+            return self.number(y) if y.shape == () else self.whole(y) if y in self.fresh else f"{self.whole(y)}.copy()"
         return self.whole(y) if isinstance(y, np.ndarray) else self.number(y)
 
 
-def joined(ufunc: np.ufunc, a: str, b: str) -> str:
-    """Return the code of a ufunc by which arrays are reduced."""
-    symbols: dict[np.ufunc, str] = {np.add: "+", np.multiply: "*", np.logical_and: "and", np.logical_or: "or"}
-    return f"{a} {symbols[ufunc]} {b}" if ufunc in symbols else f"np.{ufunc.__name__}({a}, {b})"
+def has_code(op: Op) -> bool:
+    """Tell whether there is code for a call that is no view, whatever its dtypes."""
+    x = op.args[0] if op.args else None
+    if op.function in JOINING:
+        return type(x) in (tuple, list) and not set(op.kwargs) - {"axis"}
+    if op.function is scatter:
+        return is_basic(op.args[1])
+    if op.function in (np.dot, np.matmul):
+        return not op.kwargs and all(0 < len(shape_of(y)) <= 2 for y in op.args)
+    if op.function in REDUCED_BY:
+        return len(op.args) == 1 and shape_of(x) != () and set(op.kwargs) <= {"axis", "keepdims", "initial"}
+    if op.function in (end_to_end, all_finite, astype, *SPREADING) or is_entry(op):
+        return True
+    if op.function is np.where:
+        return len(op.args) == 3
+    known = elementwise(op) and len(op.args) == op.function.nin and getattr(np, op.function.__name__, None) is op.function
+    return not op.kwargs and (op.function in SYMBOLS or known)
 
 
-def needed(head: list[str], body: list[str]) -> list[str]:
-    """Return those assignments whose names are used later on."""
-    used = set(re.findall(r"\w+", "\n".join(body)))
-    kept: list[str] = []
-    for line in reversed(head):
-        words = re.findall(r"\w+", line)
-        if words[0] in used:
-            used.update(words[1:])
-            kept.append(line)
-    return kept[::-1]
+def is_entry(op: Op) -> bool:
+    """Tell whether an op takes one number out of an array."""
+    x = op.args[0] if op.function is operator.getitem and isinstance(op.value, np.generic) else None
+    return isinstance(x, Op) and isinstance(x.value, np.ndarray) and all(type(i) is int for i in indices(op.args[1]))
+
+
+def is_short(op: Op) -> bool:
+    """Tell whether an op computes with integers that wrap around, or with True and False as numbers, in the way of NumPy's dtypes."""
+    dtype = getattr(op.value, "dtype", None)
+    if dtype is None or op.function is astype:
+        return False
+    return dtype.kind == "u" or (dtype.kind == "i" and dtype.itemsize < 8) or (dtype.kind == "b" and op.function in SYMBOLS)
+
+
+def called(function: Any, args: list[str]) -> str:
+    """Return the code of a function of numbers."""
+    if function in SYMBOLS or function in COMPARISONS:
+        return f"{args[0]} {SIGNS[function]} {args[1]}"
+    return FORMULAS[function].format(*args) if function in FORMULAS else f"np.{function.__name__}({', '.join(args)})"
+
+
+def with_names(text: str) -> str:
+    """Return the code of numbers, with names for those that have no digits."""
+    return text.replace("nan", "np.nan").replace("inf", "np.inf")
 
 
 def left_rolled(line: str) -> str:
@@ -598,59 +592,9 @@ def indices(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) else (index,)
 
 
-def reduced_by(function: Any) -> np.ufunc | None:
-    """Return the ufunc by which a function reduces arrays, if there is code for that."""
-    owner = getattr(function, "__self__", None) if getattr(function, "__name__", "") == "reduce" else None
-    return owner if isinstance(owner, np.ufunc) and owner in STARTS else None
-
-
-def is_short(op: Op) -> bool:
-    """Tell whether an op computes with integers that wrap around, or with True and False as numbers, in the way of NumPy's dtypes."""
-    dtype = getattr(op.value, "dtype", None)
-    if dtype is None or op.function is astype:
-        return False
-    return dtype.kind == "u" or (dtype.kind == "i" and dtype.itemsize < 8) or (dtype.kind == "b" and op.function in SYMBOLS)
-
-
-def axes_of(axis: Any, ndim: int) -> set[int]:
-    """Return the axes that an axis argument names, all for None."""
-    return set(range(ndim)) if axis is None else {i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))}
-
-
-def axes_text(x: np.ndarray, op: Op) -> list[str]:
-    """Return the index that adds the axes of length 1 that an op adds, or takes out those that it takes out."""
-    if op.function is np.expand_dims:
-        axes = op.args[1] if len(op.args) > 1 else op.kwargs["axis"]
-        added = axes_of(axes, len(op.shape))
-        return ["None" if axis in added else ":" for axis in range(len(op.shape))]
-    axes = op.args[1] if len(op.args) > 1 else op.kwargs.get("axis")
-    gone = {i for i, n in enumerate(x.shape) if n == 1} if axes is None else axes_of(axes, x.ndim)
-    return ["0" if axis in gone else ":" for axis in range(x.ndim)]
-
-
-def slices_of(index: Any, shape: tuple[int, ...]) -> list[int | range] | None:
-    """Return for each axis of a shape the place, or the range of places, that an index names; None if it is of another kind."""
-    parts = [part for part in indices(index) if part is not None]
-    if Ellipsis in [part for part in parts if part is Ellipsis]:
-        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
-        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
-    parts += [slice(None)] * (len(shape) - len(parts))
-    if not all(type(part) in (int, slice) for part in parts):
-        return None
-    return [part % n if isinstance(part, int) else range(*part.indices(n)) for part, n in zip(parts, shape)]
-
-
-def added_axes(index: Any, shape: tuple[int, ...]) -> set[int]:
-    """Return the axes of an indexed array, of this shape, that the index has added."""
-    axes, axis = set(), 0
-    for part in (parts := indices(index)):
-        if part is None:
-            axes.add(axis)
-        if part is Ellipsis:
-            axis += len(shape) - sum(other is None or isinstance(other, slice) for other in parts)
-        else:
-            axis += part is None or isinstance(part, slice)
-    return axes
+def is_basic(index: Any) -> bool:
+    """Tell whether an index consists of numbers, slices, None and ... ."""
+    return all(type(part) in (int, slice, type(None), type(Ellipsis)) for part in indices(index))
 
 
 def index_text(i: Any) -> str:
@@ -681,10 +625,9 @@ def scalar(x: Any) -> Any:
     return x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x
 
 
-def unsupported(what: str, op: Op | None = None) -> CompileError:
-    """Return the error for what this backend cannot do."""
-    where = f"{op.place[0]}, line {op.place[1]}: " if op is not None and op.place else ""
-    return CompileError(f"{where}backend='numba' has no code for {what}; backend='numpy' runs it")
+def no_code_for(what: str) -> CompileError:
+    """Return the error for what cannot be compiled, which lets NumPy run it."""
+    return CompileError(f"Numba has no code for {what}")
 
 
 @lru_cache(256)

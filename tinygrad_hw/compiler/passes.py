@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .bias import bias_in_product
-from .layout import check_together, negate_weights, side_by_side, update_together
+from .layout import check_together, update_together
 from .program import Program
 from .simplify import (
     cast_first,
@@ -23,8 +23,8 @@ __all__ = ["PASSES", "apply"]
 
 Pass = Callable[[Program], Program]
 ORDER: tuple[Pass, ...] = (
-    drop_copies, fold_constants, fold_signs, drop_dead, turn_differences, merge_equal, sum_by_product, cast_first, prefer_dot,
-    update_together, check_together, negate_weights, bias_in_product, side_by_side,
+    drop_copies, fold_constants, fold_signs, drop_dead, turn_differences, merge_equal, update_together, check_together,
+    sum_by_product, cast_first, prefer_dot, bias_in_product,
 )  # fmt: skip
 PASSES: dict[str, Pass] = {function.__name__: function for function in ORDER}
 

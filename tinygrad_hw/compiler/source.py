@@ -10,14 +10,17 @@ import linecache
 import operator
 import re
 import sys
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..rules.functions import SIGNS
+from .calls import REDUCED_BY, REDUCTIONS
 from .loop import Loop
 from .names import name_apart
 from .passes import PASSES, apply
@@ -33,10 +36,6 @@ UNARY, ATOM = 3, 9
 UNARY_SPELLINGS = {  # how it is written, how tightly its argument has to bind, and how tightly it binds itself
     np.negative: ("-{}", UNARY, UNARY), np.reciprocal: ("1 / {}", UNARY, 2), np.square: ("{} ** 2", ATOM, 4),
     np.transpose: ("{}.T", ATOM, ATOM),
-}  # fmt: skip
-REDUCTIONS: dict[tuple[np.ufunc, str], str] = {
-    (np.add, "reduce"): "np.sum", (np.multiply, "reduce"): "np.prod", (np.maximum, "reduce"): "np.max", (np.minimum, "reduce"): "np.min",
-    (np.logical_and, "reduce"): "np.all", (np.logical_or, "reduce"): "np.any",
 }  # fmt: skip
 STAGES = {"forward": "forward", "backward": "backward: the cotangent of each result, the last one's first", "update": "update"}
 LONGEST = 100  # characters of an expression: what is longer is split
@@ -62,42 +61,49 @@ class Writer:
         self.taken = {op.name or op.hint for op in (*program.inputs, *program.ops)}
         self.names = {op: op.name for op in program.inputs}
         self.written: dict[Op, tuple[str, int]] = {}
-        self.temporary = 0
+        self.numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))  # of what has no name, by its first letter
 
     def text(self, name: str, doc: str) -> str:
         """Return the whole text."""
-        body, place, stage, state = [], None, None, None
-        for op in self.program.ops:
-            code, level = self.expression(op)
-            if not self.kept(op, code):
-                self.written[op] = (code, level)
-                continue
-            if op.stage != stage and (stage is not None or op.stage != "forward"):
-                body += ["", f"    # {STAGES[op.stage]}"]
-            if op.place != place or op.stage != stage:
-                body += [f"    # {where}" for where in [place_of(op.place)] if where and op.stage != "update"]
-            place, stage = op.place, op.stage
+        body, state = [], None
+        for op, comments, code in self.statements():
+            body += [f"    # {comment}" if comment else "" for comment in comments]
             if op.errstate != state:
                 state = op.errstate
                 body += [f"    with np.errstate({', '.join(f'{key}={value!r}' for key, value in state.items())}):"] if state else []
-            self.names[op] = op.name or op.hint or self.invented()
             body.append(f"    {'    ' if state else ''}{self.names[op]} = {code}")
         results = [self.argument(y)[0] for y in self.program.wanted()[: len(self.program.results) + len(self.program.updates)]]
         inputs = ", ".join(str(op.name) for op in self.program.inputs)
         head = [*self.functions, f"def {name}({inputs}):", f'    """{doc}"""', *self.constants]
         return "\n".join([*head, *body, f"    return {', '.join(results)}{',' if self.as_tuple else ''}", ""])
 
-    def kept(self, op: Op, code: str) -> bool:
+    def statements(self, is_stored: Callable[[Op], bool] = lambda op: False) -> Iterator[tuple[Op, list[str], str]]:
+        """Yield each op that has a line of its own, of which ``is_stored`` may name more, with the comments above it and its code.
+
+        The comments are the line of the user's code, and the stage, if they are others than those of the line before.
+        """
+        place, stage = None, None
+        for op in self.program.ops:
+            code, level = self.expression(op)
+            if not (self.has_line(op, code) or is_stored(op)):
+                self.written[op] = (code, level)
+                continue
+            comments = ["", STAGES[op.stage]] if op.stage != stage and (stage is not None or op.stage != "forward") else []
+            if (op.place, op.stage) != (place, stage) and op.stage != "update" and place_of(op.place):
+                comments.append(place_of(op.place))
+            place, stage = op.place, op.stage
+            self.names[op] = op.name or op.hint or self.unused("t")
+            yield op, comments, code
+
+    def has_line(self, op: Op, code: str) -> bool:
         """Tell whether an op has a line of its own."""
         times = sum(x is op for user in set(self.users[op]) for x in user.uses)
         simple = re.fullmatch(r"[\w.]+(\.T)?", code) is not None
         return op.name is not None or op in self.wanted or (times > 1 and not simple) or len(code) > LONGEST or op.errstate is not None
 
-    def invented(self) -> str:
-        """Return a name for what has none."""
-        self.temporary += 1
-        name = f"t{self.temporary}"
-        return self.invented() if name in self.taken else name
+    def unused(self, letter: str) -> str:
+        """Return a name for what has none: the letter with a number."""
+        return next(name for k in self.numbers[letter] if (name := f"{letter}{k}") not in self.taken)
 
     def expression(self, op: Op) -> tuple[str, int]:
         """Return the code of a call and how tightly it binds."""
@@ -110,9 +116,9 @@ class Writer:
             return f"{self.bracketed(op.args[0], ATOM)}[{self.index(op.args[1])}]", ATOM
         if op.function is astype:
             return f"{self.bracketed(op.args[0], ATOM)}.astype({self.argument(op.args[1])[0]})", ATOM
-        owner = getattr(op.function, "__self__", None)
-        if isinstance(owner, np.ufunc) and (owner, op.function.__name__) in REDUCTIONS:
-            return self.call(REDUCTIONS[owner, op.function.__name__], op.args, reduction_keywords(op)), ATOM
+        ufunc = REDUCED_BY.get(op.function)
+        if ufunc is not None and op.function == ufunc.reduce:
+            return self.call(f"np.{REDUCTIONS[ufunc].__name__}", op.args, reduction_keywords(op)), ATOM
         return self.call(self.function(op.function), op.args, op.kwargs), ATOM
 
     def infix(self, op: Op) -> tuple[str, int]:
@@ -136,8 +142,6 @@ class Writer:
         owner = getattr(function, "__self__", None)
         if isinstance(function, Loop):
             return self.loop(function)
-        if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
-            return f"np.{function.__name__}"
         if isinstance(owner, np.ufunc):
             return f"np.{owner.__name__}.{function.__name__}"
         name, module = function.__name__, getattr(function, "__module__", None) or module_of_ufunc(function)
@@ -194,7 +198,7 @@ class Writer:
         if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "fiub":
             return self.number(x, op)
         if isinstance(x, np.ndarray):
-            self.constants.append(f"    {(name := self.constant())} = np.array({listed(x)}, np.dtype({x.dtype.str!r})).reshape({x.shape})")
+            self.constants.append(f"    {(name := self.unused('c'))} = np.array({listed(x)}, np.dtype({x.dtype.str!r})).reshape({x.shape})")
             return name, ATOM
         if isinstance(x, NUMBERS):
             return self.number(x, op)
@@ -212,11 +216,6 @@ class Writer:
         if isinstance(x, (np.ndarray, np.generic)) and x.dtype != np.float64 and not any(y.dtype == x.dtype for y in others):
             code = f"np.{x.dtype.name}({code})"
         return code, UNARY if code[0] == "-" else ATOM
-
-    def constant(self) -> str:
-        """Return a name for a constant array."""
-        name = f"c{len(self.constants) + 1}"
-        return f"{name}_" if name in self.taken else name
 
     def index(self, index: Any) -> str:
         """Return the code of what stands in brackets."""

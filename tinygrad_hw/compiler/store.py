@@ -16,7 +16,7 @@ import numpy as np
 from ..graph import Node
 from ..scopes import reset_after_fork
 from ..views import UNSHARED_COUNT
-from .plan import like as laid_out
+from .plan import array_in
 
 __all__ = ["Store", "store_of"]
 
@@ -64,7 +64,7 @@ class Store:
             ends = np.cumsum([0, *(node.value.size for node in nodes)])
             whole_role = (role[0], dtype, *role[1:])
             whole = self.whole[whole_role] = np.zeros(ends[-1], dtype)
-            parts |= {node: laid_out(whole.view(np.uint8), int(start) * dtype.itemsize, node.value) for node, start in zip(nodes, ends)}
+            parts |= {node: array_in(whole.view(np.uint8), int(start) * dtype.itemsize, node.value) for node, start in zip(nodes, ends)}
         return [parts[node] for node in self.nodes]
 
     def adopt(self, states: list[dict[str, Any]]) -> None:
