@@ -164,11 +164,11 @@ def snapshot(y: Any) -> Any:
 # A loop as one node
 def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any], count: int, backwards: bool) -> Any:
     """Return the same as ``loop``, with one step recorded and the loop as one node; None if the steps cannot be shown to be equal."""
-    flowing = bool(is_recording())
+    records = bool(is_recording())
     given = [x if isinstance(x, Tensor) else plain_leaf(x) for x in (*carry, *xs)]
 
     def body(stand_ins: list[Any]) -> tuple[list[Any], Any]:
-        inputs = [differentiable_input(x)._node if flowing else leaf(x) for x in stand_ins]
+        inputs = [differentiable_input(x)._node if records else leaf(x) for x in stand_ins]
         since = next_number()
         out, ys = step([*map(handle, inputs[: len(carry)])], [*map(handle, inputs[len(carry) :])])
         nodes = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs[: len(carry)]
@@ -179,7 +179,7 @@ def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any],
         return None
     outs, used = recorded
     parents = [x._node if x.requires_grad else None for x in given] + used
-    if not flowing or not any(parents):
+    if not records or not any(parents):
         made = [plain_leaf(y) for y in outs]
     else:
         vjps = Each(LoopVJPs(step, outs, (len(carry), len(xs)), used, count, backwards))
@@ -236,31 +236,33 @@ class LoopVJPs(JointVJPs):
         self.floating = [i for i in range(self.carried) if outs[i].dtype.kind in "fc"]
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-        """Return the cotangents of the first carry, of xs, and of the tensors used from outside."""
-        as_tensors, carried, rows = isinstance(out, Tensor), self.carried, self.rows
-        keep = as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values())
-        plain = lambda parts: list(parts if keep else map(values, parts))
-        incoming = self.outs[carried + self.stacked :]
+        """Return the cotangents of the first carry, of xs, and of the tensors used from outside.
+
+        The loop back carries the cotangents of the carry's floating parts, and the sums for the tensors used. Its rows are what was
+        carried into each step, the rows of xs, and the cotangents of ys.
+        """
+        as_tensors, carried, rows, floating = isinstance(out, Tensor), self.carried, self.rows, self.floating
+        recorded = as_tensors or any(isinstance(c, (Tensor, Batched)) for c in g.parts.values())
+        plain = lambda parts: list(parts if recorded else map(values, parts))
+        carried_in = self.outs[carried + self.stacked :]
         if as_tensors:
-            incoming = [result_of_loop(out._node, carried + self.stacked + i, x) for i, x in enumerate(incoming)]
-        arriving = sorted(i for i in g.parts if i >= carried)
-        seeds = [g.parts[i] if i in g.parts else zeros_like(self.outs[i]) for i in self.floating]
+            carried_in = [result_of_loop(out._node, carried + self.stacked + i, x) for i, x in enumerate(carried_in)]
+        ys = sorted(i for i in g.parts if i >= carried)
         xs = operands[carried : carried + rows]
 
-        def back(cs: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any]]:
+        def step_back(cs: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any]]:
             cs, parts = plain(cs), plain(parts)
-            inputs, arrived = [differentiable_input(x)._node for x in parts[: carried + rows]], dict(zip(arriving, parts[carried + rows :]))
-            found = self.swept(inputs, arrived | dict(zip(self.floating, cs)), as_tensors)
-            cotangents = cotangents_of(inputs, found)
-            totals = [a + found[node] if node in found else a for a, node in zip(cs[len(self.floating) :], self.used)]
-            return [cotangents[i] for i in self.floating] + totals, cotangents[carried : carried + rows]
+            inputs = [differentiable_input(x)._node for x in parts[: carried + rows]]
+            swept = self.swept(inputs, dict(zip([*ys, *floating], [*parts[carried + rows :], *cs])), as_tensors)
+            of_inputs = cotangents_of(inputs, swept)
+            sums = [a + swept[node] if node in swept else a for a, node in zip(cs[len(floating) :], self.used)]
+            return [of_inputs[i] for i in floating] + sums, of_inputs[carried:]
 
-        totals = [zeros_like(node.value) for node in self.used]
-        last, of_xs = loop(back, seeds + totals, [*incoming, *xs, *(g.parts[i] for i in arriving)], self.length, not self.backwards)
-        given = plain((*last, *of_xs))
-        of_carry = dict(zip(self.floating, given))
-        ends = given[len(self.floating) : len(last)]
-        return [of_carry.get(i, 0.0) for i in range(carried)] + given[len(last) :] + ends
+        first = [g.parts[i] if i in g.parts else zeros_like(self.outs[i]) for i in floating] + [zeros_like(x.value) for x in self.used]
+        last, of_xs = loop(step_back, first, [*carried_in, *xs, *(g.parts[i] for i in ys)], self.length, not self.backwards)
+        last, of_xs = plain(last), plain(of_xs)
+        of_carry = dict(zip(floating, last))
+        return [of_carry.get(i, 0.0) for i in range(carried)] + of_xs + last[len(floating) :]
 
     def swept(self, inputs: list[Node], arrived: dict[int, Any], as_tensors: bool) -> dict[Node, Any]:
         """Do a step, and sweep back from its results; return the cotangents."""
