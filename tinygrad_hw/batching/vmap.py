@@ -92,7 +92,7 @@ def for_all(f: Callable[..., Any], in_axes: Any, out_axes: Any, args: tuple[Any,
         draws.undo()
         out = one_by_one(f, given, kwargs, outer, level)
     as_tensors = any(isinstance(x, Tensor) for x in leaves((args, kwargs)))
-    ends = spread(out_axes, out, "out_axes")
+    ends = axes_of_leaves(out_axes, out, "out_axes")
     shared = [x._raw for x in leaves(given) if isinstance(x, Batched)]
     results = [out_of_batch(y, axis, outer, levels, name_of(f)) for y, axis in zip(leaves(out), ends)]
     return rebuilt(out, results if outer else [as_result(y, as_tensors, shared) for y in results])
@@ -123,27 +123,28 @@ def axes_for(args: tuple[Any, ...], in_axes: Any) -> list[Any]:
         raise BatchError(
             f"vmap: in_axes has {len(in_axes)} parts, and there are {len(args)} positional arguments: give an axis (or None) for each"
         )
-    return list(spread(in_axes, args, "in_axes"))
+    return list(axes_of_leaves(in_axes, args, "in_axes"))
 
 
-def spread(axes: Any, tree: Any, what: str) -> Iterator[Any]:
+def axes_of_leaves(axes: Any, tree: Any, what: str) -> Iterator[Any]:
     """Yield an axis for each leaf of a tree, from a tree of axes that goes as deep or less deep."""
     if axes is None or isinstance(axes, (int, np.integer)):
         yield from (axes for _ in leaves(tree))
     elif isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
         for key, part in tree.items():
-            yield from spread(axes[key], part, what)
+            yield from axes_of_leaves(axes[key], part, what)
     elif isinstance(axes, (tuple, list)) and isinstance(tree, (tuple, list)) and len(axes) == len(tree):
         for axis, part in zip(axes, tree):
-            yield from spread(axis, part, what)
+            yield from axes_of_leaves(axis, part, what)
     else:
         raise BatchError(f"vmap: {what} {axes!r} does not go with {skeleton(tree)}: give integers or None in the same structure")
 
 
 def size_of(args: tuple[Any, ...], axes: list[Any], function: str) -> int:
     """Return the number of entries; raise where there is no batch, or batches differ."""
-    of_leaves = iter(axes)
-    sizes = [{length(x, axis, n, function) for x, axis in zip(leaves(arg), of_leaves) if axis is not None} for n, arg in enumerate(args)]
+    remaining, sizes = iter(axes), []
+    for n, arg in enumerate(args):
+        sizes.append({length_along(x, axis, n, function) for x, axis in zip(leaves(arg), remaining) if axis is not None})
     found = set[int]().union(*sizes)
     if not found:
         raise BatchError(f"vmap({function}): no argument is batched: give in_axes an axis for one at least")
@@ -153,7 +154,7 @@ def size_of(args: tuple[Any, ...], axes: list[Any], function: str) -> int:
     return found.pop()
 
 
-def length(x: Any, axis: int, n: int, function: str) -> int:
+def length_along(x: Any, axis: int, n: int, function: str) -> int:
     """Return the length of an argument along the axis of its entries."""
     if is_module(x):
         raise BatchError(

@@ -5,7 +5,7 @@ Activations, convolution, pooling, normalisation, attention and losses; arrays i
 
 from __future__ import annotations
 
-from math import sqrt
+from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from ..backward import values
 from ..errors import ShapeError, no_attribute
 from ..rules import neural
 from ..rules.convolution import avg_pool, conv1d, conv2d, max_pool
-from ..rules.neural import gelu, leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
+from ..rules.neural import leaky_relu, log_sigmoid, logsumexp, relu, sigmoid, softplus
 from ..rules.shaping import array
 from ..rules.table import like_first
-from .checks import Random, as_floats, generator, indices_below, probability, require_positive
+from .checks import Random, as_floats, generator, indices_below, one_of, probability, require_positive
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -152,6 +152,33 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     """
     x = as_floats(x)
     return np.maximum(x, 0) + alpha * np.expm1(np.where(x > 0, 0, x))
+
+
+@like_first
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Return x Φ(x), entry by entry, Φ the normal distribution function (Hendrycks & Gimpel 2016).
+
+    Parameters
+    ----------
+    x : array_like or Tensor, of any shape
+    approximate : "none" or "tanh"
+        With "tanh", x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as in GPT-2.
+
+    Returns
+    -------
+    array or Tensor of x's shape and dtype
+
+    Examples
+    --------
+    >>> from tinygrad_hw import nn
+    >>> nn.functional.gelu([-1.0, 0.0, 1.0], approximate="tanh")
+    array([-0.15880801,  0.        ,  0.84119199])
+    """
+    one_of("gelu: approximate", approximate, ("none", "tanh"))
+    if approximate == "none":
+        return neural.gelu(x)
+    x = as_floats(x)  # (the formula in NumPy's functions, for which every backend has code)
+    return 0.5 * x * (1 + np.tanh(sqrt(2 / pi) * x * (1 + 0.044715 * x * x)))
 
 
 @like_first
