@@ -28,7 +28,6 @@ class MultiheadAttention(Module):
     dropout : float
         The probability of dropping, in training, a weight.
     bias : bool
-        Whether the projections have biases.
     batch_first : bool
         Whether sequences are of shape (N, L, E) rather than (L, N, E).
     rng, dtype : see ``Linear``.

@@ -181,7 +181,6 @@ class MaxPool2d(_Pool):
     Parameters
     ----------
     kernel_size : int or (int, int)
-        The window's size.
     stride : int or (int, int), optional
         Steps between windows; the size if not given.
     padding : int or (int, int)

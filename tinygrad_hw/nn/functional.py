@@ -138,7 +138,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     Parameters
     ----------
     x : array_like or Tensor, of any shape
-    alpha : float, α
+    alpha : float
 
     Returns
     -------
@@ -188,8 +188,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Random = None) -
     Parameters
     ----------
     x : array or Tensor
-    p : float
-        The probability, in [0, 1).
+    p : float in [0, 1)
     training : bool
     rng : Generator, RandomState or int, optional
 
@@ -477,7 +476,7 @@ def scaled_dot_product_attention(
     value : (..., S, e) array or Tensor
     attn_mask : array that broadcasts to (..., L, S), optional
         Of bools: whether a query may see a key. Of floats: what is added to the scores.
-    dropout_p : float
+    dropout_p : float in [0, 1)
         The probability with which a weight is dropped.
     is_causal : bool
         Whether a query sees only keys at its own place and before.

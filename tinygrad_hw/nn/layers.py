@@ -35,11 +35,8 @@ class Linear(Module):
     in_features, out_features : int
         The sizes of the last axis of x and of y.
     bias : bool
-        Whether there is a b.
     rng : Generator, RandomState or int, optional
-        What the parameters are drawn from.
-    dtype : dtype
-        Of the parameters.
+    dtype : dtype of the parameters
 
     Attributes
     ----------
@@ -181,11 +178,11 @@ class Softplus(FunctionModule):
 
 
 class Softmax(Module):
-    """eˣ divided by its sum over an axis.
+    """eˣ divided by its sum over the axis ``dim``.
 
     Parameters
     ----------
-    dim : int, the axis
+    dim : int
 
     Examples
     --------
@@ -206,11 +203,11 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """The logarithm of the softmax over an axis.
+    """The logarithm of the softmax over the axis ``dim``.
 
     Parameters
     ----------
-    dim : int, the axis
+    dim : int
 
     Examples
     --------
@@ -239,11 +236,11 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """The axes from one to another as one axis; all but the first, that of the samples, unless other axes are given.
+    """The axes from ``start_dim`` to ``end_dim`` as one axis: if not given, all but the first, that of the samples.
 
     Parameters
     ----------
-    start_dim, end_dim : int, the first and the last of these axes
+    start_dim, end_dim : int
 
     Examples
     --------
@@ -273,8 +270,7 @@ class Dropout(Module):
 
     Parameters
     ----------
-    p : float
-        The probability, in [0, 1).
+    p : float in [0, 1)
     rng : Generator, RandomState or int, optional
 
     Examples

@@ -121,7 +121,8 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     Parameters
     ----------
     prediction, target, reduction : see ``mse_loss``.
-    delta : float, δ, above 0, where the square ends
+    delta : float above 0
+        δ, where the square ends.
 
     Returns
     -------
@@ -153,7 +154,7 @@ def smooth_l1_loss(prediction: Any, target: Any, reduction: str = "mean", beta: 
     Parameters
     ----------
     prediction, target, reduction : see ``mse_loss``.
-    beta : float, β, above 0
+    beta : float above 0
 
     Returns
     -------

@@ -85,8 +85,7 @@ class BatchNorm1d(_BatchNorm):
         Whether there are a weight and a bias.
     track_running_stats : bool
         Whether there are running statistics; without, a batch is always normalised by its own.
-    dtype : dtype
-        Of parameters and statistics.
+    dtype : dtype of parameters and statistics
 
     Attributes
     ----------
@@ -159,10 +158,8 @@ class LayerNorm(_FeatureNorm):
         The last axes of x, over which mean and variance are taken.
     eps : float
         ε, added to the variance.
-    dtype : dtype
-        Of the parameters.
+    dtype : dtype of the parameters
     bias : bool
-        Whether there is a bias.
 
     Attributes
     ----------
@@ -193,8 +190,7 @@ class RMSNorm(_FeatureNorm):
         The last axes of x, over which the mean is taken.
     eps : float, optional
         ε; the spacing of the dtype's numbers at 1 if not given.
-    dtype : dtype
-        Of the weight.
+    dtype : dtype of the weight
 
     Attributes
     ----------

@@ -80,7 +80,6 @@ class RNNCell(_Cell[Tensor]):
     input_size, hidden_size : int
         The sizes of x and of the state h.
     bias : bool
-        Whether there are b and c.
     nonlinearity : "tanh" or "relu"
     rng, dtype : see ``Linear``.
 

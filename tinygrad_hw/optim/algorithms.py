@@ -203,10 +203,10 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     parameters, lr : see ``Optimizer``.
-    alpha : float
-        α, how much of the mean of g² is kept, in [0, 1).
+    alpha : float in [0, 1)
+        α, how much of the mean of g² is kept.
     eps, weight_decay : see ``Adam``.
-    momentum : float, μ, see ``SGD``.
+    momentum : see ``SGD``.
     centered : bool
         Whether to take the mean of g away, so that v is an estimate of the variance.
 
