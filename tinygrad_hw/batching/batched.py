@@ -129,7 +129,11 @@ class Batched:
     mT = property(lambda self: np.swapaxes(self, -1, -2), doc="The last two axes exchanged.")
     real = property(lambda self: np.real(self), lambda self, value: self.real.__setitem__(..., value), doc="The real part.")
     imag = property(lambda self: np.imag(self), lambda self, value: self.imag.__setitem__(..., value), doc="The imaginary part.")
-    flat = property(lambda self: Flat(self), lambda self, value: self.put(range(self.size), value), doc="The numbers of one entry.")
+    flat = property(
+        lambda self: Flat(self if self.ndim else self.copy()),  # (what is written to a single number is lost, as in NumPy)
+        lambda self, value: self.flat.__setitem__(slice(None), value),
+        doc="The numbers of one entry in a row.",
+    )
 
     @property
     def size(self) -> int:
