@@ -315,25 +315,17 @@ def has_stand_in(thing: Any) -> bool:
 
 
 # The walk
-class Names(NamedTuple):
-    """The names that code uses: of global variables, of attributes, and of modules that it imports."""
-
-    globals: set[str]
-    attributes: set[str]
-    modules: set[str]
-
-
 @functools.lru_cache(1024)
-def names_in(code: types.CodeType) -> Names:
-    """Return the names that a function's code uses, and code inside it; a string may name an attribute too."""
+def names_in(code: types.CodeType) -> dict[str, set[str]]:
+    """Return the names that a function's code uses, and code inside it, by kind (see OPCODES); a string may name an attribute too."""
     instructions = [*dis.get_instructions(code)]
-    names = Names(*({x.argval for x in instructions if x.opname in opcodes} for opcodes in OPCODES.values()))
+    names = {kind: {x.argval for x in instructions if x.opname in opcodes} for kind, opcodes in OPCODES.items()}
     for constant in code.co_consts:
         if isinstance(constant, str) and constant.isidentifier():
-            names.attributes.add(constant)
+            names["attributes"].add(constant)
         elif isinstance(constant, types.CodeType):
-            for found, inner in zip(names, names_in(constant)):
-                found |= inner
+            for kind, inner in names_in(constant).items():
+                names[kind] |= inner
     return names
 
 
@@ -549,13 +541,13 @@ class Watch:
         else:
             names = names_in(function.__code__)
             self._watch_place(ATTRIBUTE, function, "__code__", f"the code of {function.__name__}")
-            self._names |= names.attributes
-            self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names.globals) or bool(SETTING_NAMES & names.attributes)
-            for variable in sorted(names.globals):
+            self._names |= names["attributes"]
+            self.looks_outside = self.looks_outside or not OUTWARD.isdisjoint(names["globals"]) or bool(SETTING_NAMES & names["attributes"])
+            for variable in sorted(names["globals"]):
                 space = function.__globals__ if variable in function.__globals__ else vars(builtins)
                 if space is function.__globals__ or not isinstance(space.get(variable), (type, types.BuiltinFunctionType)):
                     self._watch_place(ITEM, space, variable, variable)
-            for module in sorted(names.modules):
+            for module in sorted(names["modules"]):
                 self._watch_place(ITEM, sys.modules, module, module)
             for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
                 self._watch_place(CELL, cell, None, variable)

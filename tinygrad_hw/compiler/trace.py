@@ -20,6 +20,7 @@ import numpy as np
 
 from ..batching import Batched
 from ..errors import CompileError
+from ..operators import ARITHMETIC, BITWISE, COMPARISONS
 from ..rules import RULES, shaping
 from ..rules.functions import ABOUT_SHAPES, SHAPED_BY_VALUES
 from ..tensor import Tensor
@@ -240,7 +241,7 @@ def error_at(frame: Any, why: str) -> CompileError:
     return CompileError(f"{where}{why}")
 
 
-def function_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
+def operator_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
     """Return an operator: Python's on Python numbers, which stay weak, else the ufunc."""
 
     def binary(self: Traced, other: Any) -> Any:
@@ -251,10 +252,6 @@ def function_of(ufunc: Callable[..., Any], plain: Callable[..., Any], swap: bool
         return self._recording.call(plain if weak else ufunc, pair, {})
 
     return binary
-
-
-def operators(ufunc: Callable[..., Any], plain: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return function_of(ufunc, plain), function_of(ufunc, plain, swap=True)
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -350,22 +347,6 @@ class Traced:
         """Tell whether this stands for a view of what another stand-in stands for."""
         return type(other) is Traced and isinstance(self._op.value, np.ndarray) and np.may_share_memory(self._op.value, other._op.value)
 
-    # Operators
-    __add__, __radd__ = operators(np.add, operator.add)
-    __sub__, __rsub__ = operators(np.subtract, operator.sub)
-    __mul__, __rmul__ = operators(np.multiply, operator.mul)
-    __truediv__, __rtruediv__ = operators(np.divide, operator.truediv)
-    __floordiv__, __rfloordiv__ = operators(np.floor_divide, operator.floordiv)
-    __mod__, __rmod__ = operators(np.remainder, operator.mod)
-    __pow__, __rpow__ = operators(np.power, operator.pow)
-    __matmul__, __rmatmul__ = operators(np.matmul, operator.matmul)
-    __and__, __rand__ = operators(np.bitwise_and, operator.and_)
-    __or__, __ror__ = operators(np.bitwise_or, operator.or_)
-    __xor__, __rxor__ = operators(np.bitwise_xor, operator.xor)
-    __eq__ = function_of(np.equal, operator.eq)
-    __ne__ = function_of(np.not_equal, operator.ne)
-    __lt__, __le__ = function_of(np.less, operator.lt), function_of(np.less_equal, operator.le)
-    __gt__, __ge__ = function_of(np.greater, operator.gt), function_of(np.greater_equal, operator.ge)
     __neg__, __pos__, __abs__, __invert__ = method(np.negative), method(np.positive), method(np.absolute), method(np.invert)
 
     def __getitem__(self, index: Any) -> Any:
@@ -403,7 +384,7 @@ class Traced:
     all, any = reduction(np.logical_and), reduction(np.logical_or)
     dot, copy, clip, round = method(np.dot), method(np.copy), method(np.clip), method(np.round)
     squeeze, swapaxes, ravel, flatten = method(np.squeeze), method(np.swapaxes), method(np.ravel), method(np.ravel)
-    repeat, take, sort, diagonal, trace = method(np.repeat), method(np.take), method(np.sort), method(np.diagonal), method(np.trace)
+    repeat, take, diagonal, trace = method(np.repeat), method(np.take), method(np.diagonal), method(np.trace)
     argsort, argmax, argmin = method(np.argsort), method(np.argmax), method(np.argmin)
     cumsum, cumprod, mean, var, std = method(np.cumsum), method(np.cumprod), method(np.mean), method(np.var), method(np.std)
     conj = conjugate = method(np.conjugate)
@@ -443,6 +424,13 @@ class Traced:
     __repr__ = conversion("printing", repr, OUTSIDE)
     __array__ = conversion("a conversion to a plain array", np.asarray, "NumPy's functions and the operators take it as it is")
     item, tolist, tobytes = (conversion(f".{name}()", operator.methodcaller(name), OUTSIDE) for name in ("item", "tolist", "tobytes"))
+
+
+for _name, _ufunc in (ARITHMETIC | BITWISE | COMPARISONS).items():
+    _plain = getattr(operator, f"__{_name}__")
+    setattr(Traced, f"__{_name}__", operator_of(_ufunc, _plain))
+    if _name not in COMPARISONS:
+        setattr(Traced, f"__r{_name}__", operator_of(_ufunc, _plain, swap=True))
 
 
 def astype(x: Any, dtype: Any) -> Any:
