@@ -47,10 +47,10 @@ def folded_axes(op: Op) -> set[int]:
     return axes_of(axis_of(op, 0 if getattr(op.function, "__name__", "") == "reduce" else None), len(op.args[0].shape))
 
 
-def order_of_axes(op: Op) -> tuple[int, ...]:
+def order_of_axes(op: Op) -> list[int]:
     """Return for each axis of a transpose which axis of its argument that is."""
     numbered = np.broadcast_to(0, range(1, len(op.args[0].shape) + 1))
-    return tuple(n - 1 for n in op.function(numbered, *op.args[1:], **op.kwargs).shape)
+    return [n - 1 for n in op.function(numbered, *op.args[1:], **op.kwargs).shape]
 
 
 def full_index(index: Any, ndim: int) -> list[Any]:

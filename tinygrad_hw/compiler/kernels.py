@@ -79,7 +79,7 @@ class Kernel:
         self.blocks = [np.empty(size, dtype) for dtype, size in ends.items()]
         fixed = {inside[op]: part(self.blocks[i], start, op.shape) for op, (i, start) in self.places.items()}
         plan = NativePlan(Program(inputs, [inside[op] for op in ops], [inside[op] for op in results]), fixed, outputs=self.blocks)
-        key = (plan.text, *plan.kinds_out)
+        key = (plan.text, *plan.types)
         self.nbytes = 0 if key in plans else plan.nbytes
         if key not in plans:
             plan.compile_now()

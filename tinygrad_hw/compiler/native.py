@@ -86,6 +86,8 @@ class NativePlan(Plan):
         self.outputs, self.results = outputs, [y for y in program.results if y not in fixed] if outputs else program.results
         self.numbers = {old: new for old, new in program.updates if old not in fixed}
         self.looped = bool(program.updates) and len(program.results) == 1 and shape_of(program.results[0]) == ()
+        self.returned = self.results if self.looped else [*self.results, *self.numbers.values()]
+        self.types = [type(getattr(y, "value", y)) for y in self.returned]
         self.memories: list[np.ndarray] = []
         self.labels: dict[tuple[int, str], str] = {}
         self.counter = count(1)
@@ -171,8 +173,8 @@ class NativePlan(Plan):
         if self.looped:
             out = "[losses[0], *done[1:]]" if self.numbers else "losses[0]"
         else:
-            space |= {f"kind_{i}": kind for i, kind in enumerate(self.kinds_out, 1)}
-            outs = [f"done[{i}]" if kind is np.ndarray else f"kind_{i}(done[{i}])" for i, kind in enumerate(self.kinds_out, 1)]
+            space |= {f"type_{i}": kind for i, kind in enumerate(self.types, 1)}
+            outs = [f"done[{i}]" if kind is np.ndarray else f"type_{i}(done[{i}])" for i, kind in enumerate(self.types, 1)]
             out = outs[0] if len(outs) == 1 else f"[{', '.join(outs)}]"
         text = (
             f"def make({', '.join(space)}):\n    def run({', '.join([*given, *outputs.values()])}):\n"
@@ -237,40 +239,33 @@ class NativePlan(Plan):
         held = {i for i, (_, new) in enumerate(self.copied) if self.root.get(new, new) in self.fixed}
         lines = [f"copy_{i} = {read[i]}.copy()" for i in held]
         lines += [f"{self.whole(old)}[...] = {f'copy_{i}' if i in held else read[i]}" for i, (old, _) in enumerate(self.copied)]
-        self.kinds_out = [type(y.value) if isinstance(y, Op) else type(y) for y in self.results]
         if not self.looped:
-            self.kinds_out += [type(new.value) if isinstance(new, Op) else type(new) for new in self.numbers.values()]
-            return [*lines, f"return ({', '.join(['n', *map(self.given, [*self.results, *self.numbers.values()])])},)"]
+            return [*lines, f"return ({', '.join(['n', *map(self.result, self.returned)])},)"]
         lines.append(f"losses[k] = {self.number(program.results[0])}")
         return lines + [f"{self.names[old]} = {self.number(new)}" for old, new in self.numbers.items()]
 
     def outcome(self, done: str) -> str:
-        """Return the code of what the kernel returns where it ends without results."""
-        if not self.looped:
-            zeros = [self.zero(y) for y in [*self.results, *self.numbers.values()]]
-            return f"({', '.join(['0', *zeros])},)"
-        return f"({', '.join([done, *(self.names[old] for old in self.numbers)])},)"
+        """Return the code of what the kernel returns after so many runs, where it ends without results."""
+        values = [done, *(self.names[old] for old in self.numbers)] if self.looped else ["0", *map(self.placeholder, self.returned)]
+        return f"({', '.join(values)},)"
 
-    def zero(self, y: Any) -> str:
+    def placeholder(self, y: Any) -> str:
         """Return the code of something of a result's type."""
         if not isinstance(y, Op):
-            return self.given(y)
+            return self.result(y)
         return f"np.empty({y.shape}, np.{y.dtype.name})" if y.shape else "np.nan"
 
     def located(self, array: np.ndarray) -> str:
         """Return the code of an array that is a part of the memory; none if its entries do not lie together."""
-        label, start = self.spot(array)
+        label, start = self.address(array)
         flat = f"{label}[{start}:{start + array.size}]"
         axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
         whole = array.transpose(axes)
         if not whole.flags.c_contiguous:
             return ""
-        text = f"{flat}.reshape({whole.shape})"
-        if axes == sorted(axes, reverse=True) and len(axes) > 1:
-            return f"{text}.T"
-        return text if axes == sorted(axes) else f"{text}.transpose({tuple(int(i) for i in np.argsort(axes))})"
+        return transposed(f"{flat}.reshape({whole.shape})", np.argsort(axes).tolist())
 
-    def spot(self, array: np.ndarray) -> tuple[str, int]:
+    def address(self, array: np.ndarray) -> tuple[str, int]:
         """Return the memory that an array lies in, by its name, and where it starts."""
         for i, base in enumerate(self.bases):
             offset = array.ctypes.data - base.ctypes.data
@@ -287,7 +282,7 @@ class NativePlan(Plan):
         """Return the code of a view."""
         x = self.whole(op.args[0]) if op.args else ""
         if op.function in TRANSPOSES:
-            return f"{x}.transpose({order_of_axes(op)})"
+            return transposed(x, order_of_axes(op))
         if op.function in (np.reshape, np.ravel):
             return f"{x}.reshape({op.shape})"
         if op.function is np.broadcast_to:
@@ -312,21 +307,21 @@ class NativePlan(Plan):
     def loop(self, group: list[Op]) -> list[str]:
         """Return one loop that computes several ops of one shape."""
         shape = group[0].shape
-        variables = [f"i{axis}" for axis in range(len(shape))]
+        variables = loop_variables(shape)
         local: dict[Op, str] = {}
         lines, made = [], []
-        same: dict[str, str] = {}  # what the innermost loop reads again and again, by its name
+        hoisted: dict[str, str] = {}  # the names of entries that are the same in each round of the innermost loop, by their code
         for op in group:
             local[op] = f"v{next(self.counter)}"
             args = [self.entry(arg, op, variables, local) for arg in (op.args[:1] if op.function in SPREADING else op.args)]
             for i, arg in enumerate(args):
                 if "[" in arg and variables[-1] not in re.findall(r"\w+", arg):
-                    args[i] = same.setdefault(arg, f"u{next(self.counter)}")
+                    args[i] = hoisted.setdefault(arg, f"u{next(self.counter)}")
             lines.append(f"{local[op]} = {self.formula(op, args)}")
             if self.kinds[op] != "local":
                 made += self.made_memory(op)
                 lines.append(f"{self.at(op, variables)} = {local[op]}")
-        return [*made, *nested(variables, shape, lines, [f"{name} = {code}" for code, name in same.items()])]
+        return [*made, *nested(variables, shape, lines, [f"{name} = {code}" for code, name in hoisted.items()])]
 
     def entry(self, arg: Any, op: Op, variables: list[str], local: dict[Op, str]) -> str:
         """Return the code of the entry of an argument that an entry of the result is computed from."""
@@ -344,7 +339,7 @@ class NativePlan(Plan):
         array = self.arrays.get(x) if isinstance(x, Op) else None
         if array is None:
             return f"{self.whole(x)}[{', '.join(place)}]"
-        label, start = self.spot(array)
+        label, start = self.address(array)
         steps = [(i, stride // array.itemsize) for i, stride in zip(place, array.strides) if i != "0"]
         terms = [i if step == 1 else f"{i} * {step}" for i, step in steps]
         return f"{label}[{' + '.join([str(start), *terms])}]"
@@ -428,14 +423,14 @@ class NativePlan(Plan):
     def reduction(self, op: Op) -> list[str]:
         """Return the code of a reduction."""
         x, ufunc, folded = op.args[0], REDUCED_BY[op.function], folded_axes(op)
-        variables = [f"i{i}" for i in range(len(x.shape))]
+        variables = loop_variables(x.shape)
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]
         value, initial = self.at(x, variables), op.kwargs.get("initial")
         start = STARTS[ufunc] if initial is None else self.number(initial, op)
         kept = len(x.shape) - len(folded)
         if min(folded, default=kept) == kept:  # (the last axes)
             return self.folded(op, ufunc, left, variables[kept:], x.shape[kept:], value, start)
-        outer, target = [f"o{i}" for i in range(len(op.shape))], self.at(op, left)
+        outer, target = loop_variables(op.shape, "o"), self.at(op, left)
         return [
             *nested(outer, op.shape, [f"{self.at(op, outer)} = {start}"]),
             *nested(variables, x.shape, [f"{target} = {called(ufunc, [target, value])}"]),
@@ -443,8 +438,8 @@ class NativePlan(Plan):
 
     def scattered(self, op: Op) -> list[str]:
         """Return the code that puts an array at an index of zeros."""
-        g, outer = op.args[0], [f"o{i}" for i in range(len(op.shape))]
-        inner = [f"i{i}" for i in range(len(g.shape))]
+        g = op.args[0]
+        outer, inner = loop_variables(op.shape, "o"), loop_variables(g.shape)
         place, free, lengths = [], iter(inner), iter(op.shape)
         for part in full_index(op.args[1], len(op.shape)):
             if part is None:
@@ -462,8 +457,7 @@ class NativePlan(Plan):
         axis = axis_of(op, 0) % len(op.shape)
         lines, start = [], 0
         for x in op.args[0]:
-            shape = shape_of(x)
-            inner = [f"i{i}" for i in range(len(shape))]
+            inner = loop_variables(shape := shape_of(x))
             if op.function is np.stack:
                 place, length = [*inner[:axis], str(start), *inner[axis:]], 1
             else:
@@ -477,7 +471,7 @@ class NativePlan(Plan):
         self.names[op] = f"s{next(self.counter)}"
         lines = [f"{self.names[op]} = True"]
         for x in op.args:
-            variables = [f"i{i}" for i in range(len(x.shape))]
+            variables = loop_variables(x.shape)
             test = f"{self.names[op]} and np.isfinite({self.at(x, variables)})"
             lines += nested(variables, x.shape, [f"{self.names[op]} = {test}"])
         return lines
@@ -488,7 +482,7 @@ class NativePlan(Plan):
         for x in op.args:
             size = getattr(x, "value", x).size
             if any(x is other for other in self.joined.get(op, op.args)):
-                variables = [f"i{i}" for i in range(len(x.shape))]
+                variables = loop_variables(x.shape)
                 terms = [f"{v} * {prod(x.shape[axis + 1 :])}" for axis, v in enumerate(variables)]
                 place = " + ".join([str(start), *terms])
                 lines += nested(variables, x.shape, [f"{self.at(op, [place])} = {self.at(x, variables)}"])
@@ -512,7 +506,7 @@ class NativePlan(Plan):
         """Return the code of a number, of the dtype that it takes on in an op."""
         if isinstance(x, Op):
             if x not in self.names and x in self.arrays:
-                self.names[x] = "{}[{}]".format(*self.spot(self.arrays[x]))
+                self.names[x] = "{}[{}]".format(*self.address(self.arrays[x]))
             code, weak = self.names[x], not isinstance(x.value, (np.ndarray, np.generic))
         else:
             value = x.item() if isinstance(x, (np.ndarray, np.generic)) else x
@@ -523,7 +517,7 @@ class NativePlan(Plan):
             return f"np.float32({code})"
         return f"({code})" if code[0] == "-" else code
 
-    def given(self, y: Any) -> str:
+    def result(self, y: Any) -> str:
         """Return the code of a result: an array of its own, or a number."""
         if isinstance(y, Op):
             return self.number(y) if y.shape == () else self.whole(y) if y in self.fresh else f"{self.whole(y)}.copy()"
@@ -563,6 +557,13 @@ def is_short(op: Op) -> bool:
     return dtype.kind == "u" or (dtype.kind == "i" and dtype.itemsize < 8) or (dtype.kind == "b" and op.function in SYMBOLS)
 
 
+def transposed(array: str, axes: list[int]) -> str:
+    """Return the code of an array with its axes in another order: the reverse has a name, by which Numba knows that it is contiguous."""
+    if axes == sorted(axes):
+        return array
+    return f"{array}.T" if axes == sorted(axes, reverse=True) else f"{array}.transpose({tuple(axes)})"
+
+
 def called(function: Any, args: list[str]) -> str:
     """Return the code of a function of numbers."""
     if function in SYMBOLS or function in COMPARISONS:
@@ -585,6 +586,11 @@ def nested(variables: list[str], shape: Sequence[int], lines: list[str], before:
     for v, n in reversed([*zip(variables, shape)]):
         lines, before = [*before, f"for {v} in range({n}):", *(f"    {line}" for line in lines)], ()
     return [*before, *lines]
+
+
+def loop_variables(shape: Sequence[int], letter: str = "i") -> list[str]:
+    """Return the names of the loop variables for the axes of a shape."""
+    return [f"{letter}{axis}" for axis, _ in enumerate(shape)]
 
 
 def indices(index: Any) -> tuple[Any, ...]:
