@@ -75,7 +75,7 @@ def plans():
 
 
 SLIPS = [
-    (Plan, "last_uses", "last[y] = max(last.get(y, -1), self.order[op])", "last.setdefault(y, self.order[op])"),
+    (Plan, "last_uses", "last[x] = max(last.get(x, -1), self.order[op])", "last.setdefault(x, self.order[op])"),
     (Plan, "allocate", "self.last[whole] = max(self.last[whole], self.last[op])", "pass"),
     (Plan, "allocate", "stretch.last = self.last[whole]", "stretch.last = self.last[op]"),
     (Plan, "allocate", "0 if whole in lasting or not reuse else self.order[op]", "self.order[op]"),

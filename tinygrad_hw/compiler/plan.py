@@ -129,7 +129,7 @@ class Plan:
 
     # Memory
     def lay_out(self) -> None:
-        """Find each buffer its place: at once in an array that ends up there, else in the arena."""
+        """Find each buffer its place: in the array that it updates or is a part of, else in the plan's own memory."""
         program = self.program
         self.last = self.last_uses()
         results = {self.root.get(op, op) for op in program.results if isinstance(op, Op)}
@@ -189,16 +189,11 @@ class Plan:
         last = dict(self.order)
         for op in self.program.ops:
             for x in op.uses:
-                for y in (x, self.root.get(x, x)):
-                    last[y] = max(last.get(y, -1), self.order[op])
+                last[x] = max(last.get(x, -1), self.order[op])
         for op in operands(self.program.wanted()):
             last[op] = len(self.program.ops)
         for op in reversed(self.program.ops):
-            if self.kinds[op] in ("view", "own"):  # (what a call made on its own may be a view as well)
-                for x in op.uses:
-                    last[x] = max(last.get(x, -1), last[op])
-        for op in reversed(self.program.ops):
-            if op.function is end_to_end:
+            if self.kinds[op] in ("view", "own") or op.function is end_to_end:  # (what a call made on its own may be a view as well)
                 for x in op.uses:
                     last[x] = max(last[x], last[op])
         return last
@@ -211,12 +206,12 @@ class Plan:
         for old, new in self.program.updates:
             if old not in self.fixed:
                 continue
-            free = isinstance(new, Op) and elementwise(new) and self.kinds.get(new) == "buffer" and new not in {*placed, *self.fresh}
-            read_later = [
-                op for op in self.program.ops for x in op.uses
-                if isinstance(new, Op) and self.order[op] > self.order.get(new, -1) and self.shares(x, old)
-            ]  # fmt: skip
-            if free and old not in sources and not read_later and self.order[new] > decided:
+            free = elementwise(new) and self.kinds.get(new) == "buffer" and new not in {*placed, *self.fresh} and old not in sources
+            if (
+                free
+                and self.order[new] > decided
+                and not any(self.order[op] > self.order[new] and self.shares(x, old) for op in self.program.ops for x in op.uses)
+            ):
                 placed[new] = old
             else:
                 self.copied.append((old, new))
@@ -229,6 +224,7 @@ class Plan:
     def parts_in_place(self) -> dict[Op, tuple[Op, int]]:
         """Return for each op that can be computed as a part of an end_to_end that one and the offset in bytes; note the others."""
         parts: dict[Op, tuple[Op, int]] = {}
+        computed = {op for op, kind in self.kinds.items() if kind in ("buffer", "out")} - {*self.fresh, *self.placed}
         for whole in self.program.ops:
             if whole.function is end_to_end and whole not in self.fresh:
                 start = 0
@@ -236,11 +232,7 @@ class Plan:
                 for x in whole.args:
                     if not isinstance(x, Op):
                         self.constants.append((whole, start, x))
-                    elif (
-                        self.kinds.get(x) in ("buffer", "out")
-                        and x not in {*parts, *self.fresh, *self.placed}
-                        and x.value.flags.c_contiguous
-                    ):
+                    elif x in computed and x not in parts and x.value.flags.c_contiguous:
                         parts[x] = (whole, start * whole.value.itemsize)
                         self.last[whole] = max(self.last[whole], self.last[x])
                     else:
