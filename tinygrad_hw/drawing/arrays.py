@@ -35,7 +35,7 @@ def words(array: np.ndarray) -> str:
 
 
 def heat(array: np.ndarray) -> list[Any] | None:
-    """Return rows, columns and a level from 0 to 254 for each entry, 127 for zero, 255 for what is no finite number."""
+    """Return rows, columns and a level from 0 to 254 for each entry, 127 for zero, 255 for what is not finite."""
     if array.ndim == 0 or array.size < 2 or array.dtype.kind not in "fiub":
         return None
     rows, columns = table_shape(array)
@@ -55,7 +55,7 @@ def table_shape(array: np.ndarray) -> tuple[int, int]:
 
 
 def evenly_spaced(count: int, most: int) -> np.ndarray:
-    """Return at most so many of the first ``count`` places, evenly spaced."""
+    """Return at most ``most`` of the first ``count`` places."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 

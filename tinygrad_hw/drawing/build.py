@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, common, fold, repetitions
+from .fold import Group, common, fold, operands_of, owners, repetitions
 from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, Vertex
@@ -18,7 +18,7 @@ from .recorded import Recorded, Vertex
 __all__ = ["Look", "build", "picture_of"]
 
 ROOM, NEAREST = 60, 40
-IN_A_ROW = {"TB": 16, "BT": 16, "LR": 10, "RL": 10}  # boxes one behind the other that fit a screen, or two
+IN_A_ROW = {"TB": 16, "BT": 16, "LR": 10, "RL": 10}  # boxes in a chain that fit a screen, or two
 MOST_NAMES = 3  # on an arrow
 
 
@@ -41,13 +41,13 @@ def build(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> Pict
     """Return the picture of a graph with at most ``max_nodes`` boxes; by default ``ROOM``, or ``NEAREST`` where it must be cut."""
     longest = IN_A_ROW[look.direction] if look.max_nodes is None and look.depth is None else None
     groups, omitted = fold(recorded, look.max_nodes or ROOM, look.depth, look.max_nodes or NEAREST, longest)
-    return picture_of(recorded, groups, look, gradients, {member for group in groups for member in group.members}, omitted)
+    return picture_of(recorded, groups, look, gradients, owners(groups), omitted)
 
 
 def picture_of(
     recorded: Recorded, groups: Sequence[Group], look: Look, gradients: Mapping[Node, Any], inside: Collection[int], omitted: int = 0
 ) -> Picture:
-    """Return the picture of groups, some of which only bring what was computed outside; so many vertices are in none."""
+    """Return the picture of groups, some of which are values from outside; ``omitted`` vertices are in none."""
     reached, total = downstream(recorded, look.highlight), len(recorded.vertices)
     boxes = [box_of(recorded, group, look, gradients, reached) for group in groups]
     outside = {i for i, group in enumerate(groups) if group.members[-1] not in inside}
@@ -139,7 +139,7 @@ def size(count: int) -> str:
 
 def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reached: set[int]) -> list[Arrow]:
     """Return an arrow for each use; uses between groups that hold more than one vertex are one arrow that says how many."""
-    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    owner = owners(groups)
     repetition = {vertex: k for group in groups for vertex, k in repetitions(group).items()}
     arrows: list[Arrow] = []
     several: dict[tuple[int, int, str], list[int]] = {}  # the operands of each use
@@ -168,7 +168,7 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
 
 
 def is_several(group: Group) -> bool:
-    """Tell whether a group stands for several vertices, those that were only merged into it aside."""
+    """Tell whether a group stands for several vertices, not counting the leaves that were merged into it."""
     return bool(group.title or group.times)
 
 
@@ -200,7 +200,6 @@ def between(tail: Group, head: Group, before: int | None, after: int | None) -> 
 
 
 def arrow_of(recorded: Recorded, vertex: Vertex, i: int, operand: int, tail: int, head: int, look: Look) -> Arrow:
-    """Return the arrow of one use."""
     before, after = np.shape(recorded.vertices[operand].value), np.shape(vertex.value)
     node = vertex.node
     repeated = node is not None and node.rule.kind in ("elementwise", "choice") and is_repeated(before, after)
@@ -218,6 +217,5 @@ def is_repeated(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
 
 def arrows_from_beyond(recorded: Recorded, groups: Sequence[Group]) -> list[Arrow]:
     """Return an arrow from the box of what is not drawn to each group that uses some of it."""
-    drawn = {member for group in groups for member in group.members}
-    operands = [{operand for member in group.members for operand in recorded.vertices[member].operands} for group in groups]
-    return [Arrow(0, head + 1) for head, used in enumerate(operands) if not used <= drawn]
+    drawn = owners(groups)
+    return [Arrow(0, head + 1) for head, group in enumerate(groups) if not drawn.keys() >= {*operands_of(recorded.vertices, group)}]

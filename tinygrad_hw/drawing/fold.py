@@ -2,7 +2,7 @@
 
 First constants go into the operation that uses them. Then a body that repeats, such as the step of a recurrent network, is drawn once,
 with the weights that all its times share beside it. Then modules become one group each, the deepest first, other leaves go into the
-operations that use them, runs that repeat become one group (``matmul + tanh × 20``), and at last only the groups nearest the output
+operations that use them, runs that repeat become one group (``matmul + tanh × 20``), and in the end only the groups nearest the output
 are kept.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from .picture import shared_path
 from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "arranged", "common", "fold", "members_of", "merge_modules", "pattern", "repeated", "repetitions"]
+__all__ = ["Group", "arranged", "common", "fold", "members_of", "merge_modules", "operands_of", "owners", "repeated", "repetitions"]
 
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
@@ -72,14 +72,23 @@ def fold(
     return kept, len(recorded.vertices) - sum(len(group.members) for group in kept)
 
 
+def owners(groups: Sequence[Group]) -> dict[int, int]:
+    """Return for each vertex the position of the group that it is in."""
+    return {member: i for i, group in enumerate(groups) for member in group.members}
+
+
+def operands_of(vertices: Sequence[Vertex], *groups: Group) -> list[int]:
+    """Return the operands of groups, one for each use."""
+    return [operand for group in groups for member in group.members for operand in vertices[member].operands]
+
+
 def longest_path(vertices: Sequence[Vertex], groups: Sequence[Group]) -> int:
-    """Return how many groups lie one behind the other."""
-    owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    behind = [1] * len(groups)
+    """Return how many groups the longest chain of operands has."""
+    owner = owners(groups)
+    lengths: list[int] = []
     for i, group in enumerate(groups):
-        before = {owner[operand] for member in group.members for operand in vertices[member].operands if owner[operand] < i}
-        behind[i] = 1 + max([behind[j] for j in before], default=0)
-    return max(behind, default=0)
+        lengths.append(1 + max([lengths[owner[operand]] for operand in operands_of(vertices, group) if owner[operand] < i], default=0))
+    return max(lengths, default=0)
 
 
 def ever_coarser(recorded: Recorded, most: int, depth: int | None) -> Iterator[list[Group]]:
@@ -108,7 +117,7 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
     """
     vertices = recorded.vertices
     carried: dict[int, list[int]] = {}
-    alike: dict[tuple[Any, ...], list[int]] = {}
+    repeated_leaves: dict[tuple[Any, ...], list[int]] = {}
     found: list[Group] = []
     for leaf, uses in uses_of_leaves(vertices, groups).items():
         users = sorted({i for i, _ in uses})
@@ -116,10 +125,10 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
         if uses and leaf not in recorded.outputs and (vertices[leaf].kind in merged or closed):
             carried.setdefault(uses[0][0], []).append(leaf)
         elif uses and belongs_to_one_time(groups, uses):
-            alike.setdefault((vertices[leaf].kind, *users), []).append(leaf)
+            repeated_leaves.setdefault((vertices[leaf].kind, *users), []).append(leaf)
         else:
             found.append(single(vertices, leaf))
-    for (_, user, *_), leaves in alike.items():
+    for (_, user, *_), leaves in repeated_leaves.items():
         if len(leaves) >= len(groups[user].times):
             found.append(Group(tuple(leaves), "", groups[user].path, (), tuple(leaves), groups[user].run))
         else:
@@ -175,15 +184,16 @@ def merge_modules(results: Sequence[Group], level: int) -> list[Group]:
 
 
 def pattern(path: str) -> str:
-    """Return a module's path with a star for each number, so that its like has the same."""
+    """Return a module's path with a star for each number, so that modules of one kind have the same."""
     return re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path)
 
 
 def common(names: Sequence[str]) -> str:
     """Return names that differ in numbers as one, with a star for each number that differs; the first where they differ otherwise."""
     pieces = [re.split(r"(\d+)", name) for name in names]
-    alike = len({len(parts) for parts in pieces}) == 1
-    return "".join([parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*pieces)]) if alike else names[0]
+    if len({len(parts) for parts in pieces}) > 1:
+        return names[0]
+    return "".join([parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*pieces)])
 
 
 # Repetition
@@ -234,11 +244,11 @@ def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
 
 def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> dict[int, tuple[int, int]]:
     """Return where repeated bodies begin, with their length and number of repetitions, if that saves at least so many groups."""
-    owner = {member: i for i, group in enumerate(groups) for member in group.members}
-    likeness, looks = alike(vertices, groups, owner)
+    owner = owners(groups)
+    work, wiring = work_and_wiring(vertices, groups, owner)
     candidates: list[tuple[int, int, int, int]] = []
     for period in range(1, min(LONGEST_PERIOD, len(groups) // 2) + 1):
-        same = np.concatenate(([False], likeness[period:] == likeness[:-period], [False]))
+        same = np.concatenate(([False], wiring[period:] == wiring[:-period], [False]))
         starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:])
         saved = period * ((ends - starts) // period)
         often = saved >= max(least, period)
@@ -250,41 +260,39 @@ def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> 
         if taken[start:end].any():
             continue
         before = start
-        while before > max(0, start - period) and looks[before - 1] == looks[before - 1 + period] and not taken[before - 1]:
+        while before > max(0, start - period) and work[before - 1] == work[before - 1 + period] and not taken[before - 1]:
             before -= 1
         times = (end - before) // period
-        starts_at = range(before, end - times * period + 1)
-        start = min(starts_at, key=lambda at: how_odd(vertices, groups, owner, at, period))
+        start = min(range(before, end - times * period + 1), key=lambda at: preference(vertices, groups, owner, at, period))
         taken[start : start + period * times] = True
         runs[start] = period, times
     return runs
 
 
-def how_odd(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int], start: int, period: int) -> tuple[int, int, int]:
-    """Return how odd it is to let a body begin here: by how many values repetitions pass on, and how shallow a module holds it."""
-    inside = range(start + period, min(start + 2 * period, len(groups)))
-    operands = {operand for i in inside for member in groups[i].members for operand in vertices[member].operands}
-    handed_on = sum(start <= owner.get(operand, -1) < start + period for operand in operands)
-    return handed_on, -len(shared_path(groups[i].path for i in inside)), start
+def preference(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int], start: int, period: int) -> tuple[int, int, int]:
+    """Return by what a body should begin here: few values that one repetition passes on to the next, then a deep module, then early."""
+    following = groups[start + period : start + 2 * period]
+    passed_on = sum(start <= owner.get(operand, -1) < start + period for operand in set(operands_of(vertices, *following)))
+    return passed_on, -len(shared_path(group.path for group in following)), start
 
 
-def alike(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return two numbers for each group: equal second ones mean the same work, equal first ones also operands equally far back.
+def work_and_wiring(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return two numbers for each group: equal first ones mean the same work, equal second ones also operands equally far back.
 
-    The group just before does not count: where a chain begins, a leaf is in its place. What is widely used lies outside all bodies,
-    so that it is the same for each.
+    The group just before does not count, since the first body of a chain takes a leaf in its place. A value with many uses belongs to no
+    body, so it must be the same value for each.
     """
-    uses = Counter(operand for group in groups for member in group.members for operand in vertices[member].operands)
+    uses = Counter(operands_of(vertices, *groups))
     numbers: dict[Any, int] = {}
-    likeness, looks = np.empty(len(groups), int), np.empty(len(groups), int)
+    work, wiring = np.empty(len(groups), int), np.empty(len(groups), int)
     for i, group in enumerate(groups):
-        used = [operand for member in group.members for operand in vertices[member].operands if vertices[operand].operation]
+        used = [operand for operand in operands_of(vertices, group) if vertices[operand].operation]
         back = {operand: min(i - owner.get(operand, i), LONGEST_PERIOD + 1) for operand in used}
         far = [-operand if uses[operand] > MOST_USES else back[operand] for operand in used if back[operand] > 1]
-        look = group.words, np.shape(vertices[group.members[-1]].value)
-        looks[i] = numbers.setdefault(look, len(numbers))
-        likeness[i] = numbers.setdefault((look, tuple(far)), len(numbers))
-    return likeness, looks
+        done = group.words, np.shape(vertices[group.members[-1]].value)
+        work[i] = numbers.setdefault(done, len(numbers))
+        wiring[i] = numbers.setdefault((done, tuple(far)), len(numbers))
+    return work, wiring
 
 
 def summary(groups: Sequence[Group]) -> str:
@@ -296,11 +304,11 @@ def summary(groups: Sequence[Group]) -> str:
 
 def nearest(vertices: Sequence[Vertex], outputs: Sequence[int], groups: Sequence[Group], most: int) -> list[Group]:
     """Return the groups that are the fewest steps away from an output."""
-    owner = {member: i for i, group in enumerate(groups) for member in group.members}
+    owner = owners(groups)
     found = dict.fromkeys(owner[output] for output in outputs)
     ring = list(found)
     while ring and len(found) < most:
-        operands = [operand for i in ring for member in groups[i].members for operand in vertices[member].operands]
+        operands = operands_of(vertices, *[groups[i] for i in ring])
         ahead = dict.fromkeys(owner[operand] for operand in operands if owner[operand] not in found)
         ring = sorted(ahead, reverse=True)
         found.update(ahead)

@@ -19,7 +19,7 @@ FEW = 6
 
 
 def expression(recorded: Recorded, vertex: Vertex) -> str:
-    """Return a result's operation with the names of its operands, "" for what nothing made."""
+    """Return a result's operation with the names of its operands, "" for a leaf."""
     node = vertex.node
     if node is None or node.rule is None:
         return ""
@@ -39,7 +39,6 @@ def expression(recorded: Recorded, vertex: Vertex) -> str:
 
 
 def brackets(index: Any) -> str:
-    """Return an index in brackets."""
     return f"[{', '.join(map(argument, index)) if isinstance(index, tuple) else argument(index)}]"
 
 
@@ -63,7 +62,7 @@ def derivative(recorded: Recorded, vertex: Vertex, place: int) -> str:
 
 
 def argument(value: Any) -> str:
-    """Return an argument that is no tensor as a few characters."""
+    """Return a few characters for an argument that is not a tensor."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"array{value.shape}"
     if isinstance(value, (np.number, float, complex, np.ndarray)):
@@ -88,7 +87,6 @@ def shortened(text: str, longest: int = LONGEST_NAME) -> str:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape in words."""
     return str(shape) if shape else "scalar"
 
 
@@ -115,7 +113,6 @@ def summary(value: Any) -> str:
 
 
 def nested(entries: Any) -> str:
-    """Return nested lists of numbers."""
     return f"[{', '.join(map(nested, entries))}]" if isinstance(entries, list) else number(entries)
 
 

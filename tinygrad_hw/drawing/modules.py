@@ -12,7 +12,7 @@ from typing import Any
 
 from ..graph import Node
 from .build import Look, picture_of
-from .fold import Group, arranged, members_of, merge_modules, repeated
+from .fold import Group, arranged, members_of, merge_modules, operands_of, owners, repeated
 from .picture import Picture, shared_path
 from .recorded import Recorded, Vertex
 
@@ -56,9 +56,8 @@ def views(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> list
         if fitting is None:
             continue
         groups, inside = fitting
-        owner = {member: i for i, group in enumerate(groups) for member in group.members}
         picture = picture_of(recorded, groups, look, gradients, inside)
-        found.append(View(title, parent, picture, owner, frozenset(inside), (None,) * len(groups)))
+        found.append(View(title, parent, picture, owners(groups), frozenset(inside), (None,) * len(groups)))
         if parent is not None:
             doors = list(found[parent].opens)
             doors[box] = here
@@ -99,7 +98,7 @@ def by_repetition(vertices: Sequence[Vertex], groups: Sequence[Group]) -> list[G
 def with_operands(recorded: Recorded, groups: Sequence[Group], whole: bool) -> tuple[list[Group], set[int]]:
     """Return the groups with what they are computed from, and the vertices that belong to them; of a part no leaf that others use."""
     results = set(members_of(groups))
-    used = results.union(*[recorded.vertices[i].operands for i in results])
+    used = results.union(operands_of(recorded.vertices, *groups))
     found = [group for group in arranged(recorded, groups, ()) if whole or not used.isdisjoint(group.members)]
     outside = sorted(i for i in used - results if recorded.vertices[i].operation)
     return sorted([*found, *[Group((i,)) for i in outside]], key=lambda group: group.members[-1]), set(members_of(found))

@@ -101,7 +101,7 @@ def page(lesson: Lesson, language: str) -> str:
 
 
 def read(name: str) -> str:
-    """Return the text of a file beside this one."""
+    """Return the text of a file in this folder."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -144,7 +144,7 @@ def drawn_pictures(pictures: Sequence[Picture]) -> tuple[list[str], list[str]]:
 
 
 def steppable(svg: bytes, picture: Picture, source: str, k: int) -> str:
-    """Return a picture of a page whose boxes can be chosen; what has a name in it bears the number of the picture."""
+    """Return a picture of a page whose boxes can be chosen; the number of the picture is in the ids."""
     prefix = f"v{k}" if k else ""
     whole = polished(svg, picture, source, prefix=prefix).replace('role="img"', 'role="group"', 1)
     return re.sub(rf'<g id="{prefix}n(\d+)" ', lambda match: focusable(match, picture), whole)
@@ -192,7 +192,7 @@ def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequen
 
 
 def in_words_of(say: Words, found: dict[str, Any]) -> dict[str, Any]:
-    """Put what the script is to show into a language; a line that only bears a name keeps it."""
+    """Put what the script is to show into a language; a line that is only a name stays as it is."""
     for view in found["views"] if say.table else ():
         view["title"] = say(view["title"])
         names = {box["name"] for box in view["boxes"]}
@@ -238,7 +238,6 @@ def only_line(box: Box) -> list[Any]:
 
 
 def row(line: Line, slots: Mapping[Key, int]) -> list[Any]:
-    """Return a line as the script takes it."""
     return [line.what, line.formula, None if line.key is None else slots[line.key], line.mathml, line.hidden]
 
 

@@ -1,7 +1,7 @@
 """A recorded graph as a plain sequence: every vertex is its position in the order of creation.
 
 A vertex is a node of the graph, or an array that took part without being a tensor (a constant, or an input if it has a name).
-Single numbers are no vertices: they stand in the formula of the operation that uses them.
+Single numbers are not vertices: they stand in the formula of the operation that uses them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Vertex:
     ----------
     label : what it is called.
     kind : "parameter", "input", "constant", "result", "output" or "loss".
-    operation : the name of the function that made it, "" for what nothing made.
+    operation : the name of the function that made it, "" for a leaf.
     operands : the positions of the vertices it was made from, one for each use; all are smaller than its own.
     places : for each operand, its place among the function's arguments.
     path : the module calls that it lies in, the outermost first.
     value : the array, as it was when it was used.
-    node : the graph's node, or None for an array that was no tensor.
+    node : the graph's node, or None for an array that was not a tensor.
     """
 
     label: Label
@@ -93,7 +93,6 @@ def read(outputs: Sequence[Node], given: Mapping[str, Any] | None = None) -> Rec
 
 
 def kind_of(thing: Thing, names: Names, outputs: Sequence[Node]) -> str:
-    """Return the kind of a vertex."""
     if isinstance(thing, Fingerprint):
         return "constant" if names.labels[thing].base == "c" and thing not in names.by_user else "input"
     if thing.rule is None:
@@ -116,7 +115,7 @@ def paths_of(names: Names) -> dict[Thing, Path]:
     """Return the module calls that each value lies in, the outermost first.
 
     A result lies in the calls that were running when it was made. A parameter or a constant lies where all its users do, an input
-    outside. Later calls of one module are told apart: ``cell``, ``cell (2)``.
+    outside. Later calls of one module get a number: ``cell``, ``cell (2)``.
     """
     ends = {call: node.number for node in names.nodes for call in node.calls}
     if not ends:

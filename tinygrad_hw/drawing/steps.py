@@ -97,7 +97,6 @@ def numbers(nodes: Sequence[Node | None], values: Iterable[Any], trail: Sequence
 
 
 def steps(recorded: Recorded, view: View, trail: Sequence[Swept]) -> list[Step]:
-    """Return the steps of a picture."""
     return [start(recorded, view), *forward(recorded, view), *Backward(recorded, view, trail).steps()]
 
 

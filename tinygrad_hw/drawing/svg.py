@@ -1,4 +1,4 @@
-"""Graphviz's SVG made fit for pages: unique ids, spoken names for boxes, no prolog."""
+"""Graphviz's SVG for use in pages: unique ids, names of boxes for screen readers, no prolog."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ElementTree.register_namespace("xlink", LINK)
 
 
 def polished(svg: bytes, picture: Picture, dot: str, prefix: str | None = None) -> str:
-    """Return the SVG with a title and a description, each box spoken of by name, and every id preceded by a prefix.
+    """Return the SVG with a title and a description, the name of each box for screen readers, and a prefix before every id.
 
     The prefix, by default a digest of the DOT text, keeps two drawings in one page apart.
     """

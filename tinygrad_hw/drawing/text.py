@@ -59,7 +59,7 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 def tree(picture: Picture) -> list[tuple[str, str]]:
     """Return the outputs with what they were made from indented below; a vertex is spread out once, then pointed at.
 
-    What lies too deep to be indented stands further down, at the margin.
+    What is too deep to be indented follows further down, at the left margin.
     """
     operands: dict[int, list[int]] = {}
     used = {arrow.tail for arrow in picture.arrows}
@@ -92,7 +92,7 @@ def cells(line: str) -> int:
 
 
 def clipped(line: str, width: int, end: str = "…") -> str:
-    """Return a line that takes at most so many cells."""
+    """Return a line cut to ``width`` cells."""
     if cells(line) <= width:
         return line
     kept, room = "", width - len(end)

@@ -20,28 +20,13 @@ from ..rules import neural, shaping
 from ..rules.functions import COMPARISONS
 from ..trees import mapped
 from .expressions import Call, Constant, Expression, Ones, Opaque, Prime, Product, Sum, Variable, evaluate, is_call, occurrences, parts_of
-from .simplify import (
-    ONE,
-    call,
-    express,
-    factored,
-    is_basic,
-    one_minus,
-    product,
-    scalars_apart,
-    side_by_side,
-    simpler,
-    substitute,
-    sum_of,
-    times,
-    without_ones,
-)
+from .simplify import call, express, factored, is_basic, one_minus, product, scalars_apart, side_by_side, simpler, substitute, sum_of, times
 from .symbols import Symbol, Unreadable
 
 __all__ = ["Derivation", "Line", "contribution", "is_array"]
 
 LONGEST, DEEPEST, FARTHEST = 12, 9, 10  # an expression of more atoms, levels or operations gets a name
-TOO_LONG = 30  # a rule that says more than this is no formula
+TOO_LONG = 30  # a rule with more parts is not written as a formula
 
 
 @dataclass(frozen=True)
@@ -135,7 +120,7 @@ class Derivation:
         return sorted(found or ({self.root} - set(self.order)), key=lambda node: node.number)
 
     def arguments(self, node: Node) -> tuple[Any, ...]:
-        """Return a node's arguments as Symbols; numbers and whatever else is no array as they are."""
+        """Return a node's arguments as Symbols; numbers and everything else that is not an array as they are."""
         args: list[Any] = []
         for arg, atom in zip(node.args, self.operands[node]):
             if atom is None:
@@ -333,7 +318,7 @@ class Derivation:
         return substitute(x, numbers) if numbers else x
 
     def one_hot_quotient(self, x: Product) -> Expression | None:
-        """Write Y ⊙ p / Σ₁ (Y ⊙ p) as Y; None for what is no such product."""
+        """Write Y ⊙ p / Σ₁ (Y ⊙ p) as Y; None for any other product."""
         for total, exponent in x.factors:
             both = total.parts[0] if exponent == -1 and is_call(total, np.sum) else None
             rows = next((rows for rows in self.classes if isinstance(both, Product) and (rows, 1) in both.factors), None)
@@ -412,7 +397,7 @@ def is_long(x: Expression, operations: int) -> bool:
 def is_atomic(x: Expression) -> bool:
     """Tell whether a gradient is so short that it needs no name of its own: a number times one thing at most."""
     if not isinstance(x, Product):
-        return not x.parts or (is_call(x, shaping.scatter) and without_ones(x.parts[0]) == ONE)
+        return not x.parts or (is_call(x, shaping.scatter) and x.parts[0] in (Product(1, ()), Ones(x.parts[0].shape)))
     return all(map(is_atomic, x.parts)) and sum(bool(base.shape) for base, _ in x.factors) <= 1
 
 

@@ -29,7 +29,7 @@ DIGITS = Context(prec=17)
 
 
 class Expression:
-    """A node of an expression's tree: equal to another if it is built alike.
+    """A node of an expression's tree: equal to another that is built in the same way.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Variable(Expression):
 
 
 class Constant(Expression):
-    """An array that the program brought along, or a number that is no fraction."""
+    """An array of the program's own, or a number that is not a fraction."""
 
     __slots__ = ("value",)
 

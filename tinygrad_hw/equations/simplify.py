@@ -1,4 +1,4 @@
-"""Simplification: the ways to build an expression, each of which returns it as short as it gets.
+"""Simplification: the ways to build an expression, each of which returns it in its shortest form.
 
 ``product``, ``times``, ``sum_of`` and ``call`` are these ways. Coefficients are exact fractions, so 2 · ½ vanishes; equal factors and
 terms are merged, so x ⊙ x is x², x / x is 1, x + x is 2 x; numbers are drawn out of whatever is linear.
@@ -104,12 +104,11 @@ def scalars_apart(x: Expression) -> tuple[Expression, Expression]:
 
 # Products
 def times(*factors: Expression) -> Expression:
-    """Return the product of some expressions."""
     return product([(x, 1) for x in factors])
 
 
 def product(factors: Iterable[tuple[Expression, Number]], coefficient: Number = 1) -> Expression:
-    """Return the coefficient times the factors to their exponents: flat, equal factors merged, no needless ones."""
+    """Return the coefficient times the factors to their exponents: flat, equal factors merged, ones left out where they change nothing."""
     factors = list(factors)
     powers, coefficient = without_guard(*merged(factors, coefficient))
     powers = with_softmax(with_logistic(powers))
@@ -231,7 +230,7 @@ def divided(term: Expression, factors: Factors, coefficient: Number = 1) -> Expr
 
 
 def without_ones(term: Expression) -> Expression:
-    """Return a term of a sum as small as it is: the other terms repeat it."""
+    """Return a term of a sum without ones: the other terms repeat it to their shape."""
     if isinstance(term, Ones):
         return ONE
     if isinstance(term, Product):
@@ -561,7 +560,7 @@ SHAPING: dict[Any, Callable[..., Expression | None]] = {
 
 # Indices
 def spelled(index: Any, shape: Shape) -> Any:
-    """Return a basic index of an array of that shape as short as it gets, each in one way: [:, :3] for [..., 0:3]."""
+    """Return a basic index of an array of that shape in its shortest form: [:, :3] for [..., 0:3]."""
     parts = with_colons(index, len(shape))
     if not is_basic(parts):
         return index

@@ -130,7 +130,7 @@ def is_mask(value: Any) -> bool:
 
 
 def operand(value: Any) -> Any:
-    """Return a Symbol as its expression, an array as a constant; what is no array as it is."""
+    """Return a Symbol as its expression, an array as a constant, anything else as it is."""
     if isinstance(value, Symbol):
         return value.expression
     return express(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fcb" else value

@@ -110,7 +110,6 @@ class Text:
         return self.label(Label(normalize("NFC", label.base + "\u0304"), label.sub))
 
     def label(self, label: Label) -> str:
-        """Set a name with its subscript."""
         base = self.word(label.base)
         if label.sub:
             set_sub = self.label if isinstance(label.sub, Label) else self.number if label.sub.isdigit() else self.word
@@ -178,13 +177,11 @@ class Text:
         return (self.row(self.number(number), self.symbol(" "), text) if number else text), PRODUCT
 
     def power(self, base: Expression, exponent: Number, level: int) -> str:
-        """Set a factor to its exponent."""
         if exponent == 1:
             return self.at(level, base)
         return self.above(self.at(ATOM, base), self.number(str(exponent)))
 
     def sum(self, x: Sum) -> str:
-        """Set terms with their signs."""
         text = ""
         for term in x.parts:
             minus = isinstance(term, Product) and term.coefficient < 0
@@ -340,7 +337,6 @@ class Text:
         return text
 
     def side(self, side: Side) -> str:
-        """Set one side of an equation."""
         if isinstance(side, Expression):
             return self.write(side)
         if isinstance(side, Gradient):
