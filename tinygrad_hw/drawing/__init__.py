@@ -1,23 +1,5 @@
 """Drawings of computation graphs: pictures, text for terminals, Mermaid, and a page that steps through backward.
 
-    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> drawing = draw((x * x).sum())
-    >>> print(drawing.text(width=60, color=False, ascii_only=False))
-    #  name       operation              shape
-    0  x          parameter              (2,)
-    1  multiply₁  x * x                  (2,)
-    2  L          sum(multiply₁) (loss)  scalar
-    <BLANKLINE>
-    L = sum(multiply₁)
-    └─ multiply₁ = x * x
-       ├─ x
-       └─ x
-    <BLANKLINE>
-    2 operations on 1 leaf
-    <BLANKLINE>
-
-``drawing.save("graph.html")`` writes the page, ``"graph.svg"`` the picture.
-
 ``recorded`` reads the graph as a plain sequence, ``fold`` makes large graphs small, ``build`` fills
 the boxes of a ``picture``; then there is one writer each: ``dot`` (with ``layout`` and ``svg``), ``text``, ``mermaid``
 and ``page`` (with ``modules``, ``steps``, ``arrays`` and ``again``).

@@ -23,8 +23,8 @@ def expression(recorded: Recorded, vertex: Vertex) -> str:
     node = vertex.node
     if node is None or node.rule is None:
         return ""
-    operands = {i: spelt(recorded.vertices[operand].label) for i, operand in zip(vertex.places, vertex.operands)}
-    texts = [operands[i] if i in operands else argument(arg) for i, arg in enumerate(node.args)]
+    operands = recorded.labels_of(vertex)
+    texts = [spelt(operands[i]) if i in operands else argument(arg) for i, arg in enumerate(node.args)]
     name = vertex.operation
     if node.rule.function in SIGNS and len(texts) == 2 and not node.kwargs:
         return f"{texts[0]} {SIGNS[node.rule.function]} {texts[1]}"
@@ -54,11 +54,10 @@ def written_place(index: Any, steps: Any = (), *_: Any) -> str:
 def derivative(recorded: Recorded, vertex: Vertex, place: int) -> str:
     """Return what a result's rule makes of the cotangent g that arrives there, for the argument at a place."""
     assert vertex.node is not None
-    known = recorded.derivatives
-    if (vertex.node, place) not in known:
-        names = {i: recorded.vertices[operand].label for i, operand in zip(vertex.places, vertex.operands)}
-        known[vertex.node, place] = formula(vertex.node, place, names, vertex.label, Label("g")).text.split(" += ", 1)[1]
-    return known[vertex.node, place]
+    known, key = recorded.derivatives, (vertex.node, place)
+    if key not in known:
+        known[key] = formula(vertex.node, place, recorded.labels_of(vertex), vertex.label, Label("g")).text.split(" += ", 1)[1]
+    return known[key]
 
 
 def argument(value: Any) -> str:

@@ -61,6 +61,10 @@ class Recorded:
     outputs: tuple[int, ...]
     derivatives: dict[tuple[Node, int], str] = field(default_factory=dict, compare=False, repr=False)
 
+    def labels_of(self, vertex: Vertex) -> dict[int, Label]:
+        """Return the labels of a vertex's operands, by their places among the function's arguments."""
+        return {place: self.vertices[operand].label for place, operand in zip(vertex.places, vertex.operands)}
+
 
 def read(outputs: Sequence[Node], given: Mapping[str, Any] | None = None) -> Recorded:
     """Return what the outputs were computed from, in the order of creation; equal constants are one vertex.
@@ -69,26 +73,15 @@ def read(outputs: Sequence[Node], given: Mapping[str, Any] | None = None) -> Rec
     """
     names = Names(outputs, given)
     paths = paths_of(names)
+    things = dict.fromkeys(thing for node in names.nodes for thing in (*names.operands[node], node) if thing is not None)
+    position = {thing: i for i, thing in enumerate(things)}
     vertices: list[Vertex] = []
-    position: dict[Thing, int] = {}
-
-    def add(thing: Thing) -> None:
-        if thing in position:
-            return
-        position[thing] = len(vertices)
+    for thing in things:
         node = thing if isinstance(thing, Node) else None
-        sources = names.operands[node] if node else []
-        places = tuple([i for i, source in enumerate(sources) if source is not None])
-        operands = tuple([position[source] for source in sources if source is not None])
-        operation = node.rule.name if node and node.rule else ""
+        sources = {i: position[source] for i, source in enumerate(names.operands[node] if node else []) if source is not None}
+        operation, operands, places = node.rule.name if node and node.rule else "", tuple(sources.values()), tuple(sources)
         kind, value = kind_of(thing, names, outputs), value_of(thing, names)
         vertices.append(Vertex(names.labels[thing], kind, operation, operands, places, paths.get(thing, ()), value, node))
-
-    for node in names.nodes:
-        for source in names.operands[node]:
-            if source is not None:
-                add(source)
-        add(node)
     return Recorded(vertices, tuple([position[node] for node in outputs]))
 
 

@@ -214,10 +214,9 @@ class Backward:
     def contribution(self, vertex: Vertex, edge: Edge, operand: Vertex, at: tuple[int, int], sums: tuple[Any, Any]) -> list[Line]:
         """Return what one use adds to its operand's cotangent, and the sum so far where there are several uses."""
         recorded, (nth, uses) = self.recorded, (self.seen[edge[0]], self.uses[edge[0]])
-        names = {place: recorded.vertices[source].label for place, source in zip(vertex.places, vertex.operands)}
         assert vertex.node is not None
         adds = sums[0] is not sums[1] and (nth > 1 or self.position[edge[0]] in recorded.outputs)
-        rule = formula(vertex.node, edge[2], names, vertex.label, cotangent_side(recorded, operand), adds=adds)
+        rule = formula(vertex.node, edge[2], recorded.labels_of(vertex), vertex.label, cotangent_side(recorded, operand), adds=adds)
         use = f", use {nth} of {uses}" if uses > 1 else ""
         lines = [Line(f"to {shortened(operand.name)}{use}", rule.text, ("added", *at), rule.mathml, hidden=True)]
         if uses > 1:

@@ -2,15 +2,6 @@
 
 ``explain(loss)`` reads the package's own rules on Symbols (see ``symbols``), so what it prints is the calculus that
 ``backward`` computes: for a network, its delta equations. ``.check()`` computes every printed line with NumPy again.
-
-    >>> from tinygrad_hw import Tensor
-    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> print(explain((x * x).sum()))
-    Forward
-      (1)  L = Σ x²
-    <BLANKLINE>
-    Backward
-      (2)  ∂L/∂x = 2 x
 """
 
 from __future__ import annotations
