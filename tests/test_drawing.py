@@ -213,8 +213,8 @@ def test_from_left_to_right_a_name_stands_above_its_formula_so_that_the_picture_
 
 @needs_layout
 def test_the_words_of_a_picture_are_in_the_language_that_is_asked_for():
-    said = draw(report()).svg(language="zh-TW")
-    assert "參數" in said and "parameter" not in ElementTree.fromstring(said).itertext()
+    svg = draw(report()).svg(language="zh-TW")
+    assert "參數" in svg and "parameter" not in ElementTree.fromstring(svg).itertext()
     with pytest.raises(ValueError, match="language"):
         draw(report()).svg(language="fr")
 

@@ -17,7 +17,7 @@ from tinygrad_hw import Tensor, nn, optim
 from tinygrad_hw.drawing import arrays, draw, layout
 from tinygrad_hw.drawing.arrays import entries
 from tinygrad_hw.drawing.formulas import shortened
-from tinygrad_hw.drawing.languages import Words
+from tinygrad_hw.drawing.languages import Translation
 from tinygrad_hw.drawing.modules import views
 from tinygrad_hw.drawing.recorded import read
 from tinygrad_hw.drawing.steps import numbers, question, replay, steps
@@ -300,14 +300,14 @@ def test_a_page_in_chinese_has_no_english_left_but_names(loss):
 
 def test_every_sentence_of_the_script_is_known_in_chinese():
     script = Path(layout.__file__).with_name("page.js").read_text(encoding="utf-8")
-    said = set(re.findall(r'say\("([^"]+)"', script)) | {" right", " not that", "Play", "Play the training"}
-    assert {f"{phase}: {{}} of {{}} steps, {{}} of {{}} operations on numbers" for phase in ("forward", "backward")} | said <= {
-        *Words("zh-TW").table
+    words = set(re.findall(r'say\("([^"]+)"', script)) | {" right", " not that", "Play", "Play the training"}
+    assert {f"{phase}: {{}} of {{}} steps, {{}} of {{}} operations on numbers" for phase in ("forward", "backward")} | words <= {
+        *Translation("zh-TW").table
     }
 
 
 def test_every_sentence_of_the_table_has_the_gaps_of_the_english_one():
-    for english, chinese in Words("zh-TW").table.items():
+    for english, chinese in Translation("zh-TW").table.items():
         assert len(re.findall(r"\{[*#]?\}", english)) == len(re.findall(r"\{\d*\}", chinese)), english
 
 
@@ -419,11 +419,11 @@ def test_a_click_or_the_focus_on_a_box_tells_its_value_gradient_and_formula(brow
     browser.click(f"#n{w}")
     assert "gradient" not in browser.text("#box-lines")
     browser.press("End")
-    said = browser.text("#box-lines")
+    text = browser.text("#box-lines")
     loss, parameters = network()
     loss.backward()
     for number in re.findall(r"-?\d+\.\d+", entries(parameters["W"].data) + entries(parameters["W"].grad)):
-        assert number in said
+        assert number in text
     assert browser.text("#box-title") == "W"
     other = len(data["boxes"]) - 1
     browser.run(f"document.getElementById('n{other}').focus()")
@@ -540,8 +540,8 @@ def test_what_the_user_named_stays_text(browser, tmp_path):
     path = draw(loss, title=names[0]).save(tmp_path / "graph.html")
     browser.open(path.as_uri())
     browser.press("End")
-    said = browser.run("return document.getElementById('lines').textContent")
-    assert all(shortened(clean(name)) in said for name in names)
+    text = browser.run("return document.getElementById('lines').textContent")
+    assert all(shortened(clean(name)) in text for name in names)
     assert browser.run("return document.querySelectorAll('img, b').length") == 0
     browser.click("#n0")
     assert browser.text("#box-title") == names[0]
@@ -593,7 +593,7 @@ def test_what_one_use_brings_is_no_sum():
 
 
 def test_numbers_in_a_sentence_are_told_from_the_names_around_them_in_chinese():
-    say = Words("zh-TW")
+    say = Translation("zh-TW")
     assert say("Forward 30 of 52: a₃₀: repetition 30 of 50") == "前向第 30 步（共 52 步）：a₃₀：第 30 次重複，共 50 次"
     assert say("a₃: repetition 3 of 50 is run: 5 operations. Open its box to see inside.").startswith(
         "執行 a₃：第 3 次重複，共 50 次：5 個運算"

@@ -111,10 +111,10 @@ def test_colour_is_for_terminals_and_no_color_turns_it_off(monkeypatch):
 def test_where_the_output_has_no_greek_letters_text_is_ascii():
     code = "import numpy as np, tinygrad_hw as tg; x = tg.Tensor([[1.0]], requires_grad=True); print(tg.draw((np.tanh(x @ x)).sum()))"
     for encoding, letters in (("ascii", "z1"), ("utf-8", "z₁")):
-        said = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONIOENCODING": encoding, "PATH": ""}, capture_output=True, check=True
         ).stdout
-        assert letters in said.decode(encoding)
+        assert letters in output.decode(encoding)
 
 
 @given(names)

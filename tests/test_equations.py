@@ -95,13 +95,13 @@ def test_shapes_are_told_on_request():
     assert any(re.fullmatch(r"x +∈ ℝ\^\(21×2\)", text) for text in notes(equations))
 
 
-@pytest.mark.parametrize("activation, said", [
+@pytest.mark.parametrize("activation, expected", [
     (np.tanh, "tanh′(z) = 1 − tanh(z)²"),
     (tg.relu, "relu′(z) = [z > 0]"),
     (tg.gelu, "gelu′(z) = Φ(z) + z ⊙ exp(−z² / 2) / √(2π)"),
 ])  # fmt: skip
-def test_what_f_prime_is_comes_from_the_functions_own_rule(activation, said):
-    assert said in notes(explain(report_loss(activation)))
+def test_what_f_prime_is_comes_from_the_functions_own_rule(activation, expected):
+    assert expected in notes(explain(report_loss(activation)))
 
 
 def test_a_derivative_that_is_no_longer_than_its_name_is_written_out():
@@ -117,22 +117,22 @@ def test_a_tied_weight_sums_over_its_uses_in_a_recurrence():
     h = Tensor(rng.normal(size=(5, 4)))
     for _ in range(3):
         h = np.tanh(rng.normal(size=(5, 3)) @ Wx + h @ Wh + b)
-    said = lines(explain(((h @ V - rng.normal(size=(5, 1))) ** 2).mean()))
-    assert "z₂ = x₂ Wₓ + a₁ Wₕ + b" in said
-    assert "δ₂ = (δ₃ Wₕᵀ) ⊙ tanh′(z₂)" in said
-    assert "∂L/∂Wₓ = x₃ᵀ δ₃ + x₂ᵀ δ₂ + x₁ᵀ δ₁" in said
-    assert "∂L/∂Wₕ = a₂ᵀ δ₃ + a₁ᵀ δ₂ + h₀ᵀ δ₁" in said
-    assert "∂L/∂b = Σ₀ δ₃ + Σ₀ δ₂ + Σ₀ δ₁" in said
+    printed = lines(explain(((h @ V - rng.normal(size=(5, 1))) ** 2).mean()))
+    assert "z₂ = x₂ Wₓ + a₁ Wₕ + b" in printed
+    assert "δ₂ = (δ₃ Wₕᵀ) ⊙ tanh′(z₂)" in printed
+    assert "∂L/∂Wₓ = x₃ᵀ δ₃ + x₂ᵀ δ₂ + x₁ᵀ δ₁" in printed
+    assert "∂L/∂Wₕ = a₂ᵀ δ₃ + a₁ᵀ δ₂ + h₀ᵀ δ₁" in printed
+    assert "∂L/∂b = Σ₀ δ₃ + Σ₀ δ₂ + Σ₀ δ₁" in printed
 
 
 def test_a_residual_connection_adds_the_gradient_that_goes_past_it():
     rng = np.random.default_rng(0)
     W1, W2, W3 = parameters(rng, (4, 4), (4, 4), (4, 1))
     a = np.tanh(rng.normal(size=(6, 4)) @ W1)
-    said = lines(explain((((a + a @ W2) @ W3 - rng.normal(size=(6, 1))) ** 2).mean() / 2))
-    assert "z₂ = a₁ + a₁ W₂" in said
-    assert "δ₃ = (ŷ − y) / N" in said
-    assert "∂L/∂W₁ = xᵀ ((δ₂ + δ₂ W₂ᵀ) ⊙ tanh′(z₁))" in said
+    printed = lines(explain((((a + a @ W2) @ W3 - rng.normal(size=(6, 1))) ** 2).mean() / 2))
+    assert "z₂ = a₁ + a₁ W₂" in printed
+    assert "δ₃ = (ŷ − y) / N" in printed
+    assert "∂L/∂W₁ = xᵀ ((δ₂ + δ₂ W₂ᵀ) ⊙ tanh′(z₁))" in printed
 
 
 def test_sums_that_are_whole_but_differ_are_not_taken_for_one_number():
@@ -180,10 +180,10 @@ def test_binary_cross_entropy_finds_the_prediction_and_both_kinds_of_label():
     y = (rng.uniform(size=(6, 1)) > 0.5).astype(float)
     W, b = parameters(rng, (4, 1), 1)
     p = tg.sigmoid(rng.normal(size=(6, 4)) @ W + b)
-    said = lines(explain(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()))
-    assert "∂L/∂b = Σ₀ δ₁" in said
-    assert "L = −mean(y ⊙ log(ŷ) + (1 − y) ⊙ log(1 − ŷ))" in said
-    assert "δ₁ = (ŷ − y) / N" in said
+    printed = lines(explain(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()))
+    assert "∂L/∂b = Σ₀ δ₁" in printed
+    assert "L = −mean(y ⊙ log(ŷ) + (1 − y) ⊙ log(1 − ŷ))" in printed
+    assert "δ₁ = (ŷ − y) / N" in printed
 
 
 def test_layer_norm_names_what_its_gradient_uses_twice():
@@ -207,7 +207,7 @@ def test_layer_norm_names_what_its_gradient_uses_twice():
 
 
 # Coefficients
-@pytest.mark.parametrize("f, said", [
+@pytest.mark.parametrize("f, expected", [
     (lambda x: (x * x).sum() / 2, "x"),
     (lambda x: (2 * x * 3).sum() / 6, "𝟏₃"),
     (lambda x: (x**3 / 3).sum(), "x²"),
@@ -220,10 +220,10 @@ def test_layer_norm_names_what_its_gradient_uses_twice():
     (lambda x: (1 / x).sum(), "−1 / x²"),
     (lambda x: (x * np.log(x)).sum(), "1 + log₁"),
 ])  # fmt: skip
-def test_coefficients_are_exact_and_what_cancels_vanishes(f, said):
+def test_coefficients_are_exact_and_what_cancels_vanishes(f, expected):
     equations = explain(f(Tensor([1.0, 2.0, 4.0], requires_grad=True)))
     right = str(equations.backward[-1]).removeprefix("∂L/∂x = ")
-    assert sorted(right.replace("−", "+ −").split(" + ")) == sorted(said.replace("−", "+ −").split(" + "))
+    assert sorted(right.replace("−", "+ −").split(" + ")) == sorted(expected.replace("−", "+ −").split(" + "))
     assert not equations.check().unverified
 
 
@@ -243,10 +243,10 @@ def test_a_tensors_own_name_goes_before_the_users_variable_and_that_before_the_r
     bias, b3 = parameters(rng, 1, 1)
     hidden = x @ weight + bias
     loss = ((np.tanh(hidden) * b3 - y) ** 2).mean()
-    said = lines(explain(loss, names={"weight": weight, "shift": bias, "hidden": hidden, "points": x, "_y": y}))
-    assert said[0] == "hidden = points fc1.weight + shift"
-    assert said[1] == "a₁ = tanh(hidden)"
-    assert "y" in said[2]
+    printed = lines(explain(loss, names={"weight": weight, "shift": bias, "hidden": hidden, "points": x, "_y": y}))
+    assert printed[0] == "hidden = points fc1.weight + shift"
+    assert printed[1] == "a₁ = tanh(hidden)"
+    assert "y" in printed[2]
 
 
 def test_arrays_are_named_by_their_values_since_the_graph_holds_copies():
@@ -254,12 +254,12 @@ def test_arrays_are_named_by_their_values_since_the_graph_holds_copies():
     assert str(explain((x * features).sum(), names={"features": features}).backward[0]) == "∂L/∂x = features"
 
 
-@pytest.mark.parametrize("name, said", [
+@pytest.mark.parametrize("name, expected", [
     ("W1", "W₁"), ("W_1", "W₁"), ("gamma", "γ"), ("y_pred", "ŷ"), ("W_h", "Wₕ"), ("W_ih", "W_ih"), ("hidden2", "hidden₂"), ("_", "_"),
 ])  # fmt: skip
-def test_digits_and_letters_after_a_name_are_set_as_an_index(name, said):
+def test_digits_and_letters_after_a_name_are_set_as_an_index(name, expected):
     x = Tensor([1.0, 2.0], requires_grad=True, name=name)
-    assert str(explain(np.sin(x).sum()).forward[0]) == f"L = Σ sin({said})"
+    assert str(explain(np.sin(x).sum()).forward[0]) == f"L = Σ sin({expected})"
 
 
 def test_two_values_of_one_name_are_told_apart():
@@ -486,8 +486,8 @@ def agrees_with_finite_differences(f, leaves, seed=0):
         for factor, h in ((4 / 3, 1e-4), (-1 / 3, 2e-4)):
             ahead, behind = ([leaf + sign * h * direction if j == i else leaf for j, leaf in enumerate(leaves)] for sign in (1, -1))
             slope += factor * (f(ahead) - f(behind)) / (2 * h)
-        said = np.sum(printed.get(tensor._node, np.zeros(())) * direction)
-        if abs(said - slope) > 1e-6 * max(1, abs(slope), abs(f(leaves))):
+        value = np.sum(printed.get(tensor._node, np.zeros(())) * direction)
+        if abs(value - slope) > 1e-6 * max(1, abs(slope), abs(f(leaves))):
             return False
     return True
 
@@ -540,11 +540,11 @@ def test_numpy_on_symbols_says_what_numpy_on_arrays_computes(f):
     rng = np.random.default_rng(1)
     arrays = [rng.normal(size=shape) for shape in ((3, 3), (3, 3), (2, 3, 4))]
     variables = [Variable(array.shape) for array in arrays]
-    said = f(*[Symbol(variable, float) for variable in variables])
-    computed, expected = evaluate(said.expression, dict(zip(variables, arrays, strict=True))), f(*arrays)
-    assert said.shape == said.expression.shape == np.shape(expected)
-    assert said.dtype == expected.dtype
-    np.testing.assert_allclose(np.broadcast_to(computed, said.shape), expected, rtol=1e-13, atol=1e-15)
+    result = f(*[Symbol(variable, float) for variable in variables])
+    computed, expected = evaluate(result.expression, dict(zip(variables, arrays, strict=True))), f(*arrays)
+    assert result.shape == result.expression.shape == np.shape(expected)
+    assert result.dtype == expected.dtype
+    np.testing.assert_allclose(np.broadcast_to(computed, result.shape), expected, rtol=1e-13, atol=1e-15)
 
 
 def test_a_symbol_has_no_value():
@@ -641,8 +641,8 @@ def test_the_delta_of_the_report_in_latex():
 def test_mathml_is_well_formed_and_says_the_same_as_the_text():
     for equations in graphs():
         root = ET.fromstring(equations.mathml())
-        said = root.findall(".//{http://www.w3.org/1998/Math/MathML}math")
-        assert len(said) == len(lines(equations)) + len(notes(equations))
+        formulas = root.findall(".//{http://www.w3.org/1998/Math/MathML}math")
+        assert len(formulas) == len(lines(equations)) + len(notes(equations))
     root = ET.fromstring(explain(report_loss()).backward[2].mathml)
     assert "".join(root.itertext()) == "∂L∂b3=Σ0δ3"
 
@@ -674,7 +674,7 @@ def test_an_ampersand_in_a_name_is_escaped_in_latex_and_mathml():
 
 
 # One rule
-@pytest.mark.parametrize("f, i, said", [
+@pytest.mark.parametrize("f, i, expected", [
     (lambda x, y: x * y, 0, "x̄ += g ⊙ y"),
     (lambda x, y: x - y, 1, "ȳ += −g"),
     (lambda x, y: x / y, 1, "ȳ += −g ⊙ out / y"),
@@ -687,10 +687,10 @@ def test_an_ampersand_in_a_name_is_escaped_in_latex_and_mathml():
     (lambda x, y: 3 * x, 1, "ȳ += 3 g"),
     (lambda x, y: np.cumprod(x, axis=0), 0, "x̄ += vjp[cumprod](g, …)"),
 ])  # fmt: skip
-def test_the_formula_of_an_edge_is_its_rule_in_the_words_of_the_rule(f, i, said):
+def test_the_formula_of_an_edge_is_its_rule_in_the_words_of_the_rule(f, i, expected):
     x, y = (Tensor(np.full((3, 3), value), requires_grad=True) for value in (0.5, 0.7))
     one = formula(f(x, y)._node, i)
-    assert one.text == said
+    assert one.text == expected
     ET.fromstring(one.mathml)
     assert one.latex.count("{") == one.latex.count("}")
 

@@ -26,7 +26,7 @@ from ..tensor import Tensor, cotangent, why_no_gradient
 from .again import computed_again
 from .build import Look, build
 from .dot import dot
-from .languages import Words
+from .languages import Translation
 from .layout import LayoutError, render
 from .mermaid import mermaid
 from .modules import views
@@ -123,7 +123,7 @@ class Drawing:
         LayoutError
             If there is no layout engine.
         """
-        return Words(language).markup(polished(render(self.dot, "svg"), self.picture, self.dot))
+        return Translation(language).markup(polished(render(self.dot, "svg"), self.picture, self.dot))
 
     def png(self, dpi: int = 144) -> bytes:
         """Return the drawing as PNG.

@@ -21,18 +21,11 @@ MOST = 60  # vertices
 
 
 class Program(NamedTuple):
-    """What a page needs to compute again.
+    """What a page needs to compute a graph again."""
 
-    Attributes
-    ----------
-    source : a JavaScript module.
-    leaves : the vertices that it takes, in order.
-    keys : what each of the numbers that it returns is.
-    """
-
-    source: str
-    leaves: Sequence[int]
-    keys: Sequence[Key]
+    source: str  # a JavaScript module
+    leaves: Sequence[int]  # the vertices that it takes, in order
+    keys: Sequence[Key]  # what each of the numbers that it returns is
 
 
 def computed_again(recorded: Recorded, seeds: Mapping[Node, Any] | None, known: Mapping[Key, Any]) -> Program | None:

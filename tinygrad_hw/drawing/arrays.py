@@ -10,14 +10,14 @@ import numpy as np
 from ..naming import clean
 from .formulas import number, shape_text, summary
 
-__all__ = ["entries", "shown"]
+__all__ = ["array_data", "entries"]
 
 FIGURES, FEW, WIDTH = 6, 12, 56
 ROWS, COLUMNS = 24, 24  # of the largest heat map
 MIDDLE, NO_NUMBER = 127, 255
 
 
-def shown(value: Any) -> list[Any]:
+def array_data(value: Any) -> list[Any]:
     """Return an array as the page takes it: its entries if they are few, a few words, and a heat map as rows, columns and levels."""
     array = np.asarray(value)
     return [entries(array) if array.size <= FEW else "", summary(array), words(array), heat(array)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .fold import Group, common, fold, operands_of, owners, repetitions
+from .fold import Group, common_name, fold, operands_of, owners, repetitions
 from .formulas import derivative, expression, summary
 from .picture import Arrow, Box, Picture
 from .recorded import Recorded, Vertex
@@ -54,7 +54,7 @@ def picture_of(
     boxes = [replace(box, kind="outside", formula="", operation="") if i in outside else box for i, box in enumerate(boxes)]
     arrows = [arrow for arrow in arrows_between(recorded, groups, look, reached) if arrow.head not in outside]
     if omitted:
-        boxes.insert(0, Box("omitted", f"… {grouped(omitted)} of {grouped(total)} vertices are not drawn", count=omitted))
+        boxes.insert(0, Box("omitted", f"… {spaced(omitted)} of {spaced(total)} vertices are not drawn", count=omitted))
         beyond = arrows_from_beyond(recorded, groups)
         arrows = beyond + [replace(arrow, tail=arrow.tail + 1, head=arrow.head + 1) for arrow in arrows]
     words = caption(recorded, boxes, omitted, look.title)
@@ -70,7 +70,7 @@ def downstream(recorded: Recorded, chosen: frozenset[int]) -> set[int]:
     return reached
 
 
-def grouped(count: int) -> str:
+def spaced(count: int) -> str:
     """Return a count with its thousands set apart."""
     return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}")
 
@@ -79,16 +79,15 @@ def caption(recorded: Recorded, boxes: Sequence[Box], omitted: int, title: str |
     """Return what the drawing is of, and what it leaves out."""
     total = len(recorded.vertices)
     results = sum(bool(vertex.operation) for vertex in recorded.vertices)
-    leaves = total - results
-    parts = [title] if title else []
+    parts, leaves = [title] if title else [], total - results
     if results or not title:
-        parts.append(f"{grouped(results)} operation{'s' * (results != 1)} on {grouped(leaves)} lea{'f' if leaves == 1 else 'ves'}")
+        parts.append(f"{spaced(results)} operation{'s' * (results != 1)} on {spaced(leaves)} lea{'f' if leaves == 1 else 'ves'}")
     folded = sum(box.count for box in boxes if box.kind != "omitted" and box.count > 1)
     if folded or omitted:
         shown = sum(box.kind != "omitted" for box in boxes)
-        parts.append(f"{grouped(total - omitted)} of {grouped(total)} vertices in {shown} box{'es' * (shown != 1)}")
+        parts.append(f"{spaced(total - omitted)} of {spaced(total)} vertices in {shown} box{'es' * (shown != 1)}")
     if omitted:
-        parts.append(f"{grouped(omitted)} not drawn: raise max_nodes= or draw an earlier tensor")
+        parts.append(f"{spaced(omitted)} not drawn: raise max_nodes= or draw an earlier tensor")
     return " · ".join(parts)
 
 
@@ -117,7 +116,7 @@ def name_of(recorded: Recorded, group: Group) -> str:
     times = group.times or group.members[-1:]
     first, last = (recorded.vertices[times[j]].name for j in (0, -1))
     if "." in first:
-        return common([recorded.vertices[i].name for i in times])
+        return common_name([recorded.vertices[i].name for i in times])
     return first if first == last else f"{first} … {last}"
 
 
@@ -126,8 +125,8 @@ def contents(recorded: Recorded, group: Group) -> str:
     vertices = [recorded.vertices[i] for i in group.members]
     results = [vertex for vertex in vertices if vertex.operation]
     parameters = sum(np.size(vertex.value) for vertex in vertices if vertex.kind == "parameter")
-    counts = [f"{grouped(len(results))} operation{'s' * (len(results) != 1)}"]
-    counts += [f"{grouped(parameters)} parameter{'s' * (parameters != 1)}"] if parameters else []
+    counts = [f"{spaced(len(results))} operation{'s' * (len(results) != 1)}"]
+    counts += [f"{spaced(parameters)} parameter{'s' * (parameters != 1)}"] if parameters else []
     return " · ".join([*counts, size(sum(vertex.value.nbytes for vertex in results))])
 
 
@@ -152,7 +151,7 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
                 if not recorded.vertices[operand].operation and recorded.vertices[groups[tail].members[-1]].operation:
                     continue  # (a leaf that is drawn with an operation that uses it)
                 if is_several(group) or is_several(groups[tail]):
-                    use = tail, head, between(groups[tail], group, repetition.get(operand), repetition.get(member))
+                    use = tail, head, kind_of_use(groups[tail], group, repetition.get(operand), repetition.get(member))
                     several.setdefault(use, []).append(operand)
                     flowing |= {use} if flows(vertex, i) else set()
                 elif tail != head:
@@ -192,7 +191,7 @@ def flows(vertex: Vertex, place: int) -> bool:
     return vertex.node is not None and any(place == i for _, _, i in vertex.node.edges)
 
 
-def between(tail: Group, head: Group, before: int | None, after: int | None) -> str:
+def kind_of_use(tail: Group, head: Group, before: int | None, after: int | None) -> str:
     """Return whether a use in a repeated body stays in one repetition ("same") or reaches the next ("next"), "" for any other."""
     if tail.run is None or tail.run != head.run:
         return ""

@@ -20,7 +20,7 @@ import numpy as np
 from .picture import shared_path
 from .recorded import Path, Recorded, Vertex
 
-__all__ = ["Group", "arranged", "common", "fold", "members_of", "merge_modules", "operands_of", "owners", "repeated", "repetitions"]
+__all__ = ["Group", "arranged", "common_name", "fold", "members_of", "merge_modules", "operands_of", "owners", "repeated", "repetitions"]
 
 LONGEST_PERIOD = 64  # how many groups a body may have
 LEAST_SAVED = 4  # groups that a repeated body must save
@@ -127,12 +127,12 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
         elif uses and belongs_to_one_time(groups, uses):
             repeated_leaves.setdefault((vertices[leaf].kind, *users), []).append(leaf)
         else:
-            found.append(single(vertices, leaf))
+            found.append(group_of(vertices, leaf))
     for (_, user, *_), leaves in repeated_leaves.items():
         if len(leaves) >= len(groups[user].times):
             found.append(Group(tuple(leaves), "", groups[user].path, (), tuple(leaves), groups[user].run))
         else:
-            found += [single(vertices, leaf) for leaf in leaves]
+            found += [group_of(vertices, leaf) for leaf in leaves]
     found += [group._replace(members=(*carried.get(i, ()), *group.members)) for i, group in enumerate(groups)]
     return sorted(found, key=lambda group: group.members[-1])
 
@@ -160,7 +160,7 @@ def members_of(groups: Iterable[Group]) -> tuple[int, ...]:
     return tuple([member for group in groups for member in group.members])
 
 
-def single(vertices: Sequence[Vertex], i: int) -> Group:
+def group_of(vertices: Sequence[Vertex], i: int) -> Group:
     return Group((i,), "", vertices[i].path)
 
 
@@ -188,7 +188,7 @@ def pattern(path: str) -> str:
     return re.sub(r" \(\d+\)|\d+", lambda match: "" if match[0][0] == " " else "*", path)
 
 
-def common(names: Sequence[str]) -> str:
+def common_name(names: Sequence[str]) -> str:
     """Return names that differ in numbers as one, with a star for each number that differs; the first where they differ otherwise."""
     pieces = [re.split(r"(\d+)", name) for name in names]
     if len({len(parts) for parts in pieces}) > 1:
@@ -217,7 +217,7 @@ def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
         first, last = (vertices[bodies[j][-1].members[-1]].name for j in (0, -1))
         for same in zip(*bodies):
             path = stacked_path([group.path for group in same], f"{first} … {last} × {times}", times)
-            title = f"{common([group.title for group in same])} × {times}" if same[0].title else ""
+            title = f"{common_name([group.title for group in same])} × {times}" if same[0].title else ""
             ends = tuple([group.members[-1] for group in same])
             found.append(Group(members_of(same), title, path, same[0].words, ends, bodies[0][0].members[-1]))
     return found
@@ -225,7 +225,7 @@ def repeated_once(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
 
 def stacked_path(paths: Sequence[Path], frame: str, times: int) -> Path:
     """Return the modules that a group lies in in all repetitions, with stars for numbers that differ, and the number of repetitions."""
-    path = [common(levels) for levels in zip(*paths)]
+    path = [common_name(levels) for levels in zip(*paths)]
     differs = next((i for i, levels in enumerate(zip(*paths)) if len(set(levels)) > 1), None)
     if differs is None:
         return (*path, frame)
@@ -237,7 +237,7 @@ def merge_repeats(vertices: Sequence[Vertex], results: Sequence[Group]) -> list[
     merged: list[Group] = []
     for bodies in repeated(vertices, results, 1):
         run = [group for body in bodies for group in body]
-        title, path = f"{summary(bodies[0])} × {len(bodies)}", shared_path(group.path for group in run)
+        title, path = f"{title_of(bodies[0])} × {len(bodies)}", shared_path(group.path for group in run)
         merged.append(Group(members_of(run), title, path, RUN) if len(bodies) > 1 else run[0])
     return merged
 
@@ -295,7 +295,7 @@ def work_and_wiring(vertices: Sequence[Vertex], groups: Sequence[Group], owner: 
     return work, wiring
 
 
-def summary(groups: Sequence[Group]) -> str:
+def title_of(groups: Sequence[Group]) -> str:
     """Return what a repeated body does."""
     words = [group.words[0] for group in groups]
     more = [f"… {len(words) - WORDS_IN_TITLE} more"] if len(words) > WORDS_IN_TITLE else []

@@ -11,13 +11,13 @@ import re
 from html import escape, unescape
 from importlib.resources import files
 
-__all__ = ["LANGUAGES", "Words"]
+__all__ = ["LANGUAGES", "Translation"]
 
 LANGUAGES = {"en": "en", "zh-TW": "zh-Hant-TW"}
 FRAGMENT = re.compile(r'(?<=>)[^<>]+(?=<)|(?<=aria-label=")[^"]+(?=")')
 
 
-class Words:
+class Translation:
     """What English sentences are called in a language.
 
     Attributes

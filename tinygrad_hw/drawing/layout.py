@@ -42,13 +42,7 @@ def engine() -> tuple[str, list[str]] | None:
 
 
 def render(dot: str, form: str) -> bytes:
-    """Return the drawing of DOT text in a format that Graphviz knows, such as svg, png or pdf.
-
-    Raises
-    ------
-    LayoutError
-        If there is no layout engine, if it fails or takes longer than a minute, or if the picture is too large for a bitmap.
-    """
+    """Return the drawing of DOT text in a format that Graphviz knows, such as svg, png or pdf; LayoutError says what went wrong."""
     found = engine()
     if found is None:
         raise LayoutError(REMEDIES)

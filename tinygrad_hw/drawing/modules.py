@@ -52,7 +52,7 @@ def views(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> list
     waiting: list[tuple[str, int | None, int, Sequence[int], int]] = [("the whole graph", None, 0, results, 0)]
     for title, parent, box, members, level in waiting:  # (which grows)
         here = len(found)
-        fitting = closed(recorded, look, members, level) if here < MOST_VIEWS else None
+        fitting = with_modules_closed(recorded, look, members, level) if here < MOST_VIEWS else None
         if fitting is None:
             continue
         groups, inside = fitting
@@ -69,7 +69,7 @@ def views(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> list
     return found
 
 
-def closed(recorded: Recorded, look: Look, members: Sequence[int], level: int) -> tuple[list[Group], set[int]] | None:
+def with_modules_closed(recorded: Recorded, look: Look, members: Sequence[int], level: int) -> tuple[list[Group], set[int]] | None:
     """Return the results in groups with as few modules closed as lets them fit, and what belongs to them; None if nothing does."""
     single = [Group((i,), "", recorded.vertices[i].path, (recorded.vertices[i].operation,)) for i in members]
     deepest = max([len(group.path) for group in single], default=0)

@@ -18,9 +18,9 @@ from typing import Any
 
 from ..naming import clean
 from .again import Program
-from .arrays import shown
+from .arrays import array_data
 from .dot import arrow_legend, dot, in_words
-from .languages import LANGUAGES, Words
+from .languages import LANGUAGES, Translation
 from .layout import LayoutError, render_svgs
 from .modules import View
 from .picture import KINDS, Box, Picture
@@ -68,7 +68,7 @@ class Lesson:
 
 def page(lesson: Lesson, language: str) -> str:
     """Return the page in a language; where the graph is too large to step through, or there is no layout engine, it says so."""
-    say = Words(language)
+    translate = Translation(language)
     piece = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n(?=<!-- |$)", read("page.html"), re.DOTALL))  # what a page is put together from
     pictures = [replace(picture, legend=False, theme="light") for picture in [view.picture for view in lesson.views] or [lesson.picture]]
     all_steps = [steps(lesson.recorded, view, lesson.trail or ()) for view in lesson.views]
@@ -76,25 +76,25 @@ def page(lesson: Lesson, language: str) -> str:
     drawn, reasons = drawn_pictures(pictures)
     notices = [*reasons, *why_not_all(lesson)]
     style, script = map(read, ("page.css", "page.js"))
-    program = f"const program = {maker(lesson.program.source) if lesson.program else 'null'}"
-    caption = escape(say(clean(pictures[0].caption)))
-    return say.markup(piece["shell"]).format(
+    program = f"const program = {as_expression(lesson.program.source) if lesson.program else 'null'}"
+    caption = escape(translate(clean(pictures[0].caption)))
+    return translate.markup(piece["shell"]).format(
         lang=LANGUAGES[language],
         policy=escape(policy(style, program, script)),
         title=caption,
         style=style,
         caption=caption,
-        controls=say.markup(piece["controls"]) if stepping else "",
+        controls=translate.markup(piece["controls"]) if stepping else "",
         rise=piece["rise"],
-        pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{say.markup(svg)}</div>' for k, svg in enumerate(drawn)),
-        values=say.markup(piece["values"]) if lesson.program else "",
-        history=say.markup(piece["history"]).format(last=len(lesson.history) - 1) if lesson.history else "",
-        notice="".join(f'<section class="note"><p>{escape(say(clean(notice)))}</p></section>' for notice in notices),
-        step=say.markup(piece["step"]) if stepping else "",
-        legend=say.markup("".join(legend_rows(pictures, stepping, piece))),
-        words=say.markup(explained(all_steps)) if stepping else "",
+        pictures="".join(f'<div class="view" id="v{k}"{" hidden" * (k > 0)}>{translate.markup(svg)}</div>' for k, svg in enumerate(drawn)),
+        values=translate.markup(piece["values"]) if lesson.program else "",
+        history=translate.markup(piece["history"]).format(last=len(lesson.history) - 1) if lesson.history else "",
+        notice="".join(f'<section class="note"><p>{escape(translate(clean(notice)))}</p></section>' for notice in notices),
+        step=translate.markup(piece["step"]) if stepping else "",
+        legend=translate.markup("".join(legend_rows(pictures, stepping, piece))),
+        words=translate.markup(glossary(all_steps)) if stepping else "",
         text=escape(text(pictures[0], 100, colour=False, ascii_only=False)),
-        data=as_json({**in_words_of(say, data(lesson, pictures, all_steps)), "words": say.table}),
+        data=as_json({**in_words_of(translate, data(lesson, pictures, all_steps)), "words": translate.table}),
         program=program,
         script=script,
     )
@@ -105,7 +105,7 @@ def read(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def maker(module: str) -> str:
+def as_expression(module: str) -> str:
     """Return a JavaScript module's ``make`` as an expression."""
     return f"(() => {{\n{re.sub('^export ', '', module, flags=re.MULTILINE)}return make;\n}})()".replace("</", "<\\/")
 
@@ -122,7 +122,7 @@ def why_not_all(lesson: Lesson) -> list[str]:
     return []
 
 
-def explained(all_steps: Iterable[Sequence[Step]]) -> str:
+def glossary(all_steps: Iterable[Sequence[Step]]) -> str:
     """Return the words and signs of the steps, each with what it means."""
     formulas = " ".join(line.formula for each in all_steps for step in each for line in step.lines)
     backward = any(step.phase == "backward" for each in all_steps for step in each)
@@ -183,32 +183,32 @@ def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequen
     program = lesson.program
     return {
         "views": views,
-        "arrays": [shown(lesson.known[key]) for key in keys],
+        "arrays": [array_data(lesson.known[key]) for key in keys],
         "inputs": [[slots["value", i], clean(lesson.recorded.vertices[i].name)] for i in program.leaves] if program else [],
         "outputs": [slots[key] for key in program.keys] if program else [],
         "loss": slots.get(("value", lesson.recorded.outputs[0])),
-        "epochs": [{"epoch": epoch, "arrays": [shown(arrays[key]) for key in keys]} for epoch, arrays in lesson.history],
+        "epochs": [{"epoch": epoch, "arrays": [array_data(arrays[key]) for key in keys]} for epoch, arrays in lesson.history],
     }
 
 
-def in_words_of(say: Words, found: dict[str, Any]) -> dict[str, Any]:
+def in_words_of(translate: Translation, found: dict[str, Any]) -> dict[str, Any]:
     """Put what the script is to show into a language; a line that is only a name stays as it is."""
-    for view in found["views"] if say.table else ():
-        view["title"] = say(view["title"])
+    for view in found["views"] if translate.table else ():
+        view["title"] = translate(view["title"])
         names = {box["name"] for box in view["boxes"]}
         for about in (*view["boxes"], *view["steps"]):
-            about["lines"] = [[what if what in names else say(what), *rest] for what, *rest in about["lines"]]
+            about["lines"] = [[what if what in names else translate(what), *rest] for what, *rest in about["lines"]]
         for step in view["steps"]:
-            step |= {key: say(step[key]) for key in ("title", "sentence")}
-            step["questions"] = [{**question, "about": say(question["about"])} for question in step["questions"]]
-    for arrays in (found["arrays"], *[epoch["arrays"] for epoch in found["epochs"]]) if say.table else ():
+            step |= {key: translate(step[key]) for key in ("title", "sentence")}
+            step["questions"] = [{**question, "about": translate(question["about"])} for question in step["questions"]]
+    for arrays in (found["arrays"], *[epoch["arrays"] for epoch in found["epochs"]]) if translate.table else ():
         for array in arrays:
-            array[2] = say(array[2])
+            array[2] = translate(array[2])
     return found
 
 
 def step_data(step: Step, slots: Mapping[Key, int]) -> dict[str, Any]:
-    lines, questions = [row(line, slots) for line in step.lines], [asked(question, slots) for question in step.questions]
+    lines, questions = [line_data(line, slots) for line in step.lines], [question_data(question, slots) for question in step.questions]
     return {**vars(step), "lines": lines, "questions": questions}
 
 
@@ -218,7 +218,9 @@ def view_data(lesson: Lesson, view: View, slots: Mapping[Key, int]) -> dict[str,
     boxes = []
     for box, about in enumerate(view.picture.boxes):
         i = shows[box]
-        lines = [row(line, slots) for line in details(lesson.recorded, i, lesson.known)] if about.kind != "folded" else [only_line(about)]
+        lines = [only_line(about)]
+        if about.kind != "folded":
+            lines = [line_data(line, slots) for line in details(lesson.recorded, i, lesson.known)]
         gradient = slots.get(("gradient", i)) if about.gradient else None
         boxes.append(box_data(about, lines, view.opens[box], slots["value", i] if about.value else None, gradient))
     return picture_data(view.picture, boxes) | {"title": clean(view.title), "parent": view.parent}
@@ -234,14 +236,14 @@ def box_data(box: Box, lines: list[Any], opens: int | None = None, value: int | 
 
 def only_line(box: Box) -> list[Any]:
     """Return the line that says what a box is, as the script takes it."""
-    return row(Line(clean(in_words(box)), "", None), {})
+    return line_data(Line(clean(in_words(box)), "", None), {})
 
 
-def row(line: Line, slots: Mapping[Key, int]) -> list[Any]:
+def line_data(line: Line, slots: Mapping[Key, int]) -> list[Any]:
     return [line.what, line.formula, None if line.key is None else slots[line.key], line.mathml, line.hidden]
 
 
-def asked(question: Question, slots: Mapping[Key, int]) -> dict[str, Any]:
+def question_data(question: Question, slots: Mapping[Key, int]) -> dict[str, Any]:
     """Return a question as the script takes it: its answers in the order of the alphabet, and which of them is right."""
     answers = sorted((question.right, *question.wrong))
     return {"about": question.about, "answers": answers, "right": answers.index(question.right), "slot": slots[question.key]}

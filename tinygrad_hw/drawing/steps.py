@@ -117,7 +117,7 @@ def forward(recorded: Recorded, view: View) -> list[Step]:
     runs = [(box, list(run)) for box, run in groupby(results, lambda i: view.owner[i])]
     for k, (box, run) in enumerate(runs, 1):
         about = view.picture.boxes[box]
-        shown = handed_on(recorded, view, box, run)
+        shown = used_elsewhere(recorded, view, box, run)
         if about.kind == "folded":
             title, sentence = about.name, f"{about.name} is run: {about.about}. Open its box to see inside."
         else:
@@ -132,7 +132,7 @@ def forward(recorded: Recorded, view: View) -> list[Step]:
     return found
 
 
-def handed_on(recorded: Recorded, view: View, box: int, run: Sequence[int]) -> list[int]:
+def used_elsewhere(recorded: Recorded, view: View, box: int, run: Sequence[int]) -> list[int]:
     """Return the results of a box that others use, or that are outputs."""
     if len(run) == 1:
         return list(run)

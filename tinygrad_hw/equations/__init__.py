@@ -22,7 +22,7 @@ from ..trees import leaves
 from .beside import Beside
 from .derivation import Derivation, Line, contribution, is_array
 from .expressions import Call, Constant, Expression, Opaque, Variable, evaluate, magnitude, occurrences, parts_of
-from .notes import explained, notes
+from .notes import notes, sentences
 from .reading import Reader
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words, is_along_channels
@@ -126,7 +126,7 @@ class Equations:
         self.backward = tuple([e for e in equations if e.line.kind != "forward"])
         self.notes = tuple([Formula(labels, *sides) for sides in notes(derivation, labels, shapes)])
         printed = [e.text for e in (*equations, *self.notes)]
-        self.notes += tuple([Formula(labels, Words(sentence)) for sentence in explained(printed, derivation)])
+        self.notes += tuple([Formula(labels, Words(sentence)) for sentence in sentences(printed, derivation)])
 
     def _sides(self, line: Line, shapes: bool) -> tuple[Side, ...]:
         """Return what stands on the sides of a line."""

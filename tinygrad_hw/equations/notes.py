@@ -12,7 +12,7 @@ from .expressions import Call, Constant, Expression, Prime, parts_of
 from .simplify import FOLDS, express, without_ones
 from .writers import Gradient, Side, Space, is_along_channels
 
-__all__ = ["explained", "notes"]
+__all__ = ["notes", "sentences"]
 
 SENTENCES = {
     "⊙": "⊙ multiplies entry by entry",
@@ -27,7 +27,7 @@ SENTENCES = {
 }
 
 
-def explained(printed: list[str], derivation: Derivation) -> list[str]:
+def sentences(printed: list[str], derivation: Derivation) -> list[str]:
     """Return a sentence for each sign in the lines that a reader may not know."""
     text = "\n".join(printed)
     found = [f"Σ{low} adds up over {axes_in_words(low)}" for low in sorted(set(re.findall("Σ([₀-₉,]+)", text)))]
