@@ -137,11 +137,11 @@ def test_costs_are_counted_as_the_page_says():
 def test_a_heat_map_has_zero_in_the_middle_and_the_largest_entry_at_an_end(shape):
     array = np.random.default_rng(0).standard_normal(shape)
     array.flat[0], array.flat[-1] = 5.0, np.nan
-    figures, _, words, (rows, columns, coded) = arrays.shown(array)
+    figures, _, words, (rows, columns, coded) = arrays.array_data(array)
     levels = list(base64.b64decode(coded))
     assert len(levels) == rows * columns and (rows <= 24 and columns <= 24) and bool(figures) == (array.size <= 12)
     assert levels[0] == 254 and levels[-1] == 255 and f"shape {shape}" in words and "to 5, 1 not finite" in words
-    assert list(base64.b64decode(arrays.shown(np.array([0.0, -2.0]))[3][2])) == [127, 0]
+    assert list(base64.b64decode(arrays.array_data(np.array([0.0, -2.0]))[3][2])) == [127, 0]
 
 
 # Modules

@@ -393,10 +393,6 @@ def power(x: Expression, y: Expression) -> Expression | None:
     return None if exponent is None else product([(x, int(exponent) if exponent.denominator == 1 else exponent)])
 
 
-def either(x: Expression, y: Expression) -> Expression | None:
-    return y if number_of(x) == 0 else x if number_of(y) == 0 else None
-
-
 def exp(x: Expression) -> Expression | None:
     """Return softmax for exp of log softmax."""
     return Call(neural.softmax, x.args, x.kwargs, x.shape) if is_call(x, neural.log_softmax) else None
@@ -426,7 +422,6 @@ ALGEBRA: dict[Any, Callable[..., Expression | None]] = {
     np.square: lambda x: product([(x, 2)]),
     np.reciprocal: lambda x: product([(x, -1)]),
     np.power: power,
-    **dict.fromkeys((np.bitwise_or, np.logical_or), either),
     np.exp: exp,
     np.where: where,
     np.copy: lambda x, *args, **kwargs: x,
