@@ -183,8 +183,10 @@ def _lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, A
 def _matrix_power(a: Any, n: int) -> Any:
     if n <= 0:
         return np.linalg.inv(a) @ _matrix_power(np.linalg.inv(a), -n - 1) if n else a * 0 + np.eye(a.shape[-1], dtype=a.dtype)
-    half = a if n == 1 else _matrix_power(a, n // 2)
-    return a if n == 1 else half @ half @ a if n % 2 else half @ half
+    if n == 1:
+        return a
+    half = _matrix_power(a, n // 2)
+    return half @ half @ a if n % 2 else half @ half
 
 
 @composition(np.linalg.multi_dot)

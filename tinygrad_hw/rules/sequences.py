@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from .reductions import values_of
+from .reductions import folded_axes, values_of
 from .shaping import array, floats, getitem, setitem
 from .table import composition, dispatched, no_derivative, rule
 
@@ -27,9 +27,9 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
     parts = [part for part in (prepend, a, append) if part is not None]
     parts = [part if part is a or np.ndim(part) else np.broadcast_to(part, face) for part in parts]
     a = np.concatenate(parts, axis) if len(parts) > 1 else a
-    later, sooner = ((*(slice(None),) * axis, part) for part in (slice(1, None), slice(None, -1)))
+    later, earlier = ((*(slice(None),) * axis, part) for part in (slice(1, None), slice(None, -1)))
     for _ in range(n):
-        a = a[later] - a[sooner]
+        a = a[later] - a[earlier]
     return a
 
 
@@ -43,8 +43,7 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 @composition(np.gradient, checked=True)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     f = floats(f)
-    axes = range(f.ndim) if axis is None else [i % f.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
-    spacings = varargs or (1.0,)
+    axes, spacings = folded_axes(f, axis), varargs or (1.0,)
     spacings = spacings * len(axes) if len(spacings) == 1 and np.ndim(spacings[0]) == 0 else spacings
     if len(spacings) != len(axes):
         raise TypeError("invalid number of arguments")
@@ -100,13 +99,13 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     slopes = np.concatenate([flat, np.diff(fp) / np.diff(xp), flat])
     above, below = np.searchsorted(knots, points, "right"), np.searchsorted(knots, points, "left")
     knot = np.clip(above - 1, 0, len(knots) - 1)
-    slope = _gentler(getitem(slopes, above), getitem(slopes, below))
+    slope = _flatter(getitem(slopes, above), getitem(slopes, below))
     out = getitem(fp, knot) + slope * (np.clip(x, xp[0], xp[-1]) - getitem(xp, knot))
     out = out if left is None else np.where(points < knots[0], left, out)
     return out if right is None else np.where(points > knots[-1], right, out)
 
 
-def _gentler(right: Any, left: Any) -> Any:
+def _flatter(right: Any, left: Any) -> Any:
     """Return the slope nearest to 0 between those on both sides of a knot."""
     facing = np.real(right * np.conjugate(left)) <= 0 if right.dtype.kind == "c" else right * left <= 0
     return np.where(facing & (right != left), 0, np.where(np.absolute(left) < np.absolute(right), left, right))
