@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .reductions import Axis, _with_folded_axes, folded_last
-from .shaping import array
+from .shaping import array, places_in
 from .table import COMPOSITIONS, NO_DERIVATIVE, RULES, SPELLINGS, composition, no_derivative, stands_in
 
 
@@ -65,11 +65,12 @@ def _at(ufunc: Any) -> Any:
     """Return ufunc.at: an operation at each place in turn, also where a place is named several times."""
 
     def call(a: Any, indices: Any, b: Any = None) -> None:
-        if ufunc in (np.add, np.subtract, np.multiply) and np.ndim(b) == 0 and is_mask_of(a, indices):
+        is_mask = stands_in(indices) and indices.dtype == bool and indices.shape == a.shape
+        if is_mask and np.ndim(b) == 0 and ufunc in (np.add, np.subtract, np.multiply):
             require_castable(new := ufunc(a, b), a)
-            a[...] = np.where(indices, new.astype(a.dtype), a)  # (the places may not be known, while a program is recorded)
+            a[...] = np.where(indices, new.astype(a.dtype), a)  # (where the mask is true may not be known, while a program is recorded)
             return
-        places = np.arange(a.size).reshape(a.shape)[indices]
+        places = places_in(a)[indices]
         others = () if b is None else (np.copy(np.broadcast_to(b, places.shape)),)  # (a copy: b may share entries with a)
         for positions in _occurrences(np.ravel(places)):
             where = np.unravel_index(np.ravel(places)[positions], a.shape) if a.ndim else ...
@@ -82,11 +83,6 @@ def _at(ufunc: Any) -> Any:
             raise TypeError(f"{ufunc.__name__}.at: Cannot cast from {new.dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
 
     return call
-
-
-def is_mask_of(a: Any, index: Any) -> bool:
-    """Tell whether an index only stands for True and False, one for each entry of an array."""
-    return stands_in(index) and index.dtype == bool and index.shape == a.shape
 
 
 def _occurrences(places: Any) -> list[Any]:

@@ -135,7 +135,8 @@ rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2
 rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement", view=True)
 rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
 rule(np.broadcast_to, lambda g, out, x, shape, subok=False: g, kind="movement", view=True)
-rule(np.diagonal,    lambda g, out, x, *axes, **named: _on_diagonal(g, x, *axes, **named), kind="movement", view=True)
+rule(np.diagonal,    lambda g, out, x, *axes, **named:
+     np.reshape(scatter(g, np.diagonal(places_in(x), *axes, **named), (x.size,)), x.shape), kind="movement", view=True)
 rule(sliding_window_view, lambda g, out, x, window_shape, axis=None, **options: overlaid(g, x.shape, axis), None,
      kind="movement", view=True)
 rule(np.roll,        lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis), kind="movement")
@@ -160,10 +161,9 @@ rule(overlaid, lambda h, out, g, shape, axis=None: sliding_window_view(h, g.shap
      call=overlaid, kind="movement")
 
 
-def _on_diagonal(g: Any, x: Any, *axes: Any, **named: Any) -> Any:
-    """Return zeros of the shape of x with g on the diagonal."""
-    places = np.diagonal(np.arange(x.size).reshape(x.shape), *axes, **named)
-    return np.reshape(scatter(g, places, (x.size,)), x.shape)
+def places_in(x: Any) -> Any:
+    """Return an array of x's shape with the place of each entry, counted in C order."""
+    return np.arange(x.size).reshape(x.shape)
 
 
 @dispatched
@@ -253,13 +253,9 @@ def _segments(g: Any, mine: bool, *arrays: Any, axis: int = 0, **options: Any) -
     return np.split(g, list(accumulate(x.shape[axis] for x in arrays[:-1])), axis)
 
 
-def _layer(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: Any) -> Any:
-    """Return the layer of g that came from the i-th array."""
-    return g[(slice(None),) * (axis % g.ndim) + (i,)]
-
-
 rule(concatenate, Each(_segment), kind="movement", joint_vjp=_segments)
-rule(stack, Each(_layer), kind="movement", joint_vjp=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
+rule(stack, Each(lambda i, g, out, *arrays, axis=0, **options: g[(slice(None),) * (axis % g.ndim) + (i,)]), kind="movement",
+     joint_vjp=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
 
 
 def array(x: Any) -> Any:
@@ -377,7 +373,7 @@ def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 # Every other function that only moves entries: apply it to their places instead, and index with the result.
 def moved(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
     """Return function(x, ...), by the places in x from which the entries of its result come."""
-    return np.ravel(x)[function(np.arange(x.size).reshape(x.shape), *args, **kwargs)]
+    return np.ravel(x)[function(places_in(x), *args, **kwargs)]
 
 
 composition(np.repeat)(lambda a, repeats, axis=None: moved(np.repeat, a, repeats, axis))

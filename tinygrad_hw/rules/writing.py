@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .reductions import values_of
-from .shaping import array, astype, getitem
+from .shaping import array, astype, getitem, places_in
 from .table import composition, is_scalar
 
 
@@ -76,7 +76,7 @@ def _putmask(a: Any, /, mask: Any, values: Any) -> None:
 
 @composition(np.put_along_axis, as_written=True)
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), array(indices), axis)
+    places = np.take_along_axis(places_in(arr), array(indices), axis)
     arr[np.unravel_index(places, arr.shape)] = values
 
 
