@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..trees import content
-from .layout import end_to_end, like, part
+from .layout import computed, end_to_end, like, part
 from .program import Program
 from .simplify import drop_dead
 from .trace import Op, astype, elementwise, operands, replaced
@@ -101,7 +101,7 @@ class Transposition:
         return drop_dead(self.program.made_of(self.ops, self.as_before))
 
     def write(self, op: Op) -> None:
-        """Write an op anew."""
+        """Write an op in its new form."""
         if op in self.layers:
             x, whole, start = self.layers[op]
             weights = self.call(part, whole, start, (x.shape[1] + 1, op.shape[1]))
@@ -193,11 +193,6 @@ def starts_of_parameters(program: Program) -> dict[Op, tuple[Op, int]]:
                     starts[op] = (whole, start)
                     start += op.value.size
     return starts
-
-
-def computed(function: Any, *args: Any) -> Op:
-    """Return an op with the value that its function gives."""
-    return Op(function, args, {}, function(*(getattr(x, "value", x) for x in args)))
 
 
 def is_product(op: Any) -> bool:

@@ -1,11 +1,11 @@
-"""The program as one JavaScript module, to run in a page: typed arrays, loops written out, memory made once.
+"""The program as one JavaScript module, to run in a page: loops over typed arrays, which are made when the module is set up.
 
     import {make} from "./step.js"
     const step = make({N: 21, n0: 2, n1: 10, n2: 10})       // the lengths that may change; those of the recording by default
     const loss = step(X, y, W1, b1, W2, b2, W3, b3, lr)     // the parameters are changed in place
     step.memory.dW1                                         // what has a name in the source lies here
 
-It reads as the NumPy source does: a line of it stands above each loop. What stands alone in a line there has memory of its own here.
+It reads as the NumPy source does: a line of that source stands above each loop. What has a line there has an array here.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ INFIX = {function: sign for function, sign in SIGNS.items() if sign not in ("@",
     np.float_power: "**", np.equal: "===", np.not_equal: "!==", np.logical_and: "&&", np.logical_or: "||", np.logical_xor: "!==",
 }  # fmt: skip
 MATH = {
-    np.exp: "exp", np.expm1: "expm1", np.log: "log", np.log1p: "log1p", np.log2: "log2", np.log10: "log10", np.sqrt: "sqrt",
-    np.cbrt: "cbrt", np.absolute: "abs", np.fabs: "abs", np.sign: "sign", np.floor: "floor", np.ceil: "ceil", np.trunc: "trunc",
-    np.sin: "sin", np.cos: "cos", np.tan: "tan", np.arcsin: "asin", np.arccos: "acos", np.arctan: "atan", np.arctan2: "atan2",
-    np.sinh: "sinh", np.cosh: "cosh", np.tanh: "tanh", np.arcsinh: "asinh", np.arccosh: "acosh", np.arctanh: "atanh",
-    np.hypot: "hypot", np.maximum: "max", np.minimum: "min",
-}  # fmt: skip
+    getattr(np, name): name
+    for name in ("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "abs", "sign", "floor", "ceil", "trunc", "hypot",
+                 "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
+} | {np.fabs: "abs", np.maximum: "max", np.minimum: "min"}  # fmt: skip
 OF_TRUTHS = {np.bitwise_and: np.logical_and, np.bitwise_or: np.logical_or, np.bitwise_xor: np.logical_xor, np.invert: np.logical_not}
 FORMS = {
     np.negative: "-{0}", np.positive: "{0}", np.reciprocal: "1 / {0}", np.square: "square({0})", np.logical_not: "!{0}",
@@ -466,9 +464,8 @@ class Module:
         if not isinstance(value, NUMBERS) or isinstance(value, complex):
             raise CompileError(f"JavaScript: {value!r} is no real number")
         value = float(value)
-        if value != value or value in (np.inf, -np.inf):
-            return "NaN" if value != value else "Infinity" if value > 0 else "(-Infinity)"
         code = repr(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        code = code.replace("nan", "NaN").replace("inf", "Infinity")
         return f"({code})" if code[0] == "-" else code
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import CompileError
 from ..rules.shaping import scatter
 from .calls import REDUCED_BY, SYMBOLS, VIEWS, shape_of
-from .layout import end_to_end, like, part
+from .layout import computed, end_to_end, like, part
 from .loop import Loop, NativeLoop
 from .native import JOINING, SPREADING, NativePlan, has_code, is_basic, is_entry, is_short
 from .program import Program
@@ -34,7 +34,7 @@ PIECE, ROUND = 120, 40  # calls in one of several kernels: at most, and from whe
 AHEAD = 10  # calls that a kernel may take from behind one that waits for it: what is computed long before it is needed leaves the caches
 FEWEST = 4  # calls for which a kernel is made
 SMALL = 200  # multiplications of a product: NumPy does larger ones as well
-NOT_TOLD = {*VIEWS, np.dot, np.matmul, end_to_end}  # what NumPy does as well
+AS_FAST = {*VIEWS, np.dot, np.matmul, end_to_end}  # what NumPy does as well: nobody is warned of it
 
 
 class Kernel:
@@ -89,7 +89,7 @@ class Kernel:
 
 def in_kernels(program: Program) -> tuple[Program, Counter[str]]:
     """Return the program with kernels in the place of what Numba has code for, and how often which other functions are called."""
-    return Scheduler(program).done()
+    return Scheduler(program).scheduled()
 
 
 class Scheduler:
@@ -114,16 +114,16 @@ class Scheduler:
         self.waiting: list[Op] = []
         self.ops: list[Op] = []
         self.instead: dict[Op, Op] = {}
-        self.left: Counter[str] = Counter()
+        self.left_to_numpy: Counter[str] = Counter()
         self.plans: dict[Any, NativePlan] = {}  # those of the kernels so far: equal ones share their memory
 
-    def done(self) -> tuple[Program, Counter[str]]:
-        """Return the program anew, and what was left to NumPy."""
+    def scheduled(self) -> tuple[Program, Counter[str]]:
+        """Return the program with kernels, and what was left to NumPy."""
         while self.ready or self.group or self.waiting:
             while self.ready and not self.is_full():
-                self.place(self.program.ops[heappop(self.ready)])
-            self.close()
-        return self.program.made_of(self.ops, self.renewed), self.left
+                self.schedule(self.program.ops[heappop(self.ready)])
+            self.close_group()
+        return self.program.made_of(self.ops, self.renewed), self.left_to_numpy
 
     def is_full(self) -> bool:
         """Tell whether the group ends here: where a round of a loop begins again, so that the kernels of its rounds are the same."""
@@ -133,7 +133,7 @@ class Scheduler:
         again = first is not None and (op.place, op.function, op.stage) == (first.place, first.function, first.stage)
         return len(self.group) >= PIECE or (again and len(self.group) >= ROUND)
 
-    def place(self, op: Op) -> None:
+    def schedule(self, op: Op) -> None:
         """Put a call into the group, or in front of it, or let it wait for the group."""
         if has_code_for_view(op, self.group) if is_view(op) else is_worth_compiling(op):
             self.group[op] = None
@@ -141,9 +141,8 @@ class Scheduler:
         elif any(x in self.group for x in op.uses):
             self.waiting.append(op)
         else:
-            self.left[getattr(op.function, "__name__", str(op.function))] += not (
-                op.function in NOT_TOLD or isinstance(op.function, (Loop, NativeLoop))
-            )
+            if op.function not in AS_FAST and not isinstance(op.function, (Loop, NativeLoop)):
+                self.left_to_numpy[getattr(op.function, "__name__", str(op.function))] += 1
             self.emit(op)
             self.release(op)
 
@@ -157,17 +156,15 @@ class Scheduler:
     def emit(self, op: Op) -> None:
         """Write down a call for NumPy."""
         op.args, op.kwargs = self.renewed((op.args, op.kwargs))
-        if op.function in VIEWS and len(op.uses) == 1 and op.uses[0] is op.args[0]:  # (of what may lie elsewhere now)
+        if op.function in VIEWS and len(op.uses) == 1 and op.uses[0] is op.args[0]:  # (its argument may have another place in memory)
             op.value = op.function(op.args[0].value, *op.args[1:], **op.kwargs)
         self.ops.append(op)
 
-    def close(self) -> None:
+    def close_group(self) -> None:
         """Write down the group, as one kernel if that is worth it and Numba compiles it, and let go of what waits for it."""
         group = [*self.group]
         self.group = {}
-        computing = [op for op in group if op.function not in VIEWS]
-        kernel = self.kernel(group) if len(computing) >= FEWEST else None
-        if kernel is None:
+        if sum(op.function not in VIEWS for op in group) < FEWEST or not self.emit_kernel(group):
             for op in group:
                 self.emit(op)
         for op in self.waiting:
@@ -183,14 +180,14 @@ class Scheduler:
                 needed |= inside & {*op.uses}
         return needed
 
-    def kernel(self, group: list[Op]) -> Kernel | None:
-        """Return the kernel of a group, after it has been written down; the views that others use follow it."""
+    def emit_kernel(self, group: list[Op]) -> bool:
+        """Write down a group as one kernel, and behind it the views that others use; tell whether Numba compiles it."""
         needed = self.needed(group)
         results = [op for op in group if op in needed and not is_view(op)]
         try:
             kernel = Kernel(group, results, self.renewed, self.plans)
         except CompileError:
-            return None
+            return False
         values = [*kernel.blocks, *(op.value for op in results if op not in kernel.places)]
         whole = Op(kernel, tuple(kernel.given), {}, values)
         outs = [Op(operator.getitem, (whole, i), {}, value) for i, value in enumerate(values)]
@@ -199,7 +196,7 @@ class Scheduler:
         for op in results:
             if op in kernel.places:
                 i, start = kernel.places[op]
-                new = like(op, Op(part, (outs[i], start, op.shape), {}, part(outs[i].value, start, op.shape)))
+                new = like(op, computed(part, outs[i], start, op.shape))
                 self.ops.append(new)
             else:
                 new = next(numbers)
@@ -207,10 +204,10 @@ class Scheduler:
         for op in group:
             if op in needed and is_view(op):
                 self.emit(op)
-        return kernel
+        return True
 
     def renewed(self, tree: Any) -> Any:
-        """Return arguments with what now stands for the results of kernels."""
+        """Return arguments with the ops that stand for the results of kernels."""
         return replaced(tree, Op, lambda op: self.instead.get(op, op))
 
 

@@ -31,6 +31,11 @@ def part(whole: Any, start: int, shape: tuple[int, ...]) -> Any:
     return whole[start : start + int(np.prod(shape))].reshape(shape)
 
 
+def computed(function: Any, *args: Any) -> Op:
+    """Return an op with the value that its function gives."""
+    return Op(function, args, {}, function(*(getattr(x, "value", x) for x in args)))
+
+
 def like(old: Op, new: Op) -> Op:
     """Return a new op with what is known of the one in whose place it is computed."""
     new.place, new.errstate, new.stage = old.place, old.errstate, old.stage

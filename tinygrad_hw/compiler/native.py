@@ -99,7 +99,7 @@ class NativePlan(Plan):
         return "buffer" if kind == "own" else kind
 
     def lay_out(self) -> None:
-        """Find each buffer its place: what a loop computes for itself alone needs none, and what it reads stays to its end."""
+        """Find each buffer its place: what only the loop that computes it reads needs none, and what a loop reads stays to its end."""
         for op in self.program.ops:
             has_no_axes = isinstance(op.value, np.ndarray) and not op.value.ndim
             if has_no_axes or is_short(op) or (self.kinds[op] != "view" and not has_code(op)):
@@ -117,7 +117,7 @@ class NativePlan(Plan):
         """Return the groups: neighbours of one shape that are computed entry by entry. Those in one have the same number in the order."""
         groups: list[list[Op]] = []
         checked = {op for op, _ in self.program.checks}
-        given = {self.root.get(op, op) for op in self.results if isinstance(op, Op)}  # (which lie elsewhere at each run)
+        given = {self.root.get(op, op) for op in self.results if isinstance(op, Op)}  # (which are new arrays in each run)
         for op in self.program.ops:
             if self.kinds[op] != "view" or self.root[op] in given:
                 if groups and self.fits_in(op, groups[-1]) and groups[-1][-1] not in checked:
@@ -651,7 +651,7 @@ def loaded(text: str) -> Callable[..., Any]:
         module = sys.modules[name] = importlib.util.module_from_spec(spec)  # (where Numba looks for it when it reads its cache)
         exec(compile(text, str(path), "exec"), module.__dict__)
         return numba.njit(cache=True, error_model="numpy")(module.kernel)
-    except (OSError, RuntimeError):  # nowhere to keep it
+    except (OSError, RuntimeError):  # there is no place for the file
         return compiled_here(text)
 
 

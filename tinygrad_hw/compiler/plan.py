@@ -193,7 +193,7 @@ class Plan:
         for op in operands(self.program.wanted()):
             last[op] = len(self.program.ops)
         for op in reversed(self.program.ops):
-            if self.kinds[op] in ("view", "own") or op.function is end_to_end:  # (what a call made on its own may be a view as well)
+            if self.kinds[op] in ("view", "own") or op.function is end_to_end:  # (a call that makes its own result may return a view)
                 for x in op.uses:
                     last[x] = max(last[x], last[op])
         return last

@@ -17,6 +17,8 @@ from ..trees import content
 from .program import Program
 from .trace import NUMBERS, WEAK, Op, astype, elementwise, operands
 
+FEW = 128  # numbers: up to so many np.add.reduce adds one after the other
+
 
 def drop_copies(program: Program) -> Program:
     """Put the original in the place of its copy: nothing in a program is ever written to."""
@@ -98,15 +100,15 @@ def turn_differences(program: Program) -> Program:
     """Write -c (x - y) as c (y - x) where the sign of x - y matters to nothing else."""
     users = program.users()
     wanted = set(operands(program.wanted()))
-    turned: dict[Op, Op] = {}
+    turned: dict[Op, tuple[tuple[Any, ...], Any]] = {}  # the new arguments and the new value
     for op in program.ops:
         if op.function is np.subtract and not op.kwargs and op not in wanted and op.dtype is not WEAK and op.dtype.kind == "f":
-            scalings = [user for user in users[op] if (parts := scaled(user)) and parts[1] is op and parts[0] < 0]
-            if scalings and all(user in scalings or (user.function is np.square and not user.kwargs) for user in users[op]):
-                turned[op] = Op(np.subtract, op.args[::-1], {}, -op.value)
-                turned |= {user: Op(np.multiply, (-scaled(user)[0], op), {}, user.value) for user in scalings}  # type: ignore[index]
-    for op, fresh in turned.items():
-        op.args, op.value = fresh.args, fresh.value
+            factors = {user: parts[0] for user in users[op] if (parts := scaled(user)) and parts[1] is op and parts[0] < 0}
+            if factors and all(user in factors or (user.function is np.square and not user.kwargs) for user in users[op]):
+                turned[op] = op.args[::-1], -op.value
+                turned |= {user: ((-c, op), user.value) for user, c in factors.items()}
+    for op, (args, value) in turned.items():
+        op.args, op.value = args, value
     return program
 
 
@@ -146,9 +148,6 @@ def sum_by_product(program: Program) -> Program:
         return op
 
     return drop_dead(program.rewritten(rule))
-
-
-FEW = 128  # numbers: up to so many np.add.reduce adds one after the other
 
 
 def cast_first(program: Program) -> Program:
