@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,14 @@ REDUCED_BY: dict[Any, np.ufunc] = {spelling: ufunc for ufunc, named in REDUCTION
 def shape_of(x: Any) -> tuple[int, ...]:
     """Return the shape of an argument: of what an op gave when it was recorded, or of a constant."""
     return np.shape(getattr(x, "value", x))
+
+
+def container(tree: Any, code: Callable[[Any], str]) -> str:
+    """Return the code of a tuple, a list or a dict, whose parts ``code`` writes."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key!r}: {code(value)}" for key, value in tree.items()) + "}"
+    inner = ", ".join(map(code, tree))
+    return f"[{inner}]" if isinstance(tree, list) else f"({inner}{',' if len(tree) == 1 else ''})"
 
 
 def axes_of(axis: Any, ndim: int) -> set[int]:

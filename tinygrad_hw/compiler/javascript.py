@@ -41,12 +41,11 @@ MATH = {
 } | {np.fabs: "abs", np.maximum: "max", np.minimum: "min"}  # fmt: skip
 OF_TRUTHS = {np.bitwise_and: np.logical_and, np.bitwise_or: np.logical_or, np.bitwise_xor: np.logical_xor, np.invert: np.logical_not}
 FORMS = {
-    np.negative: "-{0}", np.positive: "{0}", np.reciprocal: "1 / {0}", np.square: "square({0})", np.logical_not: "!{0}",
-    np.where: "{0} ? {1} : {2}", np.isnan: "Number.isNaN({0})", np.isfinite: "Number.isFinite({0})",
-    np.isinf: "(Math.abs({0}) === Infinity)",
-    np.isposinf: "({0} === Infinity)", np.isneginf: "({0} === -Infinity)", np.copysign: "copysign({0}, {1})", np.exp2: "2 ** {0}",
-    **dict.fromkeys((np.copy, np.ascontiguousarray, np.conjugate, np.real, np.array, np.asarray), "{0}"),
-    np.logaddexp: "logaddexp({0}, {1})", neural.relu: "Math.max({0}, 0)", np.heaviside: "({0} > 0 ? 1 : {0} < 0 ? 0 : {1})",
+    np.negative: "-{0}", np.positive: "{0}", np.copy: "{0}", np.conjugate: "{0}", np.real: "{0}", np.reciprocal: "1 / {0}",
+    np.square: "square({0})", np.exp2: "2 ** {0}", np.logaddexp: "logaddexp({0}, {1})", np.copysign: "copysign({0}, {1})",
+    np.logical_not: "!{0}", np.isnan: "Number.isNaN({0})", np.isfinite: "Number.isFinite({0})", np.isinf: "(Math.abs({0}) === Infinity)",
+    np.isposinf: "({0} === Infinity)", np.isneginf: "({0} === -Infinity)", np.heaviside: "({0} > 0 ? 1 : {0} < 0 ? 0 : {1})",
+    np.where: "{0} ? {1} : {2}", np.clip: "Math.min(Math.max({0}, {1}), {2})", neural.relu: "Math.max({0}, 0)",
 }  # fmt: skip
 HELPERS = {
     "copysign": "const copysign = (x, y) => (y < 0 || Object.is(y, -0) ? -Math.abs(x) : Math.abs(x));",
@@ -150,7 +149,6 @@ class Module:
         self.memory: list[str] = []
         self.constants: dict[str, str] = {}
         self.helpers: set[str] = set()
-        self.depth = 1
         self.open_loops: list[str] = []  # their indices
         for op in (*program.inputs, *program.ops):
             if op.function is not None and not is_known(op):
@@ -232,7 +230,7 @@ class Module:
             write = lambda index: self.put(f"{name}[{flat(index, shape)}] = {unbracketed(self.value_of(op, index))};")
             if self.is_flat(op):
                 p = self.unused("p")
-                self.loop(p, product(shape), lambda: write([p]))
+                self.loops([(p, product(shape))], lambda: write([p]))
             else:
                 self.each_entry(shape, write)
         else:
@@ -258,25 +256,18 @@ class Module:
         self.loops([(i, code_of(n)) for i, n in zip(index, shape) if n != 1], lambda: body(index))
 
     def loops(self, ends: list[tuple[str, str]], body: Callable[[], None]) -> None:
-        """Write a loop to the end of each index, and inside them what ``body`` writes."""
-        if ends:
-            self.loop(*ends[0], lambda: self.loops(ends[1:], body))
-        else:
-            body()
-
-    def loop(self, index: str, end: str, body: Callable[[], None]) -> None:
-        """Write a loop."""
-        self.put(f"for (let {index} = 0; {index} < {end}; {index}++) {{")
-        self.depth += 1
-        self.open_loops.append(index)
+        """Write a loop to the end of each index, one inside the other, and inside them what ``body`` writes."""
+        for index, end in ends:
+            self.put(f"for (let {index} = 0; {index} < {end}; {index}++) {{")
+            self.open_loops.append(index)
         body()
-        self.open_loops.pop()
-        self.depth -= 1
-        self.put("}")
+        for _ in ends:
+            self.open_loops.pop()
+            self.put("}")
 
     def put(self, line: str) -> None:
         """Write a line."""
-        self.lines.append("  " * (self.depth + 1) + line)
+        self.lines.append("  " * (len(self.open_loops) + 2) + line)
 
     def unused(self, letter: str) -> str:
         """Return a name for an index or a sum: the letter, with a number where it is in use or the name of a value."""
@@ -307,11 +298,6 @@ class Module:
         if op.function is astype:
             value = self.value(op.args[0], index)
             return f"Math.trunc({value})" if op.dtype.kind == "i" and op.args[0].dtype.kind == "f" else value
-        if op.function is np.clip:
-            x, low, high = (self.value(arg, self.broadcast(plain, op, index)) for arg, plain in zip(args[:3], op.args[:3]))
-            return f"Math.min(Math.max({x}, {low}), {high})"
-        if op.function in (np.zeros_like, np.ones_like):
-            return "0" if op.function is np.zeros_like else "1"
         if op.function is np.take and (axis := kwargs.get("axis", args[2] if len(args) > 2 else None)) is not None:
             return self.gathered(op, axis, index)
         raise refused(op, getattr(op.function, "__name__", str(op.function)))
@@ -337,8 +323,7 @@ class Module:
             return []
         if len(index) != len(op.shape):
             return index
-        own = self.sizes.shape(x) if isinstance(x, Op) else x.shape
-        return ["0" if n == 1 else i for n, i in zip(own, index[len(index) - len(own) :])]
+        return aligned(index, self.sizes.shape(x) if isinstance(x, Op) else x.shape)
 
     def accumulated(self, start: str, step: str, ends: list[tuple[str, str]], value: Callable[[], str]) -> str:
         """Write loops that fold values into a variable; return its name."""
@@ -356,14 +341,11 @@ class Module:
         batch = index[: len(index) - is_row - is_column]
         row, column = index[len(batch) : len(batch) + is_row], index[len(index) - is_column :]
 
-        def stack(x: Op) -> Index:
-            lengths = self.sizes.shape(x)[:-2]
-            return ["0" if n == 1 else i for n, i in zip(lengths, batch[len(batch) - len(lengths) :])]
-
+        stack_a, stack_b = (aligned(batch, self.sizes.shape(x)[:-2]) for x in (a, b))
         k, length = self.unused("k"), self.sizes.shape(a)[-1]
         if length == 1:
-            return f"({self.value(a, [*stack(a), *row, '0'])} * {self.value(b, [*stack(b), '0', *column])})"
-        step = lambda: f"{self.value(a, [*stack(a), *row, k])} * {self.value(b, [*stack(b), k, *column])}"
+            return f"({self.value(a, [*stack_a, *row, '0'])} * {self.value(b, [*stack_b, '0', *column])})"
+        step = lambda: f"{self.value(a, [*stack_a, *row, k])} * {self.value(b, [*stack_b, k, *column])}"
         return self.accumulated("0", "{0} += {1}", [(k, code_of(length))], step)
 
     def reduction(self, op: Op, index: Index) -> str:
@@ -477,7 +459,7 @@ def is_entrywise(op: Op) -> bool:
 
 def is_known(op: Op) -> bool:
     """Tell whether a call is of a function that can be written."""
-    others = {shaping.scatter, astype, np.clip, np.zeros_like, np.ones_like, np.take}
+    others = {shaping.scatter, astype, np.take}
     return is_entrywise(op) or op.function in MOVES | PRODUCTS | others or op.function in REDUCED_BY
 
 
@@ -512,6 +494,11 @@ def flat(index: Index, shape: tuple[Any, ...]) -> str:
         if i != "0":
             terms.append(" * ".join([f"({i})" if stride and " " in unbracketed(i) == i else i, *stride]))
     return " + ".join(terms) or "0"
+
+
+def aligned(index: Index, shape: tuple[Any, ...]) -> Index:
+    """Return the index into an array of a shape that is broadcast to what another index belongs to."""
+    return ["0" if n == 1 else i for n, i in zip(shape, index[len(index) - len(shape) :])]
 
 
 def unraveled(place: str, shape: tuple[Any, ...]) -> Index:

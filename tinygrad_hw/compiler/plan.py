@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import SYMBOLS, VIEWS, shape_of
+from .calls import SYMBOLS, VIEWS, container, shape_of
 from .layout import end_to_end, part
 from .names import unique
 from .program import Program
@@ -392,10 +392,7 @@ class Plan:
         if isinstance(x, Op):
             return self.name(x)
         if any(operands(x)):
-            if isinstance(x, dict):
-                return "{" + ", ".join(f"{key!r}: {self.argument(value)}" for key, value in x.items()) + "}"
-            inner = ", ".join(map(self.argument, x))
-            return f"[{inner}]" if isinstance(x, list) else f"({inner},)"
+            return container(x, self.argument)
         if type(x) in (*NUMBERS, type(None), str) and (type(x) not in (float, complex) or np.isfinite(x)):
             return repr(x)
         return self.bound(x, "c")

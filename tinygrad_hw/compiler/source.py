@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..rules.functions import SIGNS
-from .calls import REDUCED_BY, REDUCTIONS
+from .calls import REDUCED_BY, REDUCTIONS, container
 from .loop import Loop
 from .names import name_apart
 from .passes import PASSES, apply
@@ -124,18 +124,13 @@ class Writer:
     def infix(self, op: Op) -> tuple[str, int]:
         """Return the code of an operator between its operands."""
         symbol, level = SIGNS[op.function], LEVELS.get(SIGNS[op.function], 0)
-        (left, before), (right, after) = (self.argument(arg, op) for arg in op.args)
-        left = left if before > level or (before == level and level in (1, 2)) else f"({left})"
-        right = right if after > level else f"({right})"
-        return f"{left} {symbol} {right}", level
+        left = self.bracketed(op.args[0], level if level in (1, 2) else level + 1, op)
+        return f"{left} {symbol} {self.bracketed(op.args[1], level + 1, op)}", level
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Return the code of a call."""
-        return f"{function}({', '.join([*(self.argument(arg)[0] for arg in args), *self.keywords(kwargs)])})"
-
-    def keywords(self, kwargs: dict[str, Any]) -> list[str]:
-        """Return keyword arguments."""
-        return [f"{key}={self.argument(value)[0]}" for key, value in kwargs.items()]
+        keywords = [f"{key}={self.argument(value)[0]}" for key, value in kwargs.items()]
+        return f"{function}({', '.join([*(self.argument(arg)[0] for arg in args), *keywords])})"
 
     def function(self, function: Callable[..., Any]) -> str:
         """Return what a function is called, and import it if it is not NumPy's."""
@@ -177,31 +172,26 @@ class Writer:
         self.functions += [*step.functions, text, "", "\n".join(lines), "", ""]
         return f"scan_{number}"
 
-    def bracketed(self, x: Any, needed: int) -> str:
+    def bracketed(self, x: Any, needed: int, op: Op | None = None) -> str:
         """Return the code of an argument, in brackets unless it binds tightly enough."""
-        code, level = self.argument(x)
+        code, level = self.argument(x, op)
         return code if level >= needed else f"({code})"
 
     def argument(self, x: Any, op: Op | None = None) -> tuple[str, int]:
         """Return the code of an argument and how tightly it binds."""
         if isinstance(x, Op):
             return (str(self.names[x]), ATOM) if x in self.names else self.written[x]
-        if isinstance(x, (tuple, list)):
-            inner = ", ".join(self.argument(part)[0] for part in x)
-            return (f"[{inner}]" if isinstance(x, list) else f"({inner}{',' if len(x) == 1 else ''})"), ATOM
-        if isinstance(x, dict):
-            return "{" + ", ".join(f"{key!r}: {self.argument(value)[0]}" for key, value in x.items()) + "}", ATOM
+        if isinstance(x, (tuple, list, dict)):
+            return container(x, lambda part: self.argument(part)[0]), ATOM
         if isinstance(x, slice):
             return f"slice({', '.join(self.argument(part)[0] for part in (x.start, x.stop, x.step))})", ATOM
         if isinstance(x, np.dtype):
             return f"np.dtype({x.str!r})", ATOM
-        if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "fiub":
+        if isinstance(x, NUMBERS) or (isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "fiub"):
             return self.number(x, op)
         if isinstance(x, np.ndarray):
             self.constants.append(f"    {(name := self.unused('c'))} = np.array({listed(x)}, np.dtype({x.dtype.str!r})).reshape({x.shape})")
             return name, ATOM
-        if isinstance(x, NUMBERS):
-            return self.number(x, op)
         return ("..." if x is Ellipsis else self.function(x) if callable(x) else repr(x)), ATOM
 
     def number(self, x: Any, op: Op | None) -> tuple[str, int]:
