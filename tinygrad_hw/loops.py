@@ -169,9 +169,8 @@ def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any],
 
     def body(stand_ins: list[Any]) -> tuple[list[Any], Any]:
         inputs = [differentiable_input(x)._node if records else leaf(x) for x in stand_ins]
-        since = next_number()
-        out, ys = step([*map(handle, inputs[: len(carry)])], [*map(handle, inputs[len(carry) :])])
-        nodes = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs[: len(carry)]
+        nodes, since = step_on_nodes(step, inputs, len(carry))
+        nodes += inputs[: len(carry)]
         return [node.value for node in nodes], sorted(earlier_nodes(nodes, since) - {*inputs}, key=by_number)
 
     recorded = tape.loop(body, [x._node.value for x in given], len(carry), count, backwards)
@@ -180,13 +179,20 @@ def recorded_as_one_node(tape: Any, step: Step, carry: list[Any], xs: list[Any],
     outs, used = recorded
     parents = [x._node if x.requires_grad else None for x in given] + used
     if not records or not any(parents):
-        made = [plain_leaf(y) for y in outs]
+        results = [plain_leaf(y) for y in outs]
     else:
         vjps = Each(LoopVJPs(step, outs, (len(carry), len(xs)), used, count, backwards))
         row, operands = Rule(scan, vjps, scan, "dense"), tuple(map(array_to_keep, [*(x._node for x in given), *used]))
         whole = result(np.empty(0), row, operands, tuple(parents), [vjps[i] if p is not None else None for i, p in enumerate(parents)])
-        made = [result_of_loop(whole._node, i, y) for i, y in enumerate(outs)]
-    return made[: len(carry)], made[len(carry) : len(outs) - len(carry)]
+        results = [result_of_loop(whole._node, i, y) for i, y in enumerate(outs)]
+    return results[: len(carry)], results[len(carry) : len(outs) - len(carry)]
+
+
+def step_on_nodes(step: Step, inputs: list[Node], carried: int) -> tuple[list[Node], int]:
+    """Do a step on nodes, the first of which are the carry; return the nodes of its results, and the number of the first new node."""
+    since = next_number()
+    carry, ys = step([*map(handle, inputs[:carried])], [*map(handle, inputs[carried:])])
+    return [y._node if isinstance(y, Tensor) else leaf(y) for y in (*carry, *ys)], since
 
 
 def result_of_loop(whole: Node, i: int, value: Any) -> Tensor:
@@ -267,9 +273,8 @@ class LoopVJPs(JointVJPs):
     def swept(self, inputs: list[Node], arrived: dict[int, Any], as_tensors: bool) -> dict[Node, Any]:
         """Do a step, and sweep back from its results; return the cotangents."""
         with always_recording(), activated(()):  # (a sweep may carry a batch of cotangents: the step is done without it, as at first)
-            since = next_number()
-            out, ys = self.step([*map(handle, inputs[: self.carried])], [*map(handle, inputs[self.carried :])])
-        results = [y._node if isinstance(y, Tensor) else leaf(y) for y in (*out, *ys)] + inputs
+            results, since = step_on_nodes(self.step, inputs, self.carried)
+        results += inputs
         return sweep(seeds_of([results[i] for i in arrived], arrived.values()), tensors if as_tensors else arrays, since)
 
 
