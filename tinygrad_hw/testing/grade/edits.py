@@ -46,6 +46,7 @@ TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mu
 SLOPES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("({0} * (1 - {0}))", lambda x: x * (1 - x)), ("(1 - {0} ** 2)", lambda x: 1 - x**2), ("({0} > 0)", lambda x: x > 0),
 )  # fmt: skip
+SAMPLES = (-1.7, -0.6, 0.4, 1.3)  # numbers at which functions are compared
 KEPT = (
     ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Lambda, ast.ListComp, ast.DictComp,
     ast.Tuple, ast.List, ast.Dict, ast.keyword,
@@ -283,7 +284,7 @@ class Edits:
     def slopes_in(self, function: tuple[str, int], shape: tuple[int, ...]) -> list[str]:
         """Return how the derivatives of the activations may be written in a function: by the values, if these are known."""
         if (function, shape) not in self.found_slopes:
-            spellings = [*SLOPES, *((DERIVATIVE.format(k) + "({0})", f) for k, (f, _, _) in enumerate(self.slopes))]
+            spellings = [*SLOPES, *((DERIVATIVE.format(k) + "({0})", f) for k, f in self.derivatives.items())]
             fits = lambda values: not values or (any(x.shape == shape for x in values) and values[0].dtype.kind != "i")
             names = [(text, values) for text, values in self.scopes.get(function, {}).items() if fits(values)]
             found = [
@@ -291,6 +292,16 @@ class Edits:
             ]
             self.found_slopes[function, shape] = found
         return self.found_slopes[function, shape]
+
+    @cached_property
+    def derivatives(self) -> dict[int, Callable[[Any], Any]]:
+        """The derivatives of the activations by their numbers: each function once, although it may be that of several layers."""
+        found: dict[int, tuple[Callable[[Any], Any], list[Any]]] = {}
+        for k, (f, _, _) in enumerate(self.slopes):
+            values = [np.ravel(f(x))[0] for x in SAMPLES]
+            if not any(np.allclose(values, others, 1e-6, equal_nan=True) for _, others in found.values()):
+                found[k] = f, values
+        return {k: f for k, (f, _) in found.items()}
 
     def is_slope(self, value: Any) -> bool:
         """Return whether a value is that of a derivative, or a row of it."""

@@ -182,6 +182,7 @@ class Repairer:
         """
         order = {node: place for place, node in enumerate(values)}
         self.made: dict[tuple[Any, ...], Match | None] = {}
+        self.calls: dict[ast.AST, set[str]] = {}
         crashed = self.watcher.crash.line if self.watcher.crash is not None else 0
         differences = [right - found for found, right in current.wrong if found.shape == right.shape]
         rtol, slopes, calls = self.subject.rtol(None), self.engine.slopes, self.watcher.calls
@@ -228,7 +229,10 @@ class Repairer:
 
     def calls_in(self, node: ast.AST) -> set[str]:
         """Return the program's own functions that an expression calls."""
-        return self.functions & {ast.unparse(part.func).split(".")[-1] for part in ast.walk(node) if isinstance(part, ast.Call)}
+        if node not in self.calls:
+            calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+            self.calls[node] = self.functions & {ast.unparse(function).split(".")[-1] for function in calls}
+        return self.calls[node]
 
     def first_match(self, found: list[Any]) -> Match | None:
         """Return what the first value of an expression is."""
