@@ -29,14 +29,14 @@ __all__ = ["Verdict", "WrongGradientError", "assert_same_gradients", "check_grad
 
 Arrays = list[np.ndarray]
 MOST_ENTRIES = 100  # of one input; of a larger one a random sample is checked, and a random direction
-TELLING = 1e-3  # what is known less well than this, relative to its size, tells nothing
-TINY = 1e-14  # slopes smaller than this, in units of the cotangent, are rounding of what is of order one inside the function
+TELLING = 1e-3  # what is known less well than this, relative to its size, proves nothing
+TINY = 1e-14  # smaller slopes, in units of the cotangent, are rounding of what is of order 1 inside the function
 CLOSE = 2.0 ** -np.array([18.0, 22, 26, 12, 30, 36, 42, 8])  # how close to look for a kink: first as far as most functions need
 NEARBY = 24  # points around a kink at which slopes are taken
 
 
 class Verdict:
-    """What a check found: ``.verdict`` is one of ``right``, ``kink``, ``ill-conditioned``, ``wrong``; ``str`` tells the whole.
+    """What a check found: ``.verdict`` is one of ``right``, ``kink``, ``ill-conditioned``, ``wrong``; ``str`` is the whole report.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
     -----
     The function is contracted with a random cotangent, so that no entry cancels another. Each entry is compared with the complex step
     Im f(x + ih) / h (Squire & Trapp 1998) where f continues to complex numbers, else with Richardson's extrapolation of
-    one-sided and central differences (Ridders 1982). So are the direction of ones, which tells ties apart, and a random one.
+    one-sided and central differences (Ridders 1982). So are the direction of ones, which shows how ties are shared, and a random one.
     At a kink each entry of the result counts for itself, and the slopes at points around it are taken in: a mean of those is accepted
     (Clarke 1983, "Optimization and Nonsmooth Analysis"). Forward mode must give ⟨g, J u⟩ = ⟨Jᵀ g, u⟩.
     Of an input with more than 100 entries a random sample of 100 is checked.
@@ -136,8 +136,8 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, seed: i
 
     flat.__name__ = name_of(f)
     where, verdict = [_places(inputs)[k] for k in floating], Verdict("right", "")
-    for now in range(1, order + 1):
-        check = _Check(flat, xs, where, f"{name_of(f)}, order {now}" if now > 1 else name_of(f), rng)
+    for n in range(1, order + 1):
+        check = _Check(flat, xs, where, f"{name_of(f)}, order {n}" if n > 1 else name_of(f), rng)
         check.needs_forward = order > 1
         with np.errstate(all="ignore"):
             verdict = check.verdict()
@@ -220,10 +220,10 @@ class _Check:
 
         return terms
 
-    def unit(self, i: int, place: tuple[int, ...], one: complex = 1.0) -> Arrays:
+    def unit(self, i: int, place: tuple[int, ...], length: complex = 1.0) -> Arrays:
         """Return the direction of one entry of one input."""
         direction = [np.zeros(x.shape, x.dtype) for x in self.xs]
-        direction[i][place] = one
+        direction[i][place] = length
         return direction
 
     def verdict(self) -> Verdict:
@@ -241,7 +241,7 @@ class _Check:
         if verdict := self.along_directions(found):
             return verdict
         if "right" not in found and "tiny" in found:
-            return Verdict("ill-conditioned", f"{self.called}: {found['tiny']}, too small to be told from rounding")
+            return Verdict("ill-conditioned", f"{self.called}: {found['tiny']}, too small to be values from rounding")
         worst = next((verdict for verdict in ("ill-conditioned", "kink") if verdict in found), "right")
         return Verdict(worst, f"{self.called}: {found[worst]}" if worst in found else self.called)
 
@@ -250,9 +250,9 @@ class _Check:
         x, wrong = self.xs[i], []
         for place in self.places(x):
             parts = ((1.0, self.analytic[i][place].real), (1j, -self.analytic[i][place].imag))
-            for one, a in parts if x.dtype.kind == "c" else parts[:1]:
-                verdict, told, gain = self.judged(float(a), self.unit(i, place, one))
-                found.setdefault(verdict, f"{f'entry {place} of ' if place else ''}{self.where[i]}: {told}")
+            for length, a in parts if x.dtype.kind == "c" else parts[:1]:
+                verdict, values, gain = self.judged(float(a), self.unit(i, place, length))
+                found.setdefault(verdict, f"{f'entry {place} of ' if place else ''}{self.where[i]}: {values}")
                 if verdict == "wrong":
                     wrong.append(place)
                 if gain:
@@ -270,20 +270,20 @@ class _Check:
         for what, direction in (("ones", [np.ones_like(x) for x in self.xs]), ("random numbers", [self.random(x) for x in self.xs])):
             terms = [np.real(a * u) for a, u in zip(self.analytic, direction)]
             along, size = (float(sum(np.sum(t) for t in each)) for each in (terms, map(np.abs, terms)))
-            verdict, told = "", ""
+            verdict, values = "", ""
             if self.kinks or sampled:  # (else the entries' slopes say it)
-                verdict, told, _ = self.judged(along, direction, size)
+                verdict, values, _ = self.judged(along, direction, size)
             forward = self.forward(direction) if verdict != "wrong" and np.isfinite(along) else None
             if forward is not None and self.disagree(along, forward, size, direction):
-                verdict, told = "wrong", f"reverse mode {along:.10g}, forward mode {forward:.10g}"
+                verdict, values = "wrong", f"reverse mode {along:.10g}, forward mode {forward:.10g}"
             if verdict == "wrong":
-                return Verdict("wrong", f"the gradient of {self.called}\n  along {what}: {told}")
+                return Verdict("wrong", f"the gradient of {self.called}\n  along {what}: {values}")
             if verdict in ("right", "kink"):
-                found.setdefault(verdict, f"along {what}: {told}")
+                found.setdefault(verdict, f"along {what}: {values}")
         return None
 
     def disagree(self, along: float, forward: float, size: float, direction: Arrays) -> bool:
-        """Tell whether the two modes differ by more than rounding."""
+        """Return whether the two modes differ by more than rounding."""
         off = abs(forward - along)
         return off > 1e-7 * max(size, abs(forward)) + TINY * self.unit_slope and off > 16 * self.moves(direction)
 
@@ -321,9 +321,9 @@ class _Check:
         """
         exact, hidden = self.exact(direction)
         if exact is not None:
-            verdict, told = self.compared(analytic, exact, direction, size, 1e-9)
+            verdict, values = self.compared(analytic, exact, direction, size, 1e-9)
             if not hidden or verdict in ("right", "kink"):
-                return verdict, f"{told} (complex step)", 0.0
+                return verdict, f"{values} (complex step)", 0.0
         return self.judged_by_differences(analytic, direction, size)
 
     def judged_by_differences(self, analytic: float, direction: Arrays, size: float) -> tuple[str, str, float]:
@@ -332,24 +332,24 @@ class _Check:
         nearer = (2.0**-12, length)
         if slope.is_kink:
             slope = next((closer for closer in (self.richardson(direction, near) for near in nearer) if not closer.is_kink), slope)
-        verdict, told = self.compared(analytic, slope, direction, size, 1e-6)
+        verdict, values = self.compared(analytic, slope, direction, size, 1e-6)
         if verdict == "wrong":
             closer = [self.compared(analytic, self.richardson(direction, near), direction, size, 1e-6) for near in nearer]
             confirmed = closer[1][0] == "wrong" and not 2.0**-8 < length < 2.0**8  # (from another distance altogether)
             doubts = ("right", "kink") if confirmed else ("right", "kink", "ill-conditioned")
-            verdict, told = next((found for doubt in doubts for found in closer if found[0] == doubt), (verdict, told))
-        return verdict, f"{told} (Richardson)", float(np.sum(slope.high - slope.low)) if slope.is_kink else 0.0
+            verdict, values = next((found for doubt in doubts for found in closer if found[0] == doubt), (verdict, values))
+        return verdict, f"{values} (Richardson)", float(np.sum(slope.high - slope.low)) if slope.is_kink else 0.0
 
     def compared(self, analytic: float, slope: Slope, direction: Arrays, size: float, rtol: float) -> tuple[str, str]:
         """Compare an analytic slope with the numeric ones."""
         if slope.is_kink or self.kinks:
             slope = self.widened(slope, direction)
         low, high = float(np.sum(slope.low)), float(np.sum(slope.high))
-        told = f"analytic {analytic:.10g}, numeric {f'between {low:.10g} and {high:.10g}' if low != high else f'{low:.10g}'}"
+        values = f"analytic {analytic:.10g}, numeric {f'between {low:.10g} and {high:.10g}' if low != high else f'{low:.10g}'}"
         if low == high == analytic:
-            return "right", told
+            return "right", values
         if np.isnan([low, high]).any() or np.isinf([low, high]).all():
-            return "ill-conditioned", told
+            return "ill-conditioned", values
         sizes = np.max(np.abs(np.nan_to_num([slope.low, slope.high], posinf=0, neginf=0)), 0)
         scale = max(float(np.sum(sizes)), size, abs(analytic) if np.isfinite(analytic) else 0.0)
         margin, error = rtol * scale, float(np.sum(slope.error))
@@ -359,10 +359,10 @@ class _Check:
             margin += min(16 * self.moves(direction), TELLING * scale)
         negligible = max(abs(analytic), abs(low), abs(high)) <= 10 * error <= 1e-5 * self.steepest
         if error > TELLING * max(scale, high - low) and not negligible:
-            return "ill-conditioned", told
+            return "ill-conditioned", values
         if not outside(margin + error):
-            return ("kink" if low != high else "right"), told
-        return ("tiny" if not outside(TINY * self.unit_slope) else "wrong"), told
+            return ("kink" if low != high else "right"), values
+        return ("tiny" if not outside(TINY * self.unit_slope) else "wrong"), values
 
     def richardson(self, direction: Arrays, near: float) -> Slope:
         """Return the slopes by Richardson's extrapolation, from either side."""
@@ -382,7 +382,7 @@ class _Check:
     def exact(self, direction: Arrays) -> tuple[Slope | None, bool]:
         """Return the slopes by the complex step, where f continues to complex numbers and the differences on both sides agree.
 
-        The second result tells whether rounding hides the differences, so that nothing speaks for it nor against it.
+        The second result says whether rounding hides the differences, so that nothing speaks for it nor against it.
         """
         if self.is_complex:
             return None, False
@@ -460,7 +460,7 @@ class _Check:
         return np.real(line(h) - line(-h)) / (2 * h)
 
     def numeric(self, i: int, g: Arrays) -> np.ndarray:
-        """Return the gradient with respect to one input for another cotangent: by central differences, to tell causes apart."""
+        """Return the gradient with respect to one input for another cotangent: by central differences, to compare causes."""
         found, h = np.zeros(self.xs[i].shape), 2.0**-16
         for place in np.ndindex(found.shape):
             line = self.line(self.unit(i, place), g)
@@ -504,7 +504,7 @@ def _causes(check: _Check, i: int, numeric: np.ndarray, fits: Callable[[np.ndarr
 
 
 def _ignores_the_cotangent(check: _Check, i: int, fits: Callable[[np.ndarray], bool]) -> bool:
-    """Tell whether the gradient is the same for twice the cotangent, or that for a cotangent of ones."""
+    """Return whether the gradient is the same for twice the cotangent, or that for a cotangent of ones."""
     twice = vjp(check.f, *check.xs)[1](tuple(2 * a for a in check.g))
     return fits(np.asarray(twice if len(check.xs) == 1 else twice[i])) or fits(check.numeric(i, [np.ones_like(a) for a in check.g]))
 
@@ -519,7 +519,7 @@ def rounding(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _ratio(analytic: np.ndarray, numeric: np.ndarray) -> float | None:
-    """Return the factor between two arrays at the largest entry; of a single entry only a simple factor tells anything."""
+    """Return the factor between two arrays at the largest entry; of a single entry only a simple factor counts."""
     place = np.unravel_index(np.argmax(np.abs(numeric)), numeric.shape)
     ratio = float(analytic[place] / numeric[place]) if numeric[place] else np.inf
     known = np.isfinite(ratio) and (analytic.size > 1 or np.isclose(ratio, float(Fraction(ratio).limit_denominator(8)), 1e-4))
@@ -571,7 +571,13 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     >>> assert_same_gradients(lambda W: np.sum((X @ W - y) ** 2) / 2, lambda W: X.T @ (X @ W - y), W)
     """
     given = opened(inputs)
-    wide, flat = rebuilt(given, map(_wide, leaves(given))), _of_leaves(f, inputs)
+    wide = rebuilt(given, map(_wide, leaves(given)))
+
+    def flat(*xs: Any) -> tuple[Any]:
+        with _filled(inputs, xs) as filled:
+            return (f(*filled),)
+
+    flat.__name__ = name_of(f)
     loss = wraps(flat)(lambda *xs: flat(*leaves(xs))[0])
     engine = grad(loss, range(len(wide)))(*wide)
     by_hand = manual(*(x if is_module(x) else mapped(np.copy, w) for x, w in zip(inputs, wide))) if callable(manual) else manual
@@ -579,7 +585,8 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
     for i, (where, ours, theirs) in enumerate(zip(_places(inputs), map(np.asarray, leaves(engine)), map(np.asarray, by_hand))):
         differ = _different(ours, theirs, rtol)
         if differ.any():
-            check = _ByHand(flat, leaves(wide), _places(inputs), name_of(f), theirs)
+            check = _Check(flat, leaves(wide), _places(inputs), name_of(f), np.random.default_rng(0))
+            check.g, check.analytic = [np.ones_like(y) for y in check.out], [theirs] * len(check.xs)
             differ = _different(ours, theirs, rtol, 16 * np.nan_to_num(_spread([found[i] for found in check.gradients_around]), posinf=0))
         if differ.any():
             places = [tuple(map(int, place)) for place in np.argwhere(differ)]
@@ -594,22 +601,11 @@ def assert_same_gradients(f: Callable[..., Any], manual: Any, *inputs: Any, rtol
 
 
 def _different(x: np.ndarray, y: np.ndarray, rtol: float, noise: Any = 0.0) -> np.ndarray:
-    """Tell which entries differ by more than rounding; equal infinities do not, nor do two nan."""
+    """Return which entries differ by more than rounding; equal infinities do not, nor do two nan."""
     with np.errstate(all="ignore"):
         largest = np.max(np.abs(x[np.isfinite(x)]), initial=0)
         near = np.abs(x - y) <= rtol * np.maximum(np.abs(x), np.abs(y)) + 64 * np.finfo(float).eps * largest + noise
     return ~((near & np.isfinite(y)) | (x == y) | (np.isnan(x) & np.isnan(y)))
-
-
-def _of_leaves(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Callable[..., tuple[Any]]:
-    """Return f as a function of the leaves of its inputs."""
-
-    def flat(*xs: Any) -> tuple[Any]:
-        with _filled(inputs, xs) as filled:
-            return (f(*filled),)
-
-    flat.__name__ = name_of(f)
-    return flat
 
 
 def _spread(values: Sequence[Any]) -> Any:
@@ -622,14 +618,6 @@ def _rounded(xs: Arrays, seed: int) -> Arrays:
     """Return arrays, moved by a few roundings; for seed 0 as they are."""
     rng = np.random.default_rng(seed)
     return [x * (1 + (4 * np.finfo(float).eps * rng.uniform(-1, 1, x.shape) if seed else 0)) for x in xs]
-
-
-class _ByHand(_Check):
-    """A gradient by hand in the place of the analytic one."""
-
-    def __init__(self, flat: Callable[..., Any], xs: Arrays, where: list[str], called: str, theirs: np.ndarray) -> None:
-        super().__init__(flat, xs, where, called, np.random.default_rng(0))
-        self.g, self.analytic = [np.ones_like(y) for y in self.out], [theirs] * len(xs)
 
 
 def _wide(x: Any) -> np.ndarray:

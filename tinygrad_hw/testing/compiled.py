@@ -117,10 +117,10 @@ def states(arguments: list[Any]) -> list[np.ndarray]:
 
 
 def put_back(arguments: list[Any], before: list[np.ndarray]) -> None:
-    """Write the entries of before into arrays and Tensors that have others now."""
-    for x, now, then in zip(arguments, states(arguments), before):
-        if content(now) != content(then):
-            x[...] = then
+    """Write the entries of before into arrays and Tensors that have other ones now."""
+    for x, current, earlier in zip(arguments, states(arguments), before):
+        if content(current) != content(earlier):
+            x[...] = earlier
 
 
 def _compare(what: str, found: Any, expected: Any, rtol: float | None) -> None:

@@ -56,7 +56,7 @@ def _close(x: Any, y: Any) -> None:
 
 
 def agrees_with_numeric_derivatives(f: Function, *inputs: Any) -> None:
-    """The derivatives of order one and two are those that the values tell, kinks included."""
+    """The derivatives of order one and two are those that the values show, kinks included."""
     check_gradients(f, *inputs)
 
 
@@ -73,8 +73,8 @@ def pullback_is_linear(f: Function, *inputs: Any) -> None:
     """Jᵀ (2.5 g - 1.5 h) = 2.5 Jᵀ g - 1.5 Jᵀ h."""
     out, _ = vjp(f, *inputs)
     g, h = _random(out, 1), _random(out, 2)
-    both = rebuilt(out, [2.5 * a - 1.5 * b for a, b in zip(leaves(g), leaves(h))])
-    for found, of_g, of_h in zip(*(_pulled(f, inputs, cotangent) for cotangent in (both, g, h))):
+    combined = rebuilt(out, [2.5 * a - 1.5 * b for a, b in zip(leaves(g), leaves(h))])
+    for found, of_g, of_h in zip(*(_pulled(f, inputs, cotangent) for cotangent in (combined, g, h))):
         _close(found, 2.5 * of_g - 1.5 * of_h)
 
 
