@@ -182,12 +182,10 @@ def _first(x: Any) -> tuple[int, ...]:
 
 
 def _finite(x: Any) -> bool:
-    """Tell whether all entries are finite."""
     return bool(np.isfinite(values(x)).all())
 
 
 def _all_finite(cotangents: dict[Node, Any]) -> bool:
-    """Tell whether all cotangents are finite."""
     return all(map(_finite, cotangents.values()))
 
 

@@ -365,7 +365,6 @@ class _Check:
         return ("tiny" if not outside(TINY * self.unit_slope) else "wrong"), values
 
     def richardson(self, direction: Arrays, near: float) -> Slope:
-        """Return the slopes by Richardson's extrapolation, from either side."""
         return one_sided_slopes(self.line(direction), self.eps, near, lambda h: self.off(direction, h))
 
     def off(self, direction: Arrays, h: float) -> float:

@@ -150,7 +150,6 @@ def _rule_patches(row: Rule, i: int, change: Callable[[Vjp], Vjp]) -> list[Patch
 
 # The mistakes that people make, in rules
 def _replaced(function: Any, i: int, mistake: str, wrong: Vjp) -> Mutant:
-    """Return the mutant with another rule."""
     return _of_rule(function, i, mistake, lambda right: wrong)
 
 

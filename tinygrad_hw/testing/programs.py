@@ -134,7 +134,6 @@ class Program:
 
     @cached_property
     def codes(self) -> list[Any]:
-        """The statements, compiled."""
         return [compile(statement, f"<statement {k}>", "exec") for k, statement in enumerate(self.statements)]
 
     def run(self, variables: Env) -> list[BaseException | None]:
@@ -318,7 +317,6 @@ class Writer(dict[str, str]):
 
     # The whole
     def statement(self) -> str:
-        """Return one statement."""
         self.clear()
         template = str(self.choose(self.choose(STATEMENTS[self.smooth])))
         if self.smooth and ".sort(" in template and has_ties(self.variables[self["x"]]):
@@ -350,7 +348,6 @@ class Writer(dict[str, str]):
 
 
 def fits_into(shape: Shape, target: Shape) -> bool:
-    """Return whether an array of a shape can be broadcast to another."""
     try:
         return np.broadcast_shapes(shape, target) == target
     except ValueError:

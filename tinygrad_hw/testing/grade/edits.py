@@ -57,8 +57,6 @@ written = cache(ast.unparse)  # of nodes that stay as they are while edits are y
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit."""
-
     kind: str  # what it mends
     cost: int  # how unlikely it is
     line: int
@@ -124,7 +122,6 @@ class Edits:
         return [edit for unit, node, name, body in blocks if isinstance(body, list) for edit in self.of_block(unit, node, name, body)]
 
     def of_cost(self, cost: int) -> list[Edit]:
-        """Return the edits of a cost."""
         of_expressions = [site.edit(*other) for site, other in self.alternatives if other[1] == cost]
         return [edit for edit in self.of_statements if edit.cost == cost] + of_expressions
 
@@ -151,7 +148,6 @@ class Edits:
         return [site for unit in self.program.units for site in walk(unit, unit.tree, None, ("", 0))]
 
     def ran(self, statement: ast.AST | None) -> bool:
-        """Return whether a statement ran."""
         return statement is not None and any(node in self.values for node in ast.walk(statement))
 
     def value(self, node: ast.AST) -> Any:
@@ -451,7 +447,6 @@ def path_to(edit: Edit) -> Iterator[ast.expr]:
 
 
 def factors_of(node: ast.AST, kinds: Any = (ast.Mult, ast.MatMult)) -> list[ast.AST]:
-    """Return the factors of a product."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, kinds):
         return [*factors_of(node.left, kinds), *factors_of(node.right, kinds)]
     return [node]

@@ -32,7 +32,6 @@ class Matched:
                 self.matches[event.number] = found[0]
 
     def is_update(self, event: Event) -> bool:
-        """Return whether an event changed a weight."""
         return self.weight_of(event) in self.engine.weights and event.before is not None and event.before.shape == event.value.shape
 
     def rate(self, event: Event) -> float:

@@ -39,7 +39,6 @@ class Naming:
         self.outer = next((node for node in self.path if self.after(node)), None)
 
     def mistake(self) -> Mistake:
-        """Return the mistake."""
         kind, old, new = self.edit.kind, self.edit.old, self.edit.new
         ratio = self.edit.factor or self.ratio()
         if kind in SCALING and ratio is not None:
@@ -55,11 +54,9 @@ class Naming:
         return Mistake(kind if kind in MISTAKES["en"] else "other value", self.right(new), self.wrong(old))
 
     def before(self, node: Any) -> list[Any]:
-        """Return the values of an expression before the edit."""
         return self.mended.before.get(node, [])
 
     def after(self, node: Any) -> list[Any]:
-        """Return the values of an expression after the edit."""
         return self.mended.after.get(node, [])
 
     def pairs(self, node: Any) -> list[tuple[Any, Any]]:
@@ -163,7 +160,6 @@ class Naming:
 
 
 def first(values: Iterable[Any]) -> Any:
-    """Return the first of some values; None if there is none."""
     return next(iter(values), None)
 
 

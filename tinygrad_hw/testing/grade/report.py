@@ -100,7 +100,6 @@ class Grade:
 
     # Words
     def word(self, key: str, *pieces: Any) -> str:
-        """Return a word in the language."""
         return WORDS[self.language][key].format(*pieces)
 
     def sentence(self, blame: Blame) -> str:
@@ -141,7 +140,6 @@ class Grade:
         return [NOTES[self.language][kind].format(*pieces) for kind, *pieces in self.found.notes]
 
     def sheet(self) -> Sheet:
-        """Return the report in words."""
         marks = tuple((mark.text.split(" = ")[0], mark.verdict) for mark in self.found.marks)
         first = self.where(self.mistakes[0]) if self.mistakes else ""
         return Sheet(self.name, str(self), self.section(), self.points, self.total, marks, first, self.right)
@@ -234,7 +232,6 @@ def class_page(grades: Iterable[Grade | Sheet], language: str = "en") -> str:
 
 
 def verdict_word(verdict: str, language: str) -> str:
-    """Return what a verdict is called."""
     return WORDS[language][f"verdict {verdict}"]
 
 

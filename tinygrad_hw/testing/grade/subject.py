@@ -427,7 +427,6 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Paramete
 
 @functools.cache
 def parameters_of_function(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
-    """Return the parameters of a function."""
     return list(inspect.signature(function).parameters.items())
 
 
@@ -514,7 +513,6 @@ def weight_named(word: str, names: list[str]) -> str | None:
 
 
 def is_floating(value: Any) -> bool:
-    """Return whether a value is an array of floating numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 

@@ -158,7 +158,6 @@ class Runner:
             sys.settrace(tracer)
 
     def begin(self) -> None:
-        """Begin to watch."""
         if self.watched is not None:
             self.content = {name: array.tobytes() for name, array in self.watched()}
             sys.settrace(lambda frame, event, arg: self.note_changes if frame.f_code.co_filename in self.files else None)
@@ -194,7 +193,6 @@ class Watcher(Runner):
         self.known: dict[int, tuple[Any, Any, bool]] = {}  # id → the array, its content, and whether an event made it
 
     def begin(self) -> None:
-        """Begin to watch."""
         sys.settrace(self.on_call)
 
     def on_call(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -250,7 +248,6 @@ class Watcher(Runner):
                 call.bindings[name] = (array, np.array(array))
 
     def add(self, frame: FrameType, call: Call, name: str, array: Any, before: Any) -> None:
-        """Add an event for an array under a name."""
         text = self.sources[frame.f_code.co_filename].text(call.line)
         self.events.append(Event(len(self.events), call.line, text, name, np.array(array), before, call))
         self.known[id(array)] = (array, content(array), True)
