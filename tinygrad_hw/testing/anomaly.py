@@ -4,7 +4,7 @@
         loss = model(x)
         loss.backward()
 
-raises at the operation, forward or backward, whose result is the first that is not finite, and tells its operands and the line
+raises at the operation, forward or backward, whose result is the first that is not finite, with its operands and the line
 of your code that made it. Outside of ``with`` nothing is watched and nothing is paid: the functions that record and
 that sweep are exchanged for watching ones only while some thread is inside.
 """

@@ -1,10 +1,10 @@
 """Grade backpropagation that was written by hand, line by line.
 
-``grade`` runs two steps of the code and compares the gradients with the engine's. Where they are right, all is right. Else it tries small
-edits of the code's own expressions and statements, some hundreds, and runs it again after each: the edit that makes every gradient right
-says the line and the name of the mistake, whatever the way of writing; of several mistakes the edits are found one after the other. What
-no edit mends is told as the first line that makes nothing the engine knows. The arrays that lines make are compared with the engine's
-values, so that each line is told to be δ₂, or a₁ᵀ δ₂ ... From a shell: ``python -m tinygrad_hw.testing.grade homework.py``.
+``grade`` runs two steps of the code and compares the gradients with the engine's. If they differ, it tries some hundreds of small edits of
+the code's own expressions and statements, and runs it again after each: the edit that makes every gradient right gives the line and the
+name of the mistake, however the code is written. Several mistakes are found one after the other. If no edit helps, the first line is
+reported that makes nothing the engine knows. The arrays that lines make are compared with the engine's values, so that the report says of
+each line that it is δ₂, or a₁ᵀ δ₂ ... From a shell: ``python -m tinygrad_hw.testing.grade homework.py``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def grade(gradients: Any, loss: Callable[..., Any] | None, *example: Any, langua
         A function of ``example`` that returns the gradients of its weights: in the structure of the first argument if that is a dict,
         list or tuple of weights, else as a tuple, in the order of the arguments; the loss may stand beside them. Or an object (or its
         class) with the weights in its attributes and methods ``forward`` and ``backward``, or ``fit`` that trains in a loop of its own;
-        what their arguments are is told by their names.
+        what their arguments are is recognised by their names.
     loss : function or None
         The loss as an expression of Tensors: of ``example``, or of ``(object, X, y)``, where the weights in the object are Tensors.
         With None the code's own forward pass is taken, run on Tensors.

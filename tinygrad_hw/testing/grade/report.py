@@ -59,7 +59,7 @@ class Sheet:
 
 
 class Grade:
-    """What ``grade`` found; ``str`` tells it, Jupyter shows it.
+    """What ``grade`` found; ``str`` gives the report, Jupyter shows it.
 
     Attributes
     ----------

@@ -73,9 +73,10 @@ class Step:
 
 
 class Exactness:
-    """How exact gradients can be."""
+    """How exact gradients can be, and how long the code may run."""
 
     is_single = False  # whether the code computes in single precision
+    seconds = 10.0
 
     def rtol(self, gradient: CodeGradient | None) -> float:
         """Return by how much a gradient may differ, more so where it is the difference of two near numbers."""
@@ -90,7 +91,6 @@ class FunctionSubject(Exactness):
         self.function, self.example = function, example
         self.files = {inspect.unwrap(function).__code__.co_filename}
         self.name = function.__name__
-        self.seconds = 10.0
         self.data: set[str] = set()  # arguments that are data although their names do not say so
         self.defaults = {name: p.default for name, p in parameters(function) if p.default is not p.empty}
         self.arrays = {name: np.asarray(array) for name, array in named(function, example).items()}
@@ -102,7 +102,7 @@ class FunctionSubject(Exactness):
         return inside or {name: array for name, array in self.arrays.items() if not is_data(name)}
 
     def recognise_data(self, result: Any) -> None:
-        """Take the last arguments for data if no gradient of them was returned and they are as long as the data that names tell."""
+        """Take the last arguments for data if no gradient of them was returned and they are as long as those that are data by name."""
         names, weights = list(self.weights()), self.weights()
         data = [array for name, array in self.arrays.items() if name not in weights]
         for arrays in (gradients_in(result, len(names)), gradients_in(result, 0)):
@@ -155,7 +155,7 @@ class FunctionSubject(Exactness):
 
     def rates(self, example: tuple[Any, ...]) -> tuple[float, ...]:
         """Return the numbers among the arguments that are called a rate of learning."""
-        arguments = self.defaults | dict(zip(parameters_of(self.function, len(example)), example))
+        arguments = self.defaults | dict(zip(argument_names(self.function, len(example)), example))
         return tuple(float(x) for name, x in arguments.items() if ROLES.get(name.lower()) == LR and np.ndim(x) == 0 and x)
 
     def loss_of(self, loss: Callable[..., Any] | None, weights: Mapping[str, Any], names: Iterable[str]) -> tuple[Any, dict[str, Tensor]]:
@@ -173,13 +173,12 @@ class ObjectSubject(Exactness):
         self.thing, self.example, self.name = thing, example, name
         self.used: set[str] | None = None  # the arrays that the loss is computed from, once it is known
         self.epochs = 2  # of a loop; 1 where the weights of the object are those of the last epoch alone
-        self.seconds = 10.0
         self.files = {function.__code__.co_filename for _, function in inspect.getmembers(type(thing), inspect.isfunction)}
         self.own_types: dict[type, bool] = {}
         self.forward, self.backward, self.update = self.method(*FORWARD), self.method(*BACKWARD), self.method(*UPDATE)
         self.whole = self.method(*WHOLE) or self.method_of_data()
         asking = [getattr(thing, m) for m in (*WHOLE, *BACKWARD, *UPDATE) if self.method(m)]
-        self.is_asked_for_rate = any(ROLES.get(p) == LR for method in asking for p in parameters_of(method))
+        self.is_asked_for_rate = any(ROLES.get(p) == LR for method in asking for p in argument_names(method))
 
     def is_own(self, value: Any) -> bool:
         """Return whether attributes of a value are looked into: whether a function of its class is one of the files'."""
@@ -227,7 +226,7 @@ class ObjectSubject(Exactness):
     def method_of_data(self) -> str | None:
         """Return the first method that takes X and y."""
         public = [name for name in vars(type(self.thing)) if not name.startswith("_") and self.is_students(name)]
-        roles = {name: [ROLES.get(p.lower()) for p in parameters_of(getattr(self.thing, name))] for name in public}
+        roles = {name: [ROLES.get(p.lower()) for p in argument_names(getattr(self.thing, name))] for name in public}
         return next((name for name in public if X in roles[name] and Y in roles[name]), None)
 
     def is_students(self, name: str) -> bool:
@@ -276,7 +275,7 @@ class ObjectSubject(Exactness):
     def calls(self, backward: str, forward: str) -> bool:
         """Return whether backward runs forward itself, on each sample perhaps: it names it, and takes nothing of what forward gives."""
         method = getattr(type(self.thing), backward)
-        return forward in method.__code__.co_names and not {OUT, CACHE} & {ROLES.get(p.lower()) for p in parameters_of(method)}
+        return forward in method.__code__.co_names and not {OUT, CACHE} & {ROLES.get(p.lower()) for p in argument_names(method)}
 
     def after_forward(self, out: Any) -> dict[str, Any]:
         """Return what forward has computed: the prediction, recognised by the shape of y, and what it saved."""
@@ -301,7 +300,7 @@ class ObjectSubject(Exactness):
             first, before = len(watcher.events), len(rounds)
             watcher.run(train, **bound(train, self.known()))
             rounds += cut(watcher.events[first:], set(start))
-            takes_epochs = EPOCHS in [ROLES.get(p) for p in parameters_of(train)]
+            takes_epochs = EPOCHS in [ROLES.get(p) for p in argument_names(train)]
             if len(rounds) == 1 and min(count, self.epochs) > 1 and takes_epochs:
                 self.epochs = 1
                 watcher.events[first:] = []
@@ -396,7 +395,7 @@ def made(cls: type, example: tuple[Any, ...]) -> Any:
 
 
 def bound(method: Callable[..., Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a method, told by their names; X and y go to what has no known name, in this order."""
+    """Return the arguments of a method, recognised by their names; X and y go to what has no known name, in this order."""
     found: dict[str, Any] = {}
     missing = []
     for name, parameter in parameters(method):
@@ -422,15 +421,15 @@ def is_copy(array: np.ndarray, x: np.ndarray) -> bool:
 def parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
     """Return the parameters of a function; of an object's method without the object."""
     plain = getattr(function, "__func__", function)
-    return parameters_of_function(plain)[plain is not function :]
+    return own_parameters(plain)[plain is not function :]
 
 
 @functools.cache
-def parameters_of_function(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
+def own_parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
     return list(inspect.signature(function).parameters.items())
 
 
-def parameters_of(function: Callable[..., Any], count: int | None = None) -> list[str]:
+def argument_names(function: Callable[..., Any], count: int | None = None) -> list[str]:
     """Return the names of a function's parameters."""
     names = [name for name, p in parameters(function) if p.kind is not p.VAR_KEYWORD]
     return names + [f"x{k}" for k in range(len(names), count)] if count is not None else names
@@ -450,7 +449,7 @@ def filled(example: tuple[Any, ...], function: Callable[..., Any], arrays: Mappi
 
 def names_in(function: Callable[..., Any], example: tuple[Any, ...]) -> Iterator[str]:
     """Yield the name of each leaf of arguments."""
-    return (path for name, value in zip(parameters_of(function, len(example)), example) for path in paths(value, name))
+    return (path for name, value in zip(argument_names(function, len(example)), example) for path in paths(value, name))
 
 
 def as_tensors(weights: Mapping[str, Any], names: Iterable[str]) -> dict[str, Tensor]:
