@@ -136,7 +136,6 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
-
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             refuse_dim(function.__name__, kwargs)
