@@ -7,7 +7,7 @@ open, with what it takes from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..graph import Node
@@ -42,7 +42,7 @@ class View:
     picture: Picture
     owner: dict[int, int]
     members: frozenset[int]
-    opens: tuple[int | None, ...]
+    opens: list[int | None]
 
 
 def views(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> list[View]:
@@ -57,11 +57,9 @@ def views(recorded: Recorded, look: Look, gradients: Mapping[Node, Any]) -> list
             continue
         groups, inside = fitting
         picture = picture_of(recorded, groups, look, gradients, inside)
-        found.append(View(title, parent, picture, owners(groups), frozenset(inside), (None,) * len(groups)))
+        found.append(View(title, parent, picture, owners(groups), frozenset(inside), [None] * len(groups)))
         if parent is not None:
-            doors = list(found[parent].opens)
-            doors[box] = here
-            found[parent] = replace(found[parent], opens=tuple(doors))
+            found[parent].opens[box] = here
         for i, group in enumerate(groups):
             if group.title:
                 below = [member for member in group.members if recorded.vertices[member].operation]

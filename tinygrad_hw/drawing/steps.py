@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backward import Step as Swept
-from ..backward import sweep
-from ..equations import Gradient, formula
+from ..equations import Gradient, formula, replay
 from ..graph import Edge, Node
 from ..naming import Label
 from .formulas import derivative, expression, shape_text, shortened, spelt
@@ -75,14 +74,6 @@ class Step:
     lines: tuple[Line, ...]
     work: int = 0
     questions: tuple[Question, ...] = ()
-
-
-def replay(seeds: Mapping[Node, Any]) -> tuple[list[Swept], dict[Node, Any]]:
-    """Sweep again; return the sweep's steps in order, and the complete cotangent of every node that it reached."""
-    trail: list[Swept] = []
-    with np.errstate(all="ignore"):
-        cotangents = sweep(dict(seeds), trail=trail)
-    return trail, {step.node: step.g for step in trail} | cotangents
 
 
 def numbers(nodes: Sequence[Node | None], values: Iterable[Any], trail: Sequence[Swept], gradients: Mapping[Node, Any]) -> dict[Key, Any]:

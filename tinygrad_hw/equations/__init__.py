@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..backward import sweep
+from ..backward import Step, sweep
 from ..errors import GradientError
 from ..graph import Node
 from ..naming import Label, label_of
@@ -27,7 +27,7 @@ from .reading import Reader
 from .symbols import Symbol
 from .writers import Bar, Gradient, Latex, MathML, Side, Space, Text, Words, is_along_channels
 
-__all__ = ["Beside", "Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula"]
+__all__ = ["Beside", "Checked", "Equation", "Equations", "Formula", "Gradient", "Side", "explain", "formula", "replay"]
 
 
 RESULT = Label("out")
@@ -409,17 +409,17 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
 
 
+def replay(seeds: Mapping[Node, Any]) -> tuple[list[Step], dict[Node, Any]]:
+    """Sweep again; return the sweep's steps in order, and the complete cotangent of every node that it reached."""
+    trail: list[Step] = []
+    with np.errstate(all="ignore"):
+        cotangents = sweep(dict(seeds), trail=trail)
+    return trail, {step.node: step.g for step in trail} | cotangents
+
+
 def gradients(derivation: Derivation) -> dict[Node, Any]:
     """Return the engine's gradient of every node that a line is about."""
-    root = derivation.root
-    inner = [line.node for line in derivation.backward if line.node.edges and not line.node.keeps_grad]
-    for node in inner:
-        node.keeps_grad = True
-    try:
-        return sweep({root: np.ones_like(root.value)})
-    finally:
-        for node in inner:
-            node.keeps_grad = False
+    return replay({derivation.root: np.ones_like(derivation.root.value)})[1]
 
 
 def difference(printed: np.ndarray, expected: np.ndarray, size: np.ndarray) -> tuple[float, np.ndarray]:
