@@ -570,6 +570,8 @@ class CompiledStep(CompiledFunction[Result]):
             for number, value in zip(entry.numbers, out[len(entry.program.results) :]):
                 for state in self._numbers[number]:
                     state[number[1]] = value
+            if entry.out == 0 and not entry.written:
+                return out[0]
         return super()._finished(out, args, entry)
 
     def _ready(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
