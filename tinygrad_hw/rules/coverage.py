@@ -28,7 +28,6 @@ PLACES = {
 
 
 def words(text: str) -> set[str]:
-    """Return the words of a text."""
     return set(text.split())
 
 

@@ -36,11 +36,6 @@ def squared(x: Any) -> Any:
     return np.real(x * np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
 
 
-def _share(g: Any, x: Any, y: Any, taken: Any) -> Any:
-    """Return the cotangent of x in a choice between x and y: g where taken, half of it at a tie."""
-    return np.where(x == y, g * 0.5, g * taken)
-
-
 # Arithmetic
 rule(np.add,        lambda g, out, x, y: g,
                     lambda g, out, x, y: g)
@@ -182,23 +177,17 @@ rule(np.absolute,   lambda g, out, x: g * conj(np.sign(x)))
 rule(np.fabs,       lambda g, out, x: g * np.sign(x))
 rule(np.copysign,   lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
                     lambda g, out, x, y: 0 * g)
-# (a tie with a constant is a kink of the argument alone: its minimum-norm subgradient is 0, as for relu and clip)
-rule(np.maximum,    lambda g, out, x, y: _share(g, x, y, x > y),
-                    lambda g, out, x, y: _share(g, x, y, y > x), kind="choice",
-     single_vjps=(  lambda g, out, x, y: g * np.greater(x, y),
-                    lambda g, out, x, y: g * np.greater(y, x)))
-rule(np.minimum,    lambda g, out, x, y: _share(g, x, y, x < y),
-                    lambda g, out, x, y: _share(g, x, y, y < x), kind="choice",
-     single_vjps=(  lambda g, out, x, y: g * np.less(x, y),
-                    lambda g, out, x, y: g * np.less(y, x)))
-rule(np.fmax,       lambda g, out, x, y: _share(g, x, y, (x > y) | np.isnan(y)),
-                    lambda g, out, x, y: _share(g, x, y, (y > x) | np.isnan(x)), kind="choice",
-     single_vjps=(  lambda g, out, x, y: g * (np.greater(x, y) | np.isnan(y)),
-                    lambda g, out, x, y: g * (np.greater(y, x) | np.isnan(x))))
-rule(np.fmin,       lambda g, out, x, y: _share(g, x, y, (x < y) | np.isnan(y)),
-                    lambda g, out, x, y: _share(g, x, y, (y < x) | np.isnan(x)), kind="choice",
-     single_vjps=(  lambda g, out, x, y: g * (np.less(x, y) | np.isnan(y)),
-                    lambda g, out, x, y: g * (np.less(y, x) | np.isnan(x))))
+# (at a tie both have half; beside a constant it is a kink of the argument alone, whose minimum-norm subgradient is 0, as for relu and clip)
+for choice, better in (
+    (np.maximum, np.greater),
+    (np.minimum, np.less),
+    (np.fmax, lambda x, y: np.greater(x, y) | np.isnan(y)),
+    (np.fmin, lambda x, y: np.less(x, y) | np.isnan(y)),
+):
+    rule(choice,    lambda g, out, x, y, better=better: np.where(x == y, g * 0.5, g * better(x, y)),
+                    lambda g, out, x, y, better=better: np.where(x == y, g * 0.5, g * better(y, x)), kind="choice",
+     single_vjps=(  lambda g, out, x, y, better=better: g * better(x, y),
+                    lambda g, out, x, y, better=better: g * better(y, x)))
 rule(np.where,      None,
                     lambda g, out, condition, x, y: np.where(condition, g, 0),
                     lambda g, out, condition, x, y: np.where(condition, 0, g), kind="choice")

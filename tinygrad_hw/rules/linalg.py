@@ -37,7 +37,6 @@ def adjoint(x: Any) -> Any:
 
 
 def diagonal_matrix(x: Any) -> Any:
-    """Return the matrices with x on their diagonals."""
     return x[..., None, :] * np.eye(x.shape[-1], dtype=x.dtype)
 
 
@@ -298,7 +297,6 @@ def eigh(a: Any, uplo: Any = "L") -> Any:
 
 
 def _eigen_parts(whole: Any, n: int) -> list[Any]:
-    """Return the eigenvalues and the eigenvectors."""
     return unpacked(whole, (n,), (n, n))
 
 
@@ -434,7 +432,6 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 def _qr_parts(whole: Any, m: int, n: int, mode: str) -> list[Any]:
-    """Return q and r."""
     rank = m if mode == "complete" else n
     return unpacked(whole, (m, rank), (rank, n))
 

@@ -104,7 +104,6 @@ class Entries:
         self.g, self.index = g, index
 
     def add_to(self, total: np.ndarray) -> None:
-        """Add the entries to an array."""
         if _is_basic(self.index):
             total[self.index] += self.g
         else:
@@ -249,7 +248,6 @@ def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: A
 
 
 def _segments(g: Any, mine: bool, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
-    """Return the part of g that came from each array."""
     return np.split(g, list(accumulate(x.shape[axis] for x in arrays[:-1])), axis)
 
 
