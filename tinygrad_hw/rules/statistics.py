@@ -1,6 +1,6 @@
 """The calculus of statistics: medians and quantiles, averages, covariances, histograms.
 
-A quantile is an entry, or a mix of two neighbours in order: which ones is a choice, as for max, and ties share equally.
+A quantile is an entry, or is interpolated between two neighbours in order: which ones is a choice, as for max, and ties share equally.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ rule(ordered, lambda g, out, x, place: _max_or_min(g, out, x, -1, True), None, k
 
 
 def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None) -> Any:
-    """Return the quantiles: NumPy finds their places among the ranks, the entries of these places are mixed."""
+    """Return the quantiles: NumPy finds their places among the ranks; the entries at these places are interpolated."""
     a = floats(a)
     axis = None if axis is None else normalize_axis_tuple(axis, a.ndim)
     weighted = {} if weights is None else {"weights": weights}
@@ -38,9 +38,9 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method
     (values,) = values_of(lanes)
     q = q if isinstance(q, (int, float)) else np.asarray(q)
     if weights is None and function in (np.quantile, np.percentile):  # (in every lane the same places)
-        known = np.logical_not(np.isnan(values).any(-1, keepdims=True))
         places = function(np.arange(lanes.shape[-1], dtype=float), q, method=method)
         places = np.broadcast_to(np.reshape(places, np.shape(q) + (1,) * lanes.ndim), (*np.shape(q), *lanes.shape[:-1], 1))
+        known = np.broadcast_to(np.logical_not(np.isnan(values).any(-1, keepdims=True)), places.shape)
     else:
         ranks = np.where(np.isnan(values), np.nan, np.argsort(np.argsort(values, -1), -1))
         if weights is not None:
@@ -50,14 +50,13 @@ def _quantiles(function: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method
         known = np.logical_not(np.isnan(places))
         places = np.where(known, places, 0)
     kind = a.dtype if isinstance(q, (int, float)) else function(np.zeros(1, a.dtype), q, method=method).dtype
-    of_each = [np.where(known if known.ndim == lanes.ndim else known[i], _mixed(lanes, places[i]), np.nan) for i in np.ndindex(np.shape(q))]
-    found = np.stack([out[..., 0].astype(kind) for out in of_each])
-    out = np.reshape(found, (*np.shape(q), *found.shape[1:]))
+    of_each = [np.where(known[i], _interpolated(lanes, places[i]), np.nan)[..., 0].astype(kind) for i in np.ndindex(np.shape(q))]
+    out = np.reshape(np.stack(of_each), (*np.shape(q), *of_each[0].shape))
     return _with_folded_axes(out, a, axis, np.ndim(q)) if keepdims else out
 
 
-def _mixed(x: Any, places: Any) -> Any:
-    """Return the entries at these places in order, between two of them a mix."""
+def _interpolated(x: Any, places: Any) -> Any:
+    """Return the entries at these places in ascending order; between two of them they are interpolated."""
     low = np.floor(places)
     share = places - low
     first = ordered(x, low.astype(int))
