@@ -113,7 +113,6 @@ def flow(
 
 
 def pop_newest(waiting: list[tuple[int, Node]], ready: Node | None) -> Node:
-    """Remove the newest of the waiting nodes, and return it."""
     return heappop(waiting)[1] if ready is None else heappushpop(waiting, (-ready.number, ready))[1]
 
 

@@ -198,7 +198,6 @@ MAKERS = {"arange", "empty", "eye", "full", "identity", "linspace", "logspace", 
 
 
 def refuse_dim(name: str, options: dict[str, Any]) -> None:
-    """Raise if an axis is given by PyTorch's keyword."""
     if "dim" in options or "keepdim" in options:
         raise TypeError(f"{name}: the arguments are NumPy's: write axis for dim, and keepdims for keepdim")
 

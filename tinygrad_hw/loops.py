@@ -122,7 +122,6 @@ def as_array(x: Any) -> Any:
 
 
 def require_alike(what: str, before: Any, after: Any, then: str, now: str) -> None:
-    """Raise unless two trees have the same structure, and their leaves the same shapes and dtypes."""
     if skeleton(before) != skeleton(after):
         raise ShapeError(f"scan: {what} must keep its structure: it {then} as {skeleton(before)} and {now} as {skeleton(after)}")
     for path, x, y in zip(paths(before), leaves(before), leaves(mapped(as_array, after))):

@@ -115,7 +115,6 @@ def result(value: Any, rule: Rule, args: tuple[Any, ...], parents: tuple[Any, ..
 
 
 def plain_leaf(value: Any) -> Tensor:
-    """Return the tensor of a value outside of any graph."""
     node = new(Node)
     node.value = value
     node.rule = None
@@ -531,11 +530,7 @@ class Tensor:
         return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
 
     def __copy__(self) -> Tensor:
-        return self.__deepcopy__({})
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        build, parts = self.__reduce__()
-        return memo.setdefault(id(self), build(*deepcopy(parts, memo)))
+        return deepcopy(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._node.parents:
@@ -801,7 +796,6 @@ def clearer_error(refused: Exception, name: str, body: Any, args: tuple[Any, ...
 
 
 def gives_floats(kwargs: dict[str, Any]) -> bool:
-    """Tell whether the dtype that is asked for, if one is, is floating or complex."""
     return kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "fc"
 
 

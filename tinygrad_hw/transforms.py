@@ -363,7 +363,6 @@ def _of_complex(f: Callable[..., Any], of_one: Any, of_i: Any) -> Any:
 
 
 def _stacked(parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return the rows in one array, its first axis reshaped to ``shape``."""
     rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
     stacked = np.reshape(rows, shape + np.shape(rows)[1:])
     return stacked[()] if isinstance(stacked, np.ndarray) else stacked
@@ -683,7 +682,6 @@ class JointVJPs:
         return cotangents[i]
 
     def cotangents(self, g: Any, out: Any, operands: tuple[Any, ...]) -> list[Any]:
-        """Return the cotangent of each argument."""
         raise NotImplementedError
 
 

@@ -197,7 +197,6 @@ def is_current(view: View) -> bool:
 
 
 def root_of(tensor: Tensor) -> Tensor:
-    """Return the tensor that owns the entries of a tensor: the tensor itself unless it is a view."""
     return tensor._root if isinstance(tensor, View) else tensor
 
 
