@@ -159,7 +159,6 @@ class Module:
 
     # The module
     def text(self, name: str, doc: str) -> str:
-        """Return the whole text."""
         self.write_body()
         results = [*map(self.result, self.program.results), *self.update()]
         returned = results[0] if len(results) == 1 else f"[{', '.join(results)}]"
@@ -204,9 +203,7 @@ class Module:
 
     def result(self, x: Any) -> str:
         """Return the code of what is returned: an array of the module's own, or a number."""
-        if isinstance(x, Op):
-            return self.names[x] if x in self.names else self.value(x, [])
-        return self.number(x)
+        return self.names[x] if isinstance(x, Op) and x in self.names else self.value(x, [])
 
     def update(self) -> list[str]:
         """Put new values in the places of the old ones; return the code of those that are numbers."""
@@ -266,7 +263,6 @@ class Module:
             self.put("}")
 
     def put(self, line: str) -> None:
-        """Write a line."""
         self.lines.append("  " * (len(self.open_loops) + 2) + line)
 
     def unused(self, letter: str) -> str:

@@ -220,7 +220,6 @@ class NativePlan(Plan):
         return lines
 
     def calls(self) -> list[str]:
-        """Return the code of all ops."""
         lines: list[str] = []
         for group in self.groups:
             lines += self.loop(group) if self.loopable(group[0]) else self.single(group[0])
@@ -279,7 +278,6 @@ class NativePlan(Plan):
         raise no_code_for("an array that lies elsewhere")
 
     def view(self, op: Op) -> str:
-        """Return the code of a view."""
         x = self.whole(op.args[0]) if op.args else ""
         if op.function in TRANSPOSES:
             return transposed(x, order_of_axes(op))
@@ -421,7 +419,6 @@ class NativePlan(Plan):
         )
 
     def reduction(self, op: Op) -> list[str]:
-        """Return the code of a reduction."""
         x, ufunc, folded = op.args[0], REDUCED_BY[op.function], folded_axes(op)
         variables = loop_variables(x.shape)
         left = [("0" if i in folded else v) for i, v in enumerate(variables) if i not in folded or op.kwargs.get("keepdims")]

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .bias import bias_in_product
-from .layout import check_together, update_together
+from . import bias, layout, simplify
 from .program import Program
-from .simplify import (
-    cast_first,
-    drop_copies,
-    drop_dead,
-    fold_constants,
-    fold_signs,
-    merge_equal,
-    prefer_dot,
-    sum_by_product,
-    turn_differences,
-)
 
 __all__ = ["PASSES", "apply"]
 
-Pass = Callable[[Program], Program]
-ORDER: tuple[Pass, ...] = (
-    drop_copies, fold_constants, fold_signs, drop_dead, turn_differences, merge_equal, update_together, check_together,
-    sum_by_product, cast_first, prefer_dot, bias_in_product,
+ORDER: tuple[Callable[[Program], Program], ...] = (
+    simplify.drop_copies, simplify.fold_constants, simplify.fold_signs, simplify.drop_dead, simplify.turn_differences, simplify.merge_equal,
+    layout.update_together, layout.check_together,
+    simplify.sum_by_product, simplify.cast_first, simplify.prefer_dot, bias.bias_in_product,
 )  # fmt: skip
-PASSES: dict[str, Pass] = {function.__name__: function for function in ORDER}
+PASSES = {function.__name__: function for function in ORDER}
 
 
 def apply(program: Program, without: tuple[str, ...] = ()) -> Program:

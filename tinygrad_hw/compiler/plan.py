@@ -73,7 +73,7 @@ class Plan:
         self.names: dict[Any, str] = {}  # of ops, and by the id of things from outside the code
         self.taken = {"run": 1}  # how often each name has been asked for
         self.space: dict[str, Any] = {}  # what the code finds by its names
-        self.arrays: dict[Op, np.ndarray] = dict(fixed)  # where what never moves lies
+        self.arrays: dict[Op, np.ndarray] = dict(fixed)  # of the ops that always lie in one place
         self.order = {op: i for i, op in enumerate(program.ops)}
         self.root: dict[Op, Op] = {}
         self.outs: dict[Op, list[Op]] = {}  # the results of each kernel's call
@@ -304,7 +304,6 @@ class Plan:
         return lines + [f"{self.bound(np.copyto, 'np_copyto')}({self.name(old)}, copy_{i})" for i, (old, _) in enumerate(self.copied)]
 
     def lines(self, op: Op) -> list[str]:
-        """Return the code of one op."""
         if (self.kinds[op] == "view" and op in self.arrays) or any(x in self.outs for x in op.uses):
             return []
         if self.kinds[op] == "call":
@@ -382,13 +381,13 @@ class Plan:
     def result(self, y: Any) -> str:
         """Return the code of what the caller gets: never memory that a later run writes to, or that somebody else holds."""
         name = self.argument(y)
-        if isinstance(y, np.ndarray):
-            return f"{self.bound(np.array, 'np_array')}({name})"
-        own = not isinstance(y, Op) or self.kinds.get(y) == "number" or (y in self.fresh and self.kinds.get(y) == "buffer")
+        if isinstance(y, Op):
+            own = self.kinds.get(y) == "number" or (y in self.fresh and self.kinds[y] == "buffer")
+        else:
+            own = not isinstance(y, np.ndarray)
         return name if own else f"{self.bound(np.array, 'np_array')}({name})"
 
     def argument(self, x: Any) -> str:
-        """Return the code of an argument."""
         if isinstance(x, Op):
             return self.name(x)
         if any(operands(x)):

@@ -64,7 +64,6 @@ class Writer:
         self.numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))  # of what has no name, by its first letter
 
     def text(self, name: str, doc: str) -> str:
-        """Return the whole text."""
         body, state = [], None
         for op, comments, code in self.statements():
             body += [f"    # {comment}" if comment else "" for comment in comments]
@@ -128,7 +127,6 @@ class Writer:
         return f"{left} {symbol} {self.bracketed(op.args[1], level + 1, op)}", level
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Return the code of a call."""
         keywords = [f"{key}={self.argument(value)[0]}" for key, value in kwargs.items()]
         return f"{function}({', '.join([*(self.argument(arg)[0] for arg in args), *keywords])})"
 
