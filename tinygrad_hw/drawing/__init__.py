@@ -40,6 +40,7 @@ from .text import text
 __all__ = ["Arrow", "Box", "Drawing", "LayoutError", "Picture", "draw"]
 
 SHOWN = ("shape", "dtype", "value", "gradient")
+CHOICES = {"direction": ("TB", "BT", "LR", "RL"), "theme": ("light", "dark", "auto"), "edges": ("plain", "derivative")}
 
 
 class Drawing:
@@ -345,10 +346,7 @@ def draw(
     ['', 'x * x', 'sum(multiply₁)']
     """
     show = (show,) if isinstance(show, str) else tuple(show)
-    check(outputs, show, depth, max_nodes)
-    choice("direction", direction, ("TB", "BT", "LR", "RL"))
-    choice("theme", theme, ("light", "dark", "auto"))
-    choice("edges", edges, ("plain", "derivative"))
+    check(outputs, show, depth, max_nodes, direction=direction, theme=theme, edges=edges)
     nodes = [tensor._node for tensor in outputs]
     recorded = read(list(dict.fromkeys(nodes)), names)
     seeds = cotangents(outputs, grad, "gradient" in show)
@@ -398,7 +396,7 @@ def walked(recorded: Recorded) -> tuple[list[int], list[Any]]:
     return list(order), [(v.operation, np.shape(v.value), [order[operand] for operand in v.operands]) for v in vertices]
 
 
-def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: int | None) -> None:
+def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: int | None, **choices: Any) -> None:
     """Raise if what was asked for cannot be drawn."""
     if not outputs:
         raise TypeError("draw() needs a Tensor: draw(loss), or draw(a, b) for several")
@@ -414,12 +412,9 @@ def check(outputs: Sequence[Any], show: Collection[str], depth: Any, max_nodes: 
         raise ValueError(f"draw(depth={depth!r}): modules are counted from 1, the outermost, so depth must be a whole number from 1 on")
     if max_nodes is not None and max_nodes < 2:
         raise ValueError(f"draw(max_nodes={max_nodes}): a drawing needs room for at least 2 boxes")
-
-
-def choice(name: str, value: Any, known: tuple[str, ...]) -> None:
-    """Raise if an option has none of its values."""
-    if value not in known:
-        raise ValueError(f"draw({name}={value!r}): give one of {', '.join(map(repr, known))}")
+    for name, value in choices.items():
+        if value not in CHOICES[name]:
+            raise ValueError(f"draw({name}={value!r}): give one of {', '.join(map(repr, CHOICES[name]))}")
 
 
 def highlighted(recorded: Recorded, highlight: Any) -> frozenset[int]:
@@ -428,15 +423,12 @@ def highlighted(recorded: Recorded, highlight: Any) -> frozenset[int]:
         return frozenset()
     found: set[int] = set()
     for wanted in [highlight] if isinstance(highlight, (str, Tensor)) else highlight:
-        vertices = enumerate(recorded.vertices)
-        if isinstance(wanted, Tensor):
-            alike = [i for i, vertex in vertices if vertex.node is wanted._node]
-        else:
-            alike = [i for i, vertex in vertices if label_of(wanted) == vertex.label]
-        if not alike:
+        looked_for = wanted._node if isinstance(wanted, Tensor) else label_of(wanted)
+        matches = [i for i, vertex in enumerate(recorded.vertices) if looked_for in (vertex.node, vertex.label)]
+        if not matches:
             known = ", ".join([vertex.name for vertex in recorded.vertices if not vertex.operation][:20])
             raise ValueError(f"draw(highlight={wanted!r}): nothing in this graph has that name; its leaves are {known}")
-        found.update(alike)
+        found.update(matches)
     return frozenset(found)
 
 

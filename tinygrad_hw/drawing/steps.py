@@ -231,8 +231,7 @@ def question(recorded: Recorded, vertex: Vertex, place: int, operand: Vertex, ke
 def work(vertex: Vertex) -> int:
     """Return what an operation costs: 2·m·k·n for a product of (m, k) by (k, n), else one for each entry of its largest array."""
     node = vertex.node
-    if node is None or node.rule is None:
-        return 0
+    assert node is not None
     if node.rule.function in PRODUCTS:
         return 2 * int(np.size(vertex.value)) * int(np.shape(node.args[0])[-1] if np.ndim(node.args[0]) else 1)
     return max([int(np.size(array)) for array in (vertex.value, *node.args) if isinstance(array, (np.ndarray, np.generic))])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 
 from ..naming import clean
@@ -61,17 +62,17 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
 
     What is too deep to be indented follows further down, at the left margin.
     """
-    operands: dict[int, list[int]] = {}
+    operands: dict[int, list[int]] = defaultdict(list)
     used = {arrow.tail for arrow in picture.arrows}
     for arrow in picture.arrows:
-        operands.setdefault(arrow.head, []).append(arrow.tail)
+        operands[arrow.head].append(arrow.tail)
     lines: list[tuple[str, str]] = []
     spread: set[int] = set()
     stack = [(i, "", "", 0) for i in reversed(range(len(picture.boxes))) if i not in used]
     later: list[int] = []
     while stack or later:
         i, lead, branch, depth = stack.pop() if stack else (later.pop(0), "", "", 0)
-        below = operands.get(i, [])
+        below = operands[i]
         mark = "" if not below else "↩ " if i in spread else "↓ " if depth >= DEEPEST_INDENT else ""
         box = picture.boxes[i]
         words = box.name if mark or not box.formula else f"{box.name} = {box.formula}"
@@ -81,8 +82,8 @@ def tree(picture: Picture) -> list[tuple[str, str]]:
             continue
         spread.add(i)
         inner = lead if not branch else lead + ("│  " if branch[0] == "├" else "   ")
-        for k, operand in enumerate(reversed(below)):
-            stack.append((operand, inner, "└─ " if k == 0 else "├─ ", depth + 1))
+        branches = ["└─ ", *["├─ "] * (len(below) - 1)]
+        stack += [(operand, inner, branch, depth + 1) for operand, branch in zip(reversed(below), branches)]
     return lines
 
 
