@@ -28,21 +28,21 @@ KNOWN = "__grade_known__"
 SCALED, ADDED = "__grade_scaled__", "__grade_added__"  # every array in a container
 Alternative = tuple[str, int, str]  # of an expression: the kind of the edit, its cost, and the other text
 
-ORDERS = (("order", 1, "{1} @ {0}"), ("order", 2, "{1}.T @ {0}"), ("order", 2, "{1} @ {0}.T"), ("transpose", 2, "{0}.T @ {1}.T"))
-EITHER = (("surplus", 1, "{0}"), ("surplus", 1, "{1}"))
-OTHERWISE: dict[type, tuple[Alternative, ...]] = {
+OTHER_PRODUCTS = (("order", 1, "{1} @ {0}"), ("order", 2, "{1}.T @ {0}"), ("order", 2, "{1} @ {0}.T"), ("transpose", 2, "{0}.T @ {1}.T"))
+ONE_OPERAND = (("surplus", 1, "{0}"), ("surplus", 1, "{1}"))
+ALTERNATIVES: dict[type, tuple[Alternative, ...]] = {
     ast.Mult: (
         ("entry by entry", 1, "{0} @ {1}"), ("factor", 1, "{0} / {1}"),
         ("entry by entry", 2, "{0}.T @ {1}"), ("entry by entry", 2, "{0} @ {1}.T"),
     ),
-    ast.MatMult: (("entry by entry", 1, "{0} * {1}"), *EITHER, *ORDERS),
+    ast.MatMult: (("entry by entry", 1, "{0} * {1}"), *ONE_OPERAND, *OTHER_PRODUCTS),
     ast.Div: (("factor", 1, "{0} * {1}"), ("surplus", 1, "{0}")),
     ast.Pow: (("surplus", 1, "{0}"),),
     ast.Add: (("term sign", 1, "{0} - {1}"), ("surplus term", 1, "{0}"), ("surplus term", 1, "{1}")),
     ast.Sub: (("term sign", 1, "{0} + {1}"), ("sign", 1, "{1} - {0}"), ("surplus term", 1, "{0}"), ("surplus term", 1, "-{1}")),
 }  # fmt: skip
 OPPOSITE = {ast.Gt: "<=", ast.GtE: "<", ast.Lt: ">=", ast.LtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
-TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+INVERSE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 SLOPES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("({0} * (1 - {0}))", lambda x: x * (1 - x)), ("(1 - {0} ** 2)", lambda x: 1 - x**2), ("({0} > 0)", lambda x: x > 0),
 )  # fmt: skip
@@ -81,7 +81,7 @@ class Site:
     function: tuple[str, int]
 
     @property
-    def is_element(self) -> bool:
+    def is_kept(self) -> bool:
         """Whether the value is kept: given a name, returned, put into a list."""
         return isinstance(self.parent, KEPT) or (isinstance(self.parent, ast.Call) and written(self.parent.func).endswith(".append"))
 
@@ -199,21 +199,21 @@ class Edits:
             yield from other_numbers(site, node.value)
             return
         yield from self.other_names(site, value)
-        yield from self.of_kind(site, node)
+        yield from self.other_operations(site, node)
         if value is not None and value.dtype.kind in "fb":
             yield from self.with_slope(site, value)
             if value.ndim:
                 yield from self.with_more(site, value)
-        elif value is None and site.is_element and isinstance(node, ast.Name):
+        elif value is None and site.is_kept and isinstance(node, ast.Name):
             yield from (("ratio", 2, f"{SCALED}({node.id}, {1 / ratio!r})", ratio) for ratio in self.ratios)
             if isinstance(site.parent, ast.Assign) and isinstance(site.parent.targets[0], ast.Name):
                 yield "added", 2, f"{ADDED}({site.parent.targets[0].id}, {node.id})"
 
-    def of_kind(self, site: Site, node: ast.expr) -> Iterator[Alternative]:
+    def other_operations(self, site: Site, node: ast.expr) -> Iterator[Alternative]:
         """Yield what may stand in the place of an operation, a comparison, a call or a slice."""
         if isinstance(node, ast.BinOp):
-            yield from filled(OTHERWISE.get(type(node.op), ()), node.left, node.right)
-            yield from (("surplus", 1, product_of(rest)) for rest in without(factors_in(site)))
+            yield from filled(ALTERNATIVES.get(type(node.op), ()), node.left, node.right)
+            yield from (("surplus", 1, product_of(rest)) for rest in all_but_one_or_two(factors_in(site)))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             yield "sign", 1, written(node.operand)
         elif isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE:
@@ -228,7 +228,7 @@ class Edits:
     def other_names(self, site: Site, value: Any) -> Iterator[Alternative]:
         """Yield other arrays of the same shape in the place of one, and other numbers for a number."""
         node, statement = site.node, site.statement
-        if value is None or (not is_name(node) and (site.is_element or not value.ndim)):
+        if value is None or (not is_name(node) and (site.is_kept or not value.ndim)):
             return
         anything = statement is not None and statement.lineno <= self.crashed <= (statement.end_lineno or 0)
         for text, others in self.scopes.get(site.function, {}).items():
@@ -258,7 +258,7 @@ class Edits:
         swapped = ([args[{i: j, j: i}.get(k, k)] for k in range(len(args))] for i, j in combinations(range(len(args)), 2))
         yield from (("order", 1, f"{called}({', '.join([*other, *keywords])})") for other in swapped)
         if name in ("dot", "matmul", "multiply") and len(operands) == 2:
-            yield from filled(EITHER if name == "multiply" else (*EITHER, *ORDERS), *operands)
+            yield from filled(ONE_OPERAND if name == "multiply" else (*ONE_OPERAND, *OTHER_PRODUCTS), *operands)
             yield from filled((("entry by entry", 1, "{0} @ {1}" if name == "multiply" else "{0} * {1}"),), *operands)
         elif name in ("sum", "mean") and self.value(operands[0]) is not None:
             yield from other_sums(node, name, written(operands[0]), np.ndim(self.value(operands[0])))
@@ -273,9 +273,9 @@ class Edits:
         own = written(site.node)
         for text in self.slopes_in(site.function, value.shape):
             yield "wrong derivative", 2, text
-            if not is_name(site.node) or site.is_element:
+            if not is_name(site.node) or site.is_kept:
                 yield "factor missing", 2, f"({own}) * {text}"
-            yield from (("wrong derivative", 2, f"{product_of(rest)} * {text}") for rest in without(factors_in(site)))
+            yield from (("wrong derivative", 2, f"{product_of(rest)} * {text}") for rest in all_but_one_or_two(factors_in(site)))
 
     def slopes_in(self, function: tuple[str, int], shape: tuple[int, ...]) -> list[str]:
         """Return how the derivatives of the activations may be written in a function: by the values, if these are known."""
@@ -315,14 +315,14 @@ class Edits:
             yield "transpose", 1, re.sub(r"(\.T|\.transpose\(\))$", "", text) if text.endswith((".T", ".transpose()")) else f"{own}.T"
         for name, values in scope.items():
             shape = values[0].shape if values and values[0].dtype.kind == "f" else ()
-            if shape and shape in (value.shape, value.shape[1:] if site.is_element else ()):
+            if shape and shape in (value.shape, value.shape[1:] if site.is_kept else ()):
                 yield from (("term missing", 3, f"{own} {sign} {name}") for sign in "+-")
         yield from (("value", 4, f"{KNOWN}({k})") for k, known in enumerate(self.known) if known.shape == value.shape)
         if isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, (ast.Add, ast.Sub)):
             yield from (("number", 2, f"{n} * {own}") for n in (2, 0.5))
-        if site.is_element or isinstance(site.parent, ast.Call):
+        if site.is_kept or isinstance(site.parent, ast.Call):
             yield from (("function missing", 3, f"{helper}({text})") for helper in self.helpers)
-        if site.is_element:
+        if site.is_kept:
             yield from self.kept_with_more(site, own, value, scope)
 
     def kept_with_more(self, site: Site, own: str, value: np.ndarray, scope: dict[str, list[Any]]) -> Iterator[Any]:
@@ -355,9 +355,9 @@ class Edits:
                 for other in range(k + 1, end):
                     yield block("moved", 2 if other in (k + 1, end - 1) else 3, k, [*body[k + 1 : other + 1], statement], reader)
             if isinstance(statement, ast.AugAssign):
-                if type(statement.op) in TURNED:
+                if type(statement.op) in INVERSE:
                     kind = "sign" if isinstance(statement.op, (ast.Add, ast.Sub)) else "factor"
-                    change = Change(statement, "op", None, TURNED[type(statement.op)]())
+                    change = Change(statement, "op", None, INVERSE[type(statement.op)]())
                     yield Edit(kind, 1, statement.lineno, unit, (change,), statement, statement, statement)
                 yield block("set", 1, k, [ast.copy_location(ast.Assign([statement.target], statement.value), statement)])
                 base = statement.target.value if isinstance(statement.target, ast.Subscript) else statement.target
@@ -368,10 +368,10 @@ class Edits:
                 target: Any = statement.targets[0]
                 yield block("added", 1, k, [ast.copy_location(ast.AugAssign(target, ast.Add(), statement.value), statement)])
             if isinstance(statement, (ast.Assign, ast.Return)):
-                yield from other_places(unit, statement)
+                yield from swapped_parts(unit, statement)
 
 
-def other_places(unit: Unit, statement: ast.stmt) -> Iterator[Edit]:
+def swapped_parts(unit: Unit, statement: ast.stmt) -> Iterator[Edit]:
     """Yield two entries of a tuple, a list or a dict, or two names of ``a, b = ...``, in each other's place."""
     for node in ast.walk(statement):
         name = {ast.Tuple: "elts", ast.List: "elts", ast.Dict: "values"}.get(type(node), "")
@@ -458,7 +458,7 @@ def factors_in(site: Site) -> list[ast.AST]:
     return [] if is_inner else factors_of(site.node, ast.Mult)
 
 
-def without(factors: list[ast.AST]) -> Iterator[list[ast.AST]]:
+def all_but_one_or_two(factors: list[ast.AST]) -> Iterator[list[ast.AST]]:
     """Yield the factors without one of them, and without two."""
     for count in range(1, min(len(factors), 3)):
         yield from ([f for f in factors if f not in out] for out in combinations(factors, count))

@@ -49,7 +49,7 @@ class Match:
 
 
 class Engine:
-    """The equations of a loss and the values of everything in them, as ``quantities``, the most telling first.
+    """The equations of a loss and the values of everything in them, as ``quantities``, the most specific first.
 
     ``weights`` are the equations of the gradients by what the parameters are called; ``counts`` the lengths that a mean may divide by, the
     length of the batch first.
@@ -130,7 +130,7 @@ class Engine:
 
 
 def compute_once(root: Node) -> None:
-    """Let what a loss computes twice, such as its network in two places, be one value in its graph."""
+    """Make one node of what a loss computes twice, as where it runs its network in two places."""
     first: dict[Any, Node] = {}
     same_as: dict[Node, Node] = {}
     for node in history([root]):
