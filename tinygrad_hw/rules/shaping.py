@@ -126,10 +126,22 @@ rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 
      call=setitem, kind="choice", joint_vjp=_setitem_vjps)
 
 # Axes
-rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order), kind="movement", view=True)
+def _reshaped(x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return np.reshape(x, ...), of an array by its method where that takes the same arguments: it has less overhead."""
+    return x.reshape(*args) if len(args) == 1 and not kwargs and type(x) is np.ndarray else np.reshape(x, *args, **kwargs)
+
+
+def _transposed(x: Any, axes: Any = None) -> Any:
+    """Return np.transpose(x, axes), of an array by its method, which has less overhead."""
+    return x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes)
+
+
+rule(np.reshape,     lambda g, out, x, shape=None, order="C", **kwargs: np.reshape(g, x.shape, order=order),
+     call=_reshaped, kind="movement", view=True)
 rule(np.squeeze,     lambda g, out, x, axis=None: np.reshape(g, x.shape), kind="movement", view=True)
 rule(np.expand_dims, lambda g, out, x, axis: np.reshape(g, x.shape), kind="movement", view=True)
-rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)), kind="movement", view=True)
+rule(np.transpose,   lambda g, out, x, axes=None: np.transpose(g, _inverse(axes, x.ndim)),
+     call=_transposed, kind="movement", view=True)
 rule(np.swapaxes,    lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2), kind="movement", view=True)
 rule(np.moveaxis,    lambda g, out, x, source, destination: np.moveaxis(g, destination, source), kind="movement", view=True)
 rule(np.flip,        lambda g, out, x, axis=None: np.flip(g, axis), kind="movement", view=True)
