@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from radon.complexity import cc_visit
 
 import tinygrad_hw
 
@@ -218,6 +219,11 @@ def test_the_package_has_no_more_lines_than_it_may(record_property):
         rooms[module_of(path)[0]] += len(path.read_text().splitlines())
     record_property("lines", ", ".join(f"{room} {rooms[room]}" for room in ORDER) + f"; all {rooms.total()}")
     assert rooms.total() <= MOST_LINES, rooms
+
+
+def test_no_function_has_a_cyclomatic_complexity_over_twenty():
+    blocks = [(path.stem, block) for path in FILES for block in cc_visit(path.read_text())]
+    assert not [f"{stem}.{block.name}: {block.complexity}" for stem, block in blocks if block.complexity > 20]
 
 
 def python(code):

@@ -190,6 +190,7 @@ def no_programs(monkeypatch):
 def test_a_loss_that_differs_from_the_printed_one_is_exit_status_1(tmp_path, monkeypatch, capsys):
     wrong = outcome_of("data_X", exactly_as_printed("data_X") * (1 + 1e-9))
     monkeypatch.setattr("examples.report.__main__.train_all", lambda runs, epochs, jobs, trainer: iter([wrong]))
+    monkeypatch.setattr("examples.report.__main__.save", lambda outcomes, folder: None)
     assert main(["--run", "data_X", "--out", str(tmp_path)]) == 1
     assert re.search(r"data_X +1\.0e-09 +21/21 .*differs from the report", capsys.readouterr().out)
 
