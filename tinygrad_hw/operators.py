@@ -213,7 +213,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "round": np.round, "var": np.var, "std": np.std, "ptp": np.ptp, "cumsum": np.cumsum, "cumprod": np.cumprod, "argmax": np.argmax,
     "argmin": np.argmin, "argsort": np.argsort, "searchsorted": np.searchsorted, "all": np.all, "any": np.any, "nonzero": np.nonzero,
     "ravel": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "repeat": np.repeat, "take": np.take,
-    "diagonal": np.diagonal, "choose": np.choose,
+    "diagonal": np.diagonal, "choose": np.choose, "__divmod__": np.divmod, "__round__": np.round,
     "dot": np.dot, "trace": np.trace, "conj": conj, "conjugate": conj,
 }  # fmt: skip
 for name, called in METHODS.items():

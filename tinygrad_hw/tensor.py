@@ -540,12 +540,6 @@ class Tensor:
             )
         return Tensor, (self.numpy(), self.requires_grad, self.name)
 
-    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
-        return np.divmod(self, other)  # type: ignore[return-value]
-
-    def __round__(self, decimals: int = 0) -> Tensor:
-        return np.round(self, decimals)  # type: ignore[return-value]
-
     if TYPE_CHECKING:  # what operators.py, views.py and array_api/members.py add to the class
 
         def __add__(self, other: Any) -> Tensor: ...
@@ -556,6 +550,7 @@ class Tensor:
         __rxor__ = __ixor__ = __lshift__ = __rlshift__ = __ilshift__ = __rshift__ = __rrshift__ = __irshift__ = __lt__ = __le__ = __add__
         __gt__ = __ge__ = __add__
 
+        def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]: ...
         def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
         def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
         def __neg__(self) -> Tensor: ...
@@ -602,7 +597,7 @@ class Tensor:
         def __dlpack_device__(self) -> tuple[int, int]: ...
 
         prod, min, ptp, log_softmax, std, cumprod, argmin, any = sum, max, logsumexp, softmax, var, cumsum, argmax, all
-        copy = flatten = ravel
+        copy, flatten, __round__ = ravel, ravel, round
         shape: tuple[int, ...]
         ndim: int
         size: int
