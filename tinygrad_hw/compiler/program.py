@@ -63,12 +63,12 @@ class Program:
         The rule sees a call whose arguments are already replaced, and may change it. If the rule returns a list,
         later ops use the last one in place of the call.
         """
-        instead: dict[Op, Any] = {}
+        replacements: dict[Op, Any] = {}
         ops: list[Op] = []
         written: set[Op] = set(self.inputs)
-        renew = substitution(instead)
+        renew = substitution(replacements)
         for op in self.ops:
-            if any(x in instead for x in op.uses):
+            if any(x in replacements for x in op.uses):
                 op.args, op.kwargs = renew((op.args, op.kwargs))
             made = rule(op)
             if made is op:
@@ -82,13 +82,13 @@ class Program:
                     ops.append(part)
             result = made[-1] if isinstance(made, list) else made
             if result is not op:
-                instead[op] = result
+                replacements[op] = result
                 if isinstance(result, Op) and result.function is not None:
                     result.name, result.hint = result.name or op.name, result.hint or op.hint
         return self.made_of(ops, renew)
 
     def made_of(self, ops: list[Op], renew: Callable[[Any], Any]) -> Program:
-        """Return a program of other calls; ``renew`` tells what now stands for an op, or for those in a list."""
+        """Return a program of other calls; ``renew`` replaces an op, or those in a list."""
         return replace(
             self,
             ops=ops,

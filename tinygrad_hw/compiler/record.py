@@ -270,27 +270,29 @@ class Stage:
         for i, group in enumerate(optimizer.param_groups):
             vars(group)["lr"] = self.new_input(group.lr, "lr", i, name="lr")
 
-        def stand_in(i: int, key: str, kept: Any) -> Any:
-            if isinstance(kept, np.ndarray) or (isinstance(kept, np.generic) and not np.shape(self.parameters[i].value)):
-                return self.new_input(np.asarray(kept), "memory", i, key)
-            if not is_number(kept):
-                return kept
-            if (key, type(kept), kept) not in shared:
-                shared[key, type(kept), kept] = self.new_input(kept, "number", i, key, name=key)
-            return shared[key, type(kept), kept]
+        def stand_in(i: int, key: str, value: Any) -> Any:
+            if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and not np.shape(self.parameters[i].value)):
+                return self.new_input(np.asarray(value), "memory", i, key)
+            if not is_number(value):
+                return value
+            if (key, type(value), value) not in shared:
+                shared[key, type(value), value] = self.new_input(value, "number", i, key, name=key)
+            return shared[key, type(value), value]
 
-        optimizer.state = [{key: stand_in(i, key, kept) for key, kept in state.items()} for i, state in enumerate(optimizer.state)]
+        optimizer.state = [{key: stand_in(i, key, value) for key, value in state.items()} for i, state in enumerate(optimizer.state)]
         return [dict(state) for state in optimizer.state]
 
     def memory_updates(self, state: dict[str, Any], old: dict[str, Any]) -> dict[Any, Any]:
         """Return the new values of what the optimiser remembers of one parameter."""
-        for key, kept in old.items():
-            if not isinstance(kept, Traced) and not same(kept, state[key]):
+        for key, value in old.items():
+            if not isinstance(value, Traced) and not same(value, state[key]):
                 raise CompileError(
-                    f"{type(self.optimizer).__name__}.update changes what it remembers as {key!r}, a {type(kept).__name__}: a compiled "
+                    f"{type(self.optimizer).__name__}.update changes what it remembers as {key!r}, a {type(value).__name__}: a compiled "
                     "step can keep numbers and arrays"
                 )
-        return {kept._op: op_or_constant(state[key]) for key, kept in old.items() if isinstance(kept, Traced) and state[key] is not kept}
+        return {
+            value._op: op_or_constant(state[key]) for key, value in old.items() if isinstance(value, Traced) and state[key] is not value
+        }
 
 
 def require_all_known(program: Program) -> None:
@@ -334,6 +336,6 @@ def swept(tape: Recording, loss: Any, parameters: list[Node], named: bool) -> tu
     }
 
 
-def is_number(kept: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Tell whether something remembered is a plain number, as the count of the steps is."""
-    return type(kept) in (int, float) or isinstance(kept, np.number)
+    return type(value) in (int, float) or isinstance(value, np.number)

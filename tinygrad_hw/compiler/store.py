@@ -81,18 +81,18 @@ class Store:
             part[...] = node.value
             node.value, node.mutable = part, True
         for i, state in enumerate(states):
-            for key, kept in state.items():
+            for key, value in state.items():
                 like = self.nodes[i].value
-                if isinstance(kept, (np.ndarray, np.generic)) and (kept.shape, kept.dtype) == (like.shape, like.dtype):
+                if isinstance(value, (np.ndarray, np.generic)) and (value.shape, value.dtype) == (like.shape, like.dtype):
                     if key not in self.memory:
                         self.memory[key] = self.parts("memory", key)
                     self.others.pop((i, key), None)
                     part = self.memory[key][i]
-                    if kept is not part:
-                        part[...] = kept
+                    if value is not part:
+                        part[...] = value
                         state[key] = part
-                elif isinstance(kept, np.ndarray) and kept is not self.others.get((i, key)):
-                    state[key] = self.others[i, key] = np.array(kept)
+                elif isinstance(value, np.ndarray) and value is not self.others.get((i, key)):
+                    state[key] = self.others[i, key] = np.array(value)
 
     def array_of(self, role: tuple[Any, ...]) -> np.ndarray:
         """Return where an input of a program lies, by its role."""
@@ -104,9 +104,9 @@ class Store:
         other = self.others.get((i, key[0]))
         return self.memory[key[0]][i] if other is None else other
 
-    def holds(self, i: int, key: str, kept: Any) -> bool:
+    def holds(self, i: int, key: str, value: Any) -> bool:
         """Tell whether something remembered lies here."""
-        return kept is self.others.get((i, key), self) or (key in self.memory and kept is self.memory[key][i])
+        return value is self.others.get((i, key), self) or (key in self.memory and value is self.memory[key][i])
 
     def fetch(self) -> None:
         """Copy what lies elsewhere here, before a run."""

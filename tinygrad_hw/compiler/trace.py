@@ -113,9 +113,9 @@ def replaced(tree: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     return change(tree) if type(tree) is kind else tree
 
 
-def substitution(instead: dict[Op, Any]) -> Callable[[Any], Any]:
-    """Return what puts into arguments, in the place of ops, what now stands for them."""
-    return lambda tree: replaced(tree, Op, lambda op: instead.get(op, op))
+def substitution(replacements: dict[Op, Any]) -> Callable[[Any], Any]:
+    """Return the function that puts their replacements into arguments, in the place of ops."""
+    return lambda tree: replaced(tree, Op, lambda op: replacements.get(op, op))
 
 
 class Recording:
