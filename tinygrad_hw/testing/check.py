@@ -29,7 +29,7 @@ __all__ = ["Verdict", "WrongGradientError", "assert_same_gradients", "check_grad
 
 Arrays = list[np.ndarray]
 MOST_ENTRIES = 100  # of one input; of a larger one a random sample is checked, and a random direction
-TELLING = 1e-3  # what is known less well than this, relative to its size, proves nothing
+LEAST_PRECISION = 1e-3  # what is known less well than this, relative to its size, proves nothing
 TINY = 1e-14  # smaller slopes, in units of the cotangent, are rounding of what is of order 1 inside the function
 CLOSE = 2.0 ** -np.array([18.0, 22, 26, 12, 30, 36, 42, 8])  # how close to look for a kink: first as far as most functions need
 NEARBY = 24  # points around a kink at which slopes are taken
@@ -356,9 +356,9 @@ class _Check:
         outside = lambda margin: not low - margin <= analytic <= high + margin
         if outside(margin + error) and np.isfinite(analytic):
             error += self.sensitivity(direction)
-            margin += min(16 * self.moves(direction), TELLING * scale)
+            margin += min(16 * self.moves(direction), LEAST_PRECISION * scale)
         negligible = max(abs(analytic), abs(low), abs(high)) <= 10 * error <= 1e-5 * self.steepest
-        if error > TELLING * max(scale, high - low) and not negligible:
+        if error > LEAST_PRECISION * max(scale, high - low) and not negligible:
             return "ill-conditioned", values
         if not outside(margin + error):
             return ("kink" if low != high else "right"), values
@@ -412,8 +412,8 @@ class _Check:
                 return Slope(exact, exact, np.zeros(1)), False
             gaps.append(far if rounding < 1e-2 * scale else np.inf)
             errors.append(far + rounding)
-        telling = errors if steepness else errors[:: len(CLOSE)]  # (closer by, a rounding inside of the function looks like a slope of 0)
-        if min(telling) <= 1e-4 * scale or (len(gaps) > 2 and gaps[2] <= gaps[1] / 2 <= gaps[0] / 4 < np.inf):
+        relevant = errors if steepness else errors[:: len(CLOSE)]  # (closer by, a rounding inside of the function looks like a slope of 0)
+        if min(relevant) <= 1e-4 * scale or (len(gaps) > 2 and gaps[2] <= gaps[1] / 2 <= gaps[0] / 4 < np.inf):
             return Slope(exact, exact, np.array([2 * min(errors)])), False
         return (None, False) if np.isfinite(gaps).any() else (Slope(exact, exact, np.zeros(1)), True)
 
@@ -483,7 +483,7 @@ def likeliest_cause(check: _Check, i: int, wrong: Sequence[tuple[int, ...]]) -> 
 
 
 def _causes(check: _Check, i: int, numeric: np.ndarray, fits: Callable[[np.ndarray], bool]) -> Iterator[str]:
-    """Yield what explains the gradient of an input, what is tried first first."""
+    """Yield causes that explain the gradient of an input, the likeliest first."""
     analytic, g = check.analytic[i], check.g
     if any(np.any(a != 1) for a in g) and _ignores_the_cotangent(check, i, fits):
         yield "an ignored cotangent: the rule does not use g"
