@@ -1,4 +1,4 @@
-"""Where each public function of numpy, numpy.linalg and numpy.fft stands: has it a derivative here, and by what.
+"""Which public functions of numpy, numpy.linalg and numpy.fft have a derivative here, and by what.
 
 ``places()`` gives every function its place, ``report()`` prints them with totals (``python -m tinygrad_hw.rules``).
 """

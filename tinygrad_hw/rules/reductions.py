@@ -208,8 +208,8 @@ def centred_by_masks(g: Any, s: Any, axis: Axis) -> Any:
 def centred(g: Any, s: Any, axis: Axis) -> Any:
     """Return g - Σ g s over the axis, with s a softmax: g less its mean under s.
 
-    Where one share is near 1 the difference cancels to nothing, if taken as it stands. So g is first counted from its value there,
-    which changes nothing, since the shares add up to 1.
+    Where one share is near 1, that difference would cancel. So the value of g there is first subtracted from g, which changes
+    nothing, since the shares add up to 1.
     """
     found = _large_shares(s, axis)
     if found is None:

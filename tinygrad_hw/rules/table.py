@@ -97,12 +97,11 @@ def rule(function: Callable[..., Any], *vjps: Any, **options: Any) -> Rule:
 
 
 def composition(*functions: Callable[..., Any] | str, as_written: bool = False, checked: bool = False) -> Callable[[F], F]:
-    """Say that NumPy's functions, on tensors, are the decorated one, which is written in others of NumPy's.
+    """Register the decorated function, which is written in others of NumPy's, as what these functions of NumPy's do on tensors.
 
-    A function that the oldest NumPy that the package supports lacks is given by its name. Where no gradient is needed NumPy's
-    own function is called, but for those said to be ``as_written``: they write into an argument, call a function of the user's, or
-    can be compiled only in this way.
-    Where a gradient is needed NumPy's own is called first for those said to be ``checked``: what it refuses is refused.
+    A function that the oldest supported NumPy lacks is given by its name. Where no gradient is needed, NumPy's own function is called,
+    except for those that are ``as_written``: they write into an argument, call a function of the user's, or can be compiled only so.
+    Where a gradient is needed, NumPy's own is called first for those that are ``checked``, so that what it refuses is refused.
     """
 
     def register(body: F) -> F:
@@ -122,12 +121,12 @@ def own_code(function: Any) -> Callable[..., Any]:
 
 
 def formula(function: Callable[..., Any], meaning: Callable[..., Any]) -> None:
-    """Say how equations read a function of our own: ``formula(sech_squared, lambda t, x: 1 - t * t)``."""
+    """Say what a function of our own means in equations: ``formula(sech_squared, lambda t, x: 1 - t * t)``."""
     FORMULAS[function] = meaning
 
 
 def no_derivative(*functions: Callable[..., Any]) -> None:
-    """Say that these functions take tensors and give plain arrays: their results have no derivative."""
+    """Register functions that take tensors and give plain arrays: their results have no derivative."""
     NO_DERIVATIVE.update(functions)
 
 
@@ -175,7 +174,7 @@ def dispatched(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
-# What type checkers are told
+# For type checkers
 class HasDtype(Protocol):
     """An array, a NumPy scalar or a Tensor."""
 
