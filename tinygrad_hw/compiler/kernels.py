@@ -258,7 +258,7 @@ def is_small_product(op: Op) -> bool:
 
 def is_plain_reduction(op: Op) -> bool:
     """Tell whether a reduction is of what has entries, by a function with a known start."""
-    x = op.args[0].value
+    x = getattr(op.args[0], "value", op.args[0])
     floating = REDUCED_BY[op.function] not in (np.maximum, np.minimum) or x.dtype.kind == "f"
     return floating and x.size > 0 and is_plain(op.kwargs.get("initial", 0))
 

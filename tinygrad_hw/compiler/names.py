@@ -34,7 +34,7 @@ def name_locals(frames: Iterable[Any]) -> None:
 
 
 def op_of(value: Any) -> Op | None:
-    """Return the op of a stand-in, or of a tensor that holds one; of a view, of what it was when it was last worked out."""
+    """Return the op of a stand-in, or of a tensor that holds one; of a view, that of the value that it keeps."""
     value = (value._cached_node if isinstance(value, View) else value._node).value if isinstance(value, Tensor) else value
     return value._op if isinstance(value, Traced) else None
 
@@ -89,7 +89,7 @@ def name_by_part(program: Program) -> None:
 
 
 def name_apart(step: Program) -> None:
-    """Give each input of a step of a loop a name, and each name once."""
+    """Give each input of a loop's step a name, and no two values the same one."""
     taken: dict[str, int] = {}
     for i, op in enumerate(step.inputs):
         op.name = unique(op.name or op.hint or f"x{i + 1}", taken)

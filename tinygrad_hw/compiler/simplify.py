@@ -24,12 +24,12 @@ def drop_copies(program: Program) -> Program:
     """Put the original in the place of its copy: nothing in a program is ever written to."""
 
     def rule(op: Op) -> Any:
-        same = op.function in (np.copy, np.positive) and len(op.args) == 1 and isinstance(op.args[0], Op) and op.dtype != bool
-        if op.function is np.reshape and isinstance(op.args[0], Op):
-            same = op.args[0].shape == op.shape
-        if op.function is astype and isinstance(op.args[0], Op):
-            same = op.args[0].dtype == op.dtype
-        return op.args[0] if same else op
+        x = op.args[0] if op.args else None
+        if not isinstance(x, Op):
+            return op
+        copied = op.function in (np.copy, np.positive) and len(op.args) == 1 and op.dtype != bool
+        is_same = copied or (op.function is np.reshape and x.shape == op.shape) or (op.function is astype and x.dtype == op.dtype)
+        return x if is_same else op
 
     return program.rewritten(rule)
 
@@ -41,14 +41,14 @@ def fold_constants(program: Program) -> Program:
         if not any(op.uses) and isinstance(op.value, (np.ndarray, np.generic, *NUMBERS)):
             return op.value
         if isinstance(op.function, np.ufunc) and op.function.signature is None and op.function.nout == 1:
-            op.args = tuple(one_number(arg, op) for arg in op.args)
+            op.args = tuple(as_number(arg, op) for arg in op.args)
         return op
 
     return program.rewritten(rule)
 
 
-def one_number(arg: Any, op: Op) -> Any:
-    """Return a constant argument as one number, if it is one repeated and the others make up the shape."""
+def as_number(arg: Any, op: Op) -> Any:
+    """Return a constant argument as one number, if all its entries are that and another argument has the shape of the result."""
     if not isinstance(arg, np.ndarray) or arg.size == 0 or arg.ndim == 0:
         return arg
     first = arg.ravel()[0]
@@ -62,9 +62,9 @@ def fold_signs(program: Program) -> Program:
 
     def rule(op: Op) -> Any:
         x = op.args[0] if op.args else None
-        if op.function is np.negative and isinstance(x, Op) and (parts := scaled(x)):
+        if op.function is np.negative and isinstance(x, Op) and (parts := factor_and_rest(x)):
             return Op(np.multiply, (-parts[0], parts[1]), {}, op.value)
-        if op.function is np.multiply and (parts := scaled(op)):
+        if op.function is np.multiply and (parts := factor_and_rest(op)):
             c, y = parts
             if y.function is np.add and y.args[0] is y.args[1] and isinstance(y.args[0], Op) and np.isfinite(c + c):
                 return Op(np.multiply, (c + c, y.args[0]), {}, op.value)
@@ -75,8 +75,8 @@ def fold_signs(program: Program) -> Program:
     return program.rewritten(rule)
 
 
-def scaled(op: Any) -> tuple[Any, Op] | None:
-    """Return the factor and the rest of a product with a constant number of its own dtype."""
+def factor_and_rest(op: Any) -> tuple[Any, Op] | None:
+    """Return the factor and the rest of a product with a constant number of its own dtype; None if an op is no such product."""
     if op.function is np.multiply and not op.kwargs and op.dtype is not WEAK:
         for c, y in (op.args, op.args[::-1]):
             number = isinstance(c, (np.ndarray, np.generic)) and c.ndim == 0 and c.dtype == op.dtype and op.dtype.kind == "f"
@@ -103,7 +103,7 @@ def turn_differences(program: Program) -> Program:
     turned: dict[Op, tuple[tuple[Any, ...], Any]] = {}  # the new arguments and the new value
     for op in program.ops:
         if op.function is np.subtract and not op.kwargs and op not in wanted and op.dtype is not WEAK and op.dtype.kind == "f":
-            factors = {user: parts[0] for user in users[op] if (parts := scaled(user)) and parts[1] is op and parts[0] < 0}
+            factors = {user: parts[0] for user in users[op] if (parts := factor_and_rest(user)) and parts[1] is op and parts[0] < 0}
             if factors and all(user in factors or (user.function is np.square and not user.kwargs) for user in users[op]):
                 turned[op] = op.args[::-1], -op.value
                 turned |= {user: ((-c, op), user.value) for user, c in factors.items()}
@@ -113,7 +113,7 @@ def turn_differences(program: Program) -> Program:
 
 
 def merge_equal(program: Program) -> Program:
-    """Compute once what is computed several times; what is to be silent may be what has warned already, as it would have itself."""
+    """Compute once what is computed several times; a call without warnings may be replaced by an equal one before it, which has warned."""
     known: dict[Any, Op] = {}
 
     def rule(op: Op) -> Any:
