@@ -124,7 +124,7 @@ def arranged(recorded: Recorded, groups: Sequence[Group], merged: Sequence[str])
         closed = len(users) == 1 and bool(groups[users[0]].title) and vertices[leaf].kind != "input"
         if uses and leaf not in recorded.outputs and (vertices[leaf].kind in merged or closed):
             carried.setdefault(uses[0][0], []).append(leaf)
-        elif uses and belongs_to_one_time(groups, uses):
+        elif uses and in_one_repetition(groups, uses):
             repeated_leaves.setdefault((vertices[leaf].kind, *users), []).append(leaf)
         else:
             found.append(group_of(vertices, leaf))
@@ -149,7 +149,7 @@ def uses_of_leaves(vertices: Sequence[Vertex], groups: Sequence[Group]) -> dict[
     return uses
 
 
-def belongs_to_one_time(groups: Sequence[Group], uses: Sequence[tuple[int, int]]) -> bool:
+def in_one_repetition(groups: Sequence[Group], uses: Sequence[tuple[int, int]]) -> bool:
     """Tell whether all uses are in one repetition of one body."""
     runs = {groups[i].run for i, _ in uses}
     return len(runs) == 1 and None not in runs and len({repetition for _, repetition in uses}) == 1
@@ -270,7 +270,7 @@ def runs_of(vertices: Sequence[Vertex], groups: Sequence[Group], least: int) -> 
 
 
 def preference(vertices: Sequence[Vertex], groups: Sequence[Group], owner: dict[int, int], start: int, period: int) -> tuple[int, int, int]:
-    """Return by what a body should begin here: few values that one repetition passes on to the next, then a deep module, then early."""
+    """Return what a start of a body is chosen by: few values passed on between repetitions, then a deep module, then an early start."""
     following = groups[start + period : start + 2 * period]
     passed_on = sum(start <= owner.get(operand, -1) < start + period for operand in set(operands_of(vertices, *following)))
     return passed_on, -len(shared_path(group.path for group in following)), start

@@ -18,7 +18,7 @@ FRAGMENT = re.compile(r'(?<=>)[^<>]+(?=<)|(?<=aria-label=")[^"]+(?=")')
 
 
 class Translation:
-    """What English sentences are called in a language.
+    """The words of a language for English sentences.
 
     Attributes
     ----------

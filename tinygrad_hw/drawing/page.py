@@ -94,7 +94,7 @@ def page(lesson: Lesson, language: str) -> str:
         legend=translate.markup("".join(legend_rows(pictures, stepping, piece))),
         words=translate.markup(glossary(all_steps)) if stepping else "",
         text=escape(text(pictures[0], 100, colour=False, ascii_only=False)),
-        data=as_json({**in_words_of(translate, data(lesson, pictures, all_steps)), "words": translate.table}),
+        data=as_json({**translated(translate, data(lesson, pictures, all_steps)), "words": translate.table}),
         program=program,
         script=script,
     )
@@ -191,8 +191,8 @@ def data(lesson: Lesson, pictures: Sequence[Picture], all_steps: Sequence[Sequen
     }
 
 
-def in_words_of(translate: Translation, found: dict[str, Any]) -> dict[str, Any]:
-    """Put what the script is to show into a language; a line that is only a name stays as it is."""
+def translated(translate: Translation, found: dict[str, Any]) -> dict[str, Any]:
+    """Translate what the script is to show; a line that is only a name stays as it is."""
     for view in found["views"] if translate.table else ():
         view["title"] = translate(view["title"])
         names = {box["name"] for box in view["boxes"]}
@@ -235,7 +235,7 @@ def box_data(box: Box, lines: list[Any], opens: int | None = None, value: int | 
 
 
 def only_line(box: Box) -> list[Any]:
-    """Return the line that says what a box is, as the script takes it."""
+    """Return the one line that says what a box is."""
     return line_data(Line(clean(in_words(box)), "", None), {})
 
 
