@@ -187,6 +187,11 @@ def exchanged_axes(thing: Any) -> set[int] | None:
     return {i for i, axis in enumerate(order) if ndim == 1 or axis % ndim != i}
 
 
+def is_one_number(array: np.ndarray) -> bool:
+    """Tell whether all entries of an array are the same number."""
+    return bool(array.size and (array == array.flat[0]).all())
+
+
 class Path(str):
     """A name that a module gave a tensor: the way from the module to it."""
 
@@ -333,16 +338,20 @@ class Names:
             if (a := activations.get(z) or self.activation(normalised)) is not None:
                 self.assign(a, Label("a", k))
             inputs += self.name_parameters(z, products)
+        self.name_leaves([*inputs, *filter(is_leaf, roots)])
+
+    def name_leaves(self, inputs: Iterable[Thing]) -> None:
+        """Name the inputs x, then all other parameters and arrays that have no name yet."""
         leaves = [node for node in self.nodes if is_leaf(node)]
         for node in leaves:
             if node.name:
                 self.assign(node, label_of(node.name))
-        self.name_alike("x", [*inputs, *filter(is_leaf, roots)])
+        self.name_alike("x", inputs)
         self.name_alike("x", filter(is_parameter, leaves))
         for thing, array in self.arrays.items():
             if array.ndim == 2 and np.array_equal(array, np.eye(len(array))):
                 self.assign(thing, Label("I"))
-        varied = [thing for thing, array in self.arrays.items() if not (array.size and (array == array.flat[0]).all())]
+        varied = [thing for thing, array in self.arrays.items() if not is_one_number(array)]
         self.name_alike("c", [*leaves, *varied, *self.arrays])  # (equations write an array of one number as the number)
 
     def affine(self) -> dict[Node, list[Node]]:

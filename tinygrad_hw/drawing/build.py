@@ -161,10 +161,8 @@ def arrows_between(recorded: Recorded, groups: Sequence[Group], look: Look, reac
         if tail != head or kind == "next":
             highlighted = not any(reached.isdisjoint(groups[end].members) for end in (tail, head))
             arrow = Arrow(tail, head, gradient=(tail, head, kind) in flowing, highlighted=highlighted)
-            uses = f"×{len(operands)}" if len(operands) > 1 else ""
-            note = kind or carried_names(recorded, groups[tail], operands) or uses
-            repeated = [arrow] * max(1, len(operands) // len(groups[head].times)) if kind == "same" else []
-            arrows += repeated or [replace(arrow, note=note, to_next=kind == "next")]
+            carried = carried_names(recorded, groups[tail], operands)
+            arrows += arrows_of_several(arrow, kind, len(operands), len(groups[head].times), carried)
     return arrows
 
 
@@ -179,6 +177,13 @@ def carried_names(recorded: Recorded, tail: Group, operands: Sequence[int]) -> s
         return ""  # (what else there is has its name in its box)
     uses = Counter(recorded.vertices[operand].name for operand in operands)
     return ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in uses.items()) if len(uses) <= MOST_NAMES else ""
+
+
+def arrows_of_several(arrow: Arrow, kind: str, uses: int, times: int, carried: str) -> list[Arrow]:
+    """Return the arrows between two groups, one of which stands for several vertices."""
+    if kind == "same":
+        return [arrow] * max(1, uses // times)
+    return [replace(arrow, note=kind or carried or (f"×{uses}" if uses > 1 else ""), to_next=kind == "next")]
 
 
 def flows(vertex: Vertex, place: int) -> bool:

@@ -217,10 +217,9 @@ class Equations:
         """
         text = Text(self._labels)
         calls = [part for part in parts_of(line.right) if isinstance(part, Call)]
-        indices = [Constant(leaf) for part in calls for leaf in leaves(part.args) if isinstance(leaf, np.ndarray)]
         names = {text.label(self._labels[atom]): evaluate(atom, values) for atom in occurrences(line.right) if atom in self._labels}
         names |= {text.write(part): evaluate(part, values) for part in calls if is_along_channels(part)}
-        names |= {text.label(self._labels[index]): index.value for index in indices if index in self._labels}
+        names |= {text.label(self._labels[index]): index.value for index in indices_in(calls) if index in self._labels}
         calls += [part for _, rule in self._derivation.definitions.values() for part in parts_of(rule) if isinstance(part, Call)]
         functions = {text.function(part.function): part.function for part in calls}
         primes = {
@@ -407,6 +406,11 @@ def labels_of(derivation: Derivation) -> dict[Expression, Label]:
     if derivation.batch is not None:
         labels[derivation.batch] = names.reserve(Label("N"))
     return labels | {prime.parts[0]: Label("z") for prime, _ in derivation.definitions.values()}
+
+
+def indices_in(calls: list[Call]) -> list[Constant]:
+    """Return the arrays that calls are indexed with."""
+    return [Constant(leaf) for call in calls for leaf in leaves(call.args) if isinstance(leaf, np.ndarray)]
 
 
 def replay(seeds: Mapping[Node, Any]) -> tuple[list[Step], dict[Node, Any]]:

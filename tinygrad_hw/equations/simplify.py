@@ -523,11 +523,16 @@ def fold(function: Any, shape: Shape, x: Expression, axis: Any = None, *more: An
         return x
     if function is np.sum and is_call(x, shaping.scatter) and len(axes) == ndim:
         return times(call(np.sum, x.args[:1], {}, ()), Ones(shape))
-    constant = [f for f in factors_of(x) if kwargs.get("keepdims") and len(f[0].shape) == ndim and not any(f[0].shape[i] > 1 for i in axes)]
+    constant = constant_along(x, axes) if kwargs.get("keepdims") else []
     varying = product([factor for factor in factors_of(x) if factor not in constant])
     if constant and varying.shape == x.shape:
         return product([(call(function, (varying,), kwargs, shape), 1), *constant])
     return Call(function, (x,), kwargs, shape)
+
+
+def constant_along(x: Expression, axes: tuple[int, ...]) -> list[tuple[Expression, Number]]:
+    """Return the factors that have these axes with length 1."""
+    return [f for f in factors_of(x) if len(f[0].shape) == len(x.shape) and not any(f[0].shape[i] > 1 for i in axes)]
 
 
 def getitem(shape: Shape, x: Expression, index: Any) -> Expression | None:

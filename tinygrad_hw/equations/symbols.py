@@ -102,7 +102,7 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return function(*mapped(stand_in, args), **mapped(stand_in, kwargs))
     if function in ALWAYS:
         return np.bool_(ALWAYS[function])
-    if function in (np.equal, np.not_equal) and any(isinstance(arg, (float, np.floating)) and np.isinf(arg) for arg in args):
+    if function in (np.equal, np.not_equal) and any(map(is_infinite, args)):
         return np.bool_(function is np.not_equal)
     if function is shaping.astype and args[0].dtype.kind in "iufc" and np.dtype(args[1]).kind in "fc":
         return Symbol(args[0].expression, args[1])
@@ -121,6 +121,10 @@ def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if expression.shape != shape:
         expression = times(expression, Ones(shape))
     return Symbol(expression, dtype)
+
+
+def is_infinite(value: Any) -> bool:
+    return isinstance(value, (float, np.floating)) and bool(np.isinf(value))
 
 
 def is_mask(value: Any) -> bool:
