@@ -84,7 +84,6 @@ class Label:
 
     @property
     def identifier(self) -> str:
-        """The name as Python code has it."""
         return self.written if self.written.isidentifier() else self.plain
 
 
@@ -139,7 +138,7 @@ def clean(text: Any) -> str:
 
 # What is named
 class Fingerprint(NamedTuple):
-    """Stands for an array that is not a tensor; copies of one array have equal fingerprints."""
+    """Stands for an array that is not a tensor; equal if and only if shape, dtype and entries are."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -150,7 +149,6 @@ Thing = Node | Fingerprint
 
 
 def fingerprint(array: np.ndarray) -> Fingerprint:
-    """Return the fingerprint of an array: equal if and only if shape, dtype and entries are."""
     return Fingerprint(*content(array))
 
 
@@ -185,11 +183,6 @@ def exchanged_axes(thing: Any) -> set[int] | None:
         return {axis % ndim for axis in args}
     order = (args[0] if args else None) or range(ndim)[::-1]
     return {i for i, axis in enumerate(order) if ndim == 1 or axis % ndim != i}
-
-
-def is_one_number(array: np.ndarray) -> bool:
-    """Tell whether all entries of an array are the same number."""
-    return bool(array.size and (array == array.flat[0]).all())
 
 
 class Path(str):
@@ -233,7 +226,6 @@ class Names:
         self.counts: Counter[str] = Counter()
         self.name_by_user(given or {})
         self.by_user = set(self.labels)
-        self.layers: dict[Node, str] = {}
         self.target: Thing | None = None
         self.normalised: dict[Node, Node] = {}
         self.inside_softmax: set[Any] = set()
@@ -333,7 +325,7 @@ class Names:
         for z, products in layers.items():
             k, normalised = self.layers[z], self.normalised.get(z, z)
             self.assign(z, Label("z", k))
-            if normalised is not z and not has_path(normalised):
+            if normalised is not z and PLACE.fullmatch(f"{module_of(normalised)}.weight".lstrip(".")):
                 self.assign(normalised, Label("z\u0303", k))
             if (a := activations.get(z) or self.activation(normalised)) is not None:
                 self.assign(a, Label("a", k))
@@ -351,8 +343,8 @@ class Names:
         for thing, array in self.arrays.items():
             if array.ndim == 2 and np.array_equal(array, np.eye(len(array))):
                 self.assign(thing, Label("I"))
-        varied = [thing for thing, array in self.arrays.items() if not is_one_number(array)]
-        self.name_alike("c", [*leaves, *varied, *self.arrays])  # (equations write an array of one number as the number)
+        constants = {thing: array.size > 0 and bool((array == array.flat[0]).all()) for thing, array in self.arrays.items()}
+        self.name_alike("c", [*leaves, *sorted(constants, key=constants.__getitem__)])  # (an array of one number is written as that)
 
     def affine(self) -> dict[Node, list[Node]]:
         """Return the sums that end in a product with a parameter, each with its products, in the order of creation."""
@@ -614,9 +606,3 @@ ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.negative, np.posit
 def module_of(node: Node) -> str:
     """Return the path of the outermost module whose result a node is, "" if that is a class (capitalised) or only a number."""
     return next((path for _, path in reversed(node.calls) if not path[:1].isupper() and not path.replace(".", "").isdigit()), "")
-
-
-def has_path(node: Node) -> bool:
-    """Tell whether the path of the module whose result a node is says more than a place in a Sequential."""
-    path = module_of(node)
-    return bool(path) and not PLACE.fullmatch(f"{path}.weight")
