@@ -202,7 +202,11 @@ class NativePlan(Plan):
     def write(self) -> str:
         """Return the source of the kernel."""
         self.head = self.converted_variables()
-        body = [*self.calls(), *self.ending()]
+        body: list[str] = []
+        for group in self.groups:
+            body += self.loop(group) if self.loopable(group[0]) else self.single(group[0])
+            body += self.tests_after(group[-1])
+        body += self.ending()
         variables = [self.names[op] for op in self.variables]
         lines = [f"def kernel(n, losses, {', '.join([*variables, *self.labels.values()])}):"]
         lines += [f"    {line}" for line in (*self.head, "zero = losses.size >> 40")] + (["    for k in range(n):"] if self.repeats else [])
@@ -217,13 +221,6 @@ class NativePlan(Plan):
             name = self.names[op] = f"x{next(self.counter)}"
             if op.shape == () and op.dtype in (np.float32, np.float64):
                 lines.append(f"{name} = np.{np.dtype(op.dtype).name}({name})")
-        return lines
-
-    def calls(self) -> list[str]:
-        lines: list[str] = []
-        for group in self.groups:
-            lines += self.loop(group) if self.loopable(group[0]) else self.single(group[0])
-            lines += self.tests_after(group[-1])
         return lines
 
     def tests_after(self, op: Op) -> list[str]:

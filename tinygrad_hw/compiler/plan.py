@@ -273,7 +273,7 @@ class Plan:
         """Make each piece a function of what it needs from before to what is needed later; return the code that calls them."""
         local = {self.names[op] for op in self.program.ops if op in self.names} - self.space.keys()
         passed = local | {*given}
-        used = [words_of(block) & passed for block in (*blocks, ending)]
+        used = [set(re.findall(r"\w+", "\n".join(block))) & passed for block in (*blocks, ending)]
         last = {word: number for number, words in enumerate(used) for word in words}
         known, calls = set(given), []
         violated = f"return {self.bound(VIOLATED, 'VIOLATED')}"
@@ -331,7 +331,8 @@ class Plan:
             zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
             return " and ".join(f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros))
         args, kwargs = self.arguments(op)
-        if op.function in SYMBOLS and len(args) == 2 and not kwargs and self.is_of_numbers(op):
+        of_numbers = self.kinds[op] == "number" and all(shape_of(x) == () for x in op.args)
+        if op.function in SYMBOLS and len(args) == 2 and not kwargs and of_numbers:
             return f"{args[0]} {SYMBOLS[op.function]} {args[1]}"
         if op.function is np.transpose and len(op.args) == 1 and not kwargs:
             return f"{args[0]}.T"
@@ -355,10 +356,6 @@ class Plan:
     def function(self, op: Op) -> str:
         """Return what an op's function is called in the code."""
         return self.bound(op.function, f"np_{getattr(op.function, '__name__', 'call')}")
-
-    def is_of_numbers(self, op: Op) -> bool:
-        """Tell whether an op computes a number from numbers alone."""
-        return self.kinds[op] == "number" and all(shape_of(x) == () for x in op.args)
 
     def fill(self, op: Op) -> list[str]:
         """Return the code that copies into an end_to_end the parts that are not computed there."""
@@ -410,11 +407,6 @@ class Plan:
             self.names[id(thing)] = unique(name, self.taken)
             self.space[self.names[id(thing)]] = thing
         return self.names[id(thing)]
-
-
-def words_of(lines: list[str]) -> set[str]:
-    """Return the words in lines of code."""
-    return set(re.findall(r"\w+", "\n".join(lines)))
 
 
 def release(program: Program) -> None:
