@@ -331,8 +331,8 @@ class Plan:
             zeros = [self.bound(np.zeros(x.value.size, x.dtype), f"zeros{x.value.size}") for x in op.args]
             return " and ".join(f"{self.argument(x)}.ravel().dot({z}) == 0" for x, z in zip(op.args, zeros))
         args, kwargs = self.arguments(op)
-        of_numbers = self.kinds[op] == "number" and all(shape_of(x) == () for x in op.args)
-        if op.function in SYMBOLS and len(args) == 2 and not kwargs and of_numbers:
+        has_symbol = op.function in SYMBOLS and len(args) == 2 and not kwargs
+        if has_symbol and self.kinds[op] == "number" and all(shape_of(x) == () for x in op.args):
             return f"{args[0]} {SYMBOLS[op.function]} {args[1]}"
         if op.function is np.transpose and len(op.args) == 1 and not kwargs:
             return f"{args[0]}.T"
