@@ -10,11 +10,13 @@ import copy
 import ctypes
 import dataclasses
 import functools
+import gc
 import inspect
 import os
 import pickle
 import random
 import sys
+import textwrap
 import threading
 import time
 import types
@@ -660,6 +662,20 @@ def test_what_cannot_be_watched_is_refused_with_its_line(f):
     line = first + next(i for i, text in enumerate(lines) if "# here" in text)
     with pytest.raises(CompileError, match=rf"line {line}: .* cannot be watched"):
         compile(f)(X)
+
+
+def test_what_a_callback_of_the_garbage_collector_does_is_not_blamed_on_the_code():
+    def f(x):
+        return sum([y * 2 for y in x]).sum() * len(textwrap.dedent("a"))
+
+    clock, thresholds = lambda phase, info: time.perf_counter(), gc.get_threshold()
+    gc.callbacks.append(clock)
+    gc.set_threshold(1)
+    try:
+        assert compile(f)(X) == np.sum(2 * X)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(clock)
 
 
 def test_an_error_that_the_code_swallows_is_raised_all_the_same():

@@ -188,13 +188,13 @@ def graded(tmp_path, tests, *options):
 
 
 def graded_against(catalogue, tmp_path, tests):
-    """Run the command on a file of tests, with other mutants (an expression in its modules' names) and a time limit of a second."""
+    """Run the command on a file of tests, with other mutants (an expression in its modules' names) and a time limit of two seconds."""
     program = f"""
         import sys
         sys.path.append({str(Path(__file__).parent)!r})
         import engine_mutants
         from tinygrad_hw.testing import mutants as m
-        m.CPU_SECONDS = 1
+        m.CPU_SECONDS = 2
         sys.exit(m.main(sys.argv[1:], eval({catalogue!r}, vars(m) | vars(engine_mutants))))
     """
     return output_of(["-c", textwrap.dedent(program)], tmp_path, tests)

@@ -6,6 +6,7 @@ Such calls end in C, where Python's profiler sees them.
 from __future__ import annotations
 
 import datetime
+import gc
 import io
 import random
 import socket
@@ -34,7 +35,10 @@ NOT_THE_CODES = ("warnings.py", "linecache.py", "<frozen importlib", "threading.
 
 @contextmanager
 def watching_calls(tape: Recording) -> Iterator[None]:
-    """Note inside, as the recording's refusal, the first call of the user's code that cannot be watched or repeated."""
+    """Note inside, as the recording's refusal, the first call of the user's code that cannot be watched or repeated.
+
+    No garbage is collected inside: finalisers and others' ``gc.callbacks`` would run as if the user's code called them.
+    """
     if sys.getprofile() is not None:  # (somebody else profiles)
         yield
         return
@@ -46,11 +50,15 @@ def watching_calls(tape: Recording) -> Iterator[None]:
         if what and tape.refusal is None and (line := line_of_the_user(frame)) is not None:
             tape.refusal = error_at(line, f"{what} is used, which cannot be watched: it would be as at the first call for ever; {INSTEAD}")
 
+    collecting = gc.isenabled()
+    gc.disable()
     sys.setprofile(profile)
     try:
         yield
     finally:
         sys.setprofile(None)
+        if collecting:
+            gc.enable()
 
 
 INSTEAD = "do it outside the compiled function, and give what it needs as an argument"

@@ -140,6 +140,7 @@ class Grade:
         return [NOTES[self.language][kind].format(*pieces) for kind, *pieces in self.found.notes]
 
     def sheet(self) -> Sheet:
+        """Return what the page of a class shows of this grade: the text, the points, the marks and the first mistake."""
         marks = tuple((mark.text.split(" = ")[0], mark.verdict) for mark in self.found.marks)
         first = self.where(self.mistakes[0]) if self.mistakes else ""
         return Sheet(self.name, str(self), self.section(), self.points, self.total, marks, first, self.right)
