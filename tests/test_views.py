@@ -98,6 +98,23 @@ def test_a_copy_shares_nothing(copied):
         assert_array_equal(t.data, np.full(M.shape, 7.0))
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v: np.negative.at(v, np.s_[...]),
+        lambda v: np.add.at(v, np.s_[...], 1.0),
+        lambda v: np.put(v, [], []),
+        lambda v: np.copyto(v, 1.0),
+        lambda v: setattr(v, "flat", 1.0),
+    ],
+    ids=["negative.at", "add.at", "put", "copyto", "flat"],
+)
+def test_writing_no_entries_of_what_is_read_only_is_refused_as_well(write):
+    for x in (np.zeros((0, 2)), Tensor(np.zeros((0, 2))), Tensor(np.zeros((0, 2)), requires_grad=True) * 1.0):
+        with pytest.raises(ValueError, match="read-only|not writeable"):
+            write(np.diagonal(x))
+
+
 @pytest.mark.parametrize("view", READ_ONLY.values(), ids=READ_ONLY)
 def test_what_numpy_has_read_only_is_read_only_and_follows_its_base(view):
     for t in both()[1:]:

@@ -586,6 +586,8 @@ def writing_function(function: Callable[..., Any]) -> Callable[..., Any]:
                 )
             function(target, *plain(args[1:]), **plain(kwargs))
             return
+        if isinstance(target._node.value, ndarray) and not target._node.value.flags.writeable:  # (of no entries, too)
+            raise ValueError("assignment destination is read-only")
         with write_lock:
             if writes_to_a_graph(target, values):
                 composition(*args, **kwargs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,7 +75,8 @@ def written(function: Callable[..., Any]) -> tuple[str, Path, int]:
     names = code.co_varnames[: code.co_argcount]
     node = next(node for node in found if tuple(arg.arg for arg in (*node.args.posonlyargs, *node.args.args)) == names)
     source = ast.get_source_segment(text, node) or ""
-    return textwrap.dedent(" " * node.col_offset + source), Path(code.co_filename).relative_to(ROOT), node.lineno
+    source = re.sub(r"\n\s*", "\n    ", source) if isinstance(node, ast.Lambda) else textwrap.dedent(" " * node.col_offset + source)
+    return source, Path(code.co_filename).relative_to(ROOT), node.lineno
 
 
 def first_line(node: Any) -> int:
