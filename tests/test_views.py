@@ -111,7 +111,7 @@ def test_a_copy_shares_nothing(copied):
 )
 def test_writing_no_entries_of_what_is_read_only_is_refused_as_well(write):
     for x in (np.zeros((0, 2)), Tensor(np.zeros((0, 2))), Tensor(np.zeros((0, 2)), requires_grad=True) * 1.0):
-        with pytest.raises(ValueError, match="read-only|not writeable"):
+        with pytest.raises(ValueError, match="read-only"):
             write(np.diagonal(x))
 
 
