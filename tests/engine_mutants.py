@@ -169,7 +169,7 @@ def of_views_and_writes():
         (s, "apply_views", "a view of a view is written to at the first step", "x = function(", "return function("),
         (s, "layout", "an array in Fortran order is copied in C order", "if x.flags.c_contiguous else", "if True else"),
         (s, "_setitem_vjps", "a write keeps the cotangent of what it overwrites", "apply_views(g, steps)[index] = 0", "pass"),
-        (s, "_setitem_vjps", "a cotangent that others hold is written to", "if not mine or", "if False or"),
+        (s, "_setitem_vjps", "a cotangent that others hold is written to", "if not may_overwrite or", "if False or"),
         (s.Entries, "add_to", "an index that repeats counts once", "np.add.at(total, self.index, self.g)", "total[self.index] += self.g"),
         (
             entries,

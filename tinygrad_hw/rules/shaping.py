@@ -110,17 +110,17 @@ class Entries:
             np.add.at(total, self.index, self.g)
 
 
-def _setitem_vjps(g: Any, mine: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
+def _setitem_vjps(g: Any, may_overwrite: bool, x: Any, value: Any, index: Any, steps: Any = (), axes: Any = None) -> tuple[Any, Any]:
     """Return the cotangents of x and value; where no one else holds g, that of x is g itself, changed in place."""
     of_value = np.array(_setitem_value(g, None, x, value, index, steps))
-    if not mine or type(g) is not np.ndarray or layout(g) != axes:
+    if not may_overwrite or type(g) is not np.ndarray or layout(g) != axes:
         return setitem(g, 0.0, index, steps, axes), of_value
     apply_views(g, steps)[index] = 0
     return g, of_value
 
 
 rule(getitem,   lambda g, out, x, index: scatter(g, index, x.shape), None, kind="choice", view=True,
-     joint_vjp=lambda g, mine, x, index: (Entries(g, index),))
+     joint_vjp=lambda g, may_overwrite, x, index: (Entries(g, index),))
 rule(scatter,   lambda g, out, x, index, shape: g[index], None, None, call=scatter, kind="movement")
 rule(setitem,   lambda g, out, x, value, index, steps=(), axes=None: setitem(g, 0.0, index, steps, axes), _setitem_value, None, None, None,
      call=setitem, kind="choice", joint_vjp=_setitem_vjps)
@@ -259,13 +259,13 @@ def _segment(i: int, g: Any, out: Any, *arrays: Any, axis: int = 0, **options: A
     return g[(slice(None),) * axis + (slice(start, start + arrays[i].shape[axis]),)]
 
 
-def _segments(g: Any, mine: bool, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
+def _segments(g: Any, may_overwrite: bool, *arrays: Any, axis: int = 0, **options: Any) -> list[Any]:
     return np.split(g, list(accumulate(x.shape[axis] for x in arrays[:-1])), axis)
 
 
 rule(concatenate, Each(_segment), kind="movement", joint_vjp=_segments)
 rule(stack, Each(lambda i, g, out, *arrays, axis=0, **options: g[(slice(None),) * (axis % g.ndim) + (i,)]), kind="movement",
-     joint_vjp=lambda g, mine, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
+     joint_vjp=lambda g, may_overwrite, *arrays, axis=0, **options: list(np.moveaxis(g, axis, 0)))
 
 
 def array(x: Any) -> Any:
