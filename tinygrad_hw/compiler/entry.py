@@ -95,7 +95,7 @@ class Entry:
         return self.after(self.run(*values, *self.others()))
 
     def others(self) -> list[Any]:
-        """Return the current values of the plan's variables that are no arguments."""
+        """Return the current values of the plan's variables that are not arguments."""
         if self._read is None:
             space = Space(contiguous=contiguous)
             self._read = space.made(f"read = lambda: [{', '.join(reading(space.bound, False) for reading in self.readings)}]", "read")
@@ -173,7 +173,7 @@ def value_of(x: Any) -> Any:
 
 
 def blank_of(x: Any) -> Any:
-    """Return an argument's shape and dtype; what is no array as it is."""
+    """Return the shape and dtype of an argument; what is not an array as it is."""
     x = value_of(x)
     return Blank(x.shape, x.dtype) if isinstance(x, np.ndarray) else x
 

@@ -161,7 +161,7 @@ class Scheduler:
         self.ops.append(op)
 
     def close_group(self) -> None:
-        """Write down the group, as one kernel if that is worth it and Numba compiles it, and let go of what waits for it."""
+        """Write down the group, as one kernel if that is worth it and Numba compiles it; the calls that waited for it are then ready."""
         group = [*self.group]
         self.group = {}
         if sum(op.function not in VIEWS for op in group) < FEWEST or not self.emit_kernel(group):

@@ -401,7 +401,7 @@ class NativePlan(Plan):
         number = f"np.{op.dtype.name}" if op.dtype.kind != "b" else ""
         t, bad = f"t{next(self.counter)}", f"b{next(self.counter)}"
         first, last = [f"{t} = {number}({start or STARTS[ufunc]})"], t
-        if op.dtype.kind == "f" and ufunc in (np.maximum, np.minimum):  # (so that several are compared at a time, nan goes by itself)
+        if op.dtype.kind == "f" and ufunc in (np.maximum, np.minimum):  # (so that several are compared at a time, nan is treated apart)
             sign = ">" if ufunc is np.maximum else "<"
             steps = [f"v = {value}", f"{t} = v if v {sign} {t} else {t}", f"{bad} = {bad} | (v != v)"]
             first, last = [*first, f"{bad} = {t} != {t}"], f"{number}(np.nan) if {bad} else {t}"

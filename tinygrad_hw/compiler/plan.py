@@ -136,7 +136,7 @@ class Plan:
         self.fresh = {op for op in results if self.kinds.get(op) in ("buffer", "own")}
         self.copied: list[tuple[Op, Any]] = []  # what is copied to a fixed array at the end
         self.joined: dict[Op, list[Op]] = {}  # for an end_to_end, the parts that have to be copied into it
-        self.constants: list[tuple[Op, int, np.ndarray]] = []  # what is part of an end_to_end and lies there once and for all
+        self.constants: list[tuple[Op, int, np.ndarray]] = []  # parts of an end_to_end that never change
         self.placed = self.place_updates()
         self.parts = self.parts_in_place()
         self.stretches: dict[Op, Stretch] = {}

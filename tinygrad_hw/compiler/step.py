@@ -45,7 +45,7 @@ BACKENDS = ("numpy", "numba")
 PLANNING = ("reuse_buffers", "work_in_place")
 MANY = 8  # recordings after which to warn that it keeps happening
 KEPT = 8  # plans that are kept: of what was called last
-AS_GIVEN = (*STATIC, float, complex)  # the arguments that are no arrays
+AS_GIVEN = (*STATIC, float, complex)  # the arguments that are not arrays
 recorder = held_during_fork(threading.RLock())  # one thread records at a time, since it puts stand-ins where others look
 recording_threads: set[int] = set()
 
@@ -239,7 +239,7 @@ class CompiledFunction(Generic[Result]):
         return rebuilt(entry.out, results)
 
     def _with_modules(self, args: tuple[Any, ...], n: int | None = None) -> Any:
-        """Call, or repeat n times, the compiled function of the arguments that are no modules.
+        """Call, or repeat n times, the compiled function of the arguments that are not modules.
 
         A module cannot be an input of a plan: it is bound, and watched as one that the function uses from outside.
         """

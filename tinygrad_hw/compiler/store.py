@@ -95,7 +95,7 @@ class Store:
                     state[key] = self.others[i, key] = np.array(value)
 
     def array_of(self, role: tuple[Any, ...]) -> np.ndarray:
-        """Return where an input of a program lies, by its role."""
+        """Return the array of an input of a program, by its role."""
         kind, i, *key = role
         if kind == "flat":
             return self.whole[role[1:]]
@@ -105,15 +105,15 @@ class Store:
         return self.memory[key[0]][i] if other is None else other
 
     def holds(self, i: int, key: str, value: Any) -> bool:
-        """Tell whether something remembered lies here."""
+        """Tell whether something that the optimiser remembers is in this memory."""
         return value is self.others.get((i, key), self) or (key in self.memory and value is self.memory[key][i])
 
     def fetch(self) -> None:
-        """Copy what lies elsewhere here, before a run."""
+        """Copy into this memory what is elsewhere, before a run."""
         for node, part in self.mirrored:
             part[...] = node.value
 
     def give_back(self) -> None:
-        """Copy what lies elsewhere back, after a run."""
+        """Copy back what is elsewhere, after a run."""
         for node, part in self.mirrored:
             node.value[...] = part

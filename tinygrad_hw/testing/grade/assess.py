@@ -148,7 +148,7 @@ def unexplained(matched: Matched, subject: Subject) -> Iterator[Blame]:
 
 
 def data_of(subject: Subject) -> list[np.ndarray]:
-    """Return the arrays of the example that are no weights: inputs and labels."""
+    """Return the arrays of the example that are not weights: inputs and labels."""
     weights = set(map(id, subject.weights().values()))
     return [part for part in subject.example if isinstance(part, np.ndarray) and part.ndim and id(part) not in weights]
 

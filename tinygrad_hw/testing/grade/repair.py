@@ -74,7 +74,7 @@ def all_right(subject: Subject, truth: Truth, step: Step) -> bool:
 
 
 def has_momentum(step: Step, expected: Mapping[str, np.ndarray]) -> bool:
-    """Return whether arrays beside the weights change in a step, which are no gradients."""
+    """Return whether arrays beside the weights change in a step, which are not gradients."""
     beside = [np.asarray(x) for name, x in step.after.items() if name not in expected or not expected[name].any()]
     moved = [x for x in beside if x.any() and not any(x.shape == g.shape and ratio_of(x, g, 1e-3) is not None for g in expected.values())]
     return bool(moved) and any(found.is_update for found in step.gradients.values())
