@@ -16,7 +16,7 @@ from ..errors import CompileError, GradientError
 from ..graph import Node
 from ..loops import loop_recorder
 from ..naming import is_place
-from ..tensor import Tensor, cotangent, handle, leaf, recording, why_no_gradient
+from ..tensor import Tensor, always_recording, cotangent, handle, leaf, why_no_gradient
 from ..trees import leaves, rebuilt
 from .draws import Draw, Generator
 from .effects import watching_calls
@@ -64,9 +64,9 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
     """
     tape = Recording()
     stage = Stage(tape, watch, optimizer)
-    token, rolls = recording.set(True), loop_recorder.set(LoopRecorder(tape))
+    rolls = loop_recorder.set(LoopRecorder(tape))
     try:
-        with stage:
+        with always_recording(), stage:
             args = stage.stand_ins(function, args)
             stage.arguments = leaves(args)
             stage.set()
@@ -80,7 +80,6 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], watch: Watch, op
                 name_locals(tape.frames)
             recorded = stage.recorded(out, named)
     finally:
-        recording.reset(token)
         loop_recorder.reset(rolls)
     if tape.refusal is not None:
         raise tape.refusal

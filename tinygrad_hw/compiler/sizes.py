@@ -20,6 +20,7 @@ import numpy as np
 from ..graph import Node
 from ..tensor import Tensor
 from ..trees import content, leaves, rebuilt
+from .calls import folded_axes
 from .program import Program, alike
 from .trace import NUMBERS, Op, elementwise
 
@@ -172,10 +173,8 @@ def of_product(op: Op, a: Op, b: Op) -> Iterator[tuple[Axis, Axis]]:
 
 def kept_axes(op: Op, x: Op) -> list[int]:
     """Return the axes of an array that a reduction leaves."""
-    axis = op.kwargs.get("axis", 0)
-    gone = range(len(x.shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    folded = {a % len(x.shape) for a in gone}
-    return list(range(len(x.shape))) if op.kwargs.get("keepdims") else [a for a in range(len(x.shape)) if a not in folded]
+    folded = set() if op.kwargs.get("keepdims") else folded_axes(op)
+    return [axis for axis in range(len(x.shape)) if axis not in folded]
 
 
 def probed(program: Program, record: Record, groups: list[list[Axis]], lengths: list[int]) -> Program | None:

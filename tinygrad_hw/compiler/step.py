@@ -20,7 +20,7 @@ from ..batching import Batched
 from ..errors import CompileError, GradientError
 from ..rules.shaping import layout
 from ..scopes import detecting_anomalies, held_during_fork, reset_after_fork
-from ..tensor import Tensor, cotangent, handle, leaf, recording
+from ..tensor import Tensor, always_recording, cotangent, handle, leaf
 from ..trees import content, is_module, leaves, rebuilt, skeleton
 from .entry import CHANGED, Entry, contiguous, value_of
 from .guards import ATTRIBUTE, ITEM, Alike, Bound, Guard, Place, Watch
@@ -414,11 +414,8 @@ class CompiledFunction(Generic[Result]):
         """Run the code itself."""
         given = leaves(args)
         parts = [x if type(x) in AS_GIVEN or is_module(x) else handle(leaf(np.array(value_of(x)))) for x in given]
-        token = recording.set(True)
-        try:
+        with always_recording():
             out = self._run_code(rebuilt(args, parts))
-        finally:
-            recording.reset(token)
         for x, part in zip(given, parts):
             if isinstance(x, (np.ndarray, Tensor)) and isinstance(part, Tensor) and content(value_of(part)) != content(value_of(x)):
                 x[...] = part.numpy()
